@@ -1,0 +1,52 @@
+// npm run bench [-- suite ...] [--json FILE] [--seconds S]: runs the suites and prints a table.
+
+import { writeFileSync } from "node:fs";
+import { arch, cpus, platform, totalmem } from "node:os";
+import { parseArgs } from "node:util";
+import type { BenchResult, BenchSuite } from "./measure.ts";
+
+const suites: Record<string, () => Promise<{ suite: BenchSuite }>> = {
+  crypto: () => import("./crypto.ts"),
+  handshake: () => import("./handshake.ts"),
+  mesh: () => import("./mesh.ts"),
+  learning: () => import("./learning.ts"),
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: "string" }, seconds: { type: "string", default: "1" } },
+});
+const chosen = positionals.length > 0 ? positionals : Object.keys(suites);
+const seconds = Number(values.seconds);
+if (!(seconds > 0))
+  throw new RangeError(`--seconds must be a positive number: current value is ${values.seconds}`);
+
+const machine = {
+  cpu: cpus()[0]?.model ?? "unknown",
+  cores: cpus().length,
+  memoryBytes: totalmem(),
+  platform: `${platform()}-${arch()}`,
+  node: process.version,
+  openssl: process.versions.openssl,
+};
+const results: BenchResult[] = [];
+for (const name of chosen) {
+  const load = suites[name];
+  if (load === undefined)
+    throw new RangeError(`No suite '${name}': there are ${Object.keys(suites).join(", ")}.`);
+  const { suite } = await load();
+  await suite(
+    (row) => {
+      results.push(row);
+      const number = (value: number): string => value.toPrecision(4).padStart(10);
+      console.log(
+        `${row.name.padEnd(52)} ${number(row.value)} ${row.unit.padEnd(6)} p95 ${number(row.p95)}  p99 ${number(row.p99)}  n ${row.n}`,
+      );
+    },
+    { seconds },
+  );
+}
+if (values.json !== undefined) {
+  const report = { schemaVersion: 1, suite: chosen.join("+"), machine, results };
+  writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+}

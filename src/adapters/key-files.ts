@@ -1,0 +1,114 @@
+// Key seeds on disk: 32 raw bytes a file, mode 0600.
+
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { errorMessage, MeshError } from "../foundation/index.ts";
+import type { Random } from "../ports/index.ts";
+
+const SEED_BYTES = 32;
+
+/** The seeds a node may have: its own two, and on issuers those of the root and of each intermediate in use. */
+export type SeedName = "ed25519" | "ml-dsa-65" | "root" | `intermediate-${string}`;
+
+export class KeyFiles {
+  readonly #directory: string;
+  readonly #random: Random;
+
+  /** @param directory `<state_dir>/keys`; made when missing, mode 0700 */
+  constructor(directory: string, random: Random) {
+    this.#directory = directory;
+    this.#random = random;
+  }
+
+  /**
+   * The seed of that name; a fresh one is made and synced to disk at the first call.
+   * @throws MeshError `state/key-unreadable`: wrong length, readable by others, or an I/O error
+   */
+  seed(name: SeedName): Uint8Array {
+    const file = this.#file(name);
+    try {
+      return this.#read(file) ?? this.#write(file, this.#random.bytes(SEED_BYTES));
+    } catch (cause) {
+      if (cause instanceof MeshError) throw cause;
+      throw new MeshError(
+        "state/key-unreadable",
+        `Cannot use the key file '${file}': ${errorMessage(cause)}. Check its owner and mode.`,
+        { file },
+        { cause },
+      );
+    }
+  }
+
+  /** Keeps a seed that was made elsewhere; synced to disk when it returns. */
+  save(name: SeedName, seed: Uint8Array): void {
+    this.#write(this.#file(name), seed);
+  }
+
+  /** Deletes a seed that is no longer used; none is no error. */
+  remove(name: SeedName): void {
+    rmSync(this.#file(name), { force: true });
+  }
+
+  #file(name: SeedName): string {
+    return join(this.#directory, `${name}.seed`);
+  }
+
+  #read(file: string): Uint8Array | undefined {
+    let seed: Uint8Array;
+    try {
+      seed = new Uint8Array(readFileSync(file));
+    } catch (error) {
+      if ((error as { code?: string }).code === "ENOENT") return undefined;
+      throw error;
+    }
+    const mode = statSync(file).mode & 0o777;
+    if ((mode & 0o077) !== 0) {
+      throw new MeshError(
+        "state/key-unreadable",
+        `Cannot use the key file '${file}': its mode ${mode.toString(8)} lets others read it. Run chmod 600 on it.`,
+        { file },
+      );
+    }
+    if (seed.length !== SEED_BYTES) {
+      throw new MeshError(
+        "state/key-unreadable",
+        `Cannot use the key file '${file}': it has ${seed.length} bytes instead of ${SEED_BYTES}. Restore it from a backup.`,
+        { file },
+      );
+    }
+    return seed;
+  }
+
+  /** Written under another name and renamed, so that a crash leaves a whole seed or none. */
+  #write(file: string, seed: Uint8Array): Uint8Array {
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    chmodSync(this.#directory, 0o700);
+    const fresh = `${file}.new`;
+    const descriptor = openSync(fresh, "w", 0o600);
+    try {
+      writeSync(descriptor, seed);
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    renameSync(fresh, file);
+    const directory = openSync(dirname(file), "r");
+    try {
+      fsyncSync(directory);
+    } finally {
+      closeSync(directory);
+    }
+    return seed;
+  }
+}

@@ -1,0 +1,258 @@
+// All local state of a daemon except the key seeds: identity, tokens, known peers, learning tasks.
+// Every method is one transaction; when it returns, a kill -9 loses nothing of it.
+
+import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
+import { ByteReader, concatBytes, MeshError, uint32be } from "../../foundation/index.ts";
+import type { WallMs } from "../../ports/index.ts";
+import { openDatabase } from "./database.ts";
+
+/** What enrolment gives a node, beside its keys. */
+export interface StoredCredential {
+  readonly trustDomain: string;
+  readonly name: string;
+  /** The trust bundle in SPIFFE's JSON form. */
+  readonly bundle: string;
+  /** DER certificates, leaf first. */
+  readonly chain: readonly Uint8Array[];
+}
+
+/** The certificates of an issuer; their keys are seed files. */
+export interface StoredIssuer {
+  readonly root: Uint8Array;
+  readonly intermediate: Uint8Array | undefined;
+}
+
+export interface StoredTask {
+  readonly taskId: string;
+  /** The signed manifest as it was received. */
+  readonly signed: Uint8Array;
+  readonly state: "running" | "finished" | "stopped" | "failed";
+  /** The last round that was applied. */
+  readonly round: number;
+  /** Safetensors of the model after `round`. */
+  readonly model: Uint8Array | undefined;
+  /** JSON of the rounds' reports. */
+  readonly history: string;
+}
+
+/** Known peers kept for the next start, and finished tasks kept for `fl status`. */
+const PEERS_KEPT = 64;
+const TASKS_KEPT = 16;
+
+export class StateStore {
+  readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  /** @throws MeshError as {@link openDatabase} */
+  constructor(directory: string) {
+    this.#database = openDatabase(directory);
+  }
+
+  close(): void {
+    if (this.#database.isOpen) this.#database.close();
+  }
+
+  /**
+   * The boot counter of this start: above every earlier one, and at least the time in seconds, so that a disk
+   * restored from a backup does not repeat an epoch. Committed before it is returned.
+   */
+  nextEpoch(nowMs: WallMs): number {
+    const row = this.#get("SELECT value FROM facts WHERE name = 'epoch'");
+    const epoch = Math.max(Number(row?.["value"] ?? 0) + 1, Math.floor(nowMs / 1000));
+    this.saveEpoch(epoch);
+    return epoch;
+  }
+
+  /** Keeps a boot counter that the mesh knows to be higher. */
+  saveEpoch(epoch: number): void {
+    this.#run("INSERT OR REPLACE INTO facts VALUES ('epoch', ?)", String(epoch));
+  }
+
+  credential(): StoredCredential | undefined {
+    const row = this.#get("SELECT * FROM credential");
+    if (row === undefined) return undefined;
+    return {
+      trustDomain: text(row["trust_domain"]),
+      name: text(row["name"]),
+      bundle: text(row["bundle"]),
+      chain: splitChain(blob(row["chain"])),
+    };
+  }
+
+  saveCredential({ trustDomain, name, bundle, chain }: StoredCredential): void {
+    this.#run(
+      "INSERT OR REPLACE INTO credential VALUES (1, ?, ?, ?, ?)",
+      trustDomain,
+      name,
+      bundle,
+      joinChain(chain),
+    );
+  }
+
+  issuer(): StoredIssuer | undefined {
+    const row = this.#get("SELECT * FROM issuer");
+    if (row === undefined) return undefined;
+    const intermediate = row["intermediate"];
+    return {
+      root: blob(row["root"]),
+      intermediate: intermediate === null ? undefined : blob(intermediate),
+    };
+  }
+
+  saveIssuer({ root, intermediate }: StoredIssuer): void {
+    this.#run("INSERT OR REPLACE INTO issuer VALUES (1, ?, ?)", root, intermediate ?? null);
+  }
+
+  /** The NodeId that holds a name, if any. */
+  nameHolder(name: string): string | undefined {
+    const row = this.#get("SELECT node_id FROM names WHERE name = ?", name);
+    return row === undefined ? undefined : text(row["node_id"]);
+  }
+
+  /** Gives a name to a NodeId unless another holds it; true when it holds the name afterwards. */
+  claimName(name: string, nodeId: string): boolean {
+    this.#run("INSERT OR IGNORE INTO names VALUES (?, ?)", name, nodeId);
+    return this.nameHolder(name) === nodeId;
+  }
+
+  insertToken(token: {
+    secretHash: Uint8Array;
+    expiresAtMs: WallMs;
+    name: string | undefined;
+  }): void {
+    this.#run(
+      "INSERT INTO tokens VALUES (?, ?, ?, NULL, NULL)",
+      token.secretHash,
+      token.expiresAtMs,
+      token.name ?? null,
+    );
+  }
+
+  findToken(
+    secretHash: Uint8Array,
+  ): { expiresAtMs: WallMs; name: string | undefined; usedBy: string | undefined } | undefined {
+    const row = this.#get("SELECT * FROM tokens WHERE secret_hash = ?", secretHash);
+    if (row === undefined) return undefined;
+    return {
+      expiresAtMs: Number(row["expires_at_ms"]) as WallMs,
+      name: row["name"] === null ? undefined : text(row["name"]),
+      usedBy: row["used_by"] === null ? undefined : text(row["used_by"]),
+    };
+  }
+
+  /** Spends a token for a NodeId; false when it was spent before. One statement, so two joiners cannot both win. */
+  spendToken(secretHash: Uint8Array, nodeId: string, nowMs: WallMs): boolean {
+    return (
+      this.#run(
+        "UPDATE tokens SET used_by = ?, used_at_ms = ? WHERE secret_hash = ? AND used_by IS NULL",
+        nodeId,
+        nowMs,
+        secretHash,
+      ) === 1
+    );
+  }
+
+  /** Remembers where a peer was reachable; the oldest beyond {@link PEERS_KEPT} are forgotten. */
+  rememberPeer(nodeId: string, addresses: readonly string[], nowMs: WallMs): void {
+    this.#run(
+      "INSERT OR REPLACE INTO peers VALUES (?, ?, ?)",
+      nodeId,
+      JSON.stringify(addresses),
+      nowMs,
+    );
+    this.#run(
+      "DELETE FROM peers WHERE node_id NOT IN (SELECT node_id FROM peers ORDER BY seen_at_ms DESC LIMIT ?)",
+      PEERS_KEPT,
+    );
+  }
+
+  /** Addresses of peers seen before, the most recent first. */
+  knownAddresses(): string[] {
+    return this.#all("SELECT addresses FROM peers ORDER BY seen_at_ms DESC").flatMap(
+      (row) => JSON.parse(text(row["addresses"])) as string[],
+    );
+  }
+
+  saveTask(task: StoredTask, nowMs: WallMs): void {
+    this.#run(
+      "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?)",
+      task.taskId,
+      task.signed,
+      task.state,
+      task.round,
+      task.model ?? null,
+      task.history,
+      nowMs,
+    );
+    this.#run(
+      "DELETE FROM tasks WHERE state != 'running' AND task_id NOT IN (SELECT task_id FROM tasks ORDER BY updated_at_ms DESC LIMIT ?)",
+      TASKS_KEPT,
+    );
+  }
+
+  /** The task that was worked on last. */
+  latestTask(): StoredTask | undefined {
+    const row = this.#get("SELECT * FROM tasks ORDER BY updated_at_ms DESC, rowid DESC LIMIT 1");
+    if (row === undefined) return undefined;
+    return {
+      taskId: text(row["task_id"]),
+      signed: blob(row["signed"]),
+      state: text(row["state"]) as StoredTask["state"],
+      round: Number(row["round"]),
+      model: row["model"] === null ? undefined : blob(row["model"]),
+      history: text(row["history"]),
+    };
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined)
+      this.#statements.set(sql, (statement = this.#database.prepare(sql)));
+    return statement;
+  }
+
+  #get(
+    sql: string,
+    ...values: (string | number | Uint8Array | null)[]
+  ): Record<string, SQLOutputValue> | undefined {
+    return this.#prepare(sql).get(...values);
+  }
+
+  #all(sql: string): Record<string, SQLOutputValue>[] {
+    return this.#prepare(sql).all();
+  }
+
+  /** Runs a writing statement; returns the number of changed rows. */
+  #run(sql: string, ...values: (string | number | Uint8Array | null)[]): number {
+    return Number(this.#prepare(sql).run(...values).changes);
+  }
+}
+
+function text(value: SQLOutputValue | undefined): string {
+  if (typeof value !== "string") throw wrongType("text");
+  return value;
+}
+
+function blob(value: SQLOutputValue | undefined): Uint8Array {
+  if (!(value instanceof Uint8Array)) throw wrongType("a blob");
+  return value;
+}
+
+function wrongType(wanted: string): MeshError {
+  return new MeshError(
+    "state/corrupt",
+    `Cannot read the state: a column is not ${wanted}. Restore a backup.`,
+  );
+}
+
+/** A chain as one blob: `uint32 length || DER` for each certificate. */
+function joinChain(chain: readonly Uint8Array[]): Uint8Array {
+  return concatBytes(...chain.flatMap((der) => [uint32be(der.length), der]));
+}
+
+function splitChain(bytes: Uint8Array): Uint8Array[] {
+  const reader = new ByteReader(bytes);
+  const chain: Uint8Array[] = [];
+  while (reader.remaining > 0) chain.push(reader.take(reader.uint32be()));
+  return chain;
+}

@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import { StateStore } from "../../../src/adapters/sqlite/state-store.ts";
+import type { WallMs } from "../../../src/ports/index.ts";
+
+const now = 1_800_000_000_000 as WallMs;
+const hash = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
+
+describe("the state store", () => {
+  let directory: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), "x0-state-"));
+  });
+  afterEach(() => {
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  /** Runs with a store of its own, which is closed afterwards: the next one is a restart. */
+  function withStore<T>(use: (store: StateStore) => T): T {
+    const store = new StateStore(directory);
+    try {
+      return use(store);
+    } finally {
+      store.close();
+    }
+  }
+
+  test("gives each start a higher epoch, at least the time in seconds", () => {
+    const epochs = [0, 1, 2].map(() => withStore((store) => store.nextEpoch(now)));
+    assert.deepEqual(epochs, [now / 1000, now / 1000 + 1, now / 1000 + 2]);
+  });
+
+  test("gives a higher epoch although the clock went back", () => {
+    const first = withStore((store) => store.nextEpoch(now));
+    assert.equal(
+      withStore((store) => store.nextEpoch(0 as WallMs)),
+      first + 1,
+    );
+  });
+
+  test("continues above an epoch that the mesh remembered", () => {
+    withStore((store) => store.saveEpoch(now));
+    assert.equal(
+      withStore((store) => store.nextEpoch(now)),
+      now + 1,
+    );
+  });
+
+  test("keeps the credential over a restart, the chain in order", () => {
+    const credential = {
+      trustDomain: "a.mesh",
+      name: "n",
+      bundle: "{}",
+      chain: [hash(1), new Uint8Array(5000).fill(2)],
+    };
+    withStore((store) => store.saveCredential(credential));
+    const read = withStore((store) => store.credential());
+    assert.deepEqual(
+      { ...read, chain: read?.chain.map((der) => Uint8Array.from(der)) },
+      credential,
+    );
+  });
+
+  test("lets a token be spent once", () => {
+    withStore((store) =>
+      store.insertToken({ secretHash: hash(1), expiresAtMs: now, name: undefined }),
+    );
+    assert.equal(
+      withStore((store) => store.spendToken(hash(1), "aa", now)),
+      true,
+    );
+    assert.equal(
+      withStore((store) => store.spendToken(hash(1), "bb", now)),
+      false,
+    );
+    assert.equal(
+      withStore((store) => store.findToken(hash(1))?.usedBy),
+      "aa",
+    );
+  });
+
+  test("gives a name to one node only", () => {
+    withStore((store) => {
+      assert.equal(store.claimName("pi", "aa"), true);
+      assert.equal(store.claimName("pi", "aa"), true);
+      assert.equal(store.claimName("pi", "bb"), false);
+    });
+  });
+
+  test("forgets the oldest peers beyond sixty-four", () => {
+    withStore((store) => {
+      for (let i = 0; i < 65; i++)
+        store.rememberPeer(`n${i}`, [`/ip4/10.0.0.${i}/tcp/1`], (now + i) as WallMs);
+      const known = store.knownAddresses();
+      assert.equal(known.length, 64);
+      assert.equal(known[0], "/ip4/10.0.0.64/tcp/1");
+      assert.ok(!known.includes("/ip4/10.0.0.0/tcp/1"));
+    });
+  });
+
+  test("refuses a directory that cannot be made", () => {
+    const file = join(directory, "file");
+    writeFileSync(file, "");
+    assert.throws(() => new StateStore(join(file, "state")), {
+      code: "state/not-writable",
+      message: /state_dir/,
+    });
+  });
+
+  test("refuses a database that is no database, and leaves it as it is", () => {
+    const file = join(directory, "meshd.sqlite");
+    const garbage = "this is not a database, it is a text of some length ".repeat(100);
+    writeFileSync(file, garbage);
+    assert.throws(() => new StateStore(directory), {
+      code: "state/corrupt",
+      message: /restore a backup/,
+    });
+    assert.equal(readFileSync(file, "utf8"), garbage);
+  });
+
+  test("refuses a database with a damaged page", () => {
+    withStore((store) => {
+      for (let i = 0; i < 60; i++) store.rememberPeer(`n${i}`, ["/ip4/10.0.0.1/tcp/1"], now);
+    });
+    const file = join(directory, "meshd.sqlite");
+    const bytes = readFileSync(file);
+    bytes.fill(0xff, 4096, bytes.length);
+    writeFileSync(file, bytes);
+    assert.throws(() => new StateStore(directory), { code: "state/corrupt" });
+  });
+
+  test("refuses a schema from a newer version", () => {
+    withStore(() => undefined);
+    const database = new DatabaseSync(join(directory, "meshd.sqlite"));
+    database.exec("PRAGMA user_version = 99");
+    database.close();
+    assert.throws(() => new StateStore(directory), {
+      code: "state/schema-too-new",
+      message: /version 99/,
+    });
+  });
+
+  test("refuses a second daemon on the same state", () => {
+    withStore(() => assert.throws(() => new StateStore(directory), { code: "state/in-use" }));
+  });
+
+  test("loses nothing committed to a kill -9", async () => {
+    const module = new URL("../../../src/adapters/sqlite/state-store.ts", import.meta.url).href;
+    const script = `const { StateStore } = await import(${JSON.stringify(module)});
+      const store = new StateStore(${JSON.stringify(directory)});
+      for (;;) process.stdout.write(store.nextEpoch(0) + "\\n");`;
+    const child = spawn(
+      process.execPath,
+      ["--import", "tsx", "--input-type=module", "-e", script],
+      { stdio: ["ignore", "pipe", "inherit"] },
+    );
+    let said = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+      if (said.length > 500) child.kill("SIGKILL");
+    });
+    await once(child, "close");
+    const committed = Number(said.trimEnd().split("\n").at(-1));
+    assert.ok(committed > 50, `the child committed ${committed} epochs`);
+    const next = withStore((store) => store.nextEpoch(0 as WallMs));
+    assert.ok(next > committed, `${next} follows ${committed}`);
+  });
+});
