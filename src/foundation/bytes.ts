@@ -37,11 +37,13 @@ export function toBase64Url(bytes: Uint8Array): string {
 }
 
 /**
- * Bytes of URL-safe base64.
- * @throws SyntaxError on a foreign character or non-zero padding bits
+ * Bytes of URL-safe base64 without padding: each byte string has exactly one text.
+ * @throws SyntaxError on padding, a foreign character, or padding bits that are not zero
  */
 export function fromBase64Url(text: string): Uint8Array {
-  return Uint8Array.fromBase64(text, { alphabet: "base64url", lastChunkHandling: "strict" });
+  if (text.includes("=")) throw new SyntaxError("base64url without padding has no '='");
+  const padded = text.padEnd(Math.ceil(text.length / 4) * 4, "=");
+  return Uint8Array.fromBase64(padded, { alphabet: "base64url", lastChunkHandling: "strict" });
 }
 
 /** All parts one after another, in a new array. */

@@ -1,0 +1,36 @@
+export { badKeyError, destroyedError, requireContext, requireLength } from "./checks.ts";
+export {
+  COMPOSITE_SIGNATURE_BYTES,
+  type CompositePublicKey,
+  type CompositeSigner,
+  compositeSign,
+  compositeVerify,
+} from "./composite.ts";
+export { isStrictEd25519Key } from "./ed25519-strict.ts";
+export {
+  type CryptoEngine,
+  type CryptoErrorCode,
+  ED25519,
+  type Ed25519,
+  type Ed25519Signer,
+  type EngineName,
+  type Kem,
+  type KemKeyPair,
+  ML_DSA_65,
+  ML_KEM_768,
+  type MlDsa,
+  type MlDsaSigner,
+} from "./engine.ts";
+export { type EngineChoice, selectEngine } from "./engines.ts";
+export {
+  CHAIN_LENGTH,
+  CHAIN_LINK_BYTES,
+  type ChainErrorCode,
+  HashChain,
+  type HashChainOptions,
+  type VerifyLinkInput,
+  verifyLink,
+} from "./hash-chain.ts";
+export { cryptoMetrics } from "./metrics.ts";
+export { createNobleEngine } from "./noble-engine.ts";
+export { type GeneratedKeys, pairwiseCheck, selfTest, type TestedAlgorithm } from "./self-test.ts";
