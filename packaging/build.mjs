@@ -25,7 +25,11 @@ function commit() {
 rmSync(new URL("../dist", import.meta.url), { recursive: true, force: true });
 const result = await build({
   absWorkingDir: root,
-  entryPoints: { meshd: "src/cli/meshd.ts", meshctl: "src/cli/meshctl.ts" },
+  entryPoints: {
+    meshd: "src/cli/meshd.ts",
+    meshctl: "src/cli/meshctl.ts",
+    "trainer-worker": "src/adapters/workers/trainer-worker.ts",
+  },
   outdir: "dist",
   outExtension: { ".js": ".mjs" },
   bundle: true,

@@ -26,9 +26,9 @@ const MIGRATIONS: readonly string[] = [
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1), root BLOB NOT NULL, intermediate BLOB
   ) STRICT;
   CREATE TABLE tokens (
-    secret_hash BLOB PRIMARY KEY, expires_at_ms INTEGER NOT NULL, name TEXT, used_by TEXT, used_at_ms INTEGER
+    secret_hash TEXT PRIMARY KEY, expires_at_ms INTEGER NOT NULL, name TEXT, used_by TEXT, used_at_ms INTEGER
   ) STRICT;
-  CREATE TABLE names (name TEXT PRIMARY KEY, node_id TEXT NOT NULL) STRICT;
+  CREATE TABLE names (name TEXT PRIMARY KEY, node_id TEXT NOT NULL UNIQUE) STRICT;
   CREATE TABLE peers (node_id TEXT PRIMARY KEY, addresses TEXT NOT NULL, seen_at_ms INTEGER NOT NULL) STRICT;
   CREATE TABLE tasks (
     task_id TEXT PRIMARY KEY, signed BLOB NOT NULL, state TEXT NOT NULL, round INTEGER NOT NULL,

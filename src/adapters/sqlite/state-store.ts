@@ -3,6 +3,15 @@
 
 import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 import { ByteReader, concatBytes, MeshError, uint32be } from "../../foundation/index.ts";
+import {
+  type NameClaim,
+  type NameRegistry,
+  NAMES_MAX,
+  type NodeId,
+  type TokenRecord,
+  TOKENS_MAX,
+  type TokenStore,
+} from "../../identity/index.ts";
 import type { WallMs } from "../../ports/index.ts";
 import { openDatabase } from "./database.ts";
 
@@ -42,10 +51,25 @@ const TASKS_KEPT = 16;
 export class StateStore {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  /** Join tokens of an issuer. */
+  readonly tokens: TokenStore;
+  /** Which node holds which name, on an issuer. */
+  readonly names: NameRegistry;
 
   /** @throws MeshError as {@link openDatabase} */
   constructor(directory: string) {
     this.#database = openDatabase(directory);
+    this.tokens = {
+      insert: (record) => this.#insertToken(record),
+      find: (secretHash) => this.#findToken(secretHash),
+      markUsed: (secretHash, nodeId, atMs) =>
+        this.#run("UPDATE tokens SET used_by = ?, used_at_ms = ? WHERE secret_hash = ? AND used_by IS NULL", nodeId, atMs, secretHash) === 1,
+      prune: (nowMs) => this.#run("DELETE FROM tokens WHERE expires_at_ms < ?", nowMs),
+    };
+    this.names = {
+      check: (name, nodeId) => this.#checkName(name, nodeId),
+      claim: (name, nodeId) => this.#claimName(name, nodeId),
+    };
   }
 
   close(): void {
@@ -103,55 +127,6 @@ export class StateStore {
     this.#run("INSERT OR REPLACE INTO issuer VALUES (1, ?, ?)", root, intermediate ?? null);
   }
 
-  /** The NodeId that holds a name, if any. */
-  nameHolder(name: string): string | undefined {
-    const row = this.#get("SELECT node_id FROM names WHERE name = ?", name);
-    return row === undefined ? undefined : text(row["node_id"]);
-  }
-
-  /** Gives a name to a NodeId unless another holds it; true when it holds the name afterwards. */
-  claimName(name: string, nodeId: string): boolean {
-    this.#run("INSERT OR IGNORE INTO names VALUES (?, ?)", name, nodeId);
-    return this.nameHolder(name) === nodeId;
-  }
-
-  insertToken(token: {
-    secretHash: Uint8Array;
-    expiresAtMs: WallMs;
-    name: string | undefined;
-  }): void {
-    this.#run(
-      "INSERT INTO tokens VALUES (?, ?, ?, NULL, NULL)",
-      token.secretHash,
-      token.expiresAtMs,
-      token.name ?? null,
-    );
-  }
-
-  findToken(
-    secretHash: Uint8Array,
-  ): { expiresAtMs: WallMs; name: string | undefined; usedBy: string | undefined } | undefined {
-    const row = this.#get("SELECT * FROM tokens WHERE secret_hash = ?", secretHash);
-    if (row === undefined) return undefined;
-    return {
-      expiresAtMs: Number(row["expires_at_ms"]) as WallMs,
-      name: row["name"] === null ? undefined : text(row["name"]),
-      usedBy: row["used_by"] === null ? undefined : text(row["used_by"]),
-    };
-  }
-
-  /** Spends a token for a NodeId; false when it was spent before. One statement, so two joiners cannot both win. */
-  spendToken(secretHash: Uint8Array, nodeId: string, nowMs: WallMs): boolean {
-    return (
-      this.#run(
-        "UPDATE tokens SET used_by = ?, used_at_ms = ? WHERE secret_hash = ? AND used_by IS NULL",
-        nodeId,
-        nowMs,
-        secretHash,
-      ) === 1
-    );
-  }
-
   /** Remembers where a peer was reachable; the oldest beyond {@link PEERS_KEPT} are forgotten. */
   rememberPeer(nodeId: string, addresses: readonly string[], nowMs: WallMs): void {
     this.#run(
@@ -164,6 +139,11 @@ export class StateStore {
       "DELETE FROM peers WHERE node_id NOT IN (SELECT node_id FROM peers ORDER BY seen_at_ms DESC LIMIT ?)",
       PEERS_KEPT,
     );
+  }
+
+  /** Addresses without a NodeId yet: an issuer's from a join token. They are the first to be forgotten. */
+  rememberAddresses(addresses: readonly string[]): void {
+    this.#run("INSERT OR REPLACE INTO peers VALUES ('', ?, 0)", JSON.stringify(addresses));
   }
 
   /** Addresses of peers seen before, the most recent first. */
@@ -202,6 +182,44 @@ export class StateStore {
       model: row["model"] === null ? undefined : blob(row["model"]),
       history: text(row["history"]),
     };
+  }
+
+  #insertToken({ secretHash, expiresAtMs, name }: TokenRecord): boolean {
+    return (
+      this.#run(
+        "INSERT INTO tokens SELECT ?, ?, ?, NULL, NULL WHERE (SELECT count(*) FROM tokens) < ?",
+        secretHash,
+        expiresAtMs,
+        name ?? null,
+        TOKENS_MAX,
+      ) === 1
+    );
+  }
+
+  #findToken(secretHash: string): TokenRecord | undefined {
+    const row = this.#get("SELECT * FROM tokens WHERE secret_hash = ?", secretHash);
+    if (row === undefined) return undefined;
+    return {
+      secretHash,
+      expiresAtMs: Number(row["expires_at_ms"]) as WallMs,
+      ...(row["name"] === null ? {} : { name: text(row["name"]) }),
+      ...(row["used_by"] === null ? {} : { usedBy: text(row["used_by"]) as NodeId }),
+      ...(row["used_at_ms"] === null ? {} : { usedAtMs: Number(row["used_at_ms"]) as WallMs }),
+    };
+  }
+
+  #checkName(name: string, nodeId: NodeId): NameClaim {
+    const holder = this.#get("SELECT node_id FROM names WHERE name = ?", name);
+    if (holder !== undefined) return holder["node_id"] === nodeId ? "held" : "name-taken";
+    if (this.#get("SELECT name FROM names WHERE node_id = ?", nodeId) !== undefined) return "node-has-other-name";
+    return Number(this.#get("SELECT count(*) AS count FROM names")?.["count"]) < NAMES_MAX ? "held" : "full";
+  }
+
+  /** The daemon is the one writer of its database, so check and insert are one step to everybody else. */
+  #claimName(name: string, nodeId: NodeId): NameClaim {
+    const outcome = this.#checkName(name, nodeId);
+    if (outcome === "held") this.#run("INSERT OR IGNORE INTO names VALUES (?, ?)", name, nodeId);
+    return outcome;
   }
 
   #prepare(sql: string): StatementSync {

@@ -67,32 +67,6 @@ describe("the state store", () => {
     );
   });
 
-  test("lets a token be spent once", () => {
-    withStore((store) =>
-      store.insertToken({ secretHash: hash(1), expiresAtMs: now, name: undefined }),
-    );
-    assert.equal(
-      withStore((store) => store.spendToken(hash(1), "aa", now)),
-      true,
-    );
-    assert.equal(
-      withStore((store) => store.spendToken(hash(1), "bb", now)),
-      false,
-    );
-    assert.equal(
-      withStore((store) => store.findToken(hash(1))?.usedBy),
-      "aa",
-    );
-  });
-
-  test("gives a name to one node only", () => {
-    withStore((store) => {
-      assert.equal(store.claimName("pi", "aa"), true);
-      assert.equal(store.claimName("pi", "aa"), true);
-      assert.equal(store.claimName("pi", "bb"), false);
-    });
-  });
-
   test("forgets the oldest peers beyond sixty-four", () => {
     withStore((store) => {
       for (let i = 0; i < 65; i++)

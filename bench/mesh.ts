@@ -1,0 +1,166 @@
+// The mesh room: beacons as they arrive from gossip, and the topology's arithmetic.
+
+import { createNativeEngine } from "../src/adapters/crypto/native.ts";
+import { HashChain } from "../src/crypto/index.ts";
+import { toHex, utf8Bytes } from "../src/foundation/index.ts";
+import type { NodeId, PeerIdentity } from "../src/identity/index.ts";
+import {
+  beaconContext,
+  chainContext,
+  decodeStateBeacon,
+  encodeHeartbeat,
+  encodeStateBeacon,
+  linkCost,
+  MeshMachine,
+  type NeighbourReport,
+  ShortestPaths,
+  Topology,
+} from "../src/mesh/index.ts";
+import type { Meter, MonoMs, Now, Random, WallMs } from "../src/ports/index.ts";
+import { type BenchSuite, measureRate } from "./measure.ts";
+
+const LENGTH = 4096;
+const meter: Meter = { count: () => undefined, set: () => undefined, observe: () => undefined };
+const random: Random = { bytes: (length) => new Uint8Array(length).fill(1), fraction: () => 0.5 };
+const nodeIdOf = (n: number): NodeId => n.toString(16).padStart(64, "0") as NodeId;
+
+/** A random-looking graph: every node linked with `degree` others, both ends reporting it. */
+function reportsOf(nodes: number, degree: number): NeighbourReport[][] {
+  const rows = Array.from({ length: nodes }, () => new Map<number, NeighbourReport>());
+  for (let a = 0; a < nodes; a++) {
+    for (let k = 1; k <= degree / 2; k++) {
+      const b = (a + (k * k + k) / 2) % nodes;
+      if (a === b) continue;
+      const rttMs = 1 + ((a * 7 + b * 13) % 90);
+      rows[a]?.set(b, { nodeId: nodeIdOf(b), rttMs, lossRatio: 0, suspect: false });
+      rows[b]?.set(a, { nodeId: nodeIdOf(a), rttMs, lossRatio: 0, suspect: false });
+    }
+  }
+  return rows.map((row) => [...row.values()].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1)));
+}
+
+/** A listener, and heartbeats of one origin as gossip delivers them: parsed, checked, verified, applied. */
+function heartbeatReceiver(): () => void {
+  const engine = createNativeEngine();
+  const origin = engine.mlDsa65.signer(engine.sha256(utf8Bytes("origin")));
+  const own = engine.mlDsa65.signer(engine.sha256(utf8Bytes("listener")));
+  const nodeId = toHex(engine.sha256(origin.publicKey)) as NodeId;
+  const identity: PeerIdentity = {
+    ...{ nodeId, spiffeId: "spiffe://bench/node/origin", trustDomain: "bench", name: "origin" },
+    ...{ ed25519: new Uint8Array(32), mldsa65: origin.publicKey, chain: [], serialNumber: "01" },
+    ...{ notBeforeMs: 0 as WallMs, notAfterMs: 4_000_000_000_000 as WallMs },
+  };
+  const now: Now = { monoMs: 0 as MonoMs, wallMs: 1_800_000_000_000 as WallMs };
+  const self = { nodeId: nodeIdOf(1), epoch: 1, addresses: [], zone: "", roles: [] };
+  const chain = new HashChain(engine, {
+    ...{ seed: new Uint8Array(32), length: LENGTH, context: chainContext(nodeId, 1, 0) },
+  });
+  const beats = Array.from({ length: LENGTH }, (_, i) =>
+    encodeHeartbeat({ nodeId, epoch: 1, index: i + 1, link: chain.link(i + 1) }),
+  );
+  const anchored = { base: 0, length: LENGTH, position: 0, anchor: chain.anchor, intervalMs: 1000 };
+  const state = encodeStateBeacon(
+    {
+      ...{ nodeId, epoch: 1, sequence: 1, status: "up", zone: "", addresses: [], roles: [] },
+      ...{ load: 0, chain: anchored, neighbours: [] },
+    },
+    origin,
+  );
+  const fresh = (): MeshMachine => {
+    const machine = new MeshMachine(
+      {
+        ...{ engine, signer: own, self, random, meter, allows: () => true },
+        identities: { lookup: () => identity },
+      },
+      { heartbeatBurst: 2 * LENGTH },
+    );
+    machine.handle({ kind: "started" }, now);
+    machine.receive(state, nodeId, now);
+    return machine;
+  };
+  // A chain ends, so a run goes through as many listeners as it needs; making one costs three signature operations
+  // per 4096 heartbeats.
+  let machine = fresh();
+  let next = 0;
+  return () => {
+    if (next === LENGTH) {
+      machine = fresh();
+      next = 0;
+    }
+    const verdict = machine.receive(beats[next++] ?? state, nodeId, now);
+    if (verdict.verdict !== "accept")
+      throw new Error(`a heartbeat was refused: ${JSON.stringify(verdict)}`);
+  };
+}
+
+/** One signed beacon with 12 neighbours, parsed and verified each time. */
+function signedVerifier(): () => void {
+  const engine = createNativeEngine();
+  const signer = engine.mlDsa65.signer(engine.sha256(utf8Bytes("origin")));
+  const [neighbours = []] = reportsOf(50, 12);
+  const anchored = {
+    ...{ base: 0, length: LENGTH, position: 0, intervalMs: 1000 },
+    anchor: new Uint8Array(32),
+  };
+  const bytes = encodeStateBeacon(
+    {
+      ...{ nodeId: nodeIdOf(0), epoch: 1, sequence: 1, status: "up", zone: "z", roles: ["worker"] },
+      ...{ addresses: ["/ip4/192.0.2.1/tcp/4001"], load: 0, chain: anchored, neighbours },
+    },
+    signer,
+  );
+  return () => {
+    const decoded = decodeStateBeacon(bytes);
+    if (!decoded.ok) throw new Error(decoded.code);
+    const { signed, signature } = decoded.value;
+    if (!engine.mlDsa65.verify(signer.publicKey, signed, signature, beaconContext)) {
+      throw new Error("a valid signature was refused");
+    }
+  };
+}
+
+/** Rates a second on one core; targets: 20,000 nodes, 5,000,000 costs, 1,250 runs on 50 nodes. */
+export const suite: BenchSuite = (report, options) => {
+  report(measureRate("mesh/beacon/verify-signed", signedVerifier(), options));
+  report(measureRate("mesh/beacon/verify-heartbeat", heartbeatReceiver(), options));
+
+  // Node additions as a growing mesh has them: 1,000 nodes of 12 links, and the graph compiled at the end.
+  const rows = reportsOf(1000, 12);
+  const ids = rows.map((_, i) => nodeIdOf(i));
+  let topology = new Topology();
+  let added = 0;
+  const add = (): void => {
+    if (added === ids.length) {
+      topology.graph();
+      topology = new Topology();
+      added = 0;
+    }
+    topology.setNode(ids[added] ?? nodeIdOf(0), rows[added] ?? []);
+    added++;
+  };
+  report(measureRate("mesh/topology/node-add", add, options));
+
+  // Inputs change with each call and the results are summed, so that no call can be left out.
+  const rtts = Float64Array.from({ length: 1024 }, (_, i) => (i * 37) % 150);
+  const losses = Float64Array.from({ length: 1024 }, (_, i) => ((i * 11) % 40) / 100);
+  let at = 0;
+  let sum = 0;
+  const cost = (): void => {
+    at = (at + 1) & 1023;
+    sum += linkCost(rtts[at] ?? 0, losses[at] ?? 0, losses[1023 - at] ?? 0);
+  };
+  report(measureRate("mesh/topology/link-cost", cost, options));
+
+  const small = new Topology();
+  for (const [i, row] of reportsOf(50, 12).entries()) small.setNode(nodeIdOf(i), row);
+  const graph = small.graph();
+  const paths = new ShortestPaths();
+  let source = 0;
+  const run = (): void => {
+    paths.run(graph, source);
+    source = (source + 1) % graph.ids.length;
+    sum += paths.cost((source + 25) % graph.ids.length);
+  };
+  report(measureRate("mesh/topology/shortest-path-50", run, options));
+  return sum > 0 ? Promise.resolve() : Promise.reject(new Error("the bench computed nothing"));
+};

@@ -1,0 +1,131 @@
+// A short-lived libp2p node that joins a mesh: it listens nowhere, offers no protocol, dials the issuers of a
+// token one after another and speaks attestation with the first that answers.
+
+import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
+import { tcp } from "@libp2p/tcp";
+import { yamux } from "@libp2p/yamux";
+import { multiaddr } from "@multiformats/multiaddr";
+import { createLibp2p } from "libp2p";
+import type { CryptoEngine } from "../../crypto/index.ts";
+import { errorMessage, MeshError } from "../../foundation/index.ts";
+import { HandshakeLimiter, type PeerVerifier } from "../../handshake/index.ts";
+import {
+  ATTESTATION_PROTOCOL,
+  ATTESTATION_RESPONSE_BYTES_MAX,
+  type Credential,
+  JoinClient,
+  type JoinToken,
+  nodeIdOf,
+  type NodeKeys,
+  parseLeafKey,
+} from "../../identity/index.ts";
+import type { Clock, Logger, Meter, Random } from "../../ports/index.ts";
+import { pqNoise } from "./encrypter.ts";
+import { exchange } from "./exchange.ts";
+import { PeerRegistry } from "./peer-registry.ts";
+
+const DIAL_TIMEOUT_MS = 10_000;
+
+export interface JoinDeps {
+  readonly engine: CryptoEngine;
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly meter: Meter;
+  readonly keys: NodeKeys;
+  readonly ed25519Seed: Uint8Array;
+}
+
+/**
+ * Joins with a token under a name.
+ * @throws MeshError `network/dial-failed` when no issuer can be reached; the codes of the attestation client
+ */
+export async function joinMesh(deps: JoinDeps, token: JoinToken, name: string): Promise<Credential> {
+  const registry = new PeerRegistry();
+  const node = await createLibp2p({
+    privateKey: await generateKeyPairFromSeed("Ed25519", deps.ed25519Seed),
+    addresses: { listen: [] },
+    transports: [tcp()],
+    streamMuxers: [yamux()],
+    connectionEncrypters: [joiningEncrypter(deps, token, registry)],
+    connectionManager: { dialTimeout: DIAL_TIMEOUT_MS, reconnectRetries: 0 },
+    connectionMonitor: { enabled: false },
+  });
+  try {
+    const problems: string[] = [];
+    for (const address of token.addresses) {
+      try {
+        const connection = await node.dial(multiaddr(address));
+        return await attest(deps, connection, registry, token, name);
+      } catch (error) {
+        if (error instanceof MeshError && error.code.startsWith("identity/")) throw error;
+        problems.push(`${address}: ${errorMessage(error)}`);
+      }
+    }
+    throw new MeshError(
+      "network/dial-failed",
+      `Cannot reach an issuer of the token: ${problems.join("; ")}. Check that the issuer runs, that its address is reachable from here, and that both clocks are right.`,
+      { problems },
+    );
+  } finally {
+    await node.stop();
+  }
+}
+
+async function attest(
+  { engine, clock, keys }: JoinDeps,
+  connection: Parameters<typeof exchange>[0],
+  registry: PeerRegistry,
+  token: JoinToken,
+  name: string,
+): Promise<Credential> {
+  const issuer = registry.of(connection);
+  if (issuer?.kind !== "unanchored") throw new MeshError("internal/invariant", "The issuer's handshake left no chain.");
+  const client = new JoinClient(
+    { engine },
+    { token, issuer, keys: { ed25519: keys.ed25519.publicKey, mldsa65: keys.mldsa65.publicKey }, name },
+  );
+  let step = client.start(clock.now().wallMs);
+  while (step.step === "send") {
+    const response = await exchange(connection, ATTESTATION_PROTOCOL, step.request, {
+      timeoutMs: DIAL_TIMEOUT_MS,
+      responseBytesMax: ATTESTATION_RESPONSE_BYTES_MAX,
+    });
+    step = client.receive(response, clock.now().wallMs);
+  }
+  if (step.step === "done") return step.credential;
+  throw new MeshError(step.code, `Cannot join '${token.trustDomain}' as '${name}': ${step.code}. ${NEXT_STEPS[step.code] ?? "Ask for a new token."}`, { name });
+}
+
+/** What helps, for the codes where a new token is not the answer. */
+const NEXT_STEPS: Readonly<Record<string, string>> = {
+  "identity/name-taken": "Choose another name with --name.",
+  "identity/name-fixed": "This host has joined under another name before: use that one.",
+  "identity/token-name-mismatch": "The token is bound to another name: use that one, or ask for a token without a name.",
+  "identity/not-yet-valid": "Set this host's clock.",
+  "identity/expired": "Set this host's clock, or look at the issuer's.",
+  "identity/bundle-digest-mismatch": "This is not the mesh the token is for: somebody may be in between. Do not retry blindly.",
+};
+
+function joiningEncrypter(deps: JoinDeps, { trustDomain }: JoinToken, registry: PeerRegistry): ReturnType<typeof pqNoise> {
+  const { engine, random, clock, logger, meter, keys } = deps;
+  const verifier: PeerVerifier = {
+    verifyChain: () => ({ ok: false, code: "identity/untrusted" }),
+    parseLeafKey: (chain, ed25519) => parseLeafKey({ engine, chain, ed25519 }),
+    nodeIdOf: (ed25519, mldsa65) => nodeIdOf(engine, ed25519, mldsa65),
+    allowsJoin: () => false,
+  };
+  return pqNoise(
+    {
+      engine,
+      random,
+      clock,
+      logger,
+      meter,
+      limiter: new HandshakeLimiter(clock.now().monoMs),
+      verifier,
+      credential: () => ({ ed25519: keys.ed25519, mldsa65: keys.mldsa65, svidChain: [] }),
+    },
+    { trustDomain, acceptUnanchored: true, onAuthenticated: (peer, _peerId, _ms, raw) => registry.remember(raw, peer) },
+  );
+}

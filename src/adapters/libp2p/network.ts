@@ -1,0 +1,457 @@
+// The libp2p node as the daemon sees it: authenticated links to peers by NodeId, request-response
+// protocols, gossip topics with a validator in front, and pings. Default deny: a stream of any protocol
+// passes the stream guard first, so a peer that is only joining can open nothing but attestation.
+
+import { createHash } from "node:crypto";
+import { bootstrap } from "@libp2p/bootstrap";
+import { generateKeyPairFromSeed, publicKeyFromRaw } from "@libp2p/crypto/keys";
+import { type GossipSub, gossipsub, StrictNoSign, TopicValidatorResult } from "@libp2p/gossipsub";
+import { identify } from "@libp2p/identify";
+import type { Connection, PeerId, Stream } from "@libp2p/interface";
+import { kadDHT, passthroughMapper } from "@libp2p/kad-dht";
+import { mdns } from "@libp2p/mdns";
+import { peerIdFromPublicKey } from "@libp2p/peer-id";
+import { type Ping, ping } from "@libp2p/ping";
+import { tcp } from "@libp2p/tcp";
+import { lpStream } from "@libp2p/utils";
+import { yamux } from "@libp2p/yamux";
+import { multiaddr } from "@multiformats/multiaddr";
+import { createLibp2p, type Libp2p } from "libp2p";
+import { errorCode, errorMessage, MeshError } from "../../foundation/index.ts";
+import type { AuthenticatedPeer } from "../../handshake/index.ts";
+import type { NodeId, PeerIdentity } from "../../identity/index.ts";
+import type { Logger, Meter, MetricDeclaration } from "../../ports/index.ts";
+import { exchange, type RequestOptions } from "./exchange.ts";
+import type { EncrypterFactory } from "./encrypter.ts";
+import { PeerRegistry } from "./peer-registry.ts";
+import { guardStreams, mayOpen } from "./stream-guard.ts";
+import { topicScores } from "./topics.ts";
+
+export const networkMetrics: readonly MetricDeclaration[] = [
+  {
+    name: "meshd_network_streams_refused_total",
+    kind: "counter",
+    help: "Streams aborted because the peer has no right to their protocol",
+  },
+  {
+    name: "meshd_network_connections",
+    kind: "gauge",
+    help: "Open connections by what the peer has proven",
+    labels: { peer: ["svid", "joining", "unanchored", "interop"] },
+  },
+];
+
+/** How long a peer without an SVID may stay (handshake reference 2.4), and how many such at once. */
+const JOINING_TIME_MS = 30_000;
+const JOINING_MAX = 8;
+
+/** One message of a request-response protocol; beacons and manifests are far smaller. */
+const GOSSIP_BYTES_MAX = 64 * 1024;
+
+export type NetworkErrorCode =
+  | "network/port-taken"
+  | "network/not-connected"
+  | "network/request-failed"
+  | "network/dial-failed";
+
+export type GossipDecision = "accept" | "ignore" | "reject";
+
+export interface NetworkOptions {
+  readonly listen: readonly string[];
+  readonly announce: readonly string[];
+  readonly bootstrap: readonly string[];
+  readonly mdns: boolean;
+  readonly trustDomain: string;
+  /** The gossip topics that this node takes part in. */
+  readonly topics: readonly string[];
+  readonly connectionsMax: number;
+  readonly version: string;
+}
+
+export interface NetworkDeps {
+  readonly ed25519Seed: Uint8Array;
+  /** The encrypters of the handshake policy; they report each authenticated peer to the registry. */
+  readonly encrypters: (registry: PeerRegistry) => EncrypterFactory[];
+  readonly logger: Logger;
+  readonly meter: Meter;
+  /** Whether peers without SPIFFE identity (interop) may take part at all. */
+  readonly allowsUnauthenticated: () => boolean;
+  readonly onConnected: (peer: PeerIdentity, addresses: readonly string[]) => void;
+  readonly onDisconnected: (nodeId: NodeId) => void;
+}
+
+export interface ServeOptions {
+  readonly requestBytesMax: number;
+  readonly streamsPerPeerMax: number;
+}
+
+interface Link {
+  readonly peer: PeerIdentity;
+  readonly suite: string;
+  readonly connections: Set<Connection>;
+}
+
+type Services = { gossip: GossipSub; ping: Ping };
+
+export class Network {
+  readonly #deps: NetworkDeps;
+  readonly #options: NetworkOptions;
+  readonly #registry = new PeerRegistry();
+  readonly #links = new Map<NodeId, Link>();
+  readonly #nodeIdByPeerId = new Map<string, NodeId>();
+  readonly #joining = new Map<Connection, NodeJS.Timeout>();
+  #libp2p: Libp2p<Services> | undefined;
+
+  constructor(deps: NetworkDeps, options: NetworkOptions) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  /**
+   * Opens the listeners and starts all services. Idempotent.
+   * @throws MeshError `network/port-taken`
+   */
+  async start(): Promise<void> {
+    if (this.#libp2p !== undefined) return;
+    const node = await this.#create();
+    node.addEventListener("connection:open", ({ detail }) => this.#opened(detail));
+    node.addEventListener("connection:close", ({ detail }) => this.#closed(detail));
+    node.addEventListener("peer:discovery", ({ detail }) => {
+      if (detail.multiaddrs.length > 0) this.#dialQuietly(detail.multiaddrs.map(String), detail.id);
+    });
+    this.#libp2p = node;
+    try {
+      await node.start();
+    } catch (cause) {
+      this.#libp2p = undefined;
+      await node.stop();
+      throw new MeshError(
+        "network/port-taken",
+        `Cannot listen on ${this.#options.listen.join(", ")}: ${errorMessage(cause)}. Free the port or change mesh.listen.`,
+        { listen: this.#options.listen.join(",") },
+        { cause },
+      );
+    }
+  }
+
+  /** Closes every connection and listener. Idempotent. */
+  async stop(): Promise<void> {
+    const node = this.#libp2p;
+    this.#libp2p = undefined;
+    for (const timer of this.#joining.values()) clearTimeout(timer);
+    this.#joining.clear();
+    await node?.stop();
+  }
+
+  get peerId(): string {
+    return this.#node().peerId.toString();
+  }
+
+  /** Addresses to tell others, each with `/p2p/<PeerId>`. */
+  addresses(): string[] {
+    return this.#node().getMultiaddrs().map(String);
+  }
+
+  /** The PeerId that belongs to an Ed25519 key. */
+  static peerIdOf(ed25519: Uint8Array): PeerId {
+    return peerIdFromPublicKey(publicKeyFromRaw(ed25519));
+  }
+
+  isConnected(nodeId: NodeId): boolean {
+    return this.#links.has(nodeId);
+  }
+
+  /** The negotiated suite of a connected peer. */
+  suiteOf(nodeId: NodeId): string | undefined {
+    return this.#links.get(nodeId)?.suite;
+  }
+
+  connectedPeers(): PeerIdentity[] {
+    return [...this.#links.values()].map((link) => link.peer);
+  }
+
+  /**
+   * Dials a peer at any of its addresses; a no-op when connected.
+   * @throws MeshError `network/dial-failed`
+   */
+  async dial(addresses: readonly string[], peerId?: PeerId): Promise<void> {
+    const suffix = peerId === undefined ? "" : `/p2p/${peerId.toString()}`;
+    try {
+      const targets = addresses.map((address) =>
+        multiaddr(address.includes("/p2p/") ? address : address + suffix),
+      );
+      await this.#node().dial(targets);
+    } catch (cause) {
+      throw new MeshError(
+        "network/dial-failed",
+        `Cannot reach ${addresses.join(", ")}: ${errorMessage(cause)}. Check that the peer runs and that the address is right.`,
+        { addresses: addresses.join(",") },
+        { cause },
+      );
+    }
+  }
+
+  /** Closes all connections to a peer. */
+  async disconnect(nodeId: NodeId): Promise<void> {
+    const connections = [...(this.#links.get(nodeId)?.connections ?? [])];
+    await Promise.allSettled(connections.map((connection) => connection.close()));
+  }
+
+  /**
+   * Round-trip time to a connected peer in milliseconds.
+   * @throws MeshError `network/not-connected`; what the ping service throws on time-out
+   */
+  async ping(nodeId: NodeId, timeoutMs: number): Promise<number> {
+    const connection = this.#connectionTo(nodeId);
+    return this.#node().services.ping.ping(connection.remotePeer, {
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+  }
+
+  /**
+   * Sends one request on its own stream and reads the one answer.
+   * @throws MeshError `network/not-connected`, `network/request-failed`
+   */
+  async request(
+    nodeId: NodeId,
+    protocol: string,
+    request: Uint8Array,
+    options: RequestOptions,
+  ): Promise<Uint8Array> {
+    return exchange(this.#connectionTo(nodeId), protocol, request, options);
+  }
+
+  /**
+   * Answers requests on a protocol. A throwing handler aborts the stream: the peer learns nothing but that.
+   * @param handler gets the authenticated peer and the bounded request; its signal ends with the stream
+   */
+  async serve(
+    protocol: string,
+    options: ServeOptions,
+    handler: (
+      peer: AuthenticatedPeer,
+      request: Uint8Array,
+      signal: AbortSignal,
+    ) => Promise<Uint8Array>,
+  ): Promise<void> {
+    await this.#node().handle(
+      protocol,
+      (stream, connection) => this.#answer(stream, connection, options, handler),
+      { maxInboundStreams: options.streamsPerPeerMax },
+    );
+  }
+
+  /** Subscribes to a topic; the validator decides on each message before it is forwarded. */
+  subscribe(
+    topic: string,
+    validate: (from: NodeId, bytes: Uint8Array) => Promise<GossipDecision>,
+  ): void {
+    const { gossip } = this.#node().services;
+    gossip.topicValidators.set(topic, async (source, message) => {
+      const from = this.#nodeIdByPeerId.get(source.toString());
+      if (from === undefined) return TopicValidatorResult.Ignore;
+      try {
+        return DECISIONS[await validate(from, message.data)];
+      } catch (error) {
+        this.#deps.logger.error(
+          { code: errorCode(error), topic, error: errorMessage(error) },
+          "gossip validator failed",
+        );
+        return TopicValidatorResult.Ignore;
+      }
+    });
+    gossip.subscribe(topic);
+  }
+
+  /** Publishes on a topic; nobody listening is no error. */
+  async publish(topic: string, bytes: Uint8Array): Promise<void> {
+    await this.#libp2p?.services.gossip.publish(topic, bytes);
+  }
+
+  #node(): Libp2p<Services> {
+    if (this.#libp2p === undefined)
+      throw new MeshError("network/not-connected", "The network is not started.");
+    return this.#libp2p;
+  }
+
+  #connectionTo(nodeId: NodeId): Connection {
+    for (const connection of this.#links.get(nodeId)?.connections ?? []) {
+      if (connection.status === "open") return connection;
+    }
+    throw new MeshError(
+      "network/not-connected",
+      `No connection to node ${nodeId.slice(0, 12)}. It may be restarting.`,
+      { nodeId },
+    );
+  }
+
+  async #create(): Promise<Libp2p<Services>> {
+    const { listen, announce, topics, connectionsMax, version } = this.#options;
+    const permitted = (connection: Connection, protocol: string): boolean => {
+      const allowed = mayOpen(
+        this.#registry.of(connection),
+        protocol,
+        this.#deps.allowsUnauthenticated(),
+      );
+      if (!allowed) this.#deps.meter.count("meshd_network_streams_refused_total");
+      return allowed;
+    };
+    return createLibp2p({
+      start: false,
+      privateKey: await generateKeyPairFromSeed("Ed25519", this.#deps.ed25519Seed),
+      nodeInfo: { name: "meshd", version, userAgent: `meshd/${version}` },
+      addresses: { listen: [...listen], announce: [...announce] },
+      transports: [tcp()],
+      streamMuxers: [yamux()],
+      connectionEncrypters: this.#deps.encrypters(this.#registry),
+      connectionManager: { maxConnections: connectionsMax, reconnectRetries: 0 },
+      connectionMonitor: { enabled: false }, // membership has its own probes
+      peerDiscovery: this.#discovery(),
+      services: {
+        guard: guardStreams(permitted),
+        identify: identify({ protocolPrefix: "x0tta6bl4" }),
+        ping: ping({ protocolPrefix: "x0tta6bl4", maxInboundStreams: 4 }),
+        dht: kadDHT({
+          protocol: "/x0tta6bl4/kad/1.0.0",
+          clientMode: false,
+          peerInfoMapper: passthroughMapper,
+        }),
+        gossip: gossipsub({
+          globalSignaturePolicy: StrictNoSign,
+          allowPublishToZeroTopicPeers: true,
+          fallbackToFloodsub: false,
+          emitSelf: false,
+          doPX: false,
+          maxInboundDataLength: GOSSIP_BYTES_MAX,
+          msgIdFn: (message) =>
+            createHash("sha256").update(message.topic).update(message.data).digest(),
+          allowedTopics: [...topics],
+          scoreParams: { topics: topicScores(topics), IPColocationFactorWeight: 0 },
+        }),
+      },
+    });
+  }
+
+  #discovery(): NonNullable<NonNullable<Parameters<typeof createLibp2p>[0]>["peerDiscovery"]> {
+    const { bootstrap: list, mdns: useMdns, trustDomain } = this.#options;
+    return [
+      ...(list.length > 0 ? [bootstrap({ list: [...list], timeout: 0 })] : []),
+      ...(useMdns
+        ? [mdns({ serviceTag: `_x0tta6bl4-${trustDomain}._udp.local`.slice(0, 60) })]
+        : []),
+    ];
+  }
+
+  #opened(connection: Connection): void {
+    const peer = this.#registry.of(connection);
+    if (peer === undefined) {
+      connection.abort(
+        new MeshError("internal/invariant", "A connection opened without a handshake."),
+      );
+      return;
+    }
+    if (peer.kind === "svid") this.#linked(connection, peer.identity, peer.suite);
+    else if (peer.kind === "joining") this.#limitJoining(connection);
+    this.#countConnections();
+  }
+
+  #linked(connection: Connection, peer: PeerIdentity, suite: string): void {
+    const known = this.#links.get(peer.nodeId);
+    this.#links.set(peer.nodeId, {
+      peer,
+      suite,
+      connections: new Set([...(known?.connections ?? []), connection]),
+    });
+    this.#nodeIdByPeerId.set(connection.remotePeer.toString(), peer.nodeId);
+    if (known === undefined) {
+      const addresses =
+        connection.direction === "outbound" ? [connection.remoteAddr.toString()] : [];
+      this.#deps.onConnected(peer, addresses);
+    }
+  }
+
+  #limitJoining(connection: Connection): void {
+    if (this.#joining.size >= JOINING_MAX) {
+      connection.abort(new MeshError("network/request-failed", "Too many joining peers."));
+      return;
+    }
+    this.#joining.set(
+      connection,
+      setTimeout(
+        () => connection.abort(new MeshError("network/request-failed", "Joining took too long.")),
+        JOINING_TIME_MS,
+      ),
+    );
+  }
+
+  #closed(connection: Connection): void {
+    clearTimeout(this.#joining.get(connection));
+    this.#joining.delete(connection);
+    const peer = this.#registry.of(connection);
+    if (peer?.kind === "svid") {
+      const link = this.#links.get(peer.identity.nodeId);
+      link?.connections.delete(connection);
+      if (link?.connections.size === 0) {
+        this.#links.delete(peer.identity.nodeId);
+        this.#nodeIdByPeerId.delete(connection.remotePeer.toString());
+        this.#deps.onDisconnected(peer.identity.nodeId);
+      }
+    }
+    this.#countConnections();
+  }
+
+  #countConnections(): void {
+    const counts = { svid: 0, joining: 0, unanchored: 0, interop: 0 };
+    for (const connection of this.#libp2p?.getConnections() ?? []) {
+      const kind = this.#registry.of(connection)?.kind;
+      if (kind !== undefined && connection.status === "open") counts[kind]++;
+    }
+    for (const [peer, count] of Object.entries(counts))
+      this.#deps.meter.set("meshd_network_connections", count, { peer });
+  }
+
+  #dialQuietly(addresses: string[], peerId: PeerId): void {
+    if (this.#nodeIdByPeerId.has(peerId.toString())) return;
+    this.dial(addresses, peerId).catch((error: unknown) => {
+      this.#deps.logger.debug(
+        { code: errorCode(error), peerId: peerId.toString() },
+        "discovered peer not reachable",
+      );
+    });
+  }
+
+  async #answer(
+    stream: Stream,
+    connection: Connection,
+    options: ServeOptions,
+    handler: (
+      peer: AuthenticatedPeer,
+      request: Uint8Array,
+      signal: AbortSignal,
+    ) => Promise<Uint8Array>,
+  ): Promise<void> {
+    const ended = new AbortController();
+    stream.addEventListener("close", () => ended.abort(), { once: true });
+    try {
+      const peer = this.#registry.of(connection);
+      if (peer === undefined)
+        throw new MeshError("internal/invariant", "A stream opened without a handshake.");
+      const framed = lpStream(stream, { maxDataLength: options.requestBytesMax });
+      const request = await framed.read({ signal: AbortSignal.timeout(10_000) });
+      await framed.write(await handler(peer, request.subarray(), ended.signal));
+      await stream.close();
+    } catch (error) {
+      this.#deps.logger.debug(
+        { code: errorCode(error), protocol: stream.protocol, error: errorMessage(error) },
+        "request refused",
+      );
+      stream.abort(new Error("refused"));
+    }
+  }
+}
+
+const DECISIONS: Record<GossipDecision, TopicValidatorResult> = {
+  accept: TopicValidatorResult.Accept,
+  ignore: TopicValidatorResult.Ignore,
+  reject: TopicValidatorResult.Reject,
+};

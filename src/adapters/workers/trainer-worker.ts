@@ -1,0 +1,32 @@
+// The thread that trains: it holds this node's samples of one task and answers one request at a time, so that
+// neither making the data nor a round of training delays a heartbeat on the main thread.
+
+import { parentPort, workerData } from "node:worker_threads";
+import { assert, errorCode, errorMessage } from "../../foundation/index.ts";
+import { drain, Learner, taskData } from "../../learning/index.ts";
+import type { TrainerAnswer, TrainerRequest, TrainerSetup } from "./training-thread.ts";
+
+const port = parentPort;
+assert(port !== null, "this module runs as a worker thread");
+
+function answer(message: TrainerAnswer): void {
+  port?.postMessage(message);
+}
+
+try {
+  const { task, self, adversary, csvText } = workerData as TrainerSetup;
+  const learner = new Learner({ task, self, adversary, data: taskData(task, csvText) });
+  const initialWeights = learner.initialWeights();
+  answer({ kind: "ready", samples: learner.samples, initialWeights });
+  port.on("message", (request: TrainerRequest) => {
+    if (request.kind === "train") {
+      const { weights, loss } = drain(learner.train(request.round, request.weights));
+      answer({ kind: "trained", round: request.round, weights, loss });
+    } else {
+      const { loss, accuracy } = drain(learner.evaluate(request.weights));
+      answer({ kind: "evaluated", round: request.round, loss, accuracy });
+    }
+  });
+} catch (error) {
+  answer({ kind: "failed", code: errorCode(error), message: errorMessage(error) });
+}

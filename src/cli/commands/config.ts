@@ -1,0 +1,31 @@
+// meshctl config check: has the daemon's own program check a file, so that both always agree.
+
+import { spawnSync } from "node:child_process";
+import { type ExitStatus, exitStatus } from "../../control/index.ts";
+import type { RegisterCommand } from "../cli.ts";
+import { daemonProgram } from "../daemon-program.ts";
+
+/** Adds `config` with its verb. */
+export const configCommand: RegisterCommand = (parent, cli) => {
+  parent
+    .command("config")
+    .description("the daemon's configuration file")
+    .command("check")
+    .description("check a file and report all its problems at once")
+    .argument("<file>", "the file to check")
+    .action((file: string) => {
+      // Options of the interpreter are passed on: in development one of them loads TypeScript.
+      const result = spawnSync(
+        process.execPath,
+        [...process.execArgv, daemonProgram(), "--check-config", file],
+        { encoding: "utf8" },
+      );
+      cli.out(result.stdout);
+      cli.err(result.stderr);
+      cli.exit = exitOf(result.status);
+    });
+};
+
+function exitOf(status: number | null): ExitStatus {
+  return Object.values(exitStatus).find((known) => known === status) ?? exitStatus.failure;
+}

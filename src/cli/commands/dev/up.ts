@@ -1,0 +1,226 @@
+// `meshctl dev up`: a mesh of real daemons on this host that joins, meets and trains, one or more of them lying.
+
+import type { FlStartRequest } from "../../../control/index.ts";
+import { connectedPeers, LocalMesh, type LocalMeshOptions, type LocalNode } from "./local-mesh.ts";
+import { percent, type Screen } from "./screen.ts";
+import { train, type TrainingReport } from "./training.ts";
+
+const CONVERGE_TIMEOUT_MS = 60_000;
+
+export interface DevOptions extends LocalMeshOptions {
+  readonly attack: NonNullable<FlStartRequest["attack"]>;
+  readonly aggregator: FlStartRequest["aggregator"];
+  readonly model: FlStartRequest["model"];
+  readonly rounds: number;
+  readonly seed: number;
+  readonly alpha: number;
+}
+
+/** The last line of `--json`. */
+export interface DevReport {
+  readonly schemaVersion: 1;
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly nodeId: string;
+    readonly peerId: string;
+    readonly spiffeId: string;
+    /** Peers seen alive over an authenticated connection. */
+    readonly peers: number;
+    readonly suite: string;
+    readonly rssBytes: number;
+    readonly role: "honest" | "byzantine";
+  }[];
+  readonly rounds: TrainingReport["rounds"];
+  readonly final: {
+    readonly accuracy: number;
+    /** The same task with the Byzantine nodes behaving. */
+    readonly baselineAccuracyWithoutAttack: number;
+    /** The same attack against the plain mean. */
+    readonly undefendedAccuracy: number;
+  };
+  readonly durations: { readonly joinMs: number; readonly convergeMs: number };
+}
+
+/** Brings the mesh up and runs the three tasks; the caller stops the mesh. */
+export async function demonstrate(
+  mesh: LocalMesh,
+  options: DevOptions,
+  screen: Screen,
+  signal: AbortSignal,
+): Promise<DevReport> {
+  const started = performance.now();
+  await mesh.answering(signal);
+  screen.done(`${mesh.nodes.length} meshd processes answer`, performance.now() - started);
+
+  const joinMs = await join(mesh, screen);
+  const convergeMs = await meet(mesh, screen, signal);
+
+  const base: FlStartRequest = {
+    model: options.model,
+    rounds: options.rounds,
+    seed: options.seed,
+    dirichletAlpha: options.alpha,
+    byzantine: options.byzantine,
+    aggregator: options.aggregator,
+    data: options.csv === undefined ? "glyphs" : "csv",
+  };
+  const defended = await announce(mesh, screen, signal, {
+    ...base,
+    name: "defended",
+    attack: options.attack,
+  });
+  const calm = await quietly(mesh, screen, signal, {
+    ...base,
+    name: "without-attack",
+    attack: "none",
+  });
+  const undefended = await quietly(mesh, screen, signal, {
+    ...base,
+    name: "undefended",
+    attack: options.attack,
+    aggregator: "mean",
+  });
+  const final = {
+    accuracy: defended.accuracy,
+    baselineAccuracyWithoutAttack: calm.accuracy,
+    undefendedAccuracy: undefended.accuracy,
+  };
+  conclude(screen, options, final);
+  await Promise.all(mesh.nodes.map((node) => node.refresh()));
+  return {
+    schemaVersion: 1,
+    nodes: mesh.nodes.map(nodeReport),
+    rounds: defended.rounds,
+    final,
+    durations: { joinMs, convergeMs },
+  };
+}
+
+async function join(mesh: LocalMesh, screen: Screen): Promise<number> {
+  const start = performance.now();
+  let joined = 0;
+  await mesh.enrol((node) => {
+    joined++;
+    screen.working(`${node.name} is in the trust domain (${joined}/${mesh.nodes.length})`);
+  });
+  const took = performance.now() - start;
+  screen.done(
+    `node-1 made the trust domain dev.mesh; ${mesh.nodes.length - 1} nodes joined it with one-time tokens`,
+    took,
+  );
+  return Math.round(took);
+}
+
+async function meet(mesh: LocalMesh, screen: Screen, signal: AbortSignal): Promise<number> {
+  const start = performance.now();
+  await mesh.converged(CONVERGE_TIMEOUT_MS, signal, () => {
+    const counts = mesh.nodes.map((node) => `${node.name} ${connectedPeers(node)}`);
+    screen.working(`peers found: ${counts.join(", ")}`);
+  });
+  const took = performance.now() - start;
+  const suites = new Set(
+    mesh.nodes.flatMap((node) => node.status?.peers.flatMap((peer) => peer.suite ?? []) ?? []),
+  );
+  screen.done(
+    `every node is connected to the ${mesh.nodes.length - 1} others, suite ${[...suites].join(", ")}`,
+    took,
+  );
+  screen.line(
+    `   ${screen.paint("2", "X25519 + ML-KEM-768 key exchange; Ed25519 + ML-DSA-65 signatures of both sides over the transcript")}`,
+  );
+  const { accepted, rejected } = await beaconCounts(mesh);
+  screen.line(
+    ` ${screen.paint("32", "✓")} ${accepted} beacons and heartbeats verified, ${rejected} refused`,
+  );
+  return Math.round(took);
+}
+
+async function beaconCounts(mesh: LocalMesh): Promise<{ accepted: number; rejected: number }> {
+  const sum = (counts: Record<string, number>): number =>
+    Object.values(counts).reduce((total, count) => total + count, 0);
+  const answers = await Promise.all(mesh.living().map((node) => node.client.beacons()));
+  return {
+    accepted: answers.reduce((total, { counters }) => total + sum(counters.accepted), 0),
+    rejected: answers.reduce((total, { counters }) => total + sum(counters.rejected), 0),
+  };
+}
+
+async function announce(
+  mesh: LocalMesh,
+  screen: Screen,
+  signal: AbortSignal,
+  request: FlStartRequest,
+): Promise<TrainingReport> {
+  const liars = mesh.nodes.filter((node) => node.role === "byzantine").map((node) => node.name);
+  const attackers =
+    liars.length === 0
+      ? "nobody lies"
+      : `${liars.join(", ")} attack${liars.length === 1 ? "s" : ""} with ${request.attack ?? "none"}`;
+  screen.line();
+  screen.line(` training ${request.model} by ${request.aggregator}, no server; ${attackers}`);
+  return train(mesh, request, signal, (round) => screen.round(round, request.rounds));
+}
+
+/** A comparison run: one living line, no rows. */
+async function quietly(
+  mesh: LocalMesh,
+  screen: Screen,
+  signal: AbortSignal,
+  request: FlStartRequest,
+): Promise<TrainingReport> {
+  screen.working(`for comparison: ${request.name ?? ""}, round 0/${request.rounds}`);
+  return train(mesh, request, signal, (round) => {
+    screen.working(
+      `for comparison: ${request.name ?? ""}, round ${round.round}/${request.rounds}, accuracy ${percent(round.accuracy)}`,
+    );
+  });
+}
+
+function conclude(screen: Screen, options: DevOptions, final: DevReport["final"]): void {
+  screen.line();
+  screen.table(
+    ["RUN", "ACCURACY"],
+    [
+      [`${options.aggregator} against ${options.attack}`, percent(final.accuracy)],
+      [`${options.aggregator}, nobody attacks`, percent(final.baselineAccuracyWithoutAttack)],
+      [`plain mean against ${options.attack}`, percent(final.undefendedAccuracy)],
+    ],
+  );
+}
+
+/** The table at the end: every node and where its metrics are. */
+export function showNodes(screen: Screen, mesh: LocalMesh): void {
+  screen.line();
+  screen.table(
+    ["NODE", "ROLE", "PEERS", "SUITE", "RSS", "SPIFFE ID", "METRICS"],
+    mesh.nodes.map((node) => {
+      const { peers, suite, rssBytes, spiffeId, role } = nodeReport(node);
+      const metrics = node.alive
+        ? `http://${node.status?.node.metricsAddress ?? "off"}/metrics`
+        : "(process ended)";
+      return [
+        node.name,
+        role,
+        String(peers),
+        suite,
+        `${Math.round(rssBytes / 2 ** 20)} MiB`,
+        spiffeId,
+        metrics,
+      ];
+    }),
+  );
+}
+
+function nodeReport(node: LocalNode): DevReport["nodes"][number] {
+  const { status, name, role } = node;
+  return {
+    name,
+    nodeId: status?.node.nodeId ?? "",
+    peerId: status?.node.peerId ?? "",
+    spiffeId: status?.node.spiffeId ?? "",
+    peers: node.alive ? connectedPeers(node) : 0,
+    suite: status?.peers.find((peer) => peer.suite !== null)?.suite ?? "none",
+    rssBytes: status?.process.rssBytes ?? 0,
+    role,
+  };
+}

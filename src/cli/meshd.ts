@@ -1,0 +1,106 @@
+// meshd: the daemon. Reads its configuration, runs until SIGTERM, and re-reads the configuration at SIGHUP.
+
+import { readFileSync, statSync } from "node:fs";
+import { parseArgs } from "node:util";
+import packageFile from "../../package.json" with { type: "json" };
+import { type Config, configLimits, parseConfig } from "../config/index.ts";
+import { statusOfError } from "../control/index.ts";
+import { errorCode, errorMessage, MeshError } from "../foundation/index.ts";
+import { createNode } from "../node/index.ts";
+
+const DEFAULT_CONFIG = "/etc/meshd/meshd.yml";
+
+const USAGE = `Usage: meshd [--config FILE]          run the daemon (default ${DEFAULT_CONFIG})
+       meshd --check-config FILE      report every problem of a configuration, and exit
+       meshd --version
+
+SIGTERM leaves the mesh and stops; SIGHUP re-reads the configuration.
+Exit status: 0 ok, 1 failure, 2 usage.
+`;
+
+function readConfig(file: string): Config {
+  return parseConfig(readText(file), file);
+}
+
+function readText(file: string): string {
+  try {
+    const { size } = statSync(file);
+    if (size > configLimits.fileBytesMax) {
+      throw new MeshError("config/too-large", `Cannot use '${file}': it has ${size} bytes, at most ${configLimits.fileBytesMax} are allowed.`, { file, size });
+    }
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    if (cause instanceof MeshError) throw cause;
+    throw new MeshError("config/unreadable", `Cannot read the configuration '${file}': ${errorMessage(cause)}. Name another file with --config.`, { file }, { cause });
+  }
+}
+
+/** Ends the process with the message of an error and its exit status. */
+function fail(error: unknown): never {
+  const code = errorCode(error);
+  process.stderr.write(`meshd: ${errorMessage(error)} [${code}]\n`);
+  if (code === "internal/unexpected" && error instanceof Error) process.stderr.write(`${error.stack ?? ""}\n`);
+  process.exit(statusOfError(code).exit);
+}
+
+async function run(configFile: string): Promise<void> {
+  const build = { version: packageFile.version, commit: process.env["MESHD_COMMIT"] ?? "unknown" };
+  const node = createNode(readConfig(configFile), build);
+  const stop = (): void => {
+    node.stop().then(() => process.exit(0), fail);
+  };
+  process.once("SIGTERM", stop);
+  process.once("SIGINT", stop);
+  // A daemon started over an IPC channel belongs to its parent and ends with it.
+  process.once("disconnect", stop);
+  process.on("SIGHUP", () => {
+    try {
+      node.reload(readConfig(configFile));
+    } catch (error) {
+      process.stderr.write(`meshd: the configuration stays as it was: ${errorMessage(error)} [${errorCode(error)}]\n`);
+    }
+  });
+  try {
+    await node.start();
+  } catch (error) {
+    await node.stop();
+    throw error;
+  }
+}
+
+function parse(): { config: string; check: string | undefined } | "help" | "version" {
+  try {
+    const { values } = parseArgs({
+      options: {
+        config: { type: "string", default: DEFAULT_CONFIG },
+        "check-config": { type: "string" },
+        help: { type: "boolean", short: "h" },
+        version: { type: "boolean", short: "V" },
+      },
+    });
+    if (values.help === true) return "help";
+    if (values.version === true) return "version";
+    return { config: values.config, check: values["check-config"] };
+  } catch (error) {
+    process.stderr.write(`meshd: ${errorMessage(error)}\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+const wish = parse();
+if (wish === "help") {
+  process.stdout.write(USAGE);
+} else if (wish === "version") {
+  process.stdout.write(`${packageFile.version}\n`);
+} else {
+  try {
+    if (wish.check === undefined) {
+      await run(wish.config);
+    } else {
+      readConfig(wish.check);
+      process.stdout.write(`${wish.check}: ok\n`);
+    }
+  } catch (error) {
+    fail(error);
+  }
+}

@@ -1,0 +1,120 @@
+// The configuration that the rest of the daemon sees: units in the names, nothing optional by accident.
+
+import type { policyRights } from "./keys.ts";
+import type { ConfigFile, MetricsListen } from "./schema.ts";
+
+/**
+ * One rule of the authorisation policy: who matches `spiffe` may do what `allow` lists.
+ * A trust domain written as `*` stands for the node's own, which is not known before it is enrolled.
+ */
+export interface ConfigPolicyRule {
+  readonly spiffe: string;
+  readonly allow: readonly (typeof policyRights)[number][];
+}
+
+/** The validated, deeply frozen configuration. */
+export interface Config {
+  readonly stateDir: string;
+  readonly control: { readonly socket: string };
+  readonly mesh: {
+    /** Multiaddrs, at least one. */
+    readonly listen: readonly string[];
+    /** Multiaddrs; empty: announce what the node listens on. */
+    readonly announce: readonly string[];
+    readonly bootstrap: readonly string[];
+    readonly mdns: boolean;
+    readonly zone: string;
+    readonly handshakePolicy: "pq-required" | "interop";
+    readonly heartbeatIntervalMs: number;
+    readonly connectionsTarget: number;
+  };
+  readonly crypto: { readonly engine: "auto" | "native" | "noble" };
+  readonly identity: { readonly svidLifetimeMs: number; readonly clockSkewMs: number };
+  readonly policy: readonly ConfigPolicyRule[];
+  readonly learning: {
+    readonly enabled: boolean;
+    /** Laboratories only: the node poisons its updates when a task asks for it. */
+    readonly adversary: boolean;
+    /** `null`: train on the generated glyphs. */
+    readonly csv: { readonly file: string; readonly label: string } | null;
+  };
+  readonly telemetry: {
+    readonly metrics: { readonly listen: MetricsListen };
+    readonly log: {
+      readonly level: "debug" | "info" | "warn" | "error";
+      readonly format: "json" | "pretty";
+    };
+  };
+}
+
+/** The frozen configuration of a checked file. */
+export function configOf(file: ConfigFile): Config {
+  return deepFreeze<Config>({
+    stateDir: file.state_dir,
+    control: { socket: file.control.socket },
+    mesh: {
+      listen: file.mesh.listen,
+      announce: file.mesh.announce,
+      bootstrap: file.mesh.bootstrap,
+      mdns: file.mesh.mdns,
+      zone: file.mesh.zone,
+      handshakePolicy: file.mesh.handshake_policy,
+      heartbeatIntervalMs: file.mesh.heartbeat_interval,
+      connectionsTarget: file.mesh.connections_target,
+    },
+    crypto: { engine: file.crypto.engine },
+    identity: {
+      svidLifetimeMs: file.identity.svid_lifetime,
+      clockSkewMs: file.identity.clock_skew,
+    },
+    policy: file.policy.map(({ spiffe, allow }) => ({ spiffe, allow })),
+    learning: {
+      enabled: file.learning.enabled,
+      adversary: file.learning.adversary,
+      csv: file.learning.csv ?? null,
+    },
+    telemetry: {
+      metrics: { listen: file.telemetry.metrics.listen },
+      log: { level: file.telemetry.log.level, format: file.telemetry.log.format },
+    },
+  });
+}
+
+/** Where each key of the file went. A list or mapping counts as one value. */
+const valueOfKey: Readonly<Record<string, (config: Config) => unknown>> = {
+  state_dir: (config) => config.stateDir,
+  "control.socket": (config) => config.control.socket,
+  "mesh.listen": (config) => config.mesh.listen,
+  "mesh.announce": (config) => config.mesh.announce,
+  "mesh.bootstrap": (config) => config.mesh.bootstrap,
+  "mesh.mdns": (config) => config.mesh.mdns,
+  "mesh.zone": (config) => config.mesh.zone,
+  "mesh.handshake_policy": (config) => config.mesh.handshakePolicy,
+  "mesh.heartbeat_interval": (config) => config.mesh.heartbeatIntervalMs,
+  "mesh.connections_target": (config) => config.mesh.connectionsTarget,
+  "crypto.engine": (config) => config.crypto.engine,
+  "identity.svid_lifetime": (config) => config.identity.svidLifetimeMs,
+  "identity.clock_skew": (config) => config.identity.clockSkewMs,
+  policy: (config) => config.policy,
+  "learning.enabled": (config) => config.learning.enabled,
+  "learning.adversary": (config) => config.learning.adversary,
+  "learning.csv": (config) => config.learning.csv,
+  "telemetry.metrics.listen": (config) => config.telemetry.metrics.listen,
+  "telemetry.log.level": (config) => config.telemetry.log.level,
+  "telemetry.log.format": (config) => config.telemetry.log.format,
+};
+
+/** The keys in which two configurations differ, in the order of the file. */
+export function changedKeys(before: Config, after: Config): string[] {
+  return Object.entries(valueOfKey)
+    .filter(([, value]) => JSON.stringify(value(before)) !== JSON.stringify(value(after)))
+    .map(([key]) => key);
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const part of Object.values(value)) deepFreeze(part);
+  }
+  return value;
+}

@@ -1,0 +1,14 @@
+// The configuration room's door: text in, frozen configuration or every problem at once out.
+
+export type { Config, ConfigPolicyRule } from "./config.ts";
+export { type ConfigDifference, configDifference } from "./difference.ts";
+export { durationMs, durationText } from "./duration.ts";
+export { type ConfigKey, configKeys, configLimits, policyRights } from "./keys.ts";
+export {
+  ConfigError,
+  type ConfigErrorCode,
+  type ConfigProblem,
+  parseConfig,
+  problemText,
+} from "./parse.ts";
+export type { MetricsListen } from "./schema.ts";

@@ -1,0 +1,188 @@
+// What an operator is told about each key: its rule, the hint when it is broken, and whether a
+// running daemon takes a new value on SIGHUP. The schema checks, this table explains.
+
+/** One key of the configuration. `[]` in a path stands for any entry of a list. */
+export interface ConfigKey {
+  /** What the value must be, as "must be …" continues. */
+  readonly rule: string;
+  /** What to write instead. */
+  readonly hint: string;
+  /** Whether SIGHUP applies a change; otherwise the daemon must be restarted. */
+  readonly reload: boolean;
+}
+
+/** The rights a policy rule can give, each checked where a stream opens or a message is validated. */
+export const policyRights = [
+  "mesh.join",
+  "beacon.publish",
+  "fl.train",
+  "fl.coordinate",
+  "issuer.attest",
+  "control.read",
+  "control.write",
+] as const;
+
+/** Limits of the configuration, in the unit of each key. */
+export const configLimits = {
+  fileBytesMax: 256 * 1024,
+  aliasesMax: 32,
+  problemsMax: 100,
+  /** After the first faults of syntax the rest are echoes. */
+  yamlFaultsMax: 5,
+  addressesMax: 64,
+  policyRulesMax: 256,
+  pathBytesMax: 4096,
+  /** `sun_path` of Linux holds 108 bytes with the closing zero. */
+  socketPathBytesMax: 107,
+  heartbeatIntervalMs: { min: 100, max: 60_000 },
+  connectionsTarget: { min: 1, max: 1024 },
+  svidLifetimeMs: { min: 60_000, max: 90 * 86_400_000 },
+  clockSkewMs: { min: 0, max: 600_000 },
+} as const;
+
+const addressHint = "write a multiaddr, such as /ip4/0.0.0.0/tcp/4001";
+
+/** Every key there is, by its path in the file. */
+export const configKeys: Readonly<Record<string, ConfigKey>> = {
+  state_dir: {
+    rule: "an absolute path",
+    hint: "name the directory that keeps keys and state, such as /var/lib/meshd",
+    reload: false,
+  },
+  "control.socket": {
+    rule: `an absolute path of at most ${configLimits.socketPathBytesMax} bytes`,
+    hint: "name a socket such as /run/meshd/control.sock; the kernel allows no longer path",
+    reload: false,
+  },
+  "mesh.listen": {
+    rule: `a list of 1 to ${configLimits.addressesMax} TCP multiaddrs`,
+    hint: addressHint,
+    reload: false,
+  },
+  "mesh.listen[]": { rule: "a TCP multiaddr", hint: addressHint, reload: false },
+  "mesh.announce": {
+    rule: `a list of at most ${configLimits.addressesMax} TCP multiaddrs`,
+    hint: "leave it empty to announce what the node listens on",
+    reload: false,
+  },
+  "mesh.announce[]": {
+    rule: "a TCP multiaddr",
+    hint: "write how others reach this node, such as /dns4/node1.example.org/tcp/4001",
+    reload: false,
+  },
+  "mesh.bootstrap": {
+    rule: `a list of at most ${configLimits.addressesMax} TCP multiaddrs`,
+    hint: "leave it empty on the first node; a join token brings addresses of its own",
+    reload: true,
+  },
+  "mesh.bootstrap[]": {
+    rule: "a TCP multiaddr",
+    hint: "copy an address from `meshctl status` of a running node",
+    reload: true,
+  },
+  "mesh.mdns": {
+    rule: "true or false",
+    hint: "write true to find peers of the local network",
+    reload: false,
+  },
+  "mesh.zone": {
+    rule: "1 to 32 of a-z, 0-9 and '-', starting with a letter or digit",
+    hint: "name the site or rack, such as berlin-1",
+    reload: false,
+  },
+  "mesh.handshake_policy": {
+    rule: "pq-required or interop",
+    hint: "keep pq-required unless peers of other libp2p stacks must connect",
+    reload: false,
+  },
+  "mesh.heartbeat_interval": {
+    rule: "a duration from 100ms to 60s",
+    hint: "write a number and ms or s, such as 1s; lower finds failures sooner and sends more",
+    reload: false,
+  },
+  "mesh.connections_target": {
+    rule: `a whole number from ${configLimits.connectionsTarget.min} to ${configLimits.connectionsTarget.max}`,
+    hint: "8 to 32 suits most hosts; each connection costs memory",
+    reload: false,
+  },
+  "crypto.engine": {
+    rule: "auto, native or noble",
+    hint: "auto takes the fastest engine that passes its self-test",
+    reload: false,
+  },
+  "identity.svid_lifetime": {
+    rule: "a duration from 1m to 90d",
+    hint: "write a number and s, m, h or d, such as 24h; renewal comes at half of it",
+    reload: false,
+  },
+  "identity.clock_skew": {
+    rule: "a duration from 0s to 10m",
+    hint: "write how far clocks may differ, such as 60s",
+    reload: false,
+  },
+  policy: {
+    rule: `a list of at most ${configLimits.policyRulesMax} rules {spiffe, allow}`,
+    hint: "leave the key out to keep the default policy",
+    reload: true,
+  },
+  "policy[]": {
+    rule: "a mapping with spiffe and allow",
+    hint: "write {spiffe: spiffe://*/node/*, allow: [mesh.join]}",
+    reload: true,
+  },
+  "policy[].spiffe": {
+    rule: "a SPIFFE id, one that ends with /* or /**, or unauthenticated",
+    hint: "write spiffe://*/node/*; * first is the node's own trust domain, /* at the end one part, /** one or more",
+    reload: true,
+  },
+  "policy[].allow": {
+    rule: "a list of rights without repetition",
+    hint: `choose from ${policyRights.join(", ")}`,
+    reload: true,
+  },
+  "policy[].allow[]": {
+    rule: "the name of a right",
+    hint: `choose from ${policyRights.join(", ")}`,
+    reload: true,
+  },
+  "learning.enabled": {
+    rule: "true or false",
+    hint: "write false to take no part in training",
+    reload: false,
+  },
+  "learning.adversary": {
+    rule: "true or false",
+    hint: "for laboratories only: true lets a task make this node send poisoned updates",
+    reload: false,
+  },
+  "learning.csv": {
+    rule: "a mapping with file and label",
+    hint: "leave it out to train on the generated glyphs",
+    reload: false,
+  },
+  "learning.csv.file": {
+    rule: "an absolute path",
+    hint: "name a CSV file with a header row",
+    reload: false,
+  },
+  "learning.csv.label": {
+    rule: "the name of a column, 1 to 128 characters",
+    hint: "copy the column's name from the header row",
+    reload: false,
+  },
+  "telemetry.metrics.listen": {
+    rule: "host:port with a port from 0 to 65535, or off",
+    hint: "write 127.0.0.1:9464, [::1]:9464 or off; quote it when it starts with a bracket",
+    reload: false,
+  },
+  "telemetry.log.level": {
+    rule: "debug, info, warn or error",
+    hint: "info tells what an operator needs",
+    reload: true,
+  },
+  "telemetry.log.format": {
+    rule: "json or pretty",
+    hint: "json for machines, pretty for a terminal",
+    reload: false,
+  },
+};

@@ -1,0 +1,120 @@
+// The shape of meshd.yml and its defaults: the only place either is written down.
+// What is said to an operator about a broken key is in keys.ts.
+
+import { isAbsolute } from "node:path";
+import { multiaddr } from "@multiformats/multiaddr";
+import { z } from "zod";
+import { durationMs } from "./duration.ts";
+import { configLimits, policyRights } from "./keys.ts";
+
+const absolutePath = (bytesMax: number): z.ZodString =>
+  z
+    .string()
+    .refine(
+      (path) => isAbsolute(path) && !path.includes("\0") && Buffer.byteLength(path) <= bytesMax,
+    );
+
+const duration = (limits: { readonly min: number; readonly max: number }) =>
+  z.string().transform((text, context) => {
+    const ms = durationMs(text);
+    if (ms !== undefined && ms >= limits.min && ms <= limits.max) return ms;
+    context.addIssue({ code: "custom" });
+    return z.NEVER;
+  });
+
+function isTcpAddress(text: string): boolean {
+  try {
+    return multiaddr(text)
+      .getComponents()
+      .some(({ name }) => name === "tcp");
+  } catch {
+    // The parser throws for anything that is no multiaddr: that is the answer.
+    return false;
+  }
+}
+const addresses = z.array(z.string().max(512).refine(isTcpAddress)).max(configLimits.addressesMax);
+
+const right = z.enum(policyRights);
+const rule = z.strictObject({
+  spiffe: z
+    .string()
+    .max(2048)
+    .regex(/^unauthenticated$|^spiffe:\/\/(\*|[a-z0-9._-]{1,255})(\/[A-Za-z0-9._-]+)*(\/\*{1,2})?$/)
+    .refine((pattern) => !/\/\.{1,2}(\/|$)/.test(pattern)),
+  allow: z.array(right).refine((rights) => new Set(rights).size === rights.length),
+});
+
+/** A mapping whose keys all have defaults; one with every key commented out (null in YAML) counts as absent. */
+const section = <Shape extends z.ZodRawShape>(shape: Shape) =>
+  z.preprocess((value) => value ?? {}, z.strictObject(shape)).prefault({});
+
+/** Where metrics are served; port 0 lets the system choose. */
+export type MetricsListen = "off" | { readonly host: string; readonly port: number };
+
+const metricsListen = z.string().transform((text, context): MetricsListen => {
+  if (text === "off") return "off";
+  const match = /^(?:\[([0-9a-fA-F:.]{2,45})\]|([A-Za-z0-9.-]{1,253})):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host !== undefined && port <= 65_535) return { host, port };
+  context.addIssue({ code: "custom" });
+  return z.NEVER;
+});
+
+/** The rules of a file that has no `policy`: every node of the trust domain may take part. */
+const defaultPolicy: z.input<typeof rule>[] = [
+  {
+    spiffe: "spiffe://*/node/*",
+    allow: ["mesh.join", "beacon.publish", "fl.train", "fl.coordinate", "issuer.attest"],
+  },
+];
+
+/** The file's schema: input as YAML gives it, output with durations in milliseconds. */
+export const fileSchema = z.strictObject({
+  state_dir: absolutePath(configLimits.pathBytesMax).default("/var/lib/meshd"),
+  control: section({
+    socket: absolutePath(configLimits.socketPathBytesMax).default("/run/meshd/control.sock"),
+  }),
+  mesh: section({
+    listen: addresses.min(1).default(["/ip4/0.0.0.0/tcp/4001"]),
+    announce: addresses.default([]),
+    bootstrap: addresses.default([]),
+    mdns: z.boolean().default(true),
+    zone: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9-]{0,31}$/)
+      .default("default"),
+    handshake_policy: z.enum(["pq-required", "interop"]).default("pq-required"),
+    heartbeat_interval: duration(configLimits.heartbeatIntervalMs).prefault("1s"),
+    connections_target: z
+      .int()
+      .min(configLimits.connectionsTarget.min)
+      .max(configLimits.connectionsTarget.max)
+      .default(16),
+  }),
+  crypto: section({ engine: z.enum(["auto", "native", "noble"]).default("auto") }),
+  identity: section({
+    svid_lifetime: duration(configLimits.svidLifetimeMs).prefault("24h"),
+    clock_skew: duration(configLimits.clockSkewMs).prefault("60s"),
+  }),
+  policy: z.array(rule).max(configLimits.policyRulesMax).default(defaultPolicy),
+  learning: section({
+    enabled: z.boolean().default(true),
+    adversary: z.boolean().default(false),
+    csv: z
+      .strictObject({
+        file: absolutePath(configLimits.pathBytesMax),
+        label: z.string().min(1).max(128),
+      })
+      .optional(),
+  }),
+  telemetry: section({
+    metrics: section({ listen: metricsListen.prefault("127.0.0.1:9464") }),
+    log: section({
+      level: z.enum(["debug", "info", "warn", "error"]).default("info"),
+      format: z.enum(["json", "pretty"]).default("json"),
+    }),
+  }),
+});
+
+export type ConfigFile = z.output<typeof fileSchema>;

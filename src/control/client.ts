@@ -1,0 +1,208 @@
+// A typed client of the control API over the daemon's Unix socket. Answers are bounded, parsed
+// strictly and given back as the contract's types; errors of the daemon come back as MeshError.
+
+import { errorMessage, MeshError } from "../foundation/index.ts";
+import { request as httpRequest } from "node:http";
+import type { z } from "zod";
+import {
+  type Beacons,
+  beaconsSchema,
+  controlLimits,
+  type Enrolled,
+  enrolledSchema,
+  errorSchema,
+  type FlStarted,
+  type FlStartRequest,
+  type FlStatus,
+  type FlStopped,
+  flSchema,
+  flStartedSchema,
+  flStoppedSchema,
+  type Identity,
+  type InitRequest,
+  identitySchema,
+  type JoinRequest,
+  type Peers,
+  peersSchema,
+  type Status,
+  statusSchema,
+  type Token,
+  type TokenRequest,
+  tokenSchema,
+} from "./contract.ts";
+import type { ControlErrorCode } from "./errors.ts";
+
+/** Options of {@link ControlClient}. */
+export interface ControlClientOptions {
+  /** Path of the daemon's Unix socket. */
+  readonly socketPath: string;
+  /** How long a call may take. @default 10_000; `init` and `join` take six times as long */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * One call per method. Every method throws MeshError: `control/unreachable` (nothing listens, or no
+ * permission), `control/timeout`, `control/bad-answer`, and any code the daemon answers with.
+ * The client holds no connection and may be used again after an error.
+ */
+export class ControlClient {
+  readonly #socketPath: string;
+  readonly #timeoutMs: number;
+
+  constructor(options: ControlClientOptions) {
+    this.#socketPath = options.socketPath;
+    this.#timeoutMs = options.timeoutMs ?? 10_000;
+  }
+
+  status(): Promise<Status> {
+    return this.#call("GET", "/v1/status", statusSchema);
+  }
+
+  peers(): Promise<Peers> {
+    return this.#call("GET", "/v1/peers", peersSchema);
+  }
+
+  beacons(): Promise<Beacons> {
+    return this.#call("GET", "/v1/beacons", beaconsSchema);
+  }
+
+  identity(): Promise<Identity> {
+    return this.#call("GET", "/v1/identity", identitySchema);
+  }
+
+  flStatus(): Promise<FlStatus> {
+    return this.#call("GET", "/v1/fl", flSchema);
+  }
+
+  flStart(request: FlStartRequest): Promise<FlStarted> {
+    return this.#call("POST", "/v1/fl/start", flStartedSchema, request);
+  }
+
+  flStop(): Promise<FlStopped> {
+    return this.#call("POST", "/v1/fl/stop", flStoppedSchema, {});
+  }
+
+  init(request: InitRequest): Promise<Enrolled> {
+    return this.#call("POST", "/v1/init", enrolledSchema, request, 6 * this.#timeoutMs);
+  }
+
+  join(request: JoinRequest): Promise<Enrolled> {
+    return this.#call("POST", "/v1/join", enrolledSchema, request, 6 * this.#timeoutMs);
+  }
+
+  createToken(request: TokenRequest): Promise<Token> {
+    return this.#call("POST", "/v1/tokens", tokenSchema, request);
+  }
+
+  async #call<Answer>(
+    method: "GET" | "POST",
+    path: string,
+    schema: z.ZodType<Answer>,
+    body?: object,
+    timeoutMs = this.#timeoutMs,
+  ): Promise<Answer> {
+    const { status, text } = await exchange(this.#socketPath, method, path, timeoutMs, body);
+    const json = parseJson(text);
+    if (status >= 400) throw daemonError(status, json);
+    const checked = schema.safeParse(json);
+    if (checked.success) return checked.data;
+    const [issue] = checked.error.issues;
+    throw badAnswer(`field ${issue?.path.map(String).join(".") ?? ""}: ${issue?.message ?? ""}`);
+  }
+}
+
+interface RawAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
+function exchange(
+  socketPath: string,
+  method: string,
+  path: string,
+  timeoutMs: number,
+  body: object | undefined,
+): Promise<RawAnswer> {
+  return new Promise((resolve, reject) => {
+    const signal = AbortSignal.timeout(timeoutMs);
+    const payload = body === undefined ? undefined : JSON.stringify(body);
+    const headers =
+      payload === undefined
+        ? {}
+        : { "content-type": "application/json", "content-length": Buffer.byteLength(payload) };
+    const fail = (error: unknown): void => {
+      reject(signal.aborted ? timedOut(timeoutMs, error) : unreachable(socketPath, error));
+    };
+    const call = httpRequest({ socketPath, method, path, headers, signal, agent: false });
+    call.on("error", fail);
+    call.on("response", (response) => {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      response.on("error", fail);
+      response.on("data", (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (bytes > controlLimits.answerBytesMax) {
+          reject(badAnswer(`it is longer than ${controlLimits.answerBytesMax} bytes`));
+          call.destroy();
+          return;
+        }
+        chunks.push(chunk);
+      });
+      response.on("end", () =>
+        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") }),
+      );
+    });
+    call.end(payload);
+  });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw badAnswer("it is not JSON");
+  }
+}
+
+function daemonError(status: number, json: unknown): MeshError {
+  const checked = errorSchema.safeParse(json);
+  if (!checked.success) return badAnswer(`HTTP status ${status} without an error body`);
+  const { code, message, details } = checked.data.error;
+  return new MeshError(code, message, details);
+}
+
+function badAnswer(why: string): MeshError<ControlErrorCode> {
+  return new MeshError(
+    "control/bad-answer",
+    `Cannot read the daemon's answer: ${why}. Check that meshctl and meshd are of the same version.`,
+  );
+}
+
+function timedOut(timeoutMs: number, cause: unknown): MeshError<ControlErrorCode> {
+  return new MeshError(
+    "control/timeout",
+    `The daemon gave no answer within ${timeoutMs} ms. Look at its log for what keeps it busy.`,
+    { timeoutMs },
+    { cause },
+  );
+}
+
+function unreachable(socketPath: string, cause: unknown): MeshError<ControlErrorCode> {
+  const reason = systemCode(cause);
+  const nextStep =
+    reason === "EACCES" || reason === "EPERM"
+      ? "Your user may not open the socket: use sudo, or join the socket's group and log in again."
+      : "Start meshd, or name its socket with --socket or MESHD_SOCKET.";
+  return new MeshError(
+    "control/unreachable",
+    `Cannot reach the daemon at ${socketPath} (${reason ?? errorMessage(cause)}). ${nextStep}`,
+    { socket: socketPath, reason: reason ?? "unknown" },
+    { cause },
+  );
+}
+
+function systemCode(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error && typeof error.code === "string"
+    ? error.code
+    : undefined;
+}

@@ -1,0 +1,67 @@
+// The one table from error codes to HTTP statuses (control API) and exit statuses (meshctl).
+
+/** Codes of this room; `node/` throws the middle ones through {@link NodeControl}. */
+export type ControlErrorCode =
+  | "control/unreachable"
+  | "control/timeout"
+  | "control/bad-answer"
+  | "control/bad-request"
+  | "control/too-large"
+  | "control/not-found"
+  | "control/not-enrolled"
+  | "control/already-enrolled"
+  | "control/not-issuer"
+  | "control/task-running"
+  | "control/unknown-participant"
+  | "control/disabled"
+  | "control/busy"
+  | "control/socket-in-use"
+  | "control/bad-socket-path";
+
+/** Exit statuses of meshctl. */
+export const exitStatus = {
+  ok: 0,
+  failure: 1,
+  usage: 2,
+  unreachable: 3,
+  degraded: 4,
+} as const;
+
+export type ExitStatus = (typeof exitStatus)[keyof typeof exitStatus];
+
+/** What an error code means outside of the process. */
+export interface ErrorStatus {
+  readonly http: 400 | 403 | 404 | 409 | 413 | 422 | 500 | 502 | 503 | 504;
+  readonly exit: ExitStatus;
+}
+
+const { failure, usage, unreachable } = exitStatus;
+
+/** An exact code, or a prefix that ends with "/"; the longest match decides. */
+const statusOf: Readonly<Record<string, ErrorStatus>> = {
+  "control/unreachable": { http: 503, exit: unreachable },
+  "control/timeout": { http: 504, exit: unreachable },
+  "control/bad-answer": { http: 502, exit: failure },
+  "control/bad-request": { http: 400, exit: usage },
+  "control/too-large": { http: 413, exit: usage },
+  "control/not-found": { http: 404, exit: failure },
+  "control/unknown-participant": { http: 422, exit: usage },
+  "control/disabled": { http: 403, exit: failure },
+  "control/busy": { http: 503, exit: failure },
+  "control/": { http: 409, exit: failure },
+  "config/": { http: 422, exit: failure },
+  "identity/": { http: 403, exit: failure },
+  "handshake/": { http: 502, exit: failure },
+  "mesh/": { http: 409, exit: failure },
+  "learning/": { http: 422, exit: failure },
+};
+
+/** What anything else is: our own fault. */
+const unexpected: ErrorStatus = { http: 500, exit: failure };
+
+/** The HTTP status and the exit status of an error code. */
+export function statusOfError(code: string): ErrorStatus {
+  const prefix = code.slice(0, code.indexOf("/") + 1);
+  const exact = Object.hasOwn(statusOf, code) ? statusOf[code] : undefined;
+  return exact ?? (Object.hasOwn(statusOf, prefix) ? statusOf[prefix] : undefined) ?? unexpected;
+}

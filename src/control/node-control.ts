@@ -1,0 +1,41 @@
+// What the daemon's composition root implements: the control API without HTTP.
+
+import type {
+  Beacons,
+  Enrolled,
+  FlStarted,
+  FlStartRequest,
+  FlStatus,
+  FlStopped,
+  Identity,
+  InitRequest,
+  JoinRequest,
+  Peers,
+  Status,
+  Token,
+  TokenRequest,
+} from "./contract.ts";
+
+/** An answer before the API puts `schemaVersion` on it. */
+export type Body<Answer> = Omit<Answer, "schemaVersion">;
+
+type Awaitable<T> = T | Promise<T>;
+
+/** A node as its operator sees it. Any method may throw a MeshError, which becomes the API's error. */
+export interface NodeControl {
+  status(): Awaitable<Body<Status>>;
+  peers(): Awaitable<Body<Peers>>;
+  beacons(): Awaitable<Body<Beacons>>;
+  identity(): Awaitable<Body<Identity>>;
+  flStatus(): Awaitable<Body<FlStatus>>;
+  /** @throws MeshError such as `control/not-enrolled`, `control/task-running`, `control/unknown-participant` */
+  flStart(request: FlStartRequest): Awaitable<Body<FlStarted>>;
+  /** `taskId` is `null` when nothing was running. */
+  flStop(): Awaitable<Body<FlStopped>>;
+  /** Makes the root of a new trust domain and enrols this node in it. @throws MeshError `control/already-enrolled` */
+  init(request: InitRequest): Awaitable<Body<Enrolled>>;
+  /** Enrols this node with a one-time token. @throws MeshError `control/already-enrolled` and what attestation throws */
+  join(request: JoinRequest): Awaitable<Body<Enrolled>>;
+  /** @throws MeshError `control/not-issuer`, `control/not-enrolled` */
+  createToken(request: TokenRequest): Awaitable<Body<Token>>;
+}

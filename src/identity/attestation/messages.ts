@@ -1,0 +1,135 @@
+// The messages of `/x0tta6bl4/attest/1`: one request and one response per stream, each a JSON text in UTF-8.
+// Bounded before it is parsed, unknown members refused, DER in standard base64. Both sides are authenticated by the
+// handshake before the first byte; there is no key and no signature in here.
+
+import { z } from "zod";
+import {
+  ok,
+  refuse,
+  type Result,
+  toBase64Url,
+  utf8Bytes,
+  utf8Text,
+} from "../../foundation/index.ts";
+import { fromBareBase64Url, fromBase64, toBase64 } from "../base64.ts";
+import { CHAIN_CERTIFICATES_MAX } from "../chain.ts";
+import type { AttestationRefusalCode } from "../errors.ts";
+import { JOIN_SECRET_BYTES } from "../join-token.ts";
+import { NODE_NAME_BYTES_MAX } from "../spiffe-id.ts";
+import { CERTIFICATE_BYTES_MAX } from "../x509/certificate.ts";
+
+/** The protocol id. */
+export const ATTESTATION_PROTOCOL = "/x0tta6bl4/attest/1";
+/** Longest request, in bytes: the longest join fits several times. */
+export const ATTESTATION_REQUEST_BYTES_MAX = 1024;
+/** Longest response, in bytes: a chain of two and a bundle of two roots take about 46 KB. */
+export const ATTESTATION_RESPONSE_BYTES_MAX = 64 * 1024;
+
+/** What a peer may ask. */
+export type AttestationRequest =
+  | { readonly op: "bundle" }
+  | {
+      readonly op: "join" /** 32 bytes, from the token. */;
+      readonly secret: Uint8Array;
+      readonly name: string;
+    }
+  | { readonly op: "renew" };
+
+/** What it may be answered. `bundle` is the SPIFFE JSON document. */
+export type AttestationResponse =
+  | { readonly result: "bundle"; readonly bundle: string }
+  | { readonly result: "svid"; readonly chain: readonly Uint8Array[]; readonly bundle: string }
+  | { readonly result: "refused"; readonly code: AttestationRefusalCode };
+
+/** Every code that a response may carry. */
+export const ATTESTATION_REFUSALS = [
+  "identity/request-malformed",
+  "identity/not-issuer",
+  "identity/peer-not-entitled",
+  "identity/denied",
+  "identity/not-a-node-id",
+  "identity/name-taken",
+  "identity/name-fixed",
+  "identity/token-unknown",
+  "identity/token-expired",
+  "identity/token-spent",
+  "identity/token-name-mismatch",
+  "identity/renewed-too-recently",
+] as const satisfies readonly AttestationRefusalCode[];
+
+const secret = z.string().transform((text, context) => {
+  const bytes = fromBareBase64Url(text, JOIN_SECRET_BYTES);
+  if (bytes?.length === JOIN_SECRET_BYTES) return bytes;
+  context.addIssue({ code: "custom", message: "no secret" });
+  return z.NEVER;
+});
+
+const certificate = z.string().transform((text, context) => {
+  const der = fromBase64(text, CERTIFICATE_BYTES_MAX);
+  if (der !== undefined && der.length > 0) return der;
+  context.addIssue({ code: "custom", message: "no certificate" });
+  return z.NEVER;
+});
+
+const requestSchema = z.discriminatedUnion("op", [
+  z.strictObject({ op: z.literal("bundle") }),
+  z.strictObject({
+    op: z.literal("join"),
+    secret,
+    name: z.string().min(1).max(NODE_NAME_BYTES_MAX),
+  }),
+  z.strictObject({ op: z.literal("renew") }),
+]);
+
+const responseSchema = z.discriminatedUnion("result", [
+  z.strictObject({ result: z.literal("bundle"), bundle: z.string() }),
+  z.strictObject({
+    result: z.literal("svid"),
+    chain: z.array(certificate).min(1).max(CHAIN_CERTIFICATES_MAX),
+    bundle: z.string(),
+  }),
+  z.strictObject({ result: z.literal("refused"), code: z.enum(ATTESTATION_REFUSALS) }),
+]);
+
+/** The bytes of a request. */
+export function encodeAttestationRequest(request: AttestationRequest): Uint8Array {
+  return json(
+    request.op === "join" ? { ...request, secret: toBase64Url(request.secret) } : request,
+  );
+}
+
+/** Reads a request. Code: `identity/request-malformed`. */
+export function parseAttestationRequest(
+  bytes: Uint8Array,
+): Result<AttestationRequest, "identity/request-malformed"> {
+  const parsed = requestSchema.safeParse(parseJson(bytes, ATTESTATION_REQUEST_BYTES_MAX));
+  return parsed.success ? ok(parsed.data) : refuse("identity/request-malformed");
+}
+
+/** The bytes of a response. */
+export function encodeAttestationResponse(response: AttestationResponse): Uint8Array {
+  return json(
+    response.result === "svid" ? { ...response, chain: response.chain.map(toBase64) } : response,
+  );
+}
+
+/** Reads a response. Code: `identity/response-malformed`. */
+export function parseAttestationResponse(
+  bytes: Uint8Array,
+): Result<AttestationResponse, "identity/response-malformed"> {
+  const parsed = responseSchema.safeParse(parseJson(bytes, ATTESTATION_RESPONSE_BYTES_MAX));
+  return parsed.success ? ok(parsed.data) : refuse("identity/response-malformed");
+}
+
+function json(value: unknown): Uint8Array {
+  return utf8Bytes(JSON.stringify(value));
+}
+
+function parseJson(bytes: Uint8Array, bytesMax: number): unknown {
+  if (bytes.length > bytesMax) return undefined;
+  try {
+    return JSON.parse(utf8Text(bytes));
+  } catch {
+    return undefined; // no UTF-8 or no JSON; undefined matches no schema
+  }
+}

@@ -1,0 +1,176 @@
+// Answers attestation requests. Every node serves the bundle; a node that issues also admits joining peers against
+// a token and renews the SVIDs of members. The order of checks is: kind of peer, policy, cheap form, token, name,
+// and only then a signature.
+
+import { errorCode, isMeshError, type Result, refuse, ok } from "../../foundation/index.ts";
+import type { Logger, Meter, Now } from "../../ports/index.ts";
+import type { AttestationRefusalCode } from "../errors.ts";
+import type { Issuer } from "../issuer.ts";
+import { ATTESTATIONS } from "../metrics.ts";
+import type { NameClaim, NameRegistry } from "../name-registry.ts";
+import type { NodeId, PeerIdentity } from "../peer-identity.ts";
+import type { Policy } from "../policy.ts";
+import { isNodeName } from "../spiffe-id.ts";
+import type { TokenLedger } from "../token-ledger.ts";
+import { bundleToJson, type TrustBundle } from "../trust-bundle.ts";
+import {
+  type AttestationRequest,
+  type AttestationResponse,
+  encodeAttestationResponse,
+  parseAttestationRequest,
+} from "./messages.ts";
+
+/** A node may renew this often at most: renewal is due after hours. */
+export const RENEW_INTERVAL_MS_MIN = 10_000;
+/** Most nodes whose last renewal is remembered; the oldest is forgotten first. */
+const RENEWALS_REMEMBERED_MAX = 4096;
+
+/** A peer after the handshake, which proved that it holds the keys. Other kinds may only ask for the bundle. */
+export type AttestationPeer =
+  | { readonly kind: "svid"; readonly identity: PeerIdentity }
+  | {
+      readonly kind: "joining";
+      readonly nodeId: NodeId;
+      readonly ed25519: Uint8Array;
+      readonly mldsa65: Uint8Array;
+    }
+  | { readonly kind: "unanchored" | "interop" };
+
+/** What makes a node an issuer. */
+export interface IssuingParts {
+  readonly issuer: Issuer;
+  readonly ledger: TokenLedger;
+  readonly names: NameRegistry;
+  /** Called after an SVID was signed, before it is sent. */
+  readonly issued?: (svid: {
+    readonly nodeId: NodeId;
+    readonly name: string;
+    readonly chain: readonly Uint8Array[];
+  }) => void;
+}
+
+/** What the server uses. `issuing` undefined: this node issues nothing. */
+export interface AttestationServerDeps {
+  readonly bundle: () => TrustBundle;
+  readonly policy: () => Policy;
+  readonly meter: Meter;
+  readonly logger?: Pick<Logger, "warn">;
+  readonly issuing?: IssuingParts;
+}
+
+type Answer = Result<Exclude<AttestationResponse, { result: "refused" }>, AttestationRefusalCode>;
+
+/** The server's side of the attestation protocol; synchronous, one call per stream. */
+export class AttestationServer {
+  readonly #deps: AttestationServerDeps;
+  /** NodeId to monotonic time of the last renewal; insertion order is age. */
+  readonly #renewedAtMs = new Map<NodeId, number>();
+
+  constructor(deps: AttestationServerDeps) {
+    this.#deps = deps;
+  }
+
+  /** The response to a request of `peer`; never throws for what a peer sent. */
+  handle(requestBytes: Uint8Array, peer: AttestationPeer, now: Now): Uint8Array {
+    const request = parseAttestationRequest(requestBytes);
+    const answer = request.ok ? this.#answer(request.value, peer, now) : request;
+    const operation = request.ok ? request.value.op : "unreadable";
+    this.#deps.meter.count(ATTESTATIONS, { operation, result: answer.ok ? "ok" : answer.code });
+    return encodeAttestationResponse(
+      answer.ok ? answer.value : { result: "refused", code: answer.code },
+    );
+  }
+
+  #answer(request: AttestationRequest, peer: AttestationPeer, now: Now): Answer {
+    switch (request.op) {
+      case "bundle":
+        return ok({ result: "bundle", bundle: bundleToJson(this.#deps.bundle()) });
+      case "join":
+        return this.#join(request, peer, now);
+      case "renew":
+        return this.#renew(peer, now);
+    }
+  }
+
+  #join(
+    request: Extract<AttestationRequest, { op: "join" }>,
+    peer: AttestationPeer,
+    now: Now,
+  ): Answer {
+    const { issuing } = this.#deps;
+    if (peer.kind !== "joining") return refuse("identity/peer-not-entitled");
+    if (issuing === undefined) return refuse("identity/not-issuer");
+    if (!isNodeName(request.name)) return refuse("identity/not-a-node-id");
+    const { nodeId } = peer;
+    const use = { secret: request.secret, nodeId, name: request.name, nowMs: now.wallMs };
+    // Neither the token is spent for a name that cannot be had, nor the name taken with a token that is no good.
+    const token = issuing.ledger.check(use);
+    if (!token.ok) return token;
+    const free = nameRefusal(issuing.names.check(request.name, nodeId));
+    if (free !== undefined) return refuse(free);
+    const redeemed = issuing.ledger.redeem(use);
+    if (!redeemed.ok) return redeemed;
+    const claimed = nameRefusal(issuing.names.claim(request.name, nodeId));
+    return claimed === undefined ? this.#issue(issuing, request.name, peer, now) : refuse(claimed);
+  }
+
+  #renew(peer: AttestationPeer, now: Now): Answer {
+    const { issuing, policy } = this.#deps;
+    if (peer.kind !== "svid") return refuse("identity/peer-not-entitled");
+    if (issuing === undefined) return refuse("identity/not-issuer");
+    const { identity } = peer;
+    if (identity.trustDomain !== issuing.issuer.trustDomain)
+      return refuse("identity/peer-not-entitled");
+    // The connection may have outlived the SVID it was made with.
+    if (now.wallMs > identity.notAfterMs) return refuse("identity/peer-not-entitled");
+    if (!policy().allows(identity.spiffeId, "mesh.join")) return refuse("identity/denied");
+    const last = this.#renewedAtMs.get(identity.nodeId);
+    if (last !== undefined && now.monoMs - last < RENEW_INTERVAL_MS_MIN)
+      return refuse("identity/renewed-too-recently");
+    // With several issuers the name may be unknown here: the SVID proves that another one gave it.
+    const claimed = nameRefusal(issuing.names.claim(identity.name, identity.nodeId));
+    if (claimed !== undefined) return refuse(claimed);
+    const answer = this.#issue(issuing, identity.name, identity, now);
+    if (answer.ok) this.#rememberRenewal(identity.nodeId, now.monoMs);
+    return answer;
+  }
+
+  #issue(
+    { issuer, issued }: IssuingParts,
+    name: string,
+    { nodeId, ed25519, mldsa65 }: Pick<PeerIdentity, "nodeId" | "ed25519" | "mldsa65">,
+    now: Now,
+  ): Answer {
+    try {
+      const chain = issuer.issueNodeSvid({ name, ed25519, mldsa65, nowMs: now.wallMs });
+      issued?.({ nodeId, name, chain });
+      return ok({ result: "svid", chain, bundle: bundleToJson(this.#deps.bundle()) });
+    } catch (error) {
+      if (!isMeshError(error, "identity/issuer-unusable")) throw error;
+      this.#deps.logger?.warn({ code: errorCode(error), name }, "Cannot issue an SVID");
+      return refuse("identity/not-issuer");
+    }
+  }
+
+  #rememberRenewal(nodeId: NodeId, atMs: number): void {
+    this.#renewedAtMs.delete(nodeId);
+    this.#renewedAtMs.set(nodeId, atMs);
+    for (const oldest of this.#renewedAtMs.keys()) {
+      if (this.#renewedAtMs.size <= RENEWALS_REMEMBERED_MAX) break;
+      this.#renewedAtMs.delete(oldest);
+    }
+  }
+}
+
+function nameRefusal(claim: NameClaim): AttestationRefusalCode | undefined {
+  switch (claim) {
+    case "held":
+      return undefined;
+    case "name-taken":
+      return "identity/name-taken";
+    case "node-has-other-name":
+      return "identity/name-fixed";
+    case "full":
+      return "identity/not-issuer";
+  }
+}

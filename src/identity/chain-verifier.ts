@@ -1,0 +1,139 @@
+// Verifies chains with a memory: a mesh sees the same few hundred chains again and again, and three ML-DSA
+// signatures each are the dearest part of a handshake. The memory holds successes only, is bounded, and
+// every hit is checked against the clock and the revocations again.
+
+import { concatBytes, ok, refuse, type Result, toHex } from "../foundation/index.ts";
+import type { Meter } from "../ports/index.ts";
+import {
+  CHAIN_CERTIFICATES_MAX,
+  type ChainEngine,
+  type ChainOptions,
+  type TrustAnchors,
+  trustAnchors,
+  type VerifyChainInput,
+  verifyToAnchors,
+} from "./chain.ts";
+import type { ChainErrorCode } from "./errors.ts";
+import { CHAIN_CACHE_ENTRIES, CHAIN_VERIFICATIONS } from "./metrics.ts";
+import type { PeerIdentity } from "./peer-identity.ts";
+import type { TrustBundle } from "./trust-bundle.ts";
+import { CERTIFICATE_BYTES_MAX, type ParsedCertificate } from "./x509/certificate.ts";
+import { parseCertificate } from "./x509/parse.ts";
+
+/** Default number of chains remembered; about 20 KiB each. The oldest unused one goes first. */
+export const CHAIN_CACHE_ENTRIES_MAX = 1024;
+
+/** What is verified. */
+export type ChainClaim = Pick<VerifyChainInput, "chain" | "ed25519" | "now">;
+
+/** Verifies chains against the bundle of one trust domain. */
+export class ChainVerifier {
+  readonly #engine: ChainEngine;
+  readonly #meter: Meter;
+  readonly #options: ChainOptions;
+  readonly #entriesMax: number;
+  /** Insertion order is age: a hit moves to the end. */
+  readonly #verified = new Map<string, PeerIdentity>();
+  #anchors: TrustAnchors;
+
+  /** @throws MeshError `identity/bundle-malformed` */
+  constructor(
+    deps: { readonly engine: ChainEngine; readonly meter: Meter },
+    bundle: TrustBundle,
+    options: ChainOptions & { readonly entriesMax?: number } = {},
+  ) {
+    this.#engine = deps.engine;
+    this.#meter = deps.meter;
+    this.#options = options;
+    this.#entriesMax = options.entriesMax ?? CHAIN_CACHE_ENTRIES_MAX;
+    this.#anchors = trustAnchors(bundle);
+  }
+
+  /**
+   * Replaces the bundle and forgets every chain, since its root may be gone.
+   * @throws MeshError `identity/bundle-malformed`; the old bundle stays
+   */
+  setBundle(bundle: TrustBundle): void {
+    this.#anchors = trustAnchors(bundle);
+    this.#verified.clear();
+    this.#publishSize();
+  }
+
+  /** As `verifyChain`, with the memory. */
+  verify(claim: ChainClaim): Result<PeerIdentity, ChainErrorCode> {
+    const key = this.#keyOf(claim);
+    if (key === undefined) return this.#refused(refuse("identity/chain-malformed", "length"));
+    const known = this.#verified.get(key);
+    const result =
+      known === undefined ? this.#verifyAnew(key, claim) : this.#recheck(key, known, claim);
+    return result.ok ? result : this.#refused(result);
+  }
+
+  #verifyAnew(key: string, claim: ChainClaim): Result<PeerIdentity, ChainErrorCode> {
+    const result = verifyToAnchors(
+      { engine: this.#engine, ...this.#options, ...claim },
+      this.#anchors,
+    );
+    if (!result.ok) return result;
+    this.#meter.count(CHAIN_VERIFICATIONS, { result: "verified" });
+    this.#remember(key, result.value);
+    return result;
+  }
+
+  #recheck(
+    key: string,
+    known: PeerIdentity,
+    { now }: ChainClaim,
+  ): Result<PeerIdentity, ChainErrorCode> {
+    const { clockSkewMs = 0, isRevoked } = this.#options;
+    this.#verified.delete(key);
+    if (now > known.notAfterMs + clockSkewMs) return this.#forgotten("identity/expired");
+    if (isRevoked !== undefined && parsedAll(known.chain).some(isRevoked))
+      return this.#forgotten("identity/revoked");
+    this.#remember(key, known);
+    if (!(now >= known.notBeforeMs - clockSkewMs)) return refuse("identity/not-yet-valid");
+    this.#meter.count(CHAIN_VERIFICATIONS, { result: "cached" });
+    return ok(known);
+  }
+
+  #forgotten(code: ChainErrorCode): Result<PeerIdentity, ChainErrorCode> {
+    this.#publishSize();
+    return refuse(code);
+  }
+
+  #refused(result: Result<PeerIdentity, ChainErrorCode>): Result<PeerIdentity, ChainErrorCode> {
+    this.#meter.count(CHAIN_VERIFICATIONS, { result: "refused" });
+    return result;
+  }
+
+  #remember(key: string, identity: PeerIdentity): void {
+    this.#verified.set(key, identity);
+    for (const oldest of this.#verified.keys()) {
+      if (this.#verified.size <= this.#entriesMax) break;
+      this.#verified.delete(oldest);
+    }
+    this.#publishSize();
+  }
+
+  #publishSize(): void {
+    this.#meter.set(CHAIN_CACHE_ENTRIES, this.#verified.size);
+  }
+
+  /** Digest over the key and each certificate's digest: no two different chains share it. */
+  #keyOf({ chain, ed25519 }: ChainClaim): string | undefined {
+    if (
+      chain.length > CHAIN_CERTIFICATES_MAX ||
+      chain.some((der) => der.length > CERTIFICATE_BYTES_MAX)
+    )
+      return undefined;
+    const digests = chain.map((der) => this.#engine.sha256(der));
+    return toHex(this.#engine.sha256(concatBytes(...digests, ed25519)));
+  }
+}
+
+function parsedAll(chain: readonly Uint8Array[]): ParsedCertificate[] {
+  return chain.flatMap((der) => {
+    const parsed = parseCertificate(der);
+    return parsed.ok ? [parsed.value] : [];
+  });
+}

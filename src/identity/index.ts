@@ -1,0 +1,134 @@
+// The door of the identity room: who a node is, how it proves that, and what it may do.
+
+export {
+  acceptRenewal,
+  anchorIssuer,
+  type ClientStep,
+  type Credential,
+  JoinClient,
+  type OwnKeys,
+  renewalRequest,
+  type UnanchoredIssuer,
+} from "./attestation/client.ts";
+export {
+  ATTESTATION_PROTOCOL,
+  ATTESTATION_REFUSALS,
+  ATTESTATION_REQUEST_BYTES_MAX,
+  ATTESTATION_RESPONSE_BYTES_MAX,
+  type AttestationRequest,
+  type AttestationResponse,
+  encodeAttestationRequest,
+  encodeAttestationResponse,
+  parseAttestationRequest,
+  parseAttestationResponse,
+} from "./attestation/messages.ts";
+export {
+  type AttestationPeer,
+  AttestationServer,
+  type AttestationServerDeps,
+  type IssuingParts,
+  RENEW_INTERVAL_MS_MIN,
+} from "./attestation/server.ts";
+export {
+  CHAIN_CERTIFICATES_MAX,
+  type CertificateReference,
+  type ChainEngine,
+  type ChainOptions,
+  type ClaimedLeaf,
+  parseLeafKey,
+  type VerifyChainInput,
+  verifyChain,
+} from "./chain.ts";
+export { CHAIN_CACHE_ENTRIES_MAX, type ChainClaim, ChainVerifier } from "./chain-verifier.ts";
+export type {
+  AttestationClientErrorCode,
+  AttestationRefusalCode,
+  BundleErrorCode,
+  ChainErrorCode,
+  IdentityErrorCode,
+  TokenErrorCode,
+} from "./errors.ts";
+export {
+  createRoot,
+  INTERMEDIATE_LIFETIME_MS,
+  type IntermediateAuthority,
+  Issuer,
+  type IssuerDeps,
+  type IssuerOptions,
+  NOT_BEFORE_BACKDATE_MS,
+  type NodeSvidRequest,
+  ROOT_LIFETIME_MS,
+  SVID_LIFETIME_MS,
+  SVID_LIFETIME_MS_MIN,
+} from "./issuer.ts";
+export {
+  checkJoinToken,
+  encodeJoinToken,
+  JOIN_TOKEN_ADDRESSES_MAX,
+  JOIN_TOKEN_CHARS_MAX,
+  type JoinToken,
+  parseJoinToken,
+} from "./join-token.ts";
+export { identityMetrics } from "./metrics.ts";
+export {
+  MemoryNameRegistry,
+  type NameClaim,
+  type NameRegistry,
+  NAMES_MAX,
+} from "./name-registry.ts";
+export {
+  isNodeId,
+  NODE_ID_BYTES,
+  type NodeKeys,
+  type NodeSeeds,
+  nodeIdOf,
+  nodeKeysFromSeeds,
+} from "./node-keys.ts";
+export type { NodeId, PeerIdentity } from "./peer-identity.ts";
+export {
+  isRight,
+  parsePolicy,
+  type Policy,
+  POLICY_RULES_MAX,
+  type PolicyRule,
+  type Right,
+  RIGHTS,
+  UNAUTHENTICATED,
+} from "./policy.ts";
+export {
+  renewalRetryMs,
+  renewalTime,
+  type SvidHealth,
+  SvidHolder,
+  svidHealth,
+  type Validity,
+} from "./renewal.ts";
+export {
+  formatSpiffeId,
+  isNodeName,
+  isTrustDomain,
+  nodeNameOf,
+  nodeSpiffeId,
+  parseSpiffeId,
+  type SpiffeId,
+} from "./spiffe-id.ts";
+export {
+  MemoryTokenStore,
+  TOKEN_LIFETIME_MS,
+  TokenLedger,
+  type TokenRecord,
+  type TokenStore,
+  type TokenUse,
+  TOKENS_MAX,
+} from "./token-ledger.ts";
+export {
+  BUNDLE_AUTHORITIES_MAX,
+  BUNDLE_JSON_CHARS_MAX,
+  bundleDigest,
+  bundleToJson,
+  compareBundles,
+  parseBundleJson,
+  type TrustBundle,
+} from "./trust-bundle.ts";
+export { CERTIFICATE_BYTES_MAX } from "./x509/certificate.ts";
+export { type CertificateDescription, describeCertificate } from "./x509/describe.ts";

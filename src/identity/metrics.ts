@@ -1,0 +1,48 @@
+// The metrics of this room, declared beside the code that moves them.
+
+import { ATTESTATION_REFUSALS } from "./attestation/messages.ts";
+import type { MetricDeclaration } from "../ports/index.ts";
+
+export const SVID_EXPIRY = "meshd_identity_svid_expiry_timestamp_seconds";
+export const SVID_RENEWALS = "meshd_identity_svid_renewals_total";
+export const ATTESTATIONS = "meshd_identity_attestations_total";
+export const CHAIN_VERIFICATIONS = "meshd_identity_chain_verifications_total";
+export const CHAIN_CACHE_ENTRIES = "meshd_identity_chain_cache_entries";
+
+/** Label values of attestation requests. */
+const ATTESTATION_OPERATIONS = ["bundle", "join", "renew", "unreadable"] as const;
+
+/** Everything that this room counts. */
+export const identityMetrics: readonly MetricDeclaration[] = [
+  {
+    name: SVID_EXPIRY,
+    kind: "gauge",
+    help: "When the node's own SVID expires, in seconds since 1970 (UTC).",
+  },
+  {
+    name: SVID_RENEWALS,
+    kind: "counter",
+    help: "One finished attempt to renew the node's own SVID.",
+    labels: { result: ["ok", "failed"] },
+  },
+  {
+    name: ATTESTATIONS,
+    kind: "counter",
+    help: "One attestation request that this node answered; result is ok or the code of the refusal.",
+    labels: {
+      operation: ATTESTATION_OPERATIONS,
+      result: ["ok", ...ATTESTATION_REFUSALS],
+    },
+  },
+  {
+    name: CHAIN_VERIFICATIONS,
+    kind: "counter",
+    help: "One certificate chain judged: verified with signatures, taken from the cache, or refused.",
+    labels: { result: ["verified", "cached", "refused"] },
+  },
+  {
+    name: CHAIN_CACHE_ENTRIES,
+    kind: "gauge",
+    help: "Verified chains held in the cache.",
+  },
+];

@@ -1,0 +1,123 @@
+// When an SVID is renewed: at half of its life, jittered so that nodes which joined together do not return together,
+// and after failures with growing pauses. A holder keeps the current credential and what the operator is told of it.
+
+import { MeshError } from "../foundation/index.ts";
+import type { Meter, Random, WallMs } from "../ports/index.ts";
+import type { IdentityErrorCode } from "./errors.ts";
+import { SVID_EXPIRY, SVID_RENEWALS } from "./metrics.ts";
+import type { PeerIdentity } from "./peer-identity.ts";
+
+/** At which share of its life an SVID is renewed, and by which share of that the moment moves at random. */
+const RENEWAL_LIFE_RATIO = 0.5;
+const RENEWAL_JITTER_RATIO = 0.1;
+
+/** First pause after a failed renewal; doubles with each further failure. */
+const RENEWAL_RETRY_MS_MIN = 5_000;
+/** Longest pause: an issuer that comes back is found within it. */
+const RENEWAL_RETRY_MS_MAX = 600_000;
+/** A pause is never longer than this share of the life that is left. */
+const RETRY_REMAINING_RATIO = 0.1;
+
+/** What renewal needs of an identity. */
+export type Validity = Pick<PeerIdentity, "notBeforeMs" | "notAfterMs">;
+
+/** What an operator is told of a credential. */
+export type SvidHealth = "ok" | "renew-due" | "expired";
+
+/** The wall time of renewal: 45 % to 55 % of the validity. */
+export function renewalTime(identity: Validity, random: Pick<Random, "fraction">): WallMs {
+  const lifeMs = identity.notAfterMs - identity.notBeforeMs;
+  const jitter = (random.fraction() * 2 - 1) * RENEWAL_JITTER_RATIO;
+  return Math.floor(identity.notBeforeMs + lifeMs * RENEWAL_LIFE_RATIO * (1 + jitter)) as WallMs;
+}
+
+/**
+ * The pause before the next attempt: 5 s doubled with each failure, at most 10 min and a tenth of the life that
+ * is left, jittered by ±10 %, never under 5 s minus the jitter.
+ * @param failures attempts that failed in a row, >= 1
+ */
+export function renewalRetryMs(
+  failures: number,
+  remainingMs: number,
+  random: Pick<Random, "fraction">,
+): number {
+  const doubled = RENEWAL_RETRY_MS_MIN * 2 ** Math.min(failures - 1, 16);
+  const bounded = Math.min(doubled, RENEWAL_RETRY_MS_MAX, remainingMs * RETRY_REMAINING_RATIO);
+  const jitter = 1 + (random.fraction() * 2 - 1) * RENEWAL_JITTER_RATIO;
+  return Math.floor(Math.max(bounded, RENEWAL_RETRY_MS_MIN) * jitter);
+}
+
+/** The health of a credential whose renewal is due at `dueAtMs`. */
+export function svidHealth(identity: Validity, dueAtMs: WallMs, nowMs: WallMs): SvidHealth {
+  if (nowMs > identity.notAfterMs) return "expired";
+  return nowMs >= dueAtMs ? "renew-due" : "ok";
+}
+
+/** Holds the credential in use. Replacing it needs no connection to be dropped: peers keep what they verified. */
+export class SvidHolder {
+  readonly #meter: Meter;
+  readonly #random: Pick<Random, "fraction">;
+  #identity: PeerIdentity;
+  #dueAtMs: WallMs;
+  #renewAtMs: WallMs;
+  #failures = 0;
+
+  constructor(
+    deps: { readonly meter: Meter; readonly random: Pick<Random, "fraction"> },
+    identity: PeerIdentity,
+  ) {
+    this.#meter = deps.meter;
+    this.#random = deps.random;
+    this.#identity = identity;
+    this.#dueAtMs = renewalTime(identity, deps.random);
+    this.#renewAtMs = this.#dueAtMs;
+    this.#publishExpiry();
+  }
+
+  get identity(): PeerIdentity {
+    return this.#identity;
+  }
+
+  /** When the next renewal is due; after a failure, when it is tried again. */
+  get renewAtMs(): WallMs {
+    return this.#renewAtMs;
+  }
+
+  health(nowMs: WallMs): SvidHealth {
+    return svidHealth(this.#identity, this.#dueAtMs, nowMs);
+  }
+
+  /**
+   * Takes a renewed credential of the same node and name.
+   * @throws MeshError `identity/svid-not-ours`; the old credential stays
+   */
+  renewed(identity: PeerIdentity): void {
+    if (
+      identity.nodeId !== this.#identity.nodeId ||
+      identity.spiffeId !== this.#identity.spiffeId
+    ) {
+      throw new MeshError<IdentityErrorCode>(
+        "identity/svid-not-ours",
+        `Cannot take the SVID of '${identity.spiffeId}': this node is '${this.#identity.spiffeId}'. Check the issuer.`,
+      );
+    }
+    this.#identity = identity;
+    this.#failures = 0;
+    this.#dueAtMs = renewalTime(identity, this.#random);
+    this.#renewAtMs = this.#dueAtMs;
+    this.#meter.count(SVID_RENEWALS, { result: "ok" });
+    this.#publishExpiry();
+  }
+
+  /** Notes a failed renewal and sets the next attempt. */
+  failed(nowMs: WallMs): void {
+    this.#failures += 1;
+    const remainingMs = this.#identity.notAfterMs - nowMs;
+    this.#renewAtMs = (nowMs + renewalRetryMs(this.#failures, remainingMs, this.#random)) as WallMs;
+    this.#meter.count(SVID_RENEWALS, { result: "failed" });
+  }
+
+  #publishExpiry(): void {
+    this.#meter.set(SVID_EXPIRY, Math.floor(this.#identity.notAfterMs / 1000));
+  }
+}

@@ -1,0 +1,183 @@
+// Writes certificates: ML-DSA-65 keys and signatures (RFC 9881), profiles of X509-SVID.md sections 2 to 4.
+// The leaf has an empty subject, so that nobody reads an identity out of anything but the SPIFFE id; RFC 5280
+// then wants the subject alternative name critical.
+
+import { AsnConvert, OctetString } from "@peculiar/asn1-schema";
+import {
+  AlgorithmIdentifier,
+  AttributeTypeAndValue,
+  AttributeValue,
+  AuthorityKeyIdentifier,
+  BasicConstraints,
+  Certificate,
+  ExtendedKeyUsage,
+  Extension,
+  Extensions,
+  GeneralName,
+  id_ce_authorityKeyIdentifier,
+  id_ce_basicConstraints,
+  id_ce_extKeyUsage,
+  id_ce_keyUsage,
+  id_ce_subjectAltName,
+  id_ce_subjectKeyIdentifier,
+  id_kp_clientAuth,
+  id_kp_serverAuth,
+  KeyIdentifier,
+  KeyUsage,
+  Name,
+  RelativeDistinguishedName,
+  SubjectAlternativeName,
+  SubjectKeyIdentifier,
+  SubjectPublicKeyInfo,
+  TBSCertificate,
+  Time,
+  Validity,
+  Version,
+} from "@peculiar/asn1-x509";
+import type { CryptoEngine, MlDsaSigner } from "../../crypto/index.ts";
+import { fromHex, toHex } from "../../foundation/index.ts";
+import type { Random, WallMs } from "../../ports/index.ts";
+import { OID_COMMON_NAME, OID_ML_DSA_65, OID_NODE_ID } from "./oids.ts";
+
+/** Bytes of a serial number. */
+const SERIAL_BYTES = 16;
+/** Bytes of a key identifier: RFC 7093 method 1, the leftmost 160 bits of SHA-256 of the key. */
+const KEY_ID_BYTES = 20;
+/** X.509 signatures have the empty ML-DSA context (RFC 9881 section 3). */
+export const X509_SIGNATURE_CONTEXT: Uint8Array = new Uint8Array(0);
+/** Key usage bits in DER's order: bit 0 is the highest; the second argument of KeyUsage counts the unused bits. */
+const DIGITAL_SIGNATURE = Uint8Array.of(0b1000_0000);
+const KEY_CERT_SIGN_AND_CRL_SIGN = Uint8Array.of(0b0000_0110);
+
+/** What makes a certificate a leaf or an authority. */
+type CertificateRole =
+  | { readonly kind: "node" /** 32 bytes. */; readonly nodeId: Uint8Array }
+  | { readonly kind: "authority"; readonly commonName: string; readonly pathLength: number };
+
+/** The content of a certificate to sign. */
+export interface CertificateContent {
+  readonly role: CertificateRole;
+  readonly spiffeId: string;
+  /** ML-DSA-65 public key of the subject, 1952 bytes. */
+  readonly publicKey: Uint8Array;
+  /** Rounded down to whole seconds. */
+  readonly notBeforeMs: WallMs;
+  readonly notAfterMs: WallMs;
+  /** DER of the issuer's name; undefined makes the certificate self-issued. */
+  readonly issuer: Uint8Array | undefined;
+}
+
+/** Who signs, and with what help. */
+export interface SigningTools {
+  readonly engine: Pick<CryptoEngine, "sha256">;
+  readonly random: Pick<Random, "bytes">;
+  /** The issuer's key. */
+  readonly signer: MlDsaSigner;
+}
+
+/** Signs a certificate; its DER. */
+export function signCertificate(tools: SigningTools, content: CertificateContent): Uint8Array {
+  const algorithm = new AlgorithmIdentifier({ algorithm: OID_ML_DSA_65 });
+  const subject =
+    content.role.kind === "authority" ? commonName(content.role.commonName) : new Name();
+  const tbsCertificate = new TBSCertificate({
+    version: Version.v3,
+    serialNumber: arrayBuffer(newSerial(tools.random)),
+    signature: algorithm,
+    issuer: content.issuer === undefined ? subject : AsnConvert.parse(content.issuer, Name),
+    validity: validity(content),
+    subject,
+    subjectPublicKeyInfo: new SubjectPublicKeyInfo({
+      algorithm,
+      subjectPublicKey: arrayBuffer(content.publicKey),
+    }),
+    extensions: new Extensions(extensionsOf(tools, content)),
+  });
+  const tbs = new Uint8Array(AsnConvert.serialize(tbsCertificate));
+  const signature = tools.signer.sign(tbs, X509_SIGNATURE_CONTEXT);
+  return new Uint8Array(
+    AsnConvert.serialize(
+      new Certificate({
+        tbsCertificate,
+        signatureAlgorithm: algorithm,
+        signatureValue: arrayBuffer(signature),
+      }),
+    ),
+  );
+}
+
+/** The key identifier of a public key, lower-case hex. */
+export function keyIdOf(engine: Pick<CryptoEngine, "sha256">, publicKey: Uint8Array): string {
+  return toHex(engine.sha256(publicKey).subarray(0, KEY_ID_BYTES));
+}
+
+function extensionsOf({ engine, signer }: SigningTools, content: CertificateContent): Extension[] {
+  const subjectKeyId = fromHex(keyIdOf(engine, content.publicKey));
+  const authorityKeyId = fromHex(keyIdOf(engine, signer.publicKey));
+  const names = new SubjectAlternativeName([
+    new GeneralName({ uniformResourceIdentifier: content.spiffeId }),
+  ]);
+  return [
+    ...roleExtensions(content.role),
+    extension(id_ce_subjectAltName, content.role.kind === "node", names),
+    extension(id_ce_subjectKeyIdentifier, false, new SubjectKeyIdentifier(subjectKeyId)),
+    extension(
+      id_ce_authorityKeyIdentifier,
+      false,
+      new AuthorityKeyIdentifier({ keyIdentifier: new KeyIdentifier(authorityKeyId) }),
+    ),
+  ];
+}
+
+function roleExtensions(role: CertificateRole): Extension[] {
+  if (role.kind === "authority") {
+    return [
+      extension(
+        id_ce_basicConstraints,
+        true,
+        new BasicConstraints({ cA: true, pathLenConstraint: role.pathLength }),
+      ),
+      extension(id_ce_keyUsage, true, new KeyUsage(KEY_CERT_SIGN_AND_CRL_SIGN, 1)),
+    ];
+  }
+  return [
+    extension(id_ce_basicConstraints, true, new BasicConstraints({ cA: false })),
+    extension(id_ce_keyUsage, true, new KeyUsage(DIGITAL_SIGNATURE, 7)),
+    extension(id_ce_extKeyUsage, false, new ExtendedKeyUsage([id_kp_serverAuth, id_kp_clientAuth])),
+    extension(OID_NODE_ID, false, new OctetString(role.nodeId)),
+  ];
+}
+
+function extension(extnID: string, critical: boolean, value: unknown): Extension {
+  return new Extension({
+    extnID,
+    critical,
+    extnValue: new OctetString(AsnConvert.serialize(value)),
+  });
+}
+
+function commonName(text: string): Name {
+  const attribute = new AttributeTypeAndValue({
+    type: OID_COMMON_NAME,
+    value: new AttributeValue({ utf8String: text }),
+  });
+  return new Name([new RelativeDistinguishedName([attribute])]);
+}
+
+/** A positive integer of full length: the first byte keeps its sign bit clear and is never zero. */
+function newSerial(random: Pick<Random, "bytes">): Uint8Array {
+  const serial = Uint8Array.from(random.bytes(SERIAL_BYTES));
+  serial[0] = ((serial[0] ?? 0) & 0x7f) | 0x40;
+  return serial;
+}
+
+function validity({ notBeforeMs, notAfterMs }: CertificateContent): Validity {
+  const window = new Validity();
+  window.notBefore = new Time(notBeforeMs);
+  window.notAfter = new Time(notAfterMs);
+  return window;
+}
+
+function arrayBuffer(bytes: Uint8Array): ArrayBuffer {
+  return Uint8Array.from(bytes).buffer;
+}

@@ -1,0 +1,14 @@
+// Object identifiers of the certificates we make and read.
+
+/** id-ml-dsa-65 (RFC 9881 section 2): both the key and the signature algorithm; parameters absent. */
+export const OID_ML_DSA_65 = "2.16.840.1.101.3.4.3.18";
+/** id-at-commonName. */
+export const OID_COMMON_NAME = "2.5.4.3";
+
+/**
+ * The extension that carries the NodeId: `2.25.<UUID as integer>` (ITU-T X.667), with the random UUID
+ * b0b6e286-fe69-4588-a148-8260de715da0 drawn for this project. Its value is an OCTET STRING of the 32 bytes.
+ */
+export const OID_NODE_ID = "2.25.234893719806279192517747020295385996704";
+/** The same as the ASN.1 library spells an arc of more than 53 bits when it reads one: raw base-128 digits in hex. */
+export const OID_NODE_ID_AS_READ = "2.25.{02613671215f664a16112124204c0d73453b20}";

@@ -1,0 +1,76 @@
+// What an aggregation rule is. Rows are updates against the caller's own model, in canonical order (ascending node id);
+// ties always go to the lower row. A rule whose precondition fails refuses; it never falls back to a weaker one.
+
+import { type Result, ok, refuse } from "../../foundation/index.ts";
+import type { LearningErrorCode } from "../codes.ts";
+import { allFinite } from "../tensors/model-spec.ts";
+import type { VectorKernels } from "./kernels.ts";
+
+/** The rules there are. */
+export const aggregatorNames = [
+  "mean",
+  "median",
+  "trimmed-mean",
+  "nearest-neighbour-mixing",
+] as const;
+
+/** One of {@link aggregatorNames}. */
+export type AggregatorName = (typeof aggregatorNames)[number];
+
+/** What a rule decided, and why. Lists have one entry a row. */
+export interface Aggregate {
+  readonly vector: Float32Array;
+  /** Share of each row in the result, summing to 1: what the operator is shown. */
+  readonly shares: readonly number[];
+  /** By how many *other* rows each row is counted among their n - f nearest (its own vote left out). */
+  readonly inDegree: readonly number[];
+  /**
+   * Rows far off that fewer than f others count as a neighbour: f colluding liars can give each other f - 1 such votes
+   * and no more, so these have no support beyond what liars alone could fake. The rule has its own way of bounding
+   * them; this is a statistic, not a proof: report, never evict.
+   */
+  readonly rejected: readonly number[];
+}
+
+/** What a rule may use beside the rows. */
+export interface AggregateContext {
+  readonly kernels: VectorKernels;
+}
+
+/** An aggregation rule: a pure function with a name and a precondition. */
+export interface Aggregator {
+  readonly name: AggregatorName;
+  /** Fewest rows the rule stands on when f of them may lie. */
+  minimum(f: number): number;
+  /**
+   * @param rows n vectors of one length, ascending node id; left unchanged
+   * @param f how many of them may lie, an integer >= 0
+   * Codes: `learning/too-few-updates` (n below the minimum), `learning/wrong-shape` (unequal lengths),
+   * `learning/not-finite` (a row, or the result in float32).
+   */
+  aggregate(
+    rows: readonly Float32Array[],
+    f: number,
+    context: AggregateContext,
+  ): Result<Aggregate, LearningErrorCode>;
+}
+
+/** Checks what every rule demands of its rows. */
+export function checkRows(
+  rows: readonly Float32Array[],
+  f: number,
+  minimum: number,
+): Result<{ readonly length: number }, LearningErrorCode> {
+  const first = rows[0];
+  if (!Number.isSafeInteger(f) || f < 0 || first === undefined || rows.length < minimum) {
+    return refuse(
+      "learning/too-few-updates",
+      `${rows.length} rows, f = ${f}, at least ${minimum} needed`,
+    );
+  }
+  for (const row of rows) {
+    if (row.length !== first.length) return refuse("learning/wrong-shape");
+    if (!allFinite(row)) return refuse("learning/not-finite");
+  }
+  return ok({ length: first.length });
+}

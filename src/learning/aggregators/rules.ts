@@ -1,0 +1,118 @@
+// The aggregation rules. Definitions and limits: Yin et al. 2018 (median, trimmed mean), Allouah et al. 2023
+// (nearest-neighbour mixing before trimming; error bounds). All but the mean stand while fewer than half the rows lie.
+
+import { type Result, ok, refuse } from "../../foundation/index.ts";
+import type { LearningErrorCode } from "../codes.ts";
+import { allFinite } from "../tensors/model-spec.ts";
+import {
+  type Aggregate,
+  type Aggregator,
+  type AggregatorName,
+  type AggregateContext,
+  checkRows,
+} from "./aggregator.ts";
+import { inDegrees, nearestNeighbours, outliers } from "./neighbours.ts";
+
+/** The arithmetic mean. For the laboratory: one liar moves it anywhere. Rejects nobody. */
+export const mean: Aggregator = {
+  name: "mean",
+  minimum: () => 1,
+  aggregate(rows, f, { kernels }) {
+    const checked = checkRows(rows, f, 1);
+    if (!checked.ok) return checked;
+    const all = rows.map((_, i) => i);
+    return finite({
+      vector: kernels.meanOf(rows, all),
+      shares: rows.map(() => 1 / rows.length),
+      inDegree: rows.map(() => rows.length - 1),
+      rejected: [],
+    });
+  },
+};
+
+/** Coordinate-wise median; of an even count the mean of the two middle values. n >= 2f + 1. */
+export const median: Aggregator = {
+  name: "median",
+  minimum: majority,
+  aggregate: (rows, f, context) => trimmed(rows, f, Math.floor((rows.length - 1) / 2), context),
+};
+
+/** Coordinate-wise trimmed mean: the f least and f greatest of each coordinate are left out. n >= 2f + 1. */
+export const trimmedMean: Aggregator = {
+  name: "trimmed-mean",
+  minimum: majority,
+  aggregate: (rows, f, context) => trimmed(rows, f, f, context),
+};
+
+/**
+ * Nearest-neighbour mixing, then trimmed mean: each row becomes the mean of its n - f nearest (itself included), which
+ * pulls honest rows of unlike data together before liars are trimmed. n >= 2f + 1. The share shown is each row's
+ * share in the mixed rows.
+ */
+export const nearestNeighbourMixing: Aggregator = {
+  name: "nearest-neighbour-mixing",
+  minimum: majority,
+  aggregate(rows, f, { kernels }) {
+    const checked = checkRows(rows, f, majority(f));
+    if (!checked.ok) return checked;
+    const n = rows.length;
+    const distances = kernels.squaredDistances(rows);
+    const neighbours = nearestNeighbours(distances, n, f);
+    // Neighbours are summed in row order and directly: subtracting the f farthest from the whole sum would let one
+    // huge liar wipe out the honest digits.
+    const mixed = neighbours.map((list) =>
+      kernels.meanOf(
+        rows,
+        list.toSorted((a, b) => a - b),
+      ),
+    );
+    const inDegree = inDegrees(neighbours);
+    return finite({
+      vector: kernels.trimmedMean(mixed, f).vector,
+      shares: inDegree.map((degree) => (degree + 1) / (n * (n - f))),
+      inDegree,
+      rejected: outliers(distances, neighbours, inDegree, f),
+    });
+  },
+};
+
+const rules: Readonly<Record<AggregatorName, Aggregator>> = {
+  mean,
+  median,
+  "trimmed-mean": trimmedMean,
+  "nearest-neighbour-mixing": nearestNeighbourMixing,
+};
+
+/** The rule of a name. */
+export function aggregatorNamed(name: AggregatorName): Aggregator {
+  return rules[name];
+}
+
+function majority(f: number): number {
+  return 2 * f + 1;
+}
+
+function trimmed(
+  rows: readonly Float32Array[],
+  f: number,
+  trim: number,
+  { kernels }: AggregateContext,
+): Result<Aggregate, LearningErrorCode> {
+  const checked = checkRows(rows, f, majority(f));
+  if (!checked.ok) return checked;
+  const { vector, kept } = kernels.trimmedMean(rows, trim);
+  const distances = kernels.squaredDistances(rows);
+  const neighbours = nearestNeighbours(distances, rows.length, f);
+  const inDegree = inDegrees(neighbours);
+  return finite({
+    vector,
+    shares: [...kept],
+    inDegree,
+    rejected: outliers(distances, neighbours, inDegree, f),
+  });
+}
+
+/** A sum of finite rows may still leave float32. */
+function finite(aggregate: Aggregate): Result<Aggregate, LearningErrorCode> {
+  return allFinite(aggregate.vector) ? ok(aggregate) : refuse("learning/not-finite", "the result");
+}

@@ -1,0 +1,51 @@
+// What the learning room measures. The machine moves these through the Meter port.
+
+import type { MetricDeclaration } from "../ports/index.ts";
+import { updateRefusalCodes } from "./codes.ts";
+
+/** Metrics of the learning room. */
+export const learningMetrics: readonly MetricDeclaration[] = [
+  {
+    name: "meshd_learning_round",
+    kind: "gauge",
+    help: "Last round of the training task that this node finished; 0 before the first.",
+  },
+  {
+    name: "meshd_learning_loss",
+    kind: "gauge",
+    help: "Mean cross-entropy (nats) of this node's model on the test samples after the last round.",
+  },
+  {
+    name: "meshd_learning_accuracy_ratio",
+    kind: "gauge",
+    help: "Share of test samples that this node's model names rightly after the last round, 0 to 1.",
+  },
+  {
+    name: "meshd_learning_rounds_total",
+    kind: "counter",
+    help: "Rounds this node closed: 'aggregated' took a new model, 'held' kept its own for want of a quorum, 'caught-up' adopted the peers' newest.",
+    labels: { result: ["aggregated", "held", "caught-up"] },
+  },
+  {
+    name: "meshd_learning_updates_received_total",
+    kind: "counter",
+    help: "Updates of peers that passed the gate and entered an aggregation.",
+  },
+  {
+    name: "meshd_learning_updates_rejected_total",
+    kind: "counter",
+    help: "Updates of peers that were refused: by the gate with its code, or as 'learning/outlier' because they lie far off and too few others count them as neighbours.",
+    labels: { code: [...updateRefusalCodes, "learning/outlier"] },
+  },
+  {
+    name: "meshd_learning_pulls_failed_total",
+    kind: "counter",
+    help: "Pulls that brought no update: the peer was unreachable, gone or out of time.",
+  },
+  {
+    name: "meshd_learning_round_duration_seconds",
+    kind: "histogram",
+    help: "Time from the start of a round's training until its model was aggregated.",
+    buckets: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120],
+  },
+];

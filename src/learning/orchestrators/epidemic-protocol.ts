@@ -1,0 +1,106 @@
+// What goes into and comes out of the epidemic machine.
+
+import type { AggregatorName } from "../aggregators/aggregator.ts";
+import type { UpdateRefusalCode } from "../codes.ts";
+import type { ParticipantId } from "../task.ts";
+
+/** A round's update, or the newest that the peer has (to catch up). */
+export type PullRound = number | "newest";
+
+/** Why a pull brought nothing. `gone`: the peer is past that round. `unreachable` is tried again, the rest is not. */
+export type PullFailure = "gone" | "timeout" | "unreachable" | "refused";
+
+/** What the adapter tells the machine. */
+export type EpidemicEvent =
+  | { readonly type: "start" }
+  | {
+      readonly type: "trained";
+      readonly round: number;
+      readonly weights: Float32Array;
+      readonly loss: number;
+    }
+  | {
+      readonly type: "pulled";
+      readonly round: PullRound;
+      readonly nodeId: ParticipantId;
+      readonly bytes: Uint8Array;
+    }
+  | {
+      readonly type: "pull-failed";
+      readonly round: PullRound;
+      readonly nodeId: ParticipantId;
+      readonly code: PullFailure;
+    }
+  | {
+      readonly type: "evaluated";
+      readonly round: number;
+      readonly loss: number;
+      readonly accuracy: number;
+    }
+  | { readonly type: "timer"; readonly id: string }
+  | { readonly type: "peer-gone"; readonly nodeId: ParticipantId }
+  | { readonly type: "stop" };
+
+/** How a round ended. */
+export type RoundResult = "aggregated" | "held" | "caught-up";
+
+/** One contributor of a round and what it counted for. */
+export interface Contribution {
+  readonly nodeId: ParticipantId;
+  /** Share in the aggregate; all shares sum to 1. */
+  readonly share: number;
+  /** How many other contributors count it as a neighbour. */
+  readonly inDegree: number;
+  /** Far off, and fewer than f others count it: no support beyond what liars alone could fake. */
+  readonly outlier: boolean;
+}
+
+/** A finished round, as the operator sees it. */
+export interface RoundReport {
+  readonly round: number;
+  readonly result: RoundResult;
+  /** True when this node kept its own model for want of a quorum. */
+  readonly held: boolean;
+  /** On the test samples, of the model after the round. */
+  readonly loss: number;
+  readonly accuracy: number;
+  /** Mean loss of this node's own training in the round; 0 when it caught up. */
+  readonly trainLoss: number;
+  readonly aggregator: AggregatorName;
+  /** Peers whose update did not count: refused at the gate, or outliers. Ascending, never this node. */
+  readonly rejected: readonly ParticipantId[];
+  /** Those refused at the gate, and why. */
+  readonly refusals: readonly {
+    readonly nodeId: ParticipantId;
+    readonly code: UpdateRefusalCode;
+  }[];
+  /** Peers that gave no update. */
+  readonly silent: readonly ParticipantId[];
+  /** Whose updates entered the aggregate (this node included), ascending; empty when held. */
+  readonly contributors: readonly Contribution[];
+  /** From the start of training until the model was aggregated. */
+  readonly durationMs: number;
+}
+
+/** What the machine asks of the adapter. */
+export type EpidemicAction =
+  /** Train a round from these weights (do not change them), then send `trained`. */
+  | { readonly type: "train"; readonly round: number; readonly weights: Float32Array }
+  /** Ask a peer; it may answer late (long poll). Send `pulled` or `pull-failed` once. */
+  | {
+      readonly type: "pull";
+      readonly round: PullRound;
+      readonly nodeId: ParticipantId;
+      readonly timeoutMs: number;
+    }
+  | { readonly type: "set-timer"; readonly id: string; readonly delayMs: number }
+  /** This node's update of the round is ready: wake the peers that wait for it. */
+  | { readonly type: "offer"; readonly round: number; readonly bytes: Uint8Array }
+  | { readonly type: "evaluate"; readonly round: number; readonly weights: Float32Array }
+  /** Keep the model after the round: a restart resumes from it. */
+  | { readonly type: "persist"; readonly round: number; readonly bytes: Uint8Array }
+  | ({ readonly type: "round-finished" } & RoundReport)
+  | { readonly type: "finished"; readonly reason: "completed" | "stopped" };
+
+/** Answer to a peer that asks for a round. */
+export type Served = Uint8Array | "pending" | "gone";

@@ -1,0 +1,221 @@
+// The own side of the beacons: sequence, hash chain and when to publish. State beacons are debounced and spaced; the
+// heartbeat's index follows the clock, so that a stalled node skips links instead of falling behind for ever.
+
+import { type CryptoEngine, HashChain } from "../../crypto/index.ts";
+import { concatBytes, toHex } from "../../foundation/index.ts";
+import type { MonoMs, Now } from "../../ports/index.ts";
+import type { LearningStatus, MeshAction, MeshDeps, MeshEvent } from "../machine-types.ts";
+import type { MeshOptions } from "../options.ts";
+import { encodeHeartbeat } from "./heartbeat.ts";
+import type { OwnBeacon } from "./validator.ts";
+import {
+  chainContext,
+  encodeUnsigned,
+  beaconContext,
+  type NeighbourReport,
+  type StateBeacon,
+} from "./state-beacon.ts";
+
+type PublisherDeps = Pick<MeshDeps, "signer" | "self" | "random"> & {
+  readonly engine: Pick<CryptoEngine, "sha256">;
+  readonly emit: (action: MeshAction) => void;
+  /** What the next beacon says of the neighbours: sorted, within the limit. */
+  readonly neighbours: () => readonly NeighbourReport[];
+};
+
+type LocalChange = Extract<MeshEvent, { kind: "local-changed" }>;
+
+/** Share of the period by which the periodic beacon varies, so that nodes booted together drift apart. */
+const PERIOD_JITTER = 0.05;
+
+/** Publishes state beacons and heartbeats. */
+export class BeaconPublisher {
+  readonly #deps: PublisherDeps;
+  readonly #options: MeshOptions;
+  #facts: Pick<StateBeacon, "addresses" | "roles" | "load" | "learning" | "svidNotAfterMs">;
+  #epoch: number;
+  #sequence = 0;
+  #digest = "";
+  #bytes: Uint8Array | undefined;
+  #chain: HashChain | undefined;
+  #chainBase = 0;
+  /** Position of the last heartbeat sent in the chain. */
+  #position = 0;
+  /** When position 0 of the chain was due. */
+  #chainAtMs = 0 as MonoMs;
+  #publishedAtMs: MonoMs | undefined;
+  #scheduled = false;
+
+  constructor(deps: PublisherDeps, options: MeshOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    const { addresses, roles, epoch, svidNotAfterMs } = deps.self;
+    this.#epoch = epoch;
+    this.#facts = {
+      addresses,
+      roles,
+      load: 0,
+      ...(svidNotAfterMs === undefined ? {} : { svidNotAfterMs }),
+    };
+  }
+
+  get own(): OwnBeacon {
+    const { nodeId } = this.#deps.self;
+    return { nodeId, epoch: this.#epoch, sequence: this.#sequence, digest: this.#digest };
+  }
+
+  /** The newest own beacon as published. */
+  get bytes(): Uint8Array | undefined {
+    return this.#bytes;
+  }
+
+  /** Makes the first chain, publishes the first beacon and sets the timers. */
+  start(now: Now): void {
+    this.#newChain(
+      0,
+      now.monoMs - this.#deps.random.fraction() * this.#options.heartbeatIntervalMs,
+    );
+    this.publish(now, "up");
+    this.#setPeriod();
+    this.#setHeartbeat(now);
+  }
+
+  /** Another life of this node was seen: go on above it. The own chain binds the epoch, so it is made anew. */
+  raiseEpoch(epoch: number, now: Now): void {
+    this.#epoch = epoch;
+    this.#sequence = 0;
+    this.#newChain(0, now.monoMs);
+    this.publish(now, "up");
+    this.#setHeartbeat(now);
+  }
+
+  /** Takes over what has changed; the beacon follows when it is due. */
+  localChanged(change: LocalChange, now: Now): void {
+    const { learning: before, ...rest } = this.#facts;
+    const learning: LearningStatus | null | undefined =
+      change.learning === undefined ? before : change.learning;
+    this.#facts = {
+      ...rest,
+      ...(change.addresses === undefined ? {} : { addresses: change.addresses }),
+      ...(change.roles === undefined ? {} : { roles: change.roles }),
+      ...(change.load === undefined ? {} : { load: change.load }),
+      ...(change.svidNotAfterMs === undefined ? {} : { svidNotAfterMs: change.svidNotAfterMs }),
+      ...(learning === undefined || learning === null ? {} : { learning }),
+    };
+    this.changed(now);
+  }
+
+  /** Something that the beacon tells has changed: publishes debounced, and not before the minimum interval. */
+  changed(now: Now): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    const { beaconDebounceMs, beaconMinIntervalMs } = this.#options;
+    const earliestMs = (this.#publishedAtMs ?? now.monoMs) + beaconMinIntervalMs - now.monoMs;
+    this.#deps.emit({
+      kind: "set-timer",
+      id: "beacon",
+      delayMs: Math.max(beaconDebounceMs, earliestMs),
+    });
+  }
+
+  /** The `beacon` timer. */
+  onBeaconTimer(now: Now): void {
+    this.publish(now, "up");
+  }
+
+  /** The `beacon-period` timer. */
+  onPeriodTimer(now: Now): void {
+    this.publish(now, "up");
+    this.#setPeriod();
+  }
+
+  /** The `heartbeat` timer: reveals the link that is due; at the chain's end begins the next chain. */
+  onHeartbeatTimer(now: Now): void {
+    const { heartbeatIntervalMs: intervalMs, chainLength } = this.#options;
+    const due = Math.floor((now.monoMs - this.#chainAtMs) / intervalMs);
+    if (due > chainLength) {
+      this.#newChain(
+        this.#chainBase + chainLength,
+        this.#chainAtMs + chainLength * intervalMs,
+        now,
+      );
+      this.publish(now, "up");
+    } else if (due > this.#position && this.#chain !== undefined) {
+      this.#position = due;
+      const { nodeId } = this.#deps.self;
+      const bytes = encodeHeartbeat({
+        nodeId,
+        epoch: this.#epoch,
+        index: this.#chainBase + due,
+        link: this.#chain.link(due),
+      });
+      this.#deps.emit({ kind: "publish", topic: "heartbeat", bytes });
+    }
+    this.#setHeartbeat(now);
+  }
+
+  /** Signs and publishes a beacon now. */
+  publish(now: Now, status: StateBeacon["status"]): void {
+    if (this.#chain === undefined) return;
+    this.#sequence++;
+    this.#scheduled = false;
+    this.#publishedAtMs = now.monoMs;
+    const { nodeId, zone } = this.#deps.self;
+    const unsigned = encodeUnsigned({
+      ...this.#facts,
+      nodeId,
+      zone,
+      status,
+      epoch: this.#epoch,
+      sequence: this.#sequence,
+      chain: {
+        base: this.#chainBase,
+        length: this.#options.chainLength,
+        position: this.#position,
+        anchor: this.#chain.link(this.#position),
+        intervalMs: this.#options.heartbeatIntervalMs,
+      },
+      neighbours: this.#deps.neighbours(),
+    });
+    this.#digest = toHex(this.#deps.engine.sha256(unsigned));
+    this.#bytes = concatBytes(unsigned, this.#deps.signer.sign(unsigned, beaconContext));
+    this.#deps.emit({ kind: "publish", topic: "state", bytes: this.#bytes });
+  }
+
+  /** Wipes the chain; nothing can be published after it. */
+  stop(): void {
+    this.#chain?.destroy();
+    this.#chain = undefined;
+  }
+
+  #newChain(base: number, atMs: number, now?: Now): void {
+    const { chainLength: length, heartbeatIntervalMs } = this.#options;
+    const { nodeId } = this.#deps.self;
+    this.#chain?.destroy();
+    this.#chainBase = base;
+    this.#position = 0;
+    // After a stall longer than a whole chain the indices in between are given up: the chain begins now.
+    const over = now !== undefined && now.monoMs - atMs > length * heartbeatIntervalMs;
+    this.#chainAtMs = (over ? now.monoMs : atMs) as MonoMs;
+    const context = chainContext(nodeId, this.#epoch, base);
+    this.#chain = new HashChain(this.#deps.engine, {
+      seed: this.#deps.random.bytes(32),
+      length,
+      context,
+    });
+  }
+
+  #setHeartbeat(now: Now): void {
+    const intervalMs = this.#options.heartbeatIntervalMs;
+    const elapsed = now.monoMs - this.#chainAtMs;
+    const dueMs = (Math.floor(elapsed / intervalMs) + 1) * intervalMs;
+    const delayMs = Math.max(1, Math.ceil(dueMs - elapsed));
+    this.#deps.emit({ kind: "set-timer", id: "heartbeat", delayMs });
+  }
+
+  #setPeriod(): void {
+    const jitter = 1 + PERIOD_JITTER * (2 * this.#deps.random.fraction() - 1);
+    const delayMs = this.#options.beaconPeriodMs * jitter;
+    this.#deps.emit({ kind: "set-timer", id: "beacon-period", delayMs });
+  }
+}

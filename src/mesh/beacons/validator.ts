@@ -1,0 +1,278 @@
+// The gossip validator: cheap checks first, the signature last, one code for each refusal.
+// Order: size, form, rate, replay, identity known and unexpired, policy, signature, equivocation.
+// A message is charged to its origin only once it is proven to be the origin's; until then it is charged to the peer
+// that brought it. So a forger cannot spend the rate of the node whose name it uses.
+
+import { type CryptoEngine, verifyLink } from "../../crypto/index.ts";
+import { type Refusal, refuse, toHex } from "../../foundation/index.ts";
+import type { NodeId, PeerIdentity } from "../../identity/index.ts";
+import type { Meter, Now } from "../../ports/index.ts";
+import type { EquivocationProof, MeshDeps } from "../machine-types.ts";
+import type { AcceptedBeacon, Member } from "../membership/member.ts";
+import type { Roster } from "../membership/roster.ts";
+import type { MeshOptions } from "../options.ts";
+import { decodeProof, encodeProof } from "./equivocation.ts";
+import { decodeHeartbeat, type Heartbeat } from "./heartbeat.ts";
+import { RateLimiter } from "./rate-limiter.ts";
+import type { BeaconRejectCode } from "./reject-codes.ts";
+import { beaconContext, decodeStateBeacon, type UnverifiedBeacon } from "./state-beacon.ts";
+
+/** A refusal with what is known of the message. */
+export type Refused = Refusal<BeaconRejectCode> & {
+  /** Under whose name the message came, when it could be parsed. */
+  readonly nodeId?: NodeId;
+  /** With `mesh/equivocation`: the proof, ready to publish. */
+  readonly proof?: Uint8Array;
+  /** With `mesh/own-ahead`: the epoch of that beacon. */
+  readonly epoch?: number;
+};
+
+/** The directory lacks the identity: fetch it and ask again. */
+export interface NeedIdentity {
+  readonly ok: "need-identity";
+  readonly nodeId: NodeId;
+}
+
+export type StateCheck =
+  | { readonly ok: true; readonly accepted: AcceptedBeacon; readonly identity: PeerIdentity }
+  | Refused
+  | NeedIdentity;
+
+export type HeartbeatCheck =
+  | {
+      readonly ok: true;
+      readonly member: Member;
+      readonly heartbeat: Heartbeat;
+      readonly position: number;
+    }
+  | Refused;
+
+export type ProofCheck =
+  | { readonly ok: true; readonly proof: EquivocationProof; readonly identity: PeerIdentity }
+  | Refused
+  | NeedIdentity;
+
+/** What the validator must know of the own node. */
+export interface OwnBeacon {
+  readonly nodeId: NodeId;
+  readonly epoch: number;
+  readonly sequence: number;
+  /** Digest of the newest own beacon. */
+  readonly digest: string;
+}
+
+type ValidatorDeps = Pick<MeshDeps, "identities" | "allows"> & {
+  readonly engine: Pick<CryptoEngine, "sha256" | "mlDsa65">;
+  readonly meter: Meter;
+  readonly roster: Roster;
+  /** ML-DSA-65 public key of the own node. */
+  readonly ownKey: Uint8Array;
+  readonly own: () => OwnBeacon;
+};
+
+/** Checks messages against the roster; changes nothing but its token buckets. */
+export class BeaconValidator {
+  readonly #deps: ValidatorDeps;
+  readonly #options: MeshOptions;
+  readonly #states: RateLimiter;
+  readonly #heartbeats: RateLimiter;
+  readonly #forwarders: RateLimiter;
+
+  constructor(deps: ValidatorDeps, options: MeshOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    const { bucketsMax, heartbeatIntervalMs, heartbeatsPerInterval } = options;
+    this.#states = new RateLimiter({
+      ...{ burst: options.stateBurst, perSecond: options.statePerSecond, bucketsMax },
+    });
+    this.#heartbeats = new RateLimiter({
+      burst: options.heartbeatBurst,
+      perSecond: (heartbeatsPerInterval * 1000) / heartbeatIntervalMs,
+      bucketsMax,
+    });
+    this.#forwarders = new RateLimiter({
+      ...{ burst: options.forwarderBurst, perSecond: options.forwarderPerSecond, bucketsMax },
+    });
+  }
+
+  /** A state beacon. */
+  state(bytes: Uint8Array, from: NodeId, now: Now): StateCheck {
+    return this.#charged(from, now, this.#checkState(bytes, from, now));
+  }
+
+  /** A heartbeat; the caller moves the member's place in its chain. */
+  heartbeat(bytes: Uint8Array, from: NodeId, now: Now): HeartbeatCheck {
+    return this.#charged(from, now, this.#checkHeartbeat(bytes, from, now));
+  }
+
+  /** A proof of equivocation. */
+  proof(bytes: Uint8Array, from: NodeId, now: Now): ProofCheck {
+    return this.#charged(from, now, this.#checkProof(bytes, from, now));
+  }
+
+  #charged<Check extends StateCheck | HeartbeatCheck | ProofCheck>(
+    from: NodeId,
+    now: Now,
+    check: Check,
+  ): Check {
+    if (check.ok === true) this.#forwarders.refund(from);
+    else if (check.ok === "need-identity" || isForwardersDoing(check.code)) {
+      this.#forwarders.take(from, now.monoMs);
+    }
+    return check;
+  }
+
+  #checkState(bytes: Uint8Array, from: NodeId, now: Now): StateCheck {
+    const decoded = decodeStateBeacon(bytes);
+    if (!decoded.ok) return decoded;
+    const { beacon, signed } = decoded.value;
+    const { nodeId } = beacon;
+    const blamed = (code: BeaconRejectCode): Refused => ({ ...refuse(code), nodeId });
+    if (!this.#forwarders.has(from, now.monoMs)) return blamed("mesh/forwarder-rate");
+    if (!this.#states.has(nodeId, now.monoMs)) return blamed("mesh/origin-rate");
+    const digest = toHex(this.#deps.engine.sha256(signed));
+    const accepted: AcceptedBeacon = { beacon, bytes, digest };
+    if (nodeId === this.#deps.own().nodeId) return this.#checkOwn(decoded.value, digest);
+    const member = this.#deps.roster.get(nodeId);
+    const replay = replayCode(member, accepted);
+    if (replay !== undefined && replay !== "mesh/equivocation") return blamed(replay);
+    if (member === undefined && !this.#deps.roster.hasRoom()) return blamed("mesh/members-full");
+    const identity = this.#deps.identities.lookup(nodeId);
+    if (identity === undefined) return { ok: "need-identity", nodeId };
+    if (identity.notAfterMs <= now.wallMs) return blamed("mesh/identity-expired");
+    if (!this.#deps.allows(identity.spiffeId, "beacon.publish")) return blamed("mesh/not-allowed");
+    if (!this.#verify(identity.mldsa65, decoded.value)) return blamed("mesh/bad-signature");
+    if (replay === "mesh/equivocation") {
+      return { ...blamed(replay), proof: equivocationProof(member, accepted) };
+    }
+    this.#states.take(nodeId, now.monoMs);
+    return { ok: true, accepted: { beacon, bytes: bytes.slice(), digest }, identity };
+  }
+
+  /** An own beacon that is no echo: another life of this node is ahead, which its signature must prove. */
+  #checkOwn(unverified: UnverifiedBeacon, digest: string): Refused {
+    const own = this.#deps.own();
+    const { epoch, sequence, nodeId } = unverified.beacon;
+    const ahead =
+      epoch > own.epoch ||
+      (epoch === own.epoch &&
+        (sequence > own.sequence || (sequence === own.sequence && digest !== own.digest)));
+    if (!ahead) return { ...refuse("mesh/own"), nodeId };
+    const genuine = this.#verify(this.#deps.ownKey, unverified);
+    if (!genuine) return { ...refuse("mesh/bad-signature"), nodeId };
+    return { ...refuse("mesh/own-ahead"), nodeId, epoch };
+  }
+
+  #checkHeartbeat(bytes: Uint8Array, from: NodeId, now: Now): HeartbeatCheck {
+    const decoded = decodeHeartbeat(bytes);
+    if (!decoded.ok) return decoded;
+    const heartbeat = decoded.value;
+    const { nodeId, epoch, index } = heartbeat;
+    const blamed = (code: BeaconRejectCode): Refused => ({ ...refuse(code), nodeId });
+    if (!this.#forwarders.has(from, now.monoMs)) return blamed("mesh/forwarder-rate");
+    if (!this.#heartbeats.has(nodeId, now.monoMs)) return blamed("mesh/origin-rate");
+    if (nodeId === this.#deps.own().nodeId) return blamed("mesh/own");
+    const member = this.#deps.roster.get(nodeId);
+    if (member === undefined) return blamed("mesh/unknown-origin");
+    if (member.state === "quarantined") return blamed("mesh/quarantined");
+    const beacon = member.accepted[0]?.beacon;
+    const place = member.chain;
+    if (beacon === undefined || place === undefined) return blamed("mesh/unknown-chain");
+    if (epoch < beacon.epoch || (epoch === beacon.epoch && member.state === "left")) {
+      return blamed("mesh/stale-epoch");
+    }
+    const position = index - place.base;
+    if (epoch > beacon.epoch || position > place.length) return blamed("mesh/unknown-chain");
+    if (position <= place.position) return blamed("mesh/heartbeat-replayed");
+    if (member.identityNotAfterMs <= now.wallMs && !this.#renewed(member, now)) {
+      return blamed("mesh/identity-expired");
+    }
+    if (member.barred) return blamed("mesh/not-allowed");
+    const verified = verifyLink({
+      engine: this.#deps.engine,
+      context: place.context,
+      lastLink: place.lastLink,
+      lastIndex: place.position,
+      link: heartbeat.link,
+      index: position,
+      stepsMax: this.#options.chainStepsMax,
+    });
+    this.#countVerification(verified.ok ? "valid" : verified.code);
+    if (!verified.ok) {
+      const gap = verified.code === "crypto/chain-gap";
+      return blamed(gap ? "mesh/heartbeat-too-far" : "mesh/wrong-link");
+    }
+    this.#heartbeats.take(nodeId, now.monoMs);
+    return { ok: true, member, heartbeat, position };
+  }
+
+  #checkProof(bytes: Uint8Array, from: NodeId, now: Now): ProofCheck {
+    const decoded = decodeProof(bytes);
+    if (!decoded.ok) return decoded;
+    const { proof, first, second } = decoded.value;
+    const { nodeId } = proof;
+    const blamed = (code: BeaconRejectCode): Refused => ({ ...refuse(code), nodeId });
+    if (!this.#forwarders.has(from, now.monoMs)) return blamed("mesh/forwarder-rate");
+    if (nodeId === this.#deps.own().nodeId) return blamed("mesh/own");
+    const member = this.#deps.roster.get(nodeId);
+    if (member?.state === "quarantined") return blamed("mesh/quarantined");
+    if (member === undefined && !this.#deps.roster.hasRoom()) return blamed("mesh/members-full");
+    const identity = this.#deps.identities.lookup(nodeId);
+    if (identity === undefined) return { ok: "need-identity", nodeId };
+    const genuine = this.#verify(identity.mldsa65, first) && this.#verify(identity.mldsa65, second);
+    return genuine ? { ok: true, proof, identity } : blamed("mesh/bad-signature");
+  }
+
+  #verify(publicKey: Uint8Array, { signed, signature }: UnverifiedBeacon): boolean {
+    const valid = this.#deps.engine.mlDsa65.verify(publicKey, signed, signature, beaconContext);
+    this.#deps.meter.count("meshd_mesh_beacon_signatures_total", {
+      result: valid ? "valid" : "invalid",
+    });
+    return valid;
+  }
+
+  /** The SVID was renewed since the last beacon: the directory knows. */
+  #renewed(member: Member, now: Now): boolean {
+    const identity = this.#deps.identities.lookup(member.nodeId);
+    if (identity === undefined || identity.notAfterMs <= now.wallMs) return false;
+    member.identityNotAfterMs = identity.notAfterMs;
+    return true;
+  }
+
+  #countVerification(outcome: string): void {
+    const result = outcome === "valid" ? "valid" : outcome === "crypto/chain-gap" ? "gap" : "wrong";
+    this.#deps.meter.count("meshd_mesh_heartbeat_verifications_total", { result });
+  }
+}
+
+/** Refusals that a well-behaved peer seldom causes; the others are the origin's or the own node's. */
+function isForwardersDoing(code: BeaconRejectCode): boolean {
+  return (
+    code !== "mesh/origin-rate" && code !== "mesh/equivocation" && code !== "mesh/members-full"
+  );
+}
+
+/** Whether a beacon is new to this member's record; `undefined` when it is. */
+function replayCode(
+  member: Member | undefined,
+  { beacon, digest }: AcceptedBeacon,
+): BeaconRejectCode | undefined {
+  if (member === undefined) return undefined;
+  if (member.state === "quarantined") return "mesh/quarantined";
+  const newest = member.accepted[0]?.beacon;
+  if (newest === undefined || beacon.epoch > newest.epoch) return undefined;
+  const twin = contradicted(member, beacon.epoch, beacon.sequence);
+  if (twin !== undefined) return twin.digest === digest ? "mesh/duplicate" : "mesh/equivocation";
+  if (beacon.epoch < newest.epoch || member.state === "left") return "mesh/stale-epoch";
+  return beacon.sequence < newest.sequence ? "mesh/old-sequence" : undefined;
+}
+
+function contradicted(member: Member, epoch: number, sequence: number): AcceptedBeacon | undefined {
+  return member.accepted.find((a) => a.beacon.epoch === epoch && a.beacon.sequence === sequence);
+}
+
+function equivocationProof(member: Member | undefined, accepted: AcceptedBeacon): Uint8Array {
+  const { epoch, sequence } = accepted.beacon;
+  const twin = member === undefined ? undefined : contradicted(member, epoch, sequence);
+  return encodeProof(twin?.bytes ?? accepted.bytes, accepted.bytes);
+}

@@ -1,0 +1,232 @@
+// What goes into the mesh machine and what comes out: the contract between the protocol and whoever drives it
+// (the libp2p adapter in production, the simulator in tests). The machine does no I/O, reads no clock and sets no
+// timer: every effect is an action, every cause an event or a received message.
+
+import type { CryptoEngine, MlDsaSigner } from "../crypto/index.ts";
+import type { NodeId, PeerIdentity } from "../identity/index.ts";
+import type { Meter, MonoMs, Now, Random, WallMs } from "../ports/index.ts";
+import type { BeaconRejectCode } from "./beacons/reject-codes.ts";
+
+/** Gossip topics: signed state beacons (and equivocation proofs) on one, heartbeats on the other. */
+export type MeshTopic = "state" | "heartbeat";
+
+/** What a node learns at the moment, as its beacon tells it. */
+export interface LearningStatus {
+  /** 1..64 characters of visible ASCII. */
+  readonly taskId: string;
+  /** 0..2^32-1 */
+  readonly round: number;
+}
+
+/** The state of a member in the local view. */
+export type MemberState = "joining" | "alive" | "suspect" | "dead" | "left" | "quarantined";
+
+/** Why a member changed its state. */
+export type MemberCause =
+  | "beacon"
+  | "heartbeat"
+  | "connected"
+  | "probe-answered"
+  | "probe-failed"
+  | "silence"
+  | "suspicion-timeout"
+  | "leaving"
+  | "new-epoch"
+  | "equivocation"
+  | "forgotten";
+
+/** The timers of the machine. A timer set again replaces the one before; after `stopping` none is set. */
+export type MeshTimerId = "heartbeat" | "beacon" | "beacon-period" | "detector" | "dial";
+
+/** An event for {@link MeshMachine.handle}. */
+export type MeshEvent =
+  /** Once, first. */
+  | { readonly kind: "started" }
+  /** Once, last: the machine publishes a leaving beacon and sets no timer after it. */
+  | { readonly kind: "stopping" }
+  /** A timer of a `set-timer` action ran out. */
+  | { readonly kind: "timer"; readonly id: MeshTimerId }
+  /** An authenticated connection is up; `addresses` are where the peer was reached, may be empty. */
+  | {
+      readonly kind: "peer-connected";
+      readonly peer: PeerIdentity;
+      readonly addresses: readonly string[];
+    }
+  /** The last connection to the peer is gone. */
+  | { readonly kind: "peer-disconnected"; readonly nodeId: NodeId }
+  /** The answer to a `probe` (or any other round trip that was measured). */
+  | { readonly kind: "rtt"; readonly nodeId: NodeId; readonly rttMs: number }
+  /** A `probe` had no answer within {@link MeshOptions.probeTimeoutMs}, or could not be sent. */
+  | { readonly kind: "probe-failed"; readonly nodeId: NodeId }
+  /** The outcome of a `probe-via`: alive if any helper reached the node. */
+  | { readonly kind: "indirect-probe-result"; readonly nodeId: NodeId; readonly alive: boolean }
+  /** What the own beacon tells has changed; absent fields stay as they are; `learning: null` ends it. */
+  | {
+      readonly kind: "local-changed";
+      readonly addresses?: readonly string[];
+      readonly roles?: readonly string[];
+      /** 0..1 */
+      readonly load?: number;
+      readonly learning?: LearningStatus | null;
+      readonly svidNotAfterMs?: WallMs;
+    };
+
+/** An effect that the driver must carry out, in the order given. */
+export type MeshAction =
+  | { readonly kind: "publish"; readonly topic: MeshTopic; readonly bytes: Uint8Array }
+  | { readonly kind: "set-timer"; readonly id: MeshTimerId; readonly delayMs: number }
+  /** Ping a connected peer; answer with `rtt` or `probe-failed`. */
+  | { readonly kind: "probe"; readonly nodeId: NodeId }
+  /** Ask the helpers to ping the node; answer with `indirect-probe-result`. */
+  | { readonly kind: "probe-via"; readonly nodeId: NodeId; readonly via: readonly NodeId[] }
+  /** Connect; success comes back as `peer-connected`, a failure needs no event (the machine tries again later). */
+  | { readonly kind: "dial"; readonly nodeId: NodeId; readonly addresses: readonly string[] }
+  /** Close every connection to the peer and refuse new ones while it is quarantined. */
+  | { readonly kind: "disconnect"; readonly nodeId: NodeId; readonly code: "mesh/quarantined" }
+  /**
+   * Fetch what this node lacks from a connected peer: send `beaconDigest()` to it, there call
+   * `beaconsMissingFrom(digest)`, and give each of the answers to `receive(bytes, nodeId, now)` here.
+   */
+  | { readonly kind: "pull-beacons"; readonly nodeId: NodeId }
+  /** The boot counter was behind the mesh's memory of this node (a restored disk): persist this value. */
+  | { readonly kind: "epoch-raised"; readonly epoch: number }
+  | {
+      readonly kind: "member-changed";
+      readonly nodeId: NodeId;
+      /** `undefined`: the node was not a member before. */
+      readonly from: MemberState | undefined;
+      /** `undefined`: the member was forgotten. */
+      readonly to: MemberState | undefined;
+      readonly cause: MemberCause;
+    };
+
+/** What was accepted. */
+export type BeaconAcceptCode = "state" | "heartbeat" | "proof";
+
+/**
+ * The verdict on a gossip message. `accept`: forward it. `reject`: drop it and score the peer that sent it.
+ * `ignore`: drop it without blame. The actions are to be carried out with every verdict.
+ * `need-identity`: fetch the node's verified identity (from the forwarding peer), put it into the directory, and
+ * call `receive` again with the same bytes; when that fails, treat the message as ignored.
+ */
+export type GossipVerdict =
+  | {
+      readonly verdict: "accept";
+      readonly code: BeaconAcceptCode;
+      readonly actions: readonly MeshAction[];
+    }
+  | {
+      readonly verdict: "reject" | "ignore";
+      readonly code: BeaconRejectCode;
+      readonly actions: readonly MeshAction[];
+    }
+  | { readonly verdict: "need-identity"; readonly nodeId: NodeId };
+
+/** Verified identities by node id; whoever fills it bounds it and drops what has expired. */
+export interface IdentityDirectory {
+  lookup(nodeId: NodeId): PeerIdentity | undefined;
+}
+
+/** What the own node is. */
+export interface MeshSelf {
+  readonly nodeId: NodeId;
+  /**
+   * The boot counter: strictly higher than at any boot before, 1..2^32-1. A daemon should take
+   * `max(persisted + 1, unix seconds)`, so that a restored disk does not repeat an epoch.
+   */
+  readonly epoch: number;
+  /** At most 8, each 1..128 characters of visible ASCII. */
+  readonly addresses: readonly string[];
+  /** At most 64 characters of visible ASCII; empty = no zone. */
+  readonly zone: string;
+  /** At most 8, each 1..32 characters of visible ASCII. */
+  readonly roles: readonly string[];
+  readonly svidNotAfterMs?: WallMs;
+}
+
+/** What the machine uses. */
+export interface MeshDeps {
+  readonly engine: Pick<CryptoEngine, "sha256" | "mlDsa65">;
+  readonly signer: MlDsaSigner;
+  readonly self: MeshSelf;
+  readonly identities: IdentityDirectory;
+  /** May this SPIFFE id do that? Asked with `beacon.publish`. */
+  readonly allows: (spiffeId: string | undefined, right: "beacon.publish") => boolean;
+  readonly random: Random;
+  readonly meter: Meter;
+}
+
+/** One member as status shows it. */
+export interface MemberView {
+  readonly nodeId: NodeId;
+  /** From the verified identity; absent while it is not in the directory. */
+  readonly name?: string;
+  readonly state: MemberState;
+  readonly connected: boolean;
+  readonly epoch: number;
+  readonly sequence: number;
+  /** Index of the last verified heartbeat in the epoch. */
+  readonly heartbeatIndex: number;
+  /** Last state beacon or heartbeat accepted; monotonic. */
+  readonly lastBeaconAtMs: MonoMs;
+  /** Last proof of life of any kind; monotonic. */
+  readonly lastAliveAtMs: MonoMs;
+  readonly addresses: readonly string[];
+  readonly zone: string;
+  readonly roles: readonly string[];
+  /** 0..1 */
+  readonly load: number;
+  /** Smoothed; only for neighbours. */
+  readonly rttMs?: number;
+  /** 0..1; only for neighbours. */
+  readonly lossRatio?: number;
+  readonly learning?: LearningStatus;
+  readonly svidNotAfterMs?: WallMs;
+  /** Why the last message under this node's name was refused, if any was. */
+  readonly lastErrorCode?: BeaconRejectCode;
+}
+
+/** A usable link of the topology, as undirected pair with `a < b`. */
+export interface LinkView {
+  readonly a: NodeId;
+  readonly b: NodeId;
+  readonly rttMs: number;
+  readonly lossRatio: number;
+  readonly cost: number;
+}
+
+/** The best route to a member. */
+export interface RouteView {
+  readonly target: NodeId;
+  readonly nextHop: NodeId;
+  readonly hops: number;
+  readonly cost: number;
+}
+
+/** Two validly signed state beacons of one node with one epoch and sequence: anyone can check it. */
+export interface EquivocationProof {
+  readonly nodeId: NodeId;
+  readonly epoch: number;
+  readonly sequence: number;
+  readonly first: Uint8Array;
+  readonly second: Uint8Array;
+}
+
+/** The machine as its driver sees it; `new MeshMachine(deps, options?: Partial<MeshOptions>)` is one. */
+export interface MeshProtocol {
+  handle(event: MeshEvent, now: Now): readonly MeshAction[];
+  /** A gossip message of either topic, or a pulled beacon; `from` is the peer that handed it over. */
+  receive(bytes: Uint8Array, from: NodeId, now: Now): GossipVerdict;
+  /** What this node has, for a peer's {@link beaconsMissingFrom}. */
+  beaconDigest(): Uint8Array;
+  /** Messages that the sender of the digest lacks, each for its `receive`; none for a malformed digest. */
+  beaconsMissingFrom(digest: Uint8Array): readonly Uint8Array[];
+  /** Every other member, by node id. */
+  members(): readonly MemberView[];
+  /** Usable links between members, the own ones included. */
+  topology(): readonly LinkView[];
+  /** Best routes from here, by node id. */
+  routes(): readonly RouteView[];
+  readonly epoch: number;
+  readonly sequence: number;
+}

@@ -1,0 +1,218 @@
+// The one failure detector: heartbeats, connections and SWIM probes (Das, Gupta, Motivala, DSN 2002) with Lifeguard's
+// local health. A silent member is probed, then probed through helpers, then suspected, and dead only when the
+// suspicion outlasts its time. Any fresh proof of life refutes.
+
+import type { NodeId } from "../../identity/index.ts";
+import type { Meter, MonoMs, Now, Random } from "../../ports/index.ts";
+import type { MemberCause, MeshAction } from "../machine-types.ts";
+import type { MeshOptions } from "../options.ts";
+import { isPresent, type Member } from "./member.ts";
+import type { Roster } from "./roster.ts";
+import { sample } from "./sampling.ts";
+import { LocalHealth, suspicionTimeoutMs } from "./suspicion.ts";
+
+interface DetectorDeps {
+  readonly roster: Roster;
+  readonly random: Random;
+  readonly meter: Meter;
+  readonly emit: (action: MeshAction) => void;
+  /** A member became suspect, or a suspect recovered: the own beacon may have to say so. */
+  readonly onSuspicion: (member: Member, now: Now) => void;
+}
+
+/** Looks twice per probe interval, so that a deadline is noticed at most half an interval late. */
+const LOOKS_PER_INTERVAL = 2;
+/** How many probe timeouts the detector itself waits for a driver that never answers. */
+const DIRECT_WAIT = 2;
+const INDIRECT_WAIT = 3;
+
+/** Feeds on evidence and on a timer; its output are roster transitions and probe actions. */
+export class FailureDetector {
+  readonly health: LocalHealth;
+  readonly #deps: DetectorDeps;
+  readonly #options: MeshOptions;
+  #dueMs: MonoMs | undefined;
+  #probeAtMs = Number.NEGATIVE_INFINITY;
+  #round: NodeId[] = [];
+
+  constructor(deps: DetectorDeps, options: MeshOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    this.health = new LocalHealth(options.localHealthMax);
+  }
+
+  /** Sets the next timer. */
+  schedule(now: Now): void {
+    const delayMs = this.#options.probeIntervalMs / LOOKS_PER_INTERVAL;
+    this.#dueMs = (now.monoMs + delayMs) as MonoMs;
+    this.#deps.emit({ kind: "set-timer", id: "detector", delayMs });
+  }
+
+  /** The `detector` timer. */
+  tick(now: Now): void {
+    this.#excuseOwnStall(now);
+    for (const member of [...this.#deps.roster.all()]) this.#examine(member, now);
+    this.#probeNext(now);
+    this.#deps.roster.forgetOld(now.monoMs);
+    this.#deps.meter.set("meshd_mesh_local_health_score", this.health.score);
+    this.schedule(now);
+  }
+
+  /** A fresh proof of life. */
+  alive(member: Member, cause: MemberCause, now: Now): void {
+    member.lastAliveAtMs = now.monoMs;
+    member.probe = undefined;
+    const wasSuspect = member.state === "suspect";
+    const changed = this.#deps.roster.apply(member, cause, now.monoMs);
+    if (wasSuspect && changed) {
+      this.#deps.meter.count("meshd_mesh_suspicions_total", { outcome: "refuted" });
+      this.#deps.onSuspicion(member, now);
+    }
+  }
+
+  /** A probe was answered: the member lives, and the own network does. */
+  answered(member: Member, now: Now): void {
+    this.health.better();
+    this.#deps.meter.count("meshd_mesh_probes_total", { result: "answered" });
+    this.alive(member, "probe-answered", now);
+  }
+
+  /** A direct probe failed: ask others. */
+  probeFailed(member: Member, now: Now): void {
+    this.#deps.meter.count("meshd_mesh_probes_total", { result: "failed" });
+    if (member.probe?.stage !== "direct") return;
+    member.probe = undefined;
+    this.#askHelpers(member, now);
+  }
+
+  /** What the helpers found. Reached by them but not from here: the fault may be here. */
+  indirectResult(member: Member, alive: boolean, now: Now): void {
+    if (alive) {
+      if (member.connected) this.health.worse();
+      this.alive(member, "probe-answered", now);
+    } else if (member.probe?.stage === "indirect") {
+      this.#suspect(member, "probe-failed", now);
+    }
+  }
+
+  /** The last connection is gone: no verdict, but a reason to look at once. */
+  disconnected(member: Member, now: Now): void {
+    if (member.state === "alive" || member.state === "joining") this.#askHelpers(member, now);
+  }
+
+  /** Another member suspects it, too. */
+  confirm(member: Member, reporter: NodeId): void {
+    member.suspicion?.confirmations.add(reporter);
+  }
+
+  /** The own node was suspected by others: a sign of being slow. */
+  suspectedByOthers(): void {
+    this.health.worse();
+  }
+
+  /** A timer that comes late shows a stall of the own node: silence in that time is no evidence against others. */
+  #excuseOwnStall(now: Now): void {
+    const stallMs = this.#dueMs === undefined ? 0 : now.monoMs - this.#dueMs;
+    if (stallMs < this.#options.probeIntervalMs) return;
+    this.health.worse();
+    this.#deps.meter.count("meshd_mesh_own_stalls_total");
+    for (const member of this.#deps.roster.all()) {
+      member.lastAliveAtMs = (member.lastAliveAtMs + stallMs) as MonoMs;
+      if (member.suspicion !== undefined) member.suspicion.graceMs += stallMs;
+      if (member.probe !== undefined) {
+        const deadlineMs = (member.probe.deadlineMs + stallMs) as MonoMs;
+        member.probe = { ...member.probe, deadlineMs };
+      }
+    }
+  }
+
+  #examine(member: Member, now: Now): void {
+    const { suspicion, probe } = member;
+    if (probe !== undefined && now.monoMs >= probe.deadlineMs) {
+      member.probe = undefined;
+      if (probe.stage === "direct") this.#askHelpers(member, now);
+      else {
+        this.health.worse();
+        this.#suspect(member, "probe-failed", now);
+      }
+    } else if (member.state === "suspect" && suspicion !== undefined) {
+      const timeoutMs = suspicionTimeoutMs(
+        this.#deps.roster.present + 1,
+        suspicion.confirmations.size,
+        this.#options,
+      );
+      if (now.monoMs - suspicion.sinceMs - suspicion.graceMs >= timeoutMs) {
+        this.#deps.meter.count("meshd_mesh_suspicions_total", { outcome: "dead" });
+        this.#deps.roster.apply(member, "suspicion-timeout", now.monoMs);
+      }
+    } else if (probe === undefined && this.#isSilent(member, now)) {
+      if (member.connected) this.#probe(member, now);
+      else this.#askHelpers(member, now);
+    }
+  }
+
+  #isSilent(member: Member, now: Now): boolean {
+    if (member.state !== "alive" && member.state !== "joining") return false;
+    const intervalMs = member.chain?.intervalMs ?? this.#options.heartbeatIntervalMs;
+    const allowedMs = this.#options.silenceIntervals * intervalMs * this.health.multiplier;
+    return now.monoMs - member.lastAliveAtMs > allowedMs;
+  }
+
+  #probe(member: Member, now: Now): void {
+    const waitMs = DIRECT_WAIT * this.#options.probeTimeoutMs * this.health.multiplier;
+    member.probe = { stage: "direct", deadlineMs: (now.monoMs + waitMs) as MonoMs };
+    this.#deps.emit({ kind: "probe", nodeId: member.nodeId });
+  }
+
+  #askHelpers(member: Member, now: Now): void {
+    if (member.state !== "alive" && member.state !== "joining") return;
+    const via = this.#helpers(member);
+    if (via.length === 0) {
+      this.#suspect(member, "silence", now);
+      return;
+    }
+    const waitMs = INDIRECT_WAIT * this.#options.probeTimeoutMs * this.health.multiplier;
+    member.probe = { stage: "indirect", deadlineMs: (now.monoMs + waitMs) as MonoMs };
+    this.#deps.emit({ kind: "probe-via", nodeId: member.nodeId, via });
+  }
+
+  /** Connected members, those first that say they are its neighbours. */
+  #helpers(target: Member): NodeId[] {
+    const neighbours: NodeId[] = [];
+    const others: NodeId[] = [];
+    for (const member of this.#deps.roster.all()) {
+      if (!member.connected || member.state !== "alive" || member === target) continue;
+      const reports = member.accepted[0]?.beacon.neighbours ?? [];
+      const near = reports.some((report) => report.nodeId === target.nodeId);
+      (near ? neighbours : others).push(member.nodeId);
+    }
+    const k = this.#options.indirectProbes;
+    const chosen = sample(neighbours, k, this.#deps.random);
+    return [...chosen, ...sample(others, k - chosen.length, this.#deps.random)];
+  }
+
+  #suspect(member: Member, cause: MemberCause, now: Now): void {
+    const neighbour = member.connected || member.link !== undefined;
+    if (!this.#deps.roster.apply(member, cause, now.monoMs)) return;
+    member.suspicion = { sinceMs: now.monoMs, graceMs: 0, neighbour, confirmations: new Set() };
+    this.#deps.meter.count("meshd_mesh_suspicions_total", { outcome: "raised" });
+    this.#deps.onSuspicion(member, now);
+  }
+
+  /** SWIM's round: every connected member once, in random order, one per interval stretched by the local health. */
+  #probeNext(now: Now): void {
+    if (now.monoMs - this.#probeAtMs < this.#options.probeIntervalMs * this.health.multiplier)
+      return;
+    this.#probeAtMs = now.monoMs;
+    if (this.#round.length === 0) {
+      const connected = [...this.#deps.roster.all()].filter((m) => m.connected && isPresent(m));
+      const ids = connected.map((m) => m.nodeId);
+      this.#round = sample(ids, ids.length, this.#deps.random);
+    }
+    const nodeId = this.#round.pop();
+    const member = nodeId === undefined ? undefined : this.#deps.roster.get(nodeId);
+    if (member?.connected === true && isPresent(member) && member.probe === undefined) {
+      this.#probe(member, now);
+    }
+  }
+}

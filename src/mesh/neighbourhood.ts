@@ -1,0 +1,122 @@
+// What the own node sees at first hand: connections, and the links over them, as its beacon reports them.
+
+import type { NodeId, PeerIdentity } from "../identity/index.ts";
+import type { Meter, Now } from "../ports/index.ts";
+import { beaconLimits, type NeighbourReport } from "./beacons/state-beacon.ts";
+import { LinkEstimate } from "./links/link-estimate.ts";
+import type { MeshAction } from "./machine-types.ts";
+import type { FailureDetector } from "./membership/detector.ts";
+import type { Member } from "./membership/member.ts";
+import type { Roster } from "./membership/roster.ts";
+
+interface NeighbourhoodDeps {
+  readonly roster: Roster;
+  readonly detector: FailureDetector;
+  readonly meter: Meter;
+  readonly emit: (action: MeshAction) => void;
+  /** The reports have changed. */
+  readonly onChange: (now: Now) => void;
+}
+
+/** Connections and links of the own node. */
+export class Neighbourhood {
+  readonly #deps: NeighbourhoodDeps;
+  #connections = 0;
+
+  constructor(deps: NeighbourhoodDeps) {
+    this.#deps = deps;
+  }
+
+  /** A connection is up. A quarantined peer is sent away; a full roster leaves the peer untracked. */
+  connected(peer: PeerIdentity, addresses: readonly string[], now: Now): Member | undefined {
+    const { roster, detector, emit } = this.#deps;
+    if (roster.get(peer.nodeId)?.state === "quarantined") {
+      emit({ kind: "disconnect", nodeId: peer.nodeId, code: "mesh/quarantined" });
+      return undefined;
+    }
+    if (roster.get(peer.nodeId) === undefined && !roster.hasRoom()) return undefined;
+    const member = roster.admit(peer.nodeId, now.monoMs, "connected");
+    this.#count(member.connected ? 0 : 1);
+    member.connected = true;
+    member.name = peer.name;
+    member.identityNotAfterMs = peer.notAfterMs;
+    member.seenAddresses = addresses.slice(0, beaconLimits.addresses);
+    member.link ??= new LinkEstimate();
+    member.dialFailures = 0;
+    member.dialAtMs = now.monoMs;
+    if (member.accepted.length > 0) detector.alive(member, "connected", now);
+    else member.lastAliveAtMs = now.monoMs;
+    roster.version++;
+    this.#deps.onChange(now);
+    return member;
+  }
+
+  /** The last connection is gone: the detector looks at once. */
+  disconnected(nodeId: NodeId, now: Now): void {
+    const { roster, detector } = this.#deps;
+    const member = roster.get(nodeId);
+    if (member?.connected !== true) return;
+    this.#count(-1);
+    member.connected = false;
+    member.probe = undefined;
+    roster.version++;
+    // Without a beacon there is nothing to remember, and nobody else could have known it.
+    if (member.accepted.length === 0) roster.apply(member, "forgotten", now.monoMs);
+    else detector.disconnected(member, now);
+    this.#deps.onChange(now);
+  }
+
+  /** A round trip was measured. @param rttMs not negative, finite; anything else is ignored */
+  answered(nodeId: NodeId, rttMs: number, now: Now): void {
+    const { roster, detector, meter } = this.#deps;
+    const member = roster.get(nodeId);
+    if (member === undefined || !(rttMs >= 0) || !Number.isFinite(rttMs)) return;
+    meter.observe("meshd_mesh_probe_rtt_seconds", rttMs / 1000);
+    if (member.accepted.length > 0) detector.answered(member, now);
+    else {
+      member.lastAliveAtMs = now.monoMs;
+      member.probe = undefined;
+    }
+    if (member.link?.answered(rttMs, now.monoMs) === true) this.#moved(now);
+  }
+
+  /** A direct probe had no answer. */
+  lost(nodeId: NodeId, now: Now): void {
+    const member = this.#deps.roster.get(nodeId);
+    if (member === undefined) return;
+    if (member.link?.lost(now.monoMs) === true) this.#moved(now);
+    this.#deps.detector.probeFailed(member, now);
+  }
+
+  /** Reports for the own beacon, ascending by node id; connected members go before suspects when there are too many. */
+  reports(): NeighbourReport[] {
+    const connected: NeighbourReport[] = [];
+    const suspects: NeighbourReport[] = [];
+    for (const member of this.#deps.roster.all()) {
+      const suspect = member.state === "suspect";
+      if (suspect && member.suspicion?.neighbour === true) suspects.push(report(member, true));
+      else if (member.connected && isReported(member)) connected.push(report(member, suspect));
+    }
+    const reports = [...connected, ...suspects].slice(0, beaconLimits.neighbours);
+    return reports.sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
+  }
+
+  #count(change: number): void {
+    this.#connections += change;
+    this.#deps.meter.set("meshd_mesh_connections", this.#connections);
+  }
+
+  #moved(now: Now): void {
+    this.#deps.roster.version++;
+    this.#deps.onChange(now);
+  }
+}
+
+function isReported(member: Member): boolean {
+  return member.state === "alive" || member.state === "joining";
+}
+
+function report(member: Member, suspect: boolean): NeighbourReport {
+  const { rttMs, lossRatio } = member.link?.published ?? { rttMs: 0, lossRatio: 0 };
+  return { nodeId: member.nodeId, rttMs, lossRatio, suspect };
+}

@@ -1,0 +1,257 @@
+// The control API's view of a daemon: gathers what the parts know, and passes orders on.
+
+import type { ProcessMeter } from "../adapters/telemetry/process-meter.ts";
+import type { PromMeter } from "../adapters/telemetry/prom-meter.ts";
+import type { Readiness } from "../adapters/http/metrics-server.ts";
+import type { Config } from "../config/index.ts";
+import type {
+  Beacons,
+  Body,
+  Enrolled,
+  FlStarted,
+  FlStartRequest,
+  FlStatus,
+  FlStopped,
+  Health,
+  Identity,
+  InitRequest,
+  JoinRequest,
+  NodeControl,
+  Peer,
+  Peers,
+  Status,
+  Token,
+  TokenRequest,
+} from "../control/index.ts";
+import type { CryptoEngine } from "../crypto/index.ts";
+import { toHex } from "../foundation/index.ts";
+import { bundleDigest, describeCertificate, type NodeKeys } from "../identity/index.ts";
+import type { MemberView } from "../mesh/index.ts";
+import { Network } from "../adapters/libp2p/network.ts";
+import { systemClock } from "../adapters/clock.ts";
+import type { Build } from "./create-node.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import type { Member } from "./member.ts";
+
+export interface SurfaceParts {
+  readonly config: Config;
+  readonly build: Build;
+  readonly prom: PromMeter;
+  readonly process: ProcessMeter;
+  readonly lifecycle: Lifecycle;
+  readonly keys: NodeKeys;
+  readonly engine: CryptoEngine;
+  readonly epoch: number;
+}
+
+/** Above this lag heartbeats suffer: the objective of the design. */
+const LAG_OBJECTIVE_MS = 50;
+
+export class ControlSurface implements NodeControl {
+  readonly #parts: SurfaceParts;
+  readonly #metricsAddress: () => string | null;
+  readonly #startedAt = new Date().toISOString();
+
+  constructor(parts: SurfaceParts, metricsAddress: () => string | null) {
+    this.#parts = parts;
+    this.#metricsAddress = metricsAddress;
+  }
+
+  status(): Body<Status> {
+    const { config, build, lifecycle, epoch, engine, keys, process: meter } = this.#parts;
+    const { member, state } = lifecycle;
+    const identity = member?.svid.identity;
+    const health = this.#health();
+    const isDegraded = state === "running" && health.some(({ severity }) => severity !== "info");
+    const running = state === "running" ? member : undefined;
+    return {
+      node: {
+        state: isDegraded ? "degraded" : state,
+        name: identity?.name ?? null,
+        nodeId: keys.nodeId,
+        peerId: this.#peerId(),
+        spiffeId: identity?.spiffeId ?? null,
+        trustDomain: identity?.trustDomain ?? null,
+        version: build.version,
+        startedAt: this.#startedAt,
+        epoch,
+        zone: config.mesh.zone,
+        roles: member?.isIssuer === true ? ["issuer"] : [],
+        engine: engine.name,
+        handshakePolicy: config.mesh.handshakePolicy,
+        addresses: running?.network.addresses() ?? [],
+        metricsAddress: this.#metricsAddress(),
+        pid: process.pid,
+      },
+      svid: member === undefined ? null : svidOf(member),
+      peers: this.peers().peers,
+      health,
+      learning: running?.learning.status() ?? null,
+      process: meter.read(),
+    };
+  }
+
+  peers(): Body<Peers> {
+    const { member } = this.#parts.lifecycle;
+    return { peers: member?.mesh.members().map((view) => peerOf(member, view)) ?? [] };
+  }
+
+  beacons(): Body<Beacons> {
+    const { member } = this.#parts.lifecycle;
+    const nowMs = systemClock.now().monoMs;
+    const links = member?.mesh.topology() ?? [];
+    const nameOf = (nodeId: string): string => member?.nameOf(nodeId) ?? nodeId;
+    return {
+      beacons:
+        member?.mesh.members().map((view) => ({
+          name: nameOf(view.nodeId),
+          nodeId: view.nodeId,
+          epoch: view.epoch,
+          sequence: view.sequence,
+          ageMs: Math.max(0, nowMs - view.lastBeaconAtMs),
+          heartbeatIndex: view.heartbeatIndex,
+          addresses: [...view.addresses],
+          zone: view.zone,
+          roles: [...view.roles],
+          neighbours: links.flatMap(({ a, b }) => (a === view.nodeId ? [nameOf(b)] : b === view.nodeId ? [nameOf(a)] : [])),
+        })) ?? [],
+      counters: {
+        accepted: this.#counts("meshd_mesh_beacons_accepted_total", "kind"),
+        rejected: this.#counts("meshd_mesh_beacons_rejected_total", "code"),
+      },
+    };
+  }
+
+  identity(): Body<Identity> {
+    const { keys, engine, lifecycle } = this.#parts;
+    const { member } = lifecycle;
+    const identity = member?.svid.identity;
+    return {
+      nodeId: keys.nodeId,
+      peerId: this.#peerId(),
+      spiffeId: identity?.spiffeId ?? null,
+      trustDomain: identity?.trustDomain ?? null,
+      ed25519PublicKey: toHex(keys.ed25519.publicKey),
+      mldsa65PublicKeyDigest: toHex(engine.sha256(keys.mldsa65.publicKey)),
+      chain: identity?.chain.map(describeCertificate).map(({ notBeforeMs, notAfterMs, ...names }) => ({
+        ...names,
+        notBefore: isoTime(notBeforeMs),
+        notAfter: isoTime(notAfterMs),
+      })) ?? [],
+      bundle:
+        member === undefined
+          ? null
+          : {
+              sequence: member.bundle.sequence,
+              digest: toHex(bundleDigest(engine, member.bundle)),
+              authorities: member.bundle.authorities.length,
+            },
+      isIssuer: member?.isIssuer ?? false,
+    };
+  }
+
+  flStatus(): Body<FlStatus> {
+    return { learning: this.#parts.lifecycle.member?.learning.status() ?? null };
+  }
+
+  async flStart(request: FlStartRequest): Promise<Body<FlStarted>> {
+    return { taskId: await this.#parts.lifecycle.requireMember().learning.begin(request) };
+  }
+
+  flStop(): Body<FlStopped> {
+    return { taskId: this.#parts.lifecycle.requireMember().learning.end() };
+  }
+
+  init(request: InitRequest): Promise<Body<Enrolled>> {
+    return this.#parts.lifecycle.init(request);
+  }
+
+  join(request: JoinRequest): Promise<Body<Enrolled>> {
+    return this.#parts.lifecycle.join(request);
+  }
+
+  createToken(request: TokenRequest): Body<Token> {
+    return this.#parts.lifecycle.createToken(request);
+  }
+
+  /** Ready: enrolled, in the mesh, with an SVID that has not expired. */
+  readiness(): Readiness {
+    const { lifecycle } = this.#parts;
+    const errors = this.#health().filter(({ severity }) => severity === "error");
+    const reasons = [...(lifecycle.state === "running" ? [] : [`node/${lifecycle.state}`]), ...errors.map(({ code }) => code)];
+    return { ready: reasons.length === 0, reasons };
+  }
+
+  #peerId(): string {
+    return Network.peerIdOf(this.#parts.keys.ed25519.publicKey).toString();
+  }
+
+  #counts(metric: string, label: string): Record<string, number> {
+    const rows = this.#parts.prom.snapshot(metric).filter(({ value }) => value > 0);
+    return Object.fromEntries(rows.map(({ labels, value }) => [labels[label] ?? "", value]));
+  }
+
+  #health(): Health[] {
+    const { config, lifecycle, process: meter } = this.#parts;
+    const { member, problem, state } = lifecycle;
+    const health: Health[] = [];
+    if (problem !== undefined) health.push({ code: problem.code, severity: "error", message: problem.message });
+    if (state === "unenrolled" && problem === undefined) {
+      health.push({ code: "node/unenrolled", severity: "warning", message: "In no mesh yet: run meshctl init or meshctl join." });
+    }
+    if (member !== undefined) health.push(...memberHealth(member));
+    if (config.learning.adversary) {
+      health.push({ code: "learning/adversary", severity: "info", message: "Lab only: this node poisons its updates when a task asks for it." });
+    }
+    const { eventLoopLagP99Ms } = meter.read();
+    if (eventLoopLagP99Ms > LAG_OBJECTIVE_MS) {
+      health.push({ code: "node/slow", severity: "info", message: `The event loop lags ${Math.round(eventLoopLagP99Ms)} ms (p99): this host is overloaded.` });
+    }
+    return health;
+  }
+}
+
+function memberHealth(member: Member): Health[] {
+  const health: Health[] = [];
+  const svid = member.svid.health(systemClock.now().wallMs);
+  if (svid === "expired") health.push({ code: "identity/expired", severity: "error", message: "The SVID has expired: no peer accepts it. Check the issuers." });
+  const members = member.mesh.members();
+  const quarantined = members.filter(({ state }) => state === "quarantined");
+  if (quarantined.length > 0) {
+    health.push({ code: "mesh/quarantined", severity: "warning", message: `${quarantined.length} member(s) proven to equivocate: see meshctl peers.` });
+  }
+  const others = members.filter(({ state }) => state !== "left" && state !== "dead");
+  if (others.length > 0 && !others.some(({ connected }) => connected)) {
+    health.push({ code: "mesh/isolated", severity: "warning", message: "No peer is connected although members are known: check the network." });
+  }
+  return health;
+}
+
+function svidOf({ svid }: Member): NonNullable<Status["svid"]> {
+  const { notBeforeMs, notAfterMs, serialNumber } = svid.identity;
+  return { notBefore: isoTime(notBeforeMs), notAfter: isoTime(notAfterMs), renewAt: isoTime(svid.renewAtMs), serialNumber };
+}
+
+function peerOf(member: Member, view: MemberView): Peer {
+  const identity = member.identities.lookup(view.nodeId);
+  return {
+    name: member.nameOf(view.nodeId),
+    nodeId: view.nodeId,
+    peerId: identity === undefined ? "" : Network.peerIdOf(identity.ed25519).toString(),
+    spiffeId: identity?.spiffeId ?? "",
+    state: view.state,
+    connected: view.connected,
+    suite: member.network.suiteOf(view.nodeId) ?? null,
+    rttMs: view.rttMs ?? null,
+    lossRatio: view.lossRatio ?? 0,
+    lastBeaconAgeMs: Math.max(0, systemClock.now().monoMs - view.lastBeaconAtMs),
+    epoch: view.epoch,
+    sequence: view.sequence,
+    addresses: [...view.addresses],
+    lastErrorCode: view.lastErrorCode ?? null,
+  };
+}
+
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
+}

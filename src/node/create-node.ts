@@ -1,0 +1,159 @@
+// The composition root: from a configuration to a daemon that can be started and stopped.
+// Nothing else wires parts together. The order of start is the order of the code; stop runs backwards.
+
+import { join } from "node:path";
+import { systemClock } from "../adapters/clock.ts";
+import { createNativeEngine } from "../adapters/crypto/native.ts";
+import { type RunningServer } from "../adapters/http/running-server.ts";
+import { startControlServer } from "../adapters/http/control-server.ts";
+import { startMetricsServer } from "../adapters/http/metrics-server.ts";
+import { KeyFiles } from "../adapters/key-files.ts";
+import { networkMetrics } from "../adapters/libp2p/network.ts";
+import { systemRandom } from "../adapters/random.ts";
+import { StateStore } from "../adapters/sqlite/state-store.ts";
+import { createPinoLogger, type PinoLogger } from "../adapters/telemetry/pino-logger.ts";
+import { type ProcessMeter, startProcessMeter } from "../adapters/telemetry/process-meter.ts";
+import { createPromMeter, type PromMeter } from "../adapters/telemetry/prom-meter.ts";
+import { type Config, configDifference } from "../config/index.ts";
+import { createControlApp } from "../control/index.ts";
+import { createNobleEngine, type CryptoEngine, cryptoMetrics, pairwiseCheck, selectEngine, selfTest } from "../crypto/index.ts";
+import { errorCode, errorMessage } from "../foundation/index.ts";
+import { handshakeMetrics } from "../handshake/index.ts";
+import { identityMetrics, type NodeKeys, nodeKeysFromSeeds } from "../identity/index.ts";
+import { learningMetrics } from "../learning/index.ts";
+import { meshMetrics } from "../mesh/index.ts";
+import { processMetrics } from "../telemetry/index.ts";
+import { ControlSurface } from "./control-surface.ts";
+import { Lifecycle } from "./lifecycle.ts";
+
+export interface Build {
+  readonly version: string;
+  readonly commit: string;
+}
+
+/** A daemon. `start` once, `stop` once; both may throw a MeshError whose message is for the operator. */
+export interface MeshNode {
+  start(): Promise<void>;
+  /** Leaves the mesh and closes everything. Idempotent. */
+  stop(): Promise<void>;
+  /** Takes a changed configuration as far as a running daemon can, and logs what needs a restart. */
+  reload(config: Config): void;
+}
+
+/**
+ * Makes a daemon; nothing listens yet.
+ * @throws MeshError `crypto/self-test-failed`, `crypto/engine-unavailable`, `state/*`
+ */
+export function createNode(config: Config, build: Build): MeshNode {
+  const { level, format } = config.telemetry.log;
+  const logger = createPinoLogger({ level, format });
+  const prom = createPromMeter([
+    ...processMetrics,
+    ...cryptoMetrics,
+    ...identityMetrics,
+    ...handshakeMetrics,
+    ...meshMetrics,
+    ...learningMetrics,
+    ...networkMetrics,
+  ]);
+  const engine = testedEngine(config, prom);
+  const store = new StateStore(config.stateDir);
+  const keyFiles = new KeyFiles(join(config.stateDir, "keys"), systemRandom);
+  const keys = ownKeys(engine, keyFiles);
+  const epoch = store.nextEpoch(systemClock.now().wallMs);
+  const process = startProcessMeter(prom, { version: build.version, engine: engine.name });
+  const lifecycle = new Lifecycle(
+    { engine, random: systemRandom, clock: systemClock, logger, meter: prom.meter, store, keyFiles, keys },
+    { config, epoch, version: build.version },
+  );
+  return new Daemon({ config, build, logger, prom, process, store, lifecycle, keys, engine, epoch });
+}
+
+function testedEngine(config: Config, { meter }: PromMeter): CryptoEngine {
+  const candidates = [createNativeEngine({ meter }), createNobleEngine(systemRandom)];
+  const engine = selectEngine(config.crypto.engine, candidates);
+  selfTest(engine, meter);
+  return engine;
+}
+
+function ownKeys(engine: CryptoEngine, keyFiles: KeyFiles): NodeKeys {
+  const keys = nodeKeysFromSeeds(engine, { ed25519: keyFiles.seed("ed25519"), mldsa65: keyFiles.seed("ml-dsa-65") });
+  pairwiseCheck(engine, { ed25519: keys.ed25519, mlDsa65: keys.mldsa65 });
+  return keys;
+}
+
+interface Parts {
+  readonly config: Config;
+  readonly build: Build;
+  readonly logger: PinoLogger;
+  readonly prom: PromMeter;
+  readonly process: ProcessMeter;
+  readonly store: StateStore;
+  readonly lifecycle: Lifecycle;
+  readonly keys: NodeKeys;
+  readonly engine: CryptoEngine;
+  readonly epoch: number;
+}
+
+class Daemon implements MeshNode {
+  readonly #parts: Parts;
+  readonly #servers: RunningServer[] = [];
+  #config: Config;
+  #stopping: Promise<void> | undefined;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#config = parts.config;
+  }
+
+  async start(): Promise<void> {
+    const { config, logger, lifecycle, build, engine, epoch } = this.#parts;
+    const surface = new ControlSurface(this.#parts, () => this.#metricsAddress);
+    await this.#startMetrics(surface);
+    const app = createControlApp(surface, (error) =>
+      logger.error({ code: errorCode(error), error: errorMessage(error) }, "control request failed"),
+    );
+    this.#servers.push(await startControlServer({ app, socketPath: config.control.socket }));
+    await lifecycle.start();
+    logger.info(
+      { version: build.version, commit: build.commit, engine: engine.name, epoch, state: lifecycle.state, socket: config.control.socket, metrics: this.#metricsAddress },
+      "meshd started",
+    );
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  reload(config: Config): void {
+    const { logger, lifecycle } = this.#parts;
+    const { reload, restart } = configDifference(this.#config, config);
+    logger.setLevel(config.telemetry.log.level);
+    lifecycle.reload(config);
+    this.#config = config;
+    if (restart.length > 0) logger.warn({ code: "config/restart-needed", keys: restart }, "changed keys take effect at the next start");
+    logger.info({ keys: reload }, "configuration reloaded");
+  }
+
+  #metricsAddress: string | null = null;
+
+  async #startMetrics(surface: ControlSurface): Promise<void> {
+    const { config, prom } = this.#parts;
+    const { listen } = config.telemetry.metrics;
+    if (listen === "off") return;
+    const server = await startMetricsServer({ ...listen, metrics: prom, live: () => true, ready: () => surface.readiness() });
+    this.#metricsAddress = server.address;
+    this.#servers.push(server);
+  }
+
+  async #stop(): Promise<void> {
+    const { lifecycle, process, store, keys, logger } = this.#parts;
+    await lifecycle.stop();
+    await Promise.all(this.#servers.map((server) => server.stop()));
+    process.stop();
+    keys.destroy();
+    store.close();
+    logger.info({}, "meshd stopped");
+  }
+}

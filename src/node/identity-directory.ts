@@ -1,0 +1,116 @@
+// Verified identities by NodeId, and how a missing one is fetched: from the peer that forwarded a message of
+// that node, because it must have verified the identity itself before it forwarded.
+
+import {
+  ByteReader,
+  concatBytes,
+  errorCode,
+  fromHex,
+  MeshError,
+  toHex,
+  uint32be,
+} from "../foundation/index.ts";
+import type { NodeId, PeerIdentity } from "../identity/index.ts";
+import type { Result } from "../foundation/index.ts";
+import type { Logger } from "../ports/index.ts";
+
+/** One request: a NodeId (32 bytes). One answer: Ed25519 key (32), then each certificate as `uint32 length || DER`. */
+export const IDENTITY_PROTOCOL = "/x0tta6bl4/identity/1";
+
+/** Identities kept; the one unused longest goes first. A chain is about 11 KiB. */
+const IDENTITIES_MAX = 2_048;
+/** Fetches under way at once; more are refused, and the message that wanted one is ignored. */
+const FETCHES_MAX = 16;
+/** Four certificates of 8 KiB, the key, and the lengths. */
+export const IDENTITY_BYTES_MAX = 33 * 1024;
+
+export interface IdentityDirectoryDeps {
+  /** Full verification of a chain, now. */
+  readonly verify: (
+    chain: readonly Uint8Array[],
+    ed25519: Uint8Array,
+  ) => Result<PeerIdentity, string>;
+  readonly request: (from: NodeId, request: Uint8Array) => Promise<Uint8Array>;
+  readonly logger: Logger;
+}
+
+export class NodeIdentities {
+  readonly #deps: IdentityDirectoryDeps;
+  readonly #known = new Map<NodeId, PeerIdentity>();
+  readonly #fetching = new Map<NodeId, Promise<boolean>>();
+
+  constructor(deps: IdentityDirectoryDeps) {
+    this.#deps = deps;
+  }
+
+  lookup(nodeId: NodeId): PeerIdentity | undefined {
+    const identity = this.#known.get(nodeId);
+    if (identity !== undefined) {
+      this.#known.delete(nodeId);
+      this.#known.set(nodeId, identity);
+    }
+    return identity;
+  }
+
+  /** Keeps an identity that was verified, unless a known one is valid for longer. */
+  add(identity: PeerIdentity): void {
+    const known = this.#known.get(identity.nodeId);
+    if (known !== undefined && known.notAfterMs >= identity.notAfterMs) return;
+    this.#known.delete(identity.nodeId);
+    this.#known.set(identity.nodeId, identity);
+    if (this.#known.size > IDENTITIES_MAX) {
+      const [oldest] = this.#known.keys();
+      if (oldest !== undefined) this.#known.delete(oldest);
+    }
+  }
+
+  /** Fetches and verifies the identity of a node from a peer; true when it is in the directory afterwards. */
+  async fetch(nodeId: NodeId, from: NodeId): Promise<boolean> {
+    const running = this.#fetching.get(nodeId);
+    if (running !== undefined) return running;
+    if (this.#fetching.size >= FETCHES_MAX) return false;
+    const fetching = this.#fetch(nodeId, from).finally(() => this.#fetching.delete(nodeId));
+    this.#fetching.set(nodeId, fetching);
+    return fetching;
+  }
+
+  /**
+   * Answers a peer's request.
+   * @throws MeshError `node/identity-unknown`
+   */
+  answer(request: Uint8Array): Uint8Array {
+    const nodeId = toHex(request) as NodeId;
+    const identity = this.lookup(nodeId);
+    if (identity === undefined) {
+      throw new MeshError(
+        "node/identity-unknown",
+        `No identity of node ${nodeId.slice(0, 12)} is known here.`,
+        { nodeId },
+      );
+    }
+    return concatBytes(
+      identity.ed25519,
+      ...identity.chain.flatMap((der) => [uint32be(der.length), der]),
+    );
+  }
+
+  async #fetch(nodeId: NodeId, from: NodeId): Promise<boolean> {
+    try {
+      const reader = new ByteReader(await this.#deps.request(from, fromHex(nodeId)));
+      const ed25519 = reader.take(32);
+      const chain: Uint8Array[] = [];
+      while (reader.remaining > 0 && chain.length < 5) chain.push(reader.take(reader.uint32be()));
+      const verified = this.#deps.verify(chain, ed25519);
+      if (!verified.ok) {
+        this.#deps.logger.warn({ code: verified.code, nodeId, from }, "fetched identity refused");
+        return false;
+      }
+      if (verified.value.nodeId !== nodeId) return false;
+      this.add(verified.value);
+      return true;
+    } catch (error) {
+      this.#deps.logger.debug({ code: errorCode(error), nodeId, from }, "identity fetch failed");
+      return false;
+    }
+  }
+}

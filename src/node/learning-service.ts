@@ -1,0 +1,237 @@
+// Learning on this node: takes signed tasks from the mesh, runs one at a time, and answers control requests.
+// A task that comes while another runs waits; of several waiting ones the newest stays.
+
+import type { GossipDecision, Network } from "../adapters/libp2p/network.ts";
+import { topicOf } from "../adapters/libp2p/topics.ts";
+import type { StateStore, StoredTask } from "../adapters/sqlite/state-store.ts";
+import type { Config } from "../config/index.ts";
+import type { FlStartRequest, LearningStatus as LearningView } from "../control/index.ts";
+import type { CryptoEngine, MlDsaSigner } from "../crypto/index.ts";
+import { errorCode, errorMessage, isMeshError, MeshError, refuse, type Result } from "../foundation/index.ts";
+import type { AuthenticatedPeer } from "../handshake/index.ts";
+import type { NodeId, PeerIdentity, Right } from "../identity/index.ts";
+import {
+  decodeSignedTask,
+  type SignedTask,
+  signTask,
+  TASK_BYTES_MAX,
+  type TaskManifest,
+  verifySignedTask,
+} from "../learning/index.ts";
+import type { LearningStatus } from "../mesh/index.ts";
+import type { Clock, Logger, Meter } from "../ports/index.ts";
+import type { NodeIdentities } from "./identity-directory.ts";
+import { csvTextOf, manifestOf } from "./task-manifest.ts";
+import { PULL_PROTOCOL, PULL_REQUEST_BYTES_MAX, TaskRun } from "./task-run.ts";
+
+/** A signed task, pushed to its participants; the answer is empty. */
+const TASK_PROTOCOL = "/x0tta6bl4/fl-task/1";
+/** Ended tasks that are still served to slower peers. */
+const ENDED_KEPT = 3;
+/** Pulls that one peer may have waiting here. */
+const PULLS_PER_PEER_MAX = 8;
+
+export interface LearningServiceDeps {
+  readonly network: Network;
+  readonly store: StateStore;
+  readonly identities: NodeIdentities;
+  readonly engine: Pick<CryptoEngine, "mlDsa65" | "sha256">;
+  readonly signer: MlDsaSigner;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly meter: Meter;
+  readonly self: PeerIdentity;
+  readonly allows: (spiffeId: string, right: Right) => boolean;
+  /** Names of the members that take part when a request names none, this node's included. */
+  readonly aliveMembers: () => readonly { readonly nodeId: NodeId; readonly name: string }[];
+  /** The own beacon tells what this node learns. */
+  readonly onLearning: (status: LearningStatus | null) => void;
+}
+
+export class LearningService {
+  readonly #deps: LearningServiceDeps;
+  readonly #config: Config["learning"];
+  readonly #zone: string;
+  /** The running task, and a few that ended and are still served; the newest last. */
+  readonly #runs = new Map<string, TaskRun>();
+  #current: TaskRun | undefined;
+  #waiting: { readonly task: SignedTask; readonly bytes: Uint8Array } | undefined;
+  #stopped = false;
+
+  constructor(deps: LearningServiceDeps, options: { readonly learning: Config["learning"]; readonly zone: string }) {
+    this.#deps = deps;
+    this.#config = options.learning;
+    this.#zone = options.zone;
+  }
+
+  /** Serves the learning protocols and resumes a task that a restart interrupted. */
+  async start(): Promise<void> {
+    const { network, store } = this.#deps;
+    network.subscribe(this.#topic(), (from, bytes) => this.#gossiped(from, bytes));
+    await network.serve(TASK_PROTOCOL, { requestBytesMax: TASK_BYTES_MAX, streamsPerPeerMax: 2 }, async (peer, bytes) => {
+      const from = this.#requireRight(peer, "fl.coordinate");
+      const accepted = await this.#accept(bytes, from.nodeId);
+      if (!accepted.ok) throw new MeshError(accepted.code, accepted.detail ?? accepted.code);
+      return new Uint8Array(0);
+    });
+    await network.serve(PULL_PROTOCOL, { requestBytesMax: PULL_REQUEST_BYTES_MAX, streamsPerPeerMax: PULLS_PER_PEER_MAX }, (peer, request, signal) =>
+      TaskRun.answerPull(this.#runs, this.#requireRight(peer, "fl.train"), request, signal),
+    );
+    this.#resume(store.latestTask());
+  }
+
+  /** Ends the running task without forgetting it: the next start resumes it. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all([...this.#runs.values()].map((run) => run.halt()));
+  }
+
+  /** The running task, or the last one. */
+  status(): LearningView | null {
+    const run = this.#current ?? [...this.#runs.values()].at(-1);
+    if (run !== undefined) return run.view(this.#nameOf);
+    const stored = this.#deps.store.latestTask();
+    const decoded = stored === undefined ? undefined : decodeSignedTask(stored.signed);
+    return stored === undefined || decoded?.ok !== true ? null : TaskRun.storedView(stored, decoded.value.manifest, this.#nameOf);
+  }
+
+  /**
+   * Makes a task, signs it and hands it to its participants.
+   * @throws MeshError `control/disabled`, `control/task-running`, `control/unknown-participant`, `learning/bad-task`
+   */
+  async begin(request: FlStartRequest): Promise<string> {
+    const { clock, signer, self, logger, network } = this.#deps;
+    if (!this.#config.enabled) throw new MeshError("control/disabled", "Learning is off on this node. Set learning.enabled to true.");
+    if (!this.#deps.allows(self.spiffeId, "fl.coordinate")) {
+      throw new MeshError("control/disabled", `The policy does not give ${self.spiffeId} the right fl.coordinate. Add it to the policy.`);
+    }
+    if (this.#current !== undefined) {
+      throw new MeshError("control/task-running", `Task '${this.#current.task.taskId}' is running. Wait for it or run meshctl fl stop.`);
+    }
+    const manifest = manifestOf(request, {
+      self,
+      config: this.#config,
+      members: this.#deps.aliveMembers(),
+      engine: this.#deps.engine,
+      nowMs: clock.now().wallMs,
+    });
+    const bytes = signTask(signer, manifest);
+    const accepted = await this.#accept(bytes, self.nodeId);
+    if (!accepted.ok) throw new MeshError(accepted.code, `Cannot start the task: ${accepted.detail ?? accepted.code}.`);
+    await network.publish(this.#topic(), bytes);
+    for (const nodeId of manifest.participants) {
+      if (nodeId === self.nodeId) continue;
+      network.request(nodeId as NodeId, TASK_PROTOCOL, bytes, { timeoutMs: 5_000, responseBytesMax: 16 }).catch((error: unknown) => {
+        logger.debug({ code: errorCode(error), nodeId }, "task not delivered directly; gossip may bring it");
+      });
+    }
+    return manifest.taskId;
+  }
+
+  /** Ends this node's part in the running task; the id of it. */
+  end(): string | null {
+    this.#waiting = undefined;
+    const run = this.#current;
+    if (run === undefined) return null;
+    run.stop();
+    return run.task.taskId;
+  }
+
+  peerGone(nodeId: NodeId): void {
+    this.#current?.peerGone(nodeId);
+  }
+
+  #topic(): string {
+    return topicOf(this.#deps.self.trustDomain, this.#zone, "tasks");
+  }
+
+  readonly #nameOf = (nodeId: string): string =>
+    nodeId === this.#deps.self.nodeId
+      ? this.#deps.self.name
+      : (this.#deps.identities.lookup(nodeId as NodeId)?.name ?? nodeId.slice(0, 12));
+
+  #requireRight(peer: AuthenticatedPeer, right: Right): PeerIdentity {
+    if (peer.kind === "svid" && this.#deps.allows(peer.identity.spiffeId, right)) return peer.identity;
+    throw new MeshError("learning/not-allowed", `The peer has not the right ${right}.`);
+  }
+
+  async #gossiped(from: NodeId, bytes: Uint8Array): Promise<GossipDecision> {
+    const accepted = await this.#accept(bytes, from);
+    if (accepted.ok) return "accept";
+    this.#deps.logger.debug({ code: accepted.code, from }, "task refused");
+    return accepted.code === "learning/unknown-creator" || accepted.code === "learning/old-task" ? "ignore" : "reject";
+  }
+
+  /** Checks a signed task, cheapest first, and runs or queues it when this node takes part. */
+  async #accept(bytes: Uint8Array, from: NodeId): Promise<Result<undefined, string>> {
+    const { engine, identities, self } = this.#deps;
+    if (!this.#config.enabled || this.#stopped) return refuse("learning/old-task", "learning is off here");
+    const decoded = decodeSignedTask(bytes);
+    if (!decoded.ok) return decoded;
+    const { manifest } = decoded.value;
+    if (manifest.trustDomain !== self.trustDomain) return refuse("learning/wrong-domain");
+    if (this.#runs.has(manifest.taskId)) return { ok: true, value: undefined };
+    const latest = this.#deps.store.latestTask();
+    if (latest?.taskId === manifest.taskId || manifest.createdAtMs < this.#newestCreatedAt()) return refuse("learning/old-task");
+    const creatorId = manifest.createdBy as NodeId;
+    if (creatorId !== self.nodeId && identities.lookup(creatorId) === undefined) await identities.fetch(creatorId, from);
+    const creator = creatorId === self.nodeId ? self : identities.lookup(creatorId);
+    if (creator === undefined) return refuse("learning/unknown-creator");
+    if (!this.#deps.allows(creator.spiffeId, "fl.coordinate")) return refuse("learning/not-allowed", creator.spiffeId);
+    if (!verifySignedTask(engine.mlDsa65, creator.mldsa65, decoded.value)) return refuse("learning/bad-signature");
+    if (manifest.participants.includes(self.nodeId)) this.#enqueue(decoded.value, bytes);
+    return { ok: true, value: undefined };
+  }
+
+  #newestCreatedAt(): number {
+    return Math.max(0, ...[...this.#runs.values()].map((run) => run.task.createdAtMs));
+  }
+
+  #enqueue(task: SignedTask, bytes: Uint8Array): void {
+    if (this.#runs.has(task.manifest.taskId)) return;
+    if (this.#current !== undefined) {
+      if ((this.#waiting?.task.manifest.createdAtMs ?? 0) < task.manifest.createdAtMs) this.#waiting = { task, bytes };
+      return;
+    }
+    this.#run(task.manifest, bytes, undefined);
+  }
+
+  #resume(stored: StoredTask | undefined): void {
+    if (stored?.state !== "running" || !this.#config.enabled) return;
+    const decoded = decodeSignedTask(stored.signed);
+    if (decoded.ok) this.#run(decoded.value.manifest, stored.signed, stored);
+  }
+
+  #run(task: TaskManifest, signed: Uint8Array, resume: StoredTask | undefined): void {
+    const { logger } = this.#deps;
+    try {
+      const csvText = csvTextOf(task, this.#config, this.#deps.engine);
+      const run = new TaskRun(this.#deps, {
+        task,
+        signed,
+        adversary: this.#config.adversary,
+        resume,
+        csvText,
+        onEnded: () => this.#ended(run),
+      });
+      this.#current = run;
+      this.#runs.set(task.taskId, run);
+      for (const id of this.#runs.keys()) {
+        if (this.#runs.size <= ENDED_KEPT) break;
+        this.#runs.delete(id);
+      }
+      logger.info({ taskId: task.taskId, rounds: task.rounds, participants: task.participants.length, aggregator: task.aggregator, byzantine: task.byzantine }, "training task started");
+    } catch (error) {
+      if (!isMeshError(error)) throw error;
+      logger.error({ code: error.code, taskId: task.taskId, error: errorMessage(error) }, "training task refused");
+    }
+  }
+
+  #ended(run: TaskRun): void {
+    if (this.#current === run) this.#current = undefined;
+    this.#deps.onLearning(null);
+    const next = this.#waiting;
+    this.#waiting = undefined;
+    if (next !== undefined && !this.#stopped) this.#run(next.task.manifest, next.bytes, undefined);
+  }
+}

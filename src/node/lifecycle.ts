@@ -1,0 +1,181 @@
+// From a host without a credential to a member of a mesh: unenrolled -> starting -> running -> stopping.
+
+import { joinMesh } from "../adapters/libp2p/join-client.ts";
+import type { ControlErrorCode } from "../control/index.ts";
+import { type Body, type Enrolled, type InitRequest, type JoinRequest, type Token, type TokenRequest } from "../control/index.ts";
+import { errorCode, errorMessage, isMeshError, MeshError } from "../foundation/index.ts";
+import { bundleDigest, bundleToJson, checkJoinToken, parseJoinToken } from "../identity/index.ts";
+import { hostname } from "node:os";
+import type { Config } from "../config/index.ts";
+import { Issuing } from "./issuing.ts";
+import { Member, type MemberDeps, type MemberOptions } from "./member.ts";
+
+export type LifecycleState = "unenrolled" | "starting" | "running" | "stopping";
+
+export type LifecycleDeps = Omit<MemberDeps, "issuing">;
+export type LifecycleOptions = Omit<MemberOptions, "credential">;
+
+/** Addresses a join token carries at most; public ones first would need to know which are. */
+const TOKEN_ADDRESSES_MAX = 4;
+
+export class Lifecycle {
+  readonly #deps: LifecycleDeps;
+  readonly #options: LifecycleOptions;
+  #state: LifecycleState = "unenrolled";
+  #member: Member | undefined;
+  #issuing: Issuing | undefined;
+  /** Why a stored credential could not be used; the node then waits for a new token. */
+  #problem: MeshError | undefined;
+
+  constructor(deps: LifecycleDeps, options: LifecycleOptions) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  get state(): LifecycleState {
+    return this.#state;
+  }
+
+  get member(): Member | undefined {
+    return this.#member;
+  }
+
+  get problem(): MeshError | undefined {
+    return this.#problem;
+  }
+
+  /**
+   * Joins the mesh when the host is enrolled. A credential that is no longer good leaves the node unenrolled, with
+   * its reason in the status: an operator can then join again.
+   * @throws MeshError `network/port-taken`, `state/*`, `identity/issuer-unusable`
+   */
+  async start(): Promise<void> {
+    try {
+      await this.#startMember();
+    } catch (error) {
+      if (!isMeshError(error) || !CREDENTIAL_PROBLEMS.has(error.code)) throw error;
+      this.#problem = error;
+      this.#state = "unenrolled";
+      this.#deps.logger.error({ code: error.code, error: error.message }, "the stored credential cannot be used");
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#state = "stopping";
+    await this.#member?.stop();
+    this.#member = undefined;
+  }
+
+  reload(config: Config): void {
+    this.#member?.reload(config);
+  }
+
+  /** Makes a trust domain with this host as its root and first node. */
+  async init({ trustDomain, name }: InitRequest): Promise<Body<Enrolled>> {
+    this.#requireUnenrolled();
+    Issuing.create(this.#deps, this.#deps.keys, { trustDomain, name, svidLifetimeMs: this.#options.config.identity.svidLifetimeMs });
+    this.#deps.logger.info({ trustDomain, name }, "trust domain made");
+    return this.#enrolled();
+  }
+
+  /** Joins a trust domain with a one-time token. */
+  async join({ token: text, name = hostname().split(".")[0] ?? "node" }: JoinRequest): Promise<Body<Enrolled>> {
+    this.#requireUnenrolled();
+    const { store, keyFiles, clock, logger } = this.#deps;
+    const token = parseJoinToken(text);
+    if (!token.ok) throw new MeshError(token.code, "This is no join token, or it was damaged while it was copied. Copy it again whole: it begins with x0t1.");
+    const usable = checkJoinToken(token.value, clock.now().wallMs, store.credential()?.trustDomain);
+    if (!usable.ok) throw new MeshError(usable.code, TOKEN_MESSAGES[usable.code], { trustDomain: token.value.trustDomain });
+    this.#state = "starting";
+    try {
+      const { identity, bundle } = await joinMesh({ ...this.#deps, ed25519Seed: keyFiles.seed("ed25519") }, token.value, name);
+      store.saveCredential({ trustDomain: identity.trustDomain, name: identity.name, bundle: bundleToJson(bundle), chain: identity.chain });
+      logger.info({ trustDomain: identity.trustDomain, name }, "joined with a token");
+      store.rememberAddresses(token.value.addresses);
+      return await this.#enrolled();
+    } catch (error) {
+      this.#state = "unenrolled";
+      logger.warn({ code: errorCode(error), error: errorMessage(error) }, "join failed");
+      throw error;
+    }
+  }
+
+  createToken({ ttlSeconds, name }: TokenRequest): Body<Token> {
+    const member = this.#requireMember();
+    const { engine, clock } = this.#deps;
+    if (this.#issuing === undefined) {
+      throw new MeshError<ControlErrorCode>("control/not-issuer", "This node issues no credentials. Run the command on an issuer: meshctl peers shows the roles.");
+    }
+    const created = this.#issuing.ledger.create(
+      {
+        trustDomain: member.bundle.trustDomain,
+        addresses: member.network.addresses().slice(0, TOKEN_ADDRESSES_MAX),
+        bundleDigest: bundleDigest(engine, member.bundle),
+        ...(name === undefined ? {} : { name }),
+      },
+      clock.now().wallMs,
+      ttlSeconds * 1000,
+    );
+    return { token: created.text, expiresAt: new Date(created.expiresAtMs).toISOString() };
+  }
+
+  /** @throws MeshError `control/not-enrolled` */
+  #requireMember(): Member {
+    if (this.#member !== undefined && this.#state === "running") return this.#member;
+    throw new MeshError<ControlErrorCode>("control/not-enrolled", "This node is in no mesh yet. Run meshctl init or meshctl join first.");
+  }
+
+  requireMember(): Member {
+    return this.#requireMember();
+  }
+
+  #requireUnenrolled(): void {
+    if (this.#state === "unenrolled") return;
+    throw new MeshError<ControlErrorCode>(
+      "control/already-enrolled",
+      this.#state === "running" ? "This node is in a mesh already: see meshctl identity. To change that, stop it and remove its state directory." : `This node is ${this.#state}. Try again in a moment.`,
+      { state: this.#state },
+    );
+  }
+
+  async #enrolled(): Promise<Body<Enrolled>> {
+    await this.#startMember();
+    const { nodeId, spiffeId, trustDomain } = this.#requireMember().svid.identity;
+    return { nodeId, spiffeId, trustDomain };
+  }
+
+  async #startMember(): Promise<void> {
+    const credential = this.#deps.store.credential();
+    if (credential === undefined) return;
+    this.#state = "starting";
+    const { config } = this.#options;
+    this.#issuing = Issuing.load(this.#deps, credential.trustDomain, config.identity.svidLifetimeMs);
+    const { keys, store } = this.#deps;
+    if (this.#issuing !== undefined) {
+      // An issuer needs nobody to renew: it starts with a fresh SVID, whatever the old one's age.
+      store.saveCredential({ ...credential, chain: this.#issuing.issueTo(keys, credential.name) });
+    }
+    const member = new Member(
+      { ...this.#deps, issuing: this.#issuing },
+      { ...this.#options, credential: store.credential() ?? credential },
+    );
+    this.#member = member;
+    try {
+      await member.start();
+    } catch (error) {
+      await member.stop();
+      this.#member = undefined;
+      throw error;
+    }
+    this.#problem = undefined;
+    this.#state = "running";
+  }
+}
+
+/** Codes of a stored credential that a new token mends. */
+const CREDENTIAL_PROBLEMS = new Set(["identity/expired", "identity/not-yet-valid", "identity/untrusted", "identity/signature-invalid", "identity/node-id-mismatch"]);
+
+const TOKEN_MESSAGES = {
+  "identity/token-expired": "The join token has expired. Ask for a new one: meshctl token create on an issuer. If it was just made, check the clocks.",
+  "identity/token-trust-domain": "The join token is for another trust domain than this node's state. Remove the state directory to change meshes.",
+} as const;

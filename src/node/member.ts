@@ -1,0 +1,419 @@
+// A node that is enrolled: its network, mesh, learning and the renewal of its SVID, from start to stop.
+
+import type { KeyFiles } from "../adapters/key-files.ts";
+import { type EncrypterOptions, interopNoise, pqNoise } from "../adapters/libp2p/encrypter.ts";
+import { Network } from "../adapters/libp2p/network.ts";
+import { topicsOf } from "../adapters/libp2p/topics.ts";
+import type { StateStore, StoredCredential } from "../adapters/sqlite/state-store.ts";
+import type { Config } from "../config/index.ts";
+import type { CryptoEngine } from "../crypto/index.ts";
+import { errorCode, errorMessage, MeshError } from "../foundation/index.ts";
+import { HandshakeLimiter, type PeerVerifier } from "../handshake/index.ts";
+import {
+  acceptRenewal,
+  ATTESTATION_PROTOCOL,
+  ATTESTATION_REQUEST_BYTES_MAX,
+  ATTESTATION_RESPONSE_BYTES_MAX,
+  AttestationServer,
+  bundleToJson,
+  ChainVerifier,
+  type NodeId,
+  nodeIdOf,
+  type NodeKeys,
+  parseBundleJson,
+  parseLeafKey,
+  type PeerIdentity,
+  type Policy,
+  renewalRequest,
+  SvidHolder,
+  type TrustBundle,
+} from "../identity/index.ts";
+import { meshDefaults, MeshMachine, type MeshAction } from "../mesh/index.ts";
+import type { Clock, Logger, Meter, Random } from "../ports/index.ts";
+import { IDENTITY_BYTES_MAX, IDENTITY_PROTOCOL, NodeIdentities } from "./identity-directory.ts";
+import type { Issuing } from "./issuing.ts";
+import { LearningService } from "./learning-service.ts";
+import { MeshService } from "./mesh-service.ts";
+import { policyFor } from "./policy.ts";
+
+/** How often expiry and isolation are looked at: renewal times are hours, and a dial that fails costs little. */
+const UPKEEP_MS = 5_000;
+const ATTEST_TIMEOUT_MS = 10_000;
+
+export interface MemberDeps {
+  readonly engine: CryptoEngine;
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly meter: Meter;
+  readonly store: StateStore;
+  readonly keyFiles: KeyFiles;
+  readonly keys: NodeKeys;
+  readonly issuing: Issuing | undefined;
+}
+
+export interface MemberOptions {
+  readonly config: Config;
+  readonly credential: StoredCredential;
+  readonly epoch: number;
+  readonly version: string;
+}
+
+export class Member {
+  readonly mesh: MeshMachine;
+  readonly network: Network;
+  readonly learning: LearningService;
+  readonly identities: NodeIdentities;
+  readonly svid: SvidHolder;
+  readonly #deps: MemberDeps;
+  readonly #config: Config;
+  readonly #service: MeshService;
+  readonly #verifier: ChainVerifier;
+  #policy: Policy;
+  #bundle: TrustBundle;
+  #upkeepTimer: NodeJS.Timeout | undefined;
+  #renewing = false;
+
+  /**
+   * @throws MeshError `identity/expired` and the other codes of chain verification for a stored SVID that is no
+   * longer good, `identity/bundle-malformed`, `identity/policy-invalid`
+   */
+  constructor(deps: MemberDeps, options: MemberOptions) {
+    const { engine, meter, random, keys, issuing } = deps;
+    const { config, credential, epoch } = options;
+    this.#deps = deps;
+    this.#config = config;
+    this.#bundle = bundleOf(credential);
+    this.#policy = policyFor(config.policy, credential.trustDomain);
+    this.#verifier = new ChainVerifier({ engine, meter }, this.#bundle, { clockSkewMs: config.identity.clockSkewMs });
+    this.svid = new SvidHolder({ meter, random }, this.#ownIdentity(credential));
+    this.identities = new NodeIdentities({
+      verify: (chain, ed25519) => this.#verify(chain, ed25519),
+      request: (from, request) =>
+        this.network.request(from, IDENTITY_PROTOCOL, request, { timeoutMs: 5_000, responseBytesMax: IDENTITY_BYTES_MAX }),
+      logger: deps.logger,
+    });
+    this.identities.add(this.svid.identity);
+    this.network = this.#makeNetwork(options);
+    this.mesh = new MeshMachine(
+      {
+        engine,
+        signer: keys.mldsa65,
+        self: {
+          nodeId: keys.nodeId,
+          epoch,
+          addresses: [],
+          zone: config.mesh.zone,
+          roles: issuing === undefined ? [] : ["issuer"],
+          svidNotAfterMs: this.svid.identity.notAfterMs,
+        },
+        identities: this.identities,
+        allows: (spiffeId, right) => this.#policy.allows(spiffeId, right),
+        random,
+        meter,
+      },
+      { heartbeatIntervalMs: config.mesh.heartbeatIntervalMs, connectionsTarget: config.mesh.connectionsTarget },
+    );
+    this.#service = this.#makeMeshService();
+    this.learning = this.#makeLearning();
+  }
+
+  get bundle(): TrustBundle {
+    return this.#bundle;
+  }
+
+  get isIssuer(): boolean {
+    return this.#deps.issuing !== undefined;
+  }
+
+  /** The name behind a NodeId, this node's included; its first digits when no identity is known. */
+  nameOf(nodeId: string): string {
+    return this.identities.lookup(nodeId as NodeId)?.name ?? nodeId.slice(0, 12);
+  }
+
+  /** Joins the mesh. @throws MeshError `network/port-taken` */
+  async start(): Promise<void> {
+    const { network } = this;
+    await network.start();
+    await network.serve(IDENTITY_PROTOCOL, { requestBytesMax: 32, streamsPerPeerMax: 8 }, (_peer, request) =>
+      Promise.resolve(this.identities.answer(request)),
+    );
+    await this.#serveAttestation();
+    await this.#service.start();
+    this.#service.handle({ kind: "local-changed", addresses: network.addresses().slice(0, 8) });
+    await this.learning.start();
+    this.#dialKnown();
+    this.#upkeepTimer = setInterval(() => this.#upkeep(), UPKEEP_MS);
+  }
+
+  /** Tells the mesh that this node leaves, and closes everything. Idempotent. */
+  async stop(): Promise<void> {
+    clearInterval(this.#upkeepTimer);
+    await this.learning.stop();
+    await this.#service.stop();
+    await this.network.stop();
+  }
+
+  /** Takes a changed configuration: policy and bootstrap addresses. @throws MeshError `identity/policy-invalid` */
+  reload(config: Config): void {
+    this.#policy = policyFor(config.policy, this.#bundle.trustDomain);
+    for (const peer of this.network.connectedPeers()) {
+      if (this.#policy.allows(peer.spiffeId, "mesh.join")) continue;
+      this.#deps.logger.warn({ code: "handshake/not-allowed", spiffeId: peer.spiffeId }, "peer lost its right to join");
+      void this.network.disconnect(peer.nodeId);
+    }
+    for (const address of config.mesh.bootstrap) this.#dialInBackground([address]);
+  }
+
+  #makeNetwork({ config, credential, version }: MemberOptions): Network {
+    const { engine, random, clock, logger, meter, keys, keyFiles, issuing } = this.#deps;
+    const limiter = new HandshakeLimiter(clock.now().monoMs);
+    const shared = { engine, random, clock, logger, meter, limiter };
+    const verifier: PeerVerifier = {
+      verifyChain: (chain, ed25519) => this.#verify(chain, ed25519),
+      parseLeafKey: (chain, ed25519) => parseLeafKey({ engine, chain, ed25519 }),
+      nodeIdOf: (ed25519, mldsa65) => nodeIdOf(engine, ed25519, mldsa65),
+      allowsJoin: (identity) => this.#policy.allows(identity.spiffeId, "mesh.join"),
+    };
+    return new Network(
+      {
+        ed25519Seed: keyFiles.seed("ed25519"),
+        encrypters: (registry) => {
+          const onAuthenticated: NonNullable<EncrypterOptions["onAuthenticated"]> = (peer, _peerId, _ms, raw) => registry.remember(raw, peer);
+          const mesh = pqNoise(
+            {
+              ...shared,
+              verifier,
+              credential: () => ({ ed25519: keys.ed25519, mldsa65: keys.mldsa65, svidChain: this.svid.identity.chain }),
+            },
+            { trustDomain: credential.trustDomain, acceptJoining: () => issuing !== undefined, onAuthenticated },
+          );
+          return config.mesh.handshakePolicy === "interop"
+            ? [mesh, interopNoise({ ...shared, signer: keys.ed25519 }, { onAuthenticated })]
+            : [mesh];
+        },
+        logger,
+        meter,
+        allowsUnauthenticated: () => this.#policy.allows(undefined, "mesh.join"),
+        onConnected: (peer, addresses) => {
+          this.identities.add(peer);
+          logger.info({ name: peer.name, nodeId: peer.nodeId, suite: this.network.suiteOf(peer.nodeId) }, "peer connected");
+          this.#service.handle({ kind: "peer-connected", peer, addresses });
+        },
+        onDisconnected: (nodeId) => {
+          logger.info({ nodeId }, "peer disconnected");
+          this.#service.handle({ kind: "peer-disconnected", nodeId });
+        },
+      },
+      {
+        listen: config.mesh.listen,
+        announce: config.mesh.announce,
+        bootstrap: config.mesh.bootstrap,
+        mdns: config.mesh.mdns,
+        trustDomain: credential.trustDomain,
+        topics: topicsOf(credential.trustDomain, config.mesh.zone),
+        connectionsMax: 4 * config.mesh.connectionsTarget,
+        version,
+      },
+    );
+  }
+
+  #makeMeshService(): MeshService {
+    const { clock, logger, store } = this.#deps;
+    return new MeshService(
+      {
+        network: this.network,
+        machine: this.mesh,
+        identities: this.identities,
+        clock,
+        logger,
+        onMemberChanged: (change) => this.#memberChanged(change),
+        onEpochRaised: (epoch) => store.saveEpoch(epoch),
+      },
+      {
+        trustDomain: this.#bundle.trustDomain,
+        zone: this.#config.mesh.zone,
+        probeTimeoutMs: meshDefaults.probeTimeoutMs,
+      },
+    );
+  }
+
+  #makeLearning(): LearningService {
+    const { engine, keys, clock, logger, meter, store } = this.#deps;
+    const self = this.svid.identity;
+    return new LearningService(
+      {
+        network: this.network,
+        store,
+        identities: this.identities,
+        engine,
+        signer: keys.mldsa65,
+        clock,
+        logger,
+        meter,
+        self,
+        allows: (spiffeId, right) => this.#policy.allows(spiffeId, right),
+        aliveMembers: () => [
+          { nodeId: self.nodeId, name: self.name },
+          ...this.mesh
+            .members()
+            .flatMap(({ nodeId, name, state }) => (state === "alive" && name !== undefined ? [{ nodeId, name }] : [])),
+        ],
+        onLearning: (learning) => this.#service.handle({ kind: "local-changed", learning }),
+      },
+      { learning: this.#config.learning, zone: this.#config.mesh.zone },
+    );
+  }
+
+  #memberChanged({ nodeId, from, to, cause }: Extract<MeshAction, { kind: "member-changed" }>): void {
+    const { logger, store, clock } = this.#deps;
+    const name = this.identities.lookup(nodeId)?.name;
+    logger.info({ nodeId, name, from, to, cause }, "member changed");
+    if (to === "alive") {
+      const view = this.mesh.members().find((member) => member.nodeId === nodeId);
+      const peerId = this.#peerIdOf(nodeId);
+      if (view !== undefined && peerId !== undefined) {
+        const addresses = view.addresses.map((address) => (address.includes("/p2p/") ? address : `${address}/p2p/${peerId}`));
+        if (addresses.length > 0) store.rememberPeer(nodeId, addresses, clock.now().wallMs);
+      }
+    }
+    if (to === "dead" || to === "left" || to === "quarantined") this.learning.peerGone(nodeId);
+  }
+
+  #peerIdOf(nodeId: NodeId): string | undefined {
+    const identity = this.identities.lookup(nodeId);
+    return identity === undefined ? undefined : Network.peerIdOf(identity.ed25519).toString();
+  }
+
+  #verify(chain: readonly Uint8Array[], ed25519: Uint8Array): ReturnType<ChainVerifier["verify"]> {
+    return this.#verifier.verify({ chain, ed25519, now: this.#deps.clock.now().wallMs });
+  }
+
+  #ownIdentity({ chain }: StoredCredential): PeerIdentity {
+    const verified = this.#verify(chain, this.#deps.keys.ed25519.publicKey);
+    if (verified.ok) return verified.value;
+    throw new MeshError(
+      verified.code,
+      `Cannot use this node's SVID: ${verified.code}. Check the clock, or join again with a new token.`,
+    );
+  }
+
+  async #serveAttestation(): Promise<void> {
+    const { issuing, meter, logger, clock } = this.#deps;
+    const server = new AttestationServer({
+      bundle: () => this.#bundle,
+      policy: () => this.#policy,
+      meter,
+      logger,
+      ...(issuing && { issuing }),
+    });
+    await this.network.serve(
+      ATTESTATION_PROTOCOL,
+      { requestBytesMax: ATTESTATION_REQUEST_BYTES_MAX, streamsPerPeerMax: 2 },
+      (peer, request) => {
+        issuing?.keepIntermediate(clock.now().wallMs);
+        return Promise.resolve(server.handle(request, peer, clock.now()));
+      },
+    );
+  }
+
+  /** Peers of an earlier run: a restarted node finds the mesh again without its bootstrap addresses. */
+  #dialKnown(): void {
+    for (const address of new Set([...this.#config.mesh.bootstrap, ...this.#deps.store.knownAddresses()])) {
+      this.#dialInBackground([address]);
+    }
+  }
+
+  #dialInBackground(addresses: readonly string[]): void {
+    this.network.dial(addresses).catch((error: unknown) => {
+      this.#deps.logger.debug({ code: errorCode(error), addresses }, "known peer not reachable");
+    });
+  }
+
+  /** Renewal of the own SVID, expiry of the peers', and the way back into the mesh when no peer is left. */
+  #upkeep(): void {
+    if (this.network.connectedPeers().length === 0) this.#dialKnown();
+    const now = this.#deps.clock.now().wallMs;
+    if (now >= this.svid.renewAtMs && !this.#renewing) {
+      this.#renewing = true;
+      void this.#renew().finally(() => {
+        this.#renewing = false;
+      });
+    }
+    for (const peer of this.network.connectedPeers()) {
+      const known = this.identities.lookup(peer.nodeId) ?? peer;
+      if (now > known.notAfterMs + this.#config.identity.clockSkewMs) void this.#refreshOrDrop(peer);
+    }
+  }
+
+  /** A peer renews without a new handshake: it is asked for its new chain before it is dropped. */
+  async #refreshOrDrop(peer: PeerIdentity): Promise<void> {
+    if (await this.identities.fetch(peer.nodeId, peer.nodeId)) return;
+    this.#deps.logger.warn({ code: "identity/expired", nodeId: peer.nodeId, spiffeId: peer.spiffeId }, "peer disconnected: its SVID expired");
+    await this.network.disconnect(peer.nodeId);
+  }
+
+  async #renew(): Promise<void> {
+    const { logger, clock, issuing, keys } = this.#deps;
+    try {
+      if (issuing !== undefined) {
+        this.#adopt({ ...this.#stored(), chain: issuing.issueTo(keys, this.svid.identity.name) });
+      } else {
+        await this.#renewAtIssuer();
+      }
+      logger.info({ notAfter: new Date(this.svid.identity.notAfterMs).toISOString() }, "SVID renewed");
+    } catch (error) {
+      this.svid.failed(clock.now().wallMs);
+      logger.warn({ code: errorCode(error), error: errorMessage(error) }, "SVID renewal failed; it is tried again");
+    }
+  }
+
+  async #renewAtIssuer(): Promise<void> {
+    const { engine, clock } = this.#deps;
+    const issuers = this.mesh.members().filter(({ roles, nodeId }) => {
+      const spiffeId = this.identities.lookup(nodeId)?.spiffeId;
+      return roles.includes("issuer") && this.#policy.allows(spiffeId, "issuer.attest");
+    });
+    for (const { nodeId, addresses } of issuers) {
+      const identity = this.identities.lookup(nodeId);
+      if (identity === undefined) continue;
+      if (!this.network.isConnected(nodeId)) await this.network.dial(addresses, Network.peerIdOf(identity.ed25519));
+      const response = await this.network.request(nodeId, ATTESTATION_PROTOCOL, renewalRequest(), {
+        timeoutMs: ATTEST_TIMEOUT_MS,
+        responseBytesMax: ATTESTATION_RESPONSE_BYTES_MAX,
+      });
+      const renewed = acceptRenewal({
+        engine,
+        current: { identity: this.svid.identity, bundle: this.#bundle },
+        response,
+        now: clock.now().wallMs,
+      });
+      if (!renewed.ok) throw new MeshError(renewed.code, `The issuer did not renew: ${renewed.code}.`);
+      this.#adopt({ ...this.#stored(), bundle: bundleToJson(renewed.value.bundle), chain: renewed.value.identity.chain });
+      return;
+    }
+    throw new MeshError("identity/not-issuer", "No issuer is known in the mesh.");
+  }
+
+  #stored(): StoredCredential {
+    const { trustDomain, name, chain } = this.svid.identity;
+    return { trustDomain, name, chain, bundle: bundleToJson(this.#bundle) };
+  }
+
+  /** On disk first: a crash afterwards starts with the new SVID, before with the old one. */
+  #adopt(credential: StoredCredential): void {
+    this.#deps.store.saveCredential(credential);
+    this.#bundle = bundleOf(credential);
+    this.#verifier.setBundle(this.#bundle);
+    this.svid.renewed(this.#ownIdentity(credential));
+    this.identities.add(this.svid.identity);
+    this.#service.handle({ kind: "local-changed", svidNotAfterMs: this.svid.identity.notAfterMs });
+  }
+}
+
+/** @throws MeshError `identity/bundle-malformed` */
+function bundleOf({ trustDomain, bundle }: StoredCredential): TrustBundle {
+  const parsed = parseBundleJson(trustDomain, bundle);
+  if (parsed.ok) return parsed.value;
+  throw new MeshError(parsed.code, "Cannot read the stored trust bundle. Restore a backup or join again.");
+}

@@ -1,0 +1,258 @@
+// Drives the mesh machine: events from the network and the clock go in, its actions are carried out here.
+
+import {
+  ByteReader,
+  concatBytes,
+  errorCode,
+  errorMessage,
+  fromHex,
+  toHex,
+  uint32be,
+  unreachable,
+} from "../foundation/index.ts";
+import type { NodeId } from "../identity/index.ts";
+import type {
+  MeshAction,
+  MeshEvent,
+  MeshMachine,
+  MeshOptions,
+  MeshTimerId,
+} from "../mesh/index.ts";
+import type { Clock, Logger } from "../ports/index.ts";
+import { type GossipDecision, Network } from "../adapters/libp2p/network.ts";
+import { topicOf } from "../adapters/libp2p/topics.ts";
+import type { NodeIdentities } from "./identity-directory.ts";
+
+/** A digest of what the asker has; the answer: each missing beacon as `uint32 length || bytes`. */
+const SYNC_PROTOCOL = "/x0tta6bl4/sync/1";
+/** A NodeId to ping; the answer is one byte, 1 for alive. */
+const PROBE_PROTOCOL = "/x0tta6bl4/probe/1";
+
+/** A beacon, handed to one peer; the empty answer is the receipt. */
+const PUSH_PROTOCOL = "/x0tta6bl4/beacon/1";
+const PUSH_BYTES_MAX = 32 * 1024;
+const PUSH_TIMEOUT_MS = 1_000;
+
+/** Beacons of about 5 KiB each: a zone of a hundred nodes in one answer. */
+const SYNC_ANSWER_BYTES_MAX = 1024 * 1024;
+const SYNC_REQUEST_BYTES_MAX = 256 * 1024;
+
+export interface MeshServiceDeps {
+  readonly network: Network;
+  readonly machine: MeshMachine;
+  readonly identities: NodeIdentities;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly onMemberChanged: (change: Extract<MeshAction, { kind: "member-changed" }>) => void;
+  /** The mesh remembers a later boot of this node than its disk did. */
+  readonly onEpochRaised: (epoch: number) => void;
+}
+
+export interface MeshServiceOptions {
+  readonly trustDomain: string;
+  readonly zone: string;
+  readonly probeTimeoutMs: MeshOptions["probeTimeoutMs"];
+}
+
+export class MeshService {
+  readonly #deps: MeshServiceDeps;
+  readonly #options: MeshServiceOptions;
+  readonly #timers = new Map<MeshTimerId, NodeJS.Timeout>();
+  #running = false;
+
+  constructor(deps: MeshServiceDeps, options: MeshServiceOptions) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  /** Subscribes, serves the mesh's own protocols and starts the machine. */
+  async start(): Promise<void> {
+    this.#running = true;
+    const { network } = this.#deps;
+    for (const topic of ["state", "heartbeat"] as const) {
+      network.subscribe(this.#topic(topic), (from, bytes) => this.#receive(bytes, from));
+    }
+    await network.serve(
+      SYNC_PROTOCOL,
+      { requestBytesMax: SYNC_REQUEST_BYTES_MAX, streamsPerPeerMax: 2 },
+      (_peer, request) => Promise.resolve(frame(this.#deps.machine.beaconsMissingFrom(request))),
+    );
+    await network.serve(
+      PROBE_PROTOCOL,
+      { requestBytesMax: 32, streamsPerPeerMax: 8 },
+      (_peer, request) => this.#probeFor(request),
+    );
+    await network.serve(PUSH_PROTOCOL, { requestBytesMax: PUSH_BYTES_MAX, streamsPerPeerMax: 1 }, async (peer, beacon) => {
+      if (peer.kind === "svid") await this.#receive(beacon, peer.identity.nodeId);
+      return new Uint8Array(0);
+    });
+    this.handle({ kind: "started" });
+  }
+
+  /**
+   * Tells the mesh that this node leaves, and sets no timer after that. Gossip gives no receipt, so the leaving
+   * beacon is also handed to each peer and waited for: they must see `left`, not `dead`. Idempotent.
+   */
+  async stop(): Promise<void> {
+    if (!this.#running) return;
+    const actions = this.#deps.machine.handle({ kind: "stopping" }, this.#deps.clock.now());
+    this.#running = false;
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+    const beacons = actions.flatMap((action) => (action.kind === "publish" ? [action.bytes] : []));
+    this.#run(actions);
+    await Promise.allSettled(
+      this.#deps.network.connectedPeers().flatMap(({ nodeId }) => beacons.map((beacon) => this.#push(nodeId, beacon))),
+    );
+  }
+
+  /** Gives an event to the machine and carries out what it answers. */
+  handle(event: MeshEvent): void {
+    if (!this.#running) return;
+    this.#run(this.#deps.machine.handle(event, this.#deps.clock.now()));
+  }
+
+  async #receive(bytes: Uint8Array, from: NodeId): Promise<GossipDecision> {
+    if (!this.#running) return "ignore";
+    const { machine, identities, clock } = this.#deps;
+    let verdict = machine.receive(bytes, from, clock.now());
+    if (verdict.verdict === "need-identity") {
+      if (!(await identities.fetch(verdict.nodeId, from))) return "ignore";
+      verdict = machine.receive(bytes, from, clock.now());
+      if (verdict.verdict === "need-identity") return "ignore";
+    }
+    this.#run(verdict.actions);
+    return verdict.verdict;
+  }
+
+  #run(actions: readonly MeshAction[]): void {
+    for (const action of actions) this.#carryOut(action);
+  }
+
+  #carryOut(action: MeshAction): void {
+    const { network } = this.#deps;
+    switch (action.kind) {
+      case "publish":
+        return this.#inBackground(
+          "publish",
+          network.publish(this.#topic(action.topic), action.bytes),
+        );
+      case "set-timer":
+        return this.#setTimer(action.id, action.delayMs);
+      case "probe":
+        return this.#inBackground("probe", this.#probe(action.nodeId));
+      case "probe-via":
+        return this.#inBackground("indirect probe", this.#probeVia(action.nodeId, action.via));
+      case "dial":
+        return this.#inBackground("dial", this.#dial(action.nodeId, action.addresses));
+      case "disconnect":
+        this.#deps.logger.warn({ code: action.code, nodeId: action.nodeId }, "peer disconnected");
+        return this.#inBackground("disconnect", network.disconnect(action.nodeId));
+      case "pull-beacons":
+        return this.#inBackground("beacon pull", this.#pull(action.nodeId));
+      case "epoch-raised":
+        return this.#deps.onEpochRaised(action.epoch);
+      case "member-changed":
+        return this.#deps.onMemberChanged(action);
+      default:
+        unreachable(action);
+    }
+  }
+
+  /** What fails here is the normal weather of a network: the machine hears of it, or tries again. */
+  #inBackground(what: string, work: Promise<unknown>): void {
+    work.catch((error: unknown) => {
+      this.#deps.logger.debug(
+        { code: errorCode(error), error: errorMessage(error) },
+        `${what} failed`,
+      );
+    });
+  }
+
+  #setTimer(id: MeshTimerId, delayMs: number): void {
+    clearTimeout(this.#timers.get(id));
+    if (!this.#running) return;
+    this.#timers.set(
+      id,
+      setTimeout(() => this.handle({ kind: "timer", id }), delayMs),
+    );
+  }
+
+  async #probe(nodeId: NodeId): Promise<void> {
+    try {
+      const rttMs = await this.#deps.network.ping(nodeId, this.#options.probeTimeoutMs);
+      this.handle({ kind: "rtt", nodeId, rttMs });
+    } catch (error) {
+      this.handle({ kind: "probe-failed", nodeId });
+      throw error;
+    }
+  }
+
+  async #probeVia(nodeId: NodeId, via: readonly NodeId[]): Promise<void> {
+    const answers = await Promise.allSettled(
+      via.map((helper) =>
+        this.#deps.network.request(helper, PROBE_PROTOCOL, fromHex(nodeId), {
+          timeoutMs: this.#options.probeTimeoutMs * 2,
+          responseBytesMax: 1,
+        }),
+      ),
+    );
+    const alive = answers.some((answer) => answer.status === "fulfilled" && answer.value[0] === 1);
+    this.handle({ kind: "indirect-probe-result", nodeId, alive });
+  }
+
+  /** Pings a node for a peer: only one that is connected, so nobody can make us dial. */
+  async #probeFor(request: Uint8Array): Promise<Uint8Array> {
+    const nodeId = toHex(request) as NodeId;
+    try {
+      await this.#deps.network.ping(nodeId, this.#options.probeTimeoutMs);
+      return Uint8Array.of(1);
+    } catch (error) {
+      this.#deps.logger.debug({ code: errorCode(error), nodeId }, "probe for a peer failed");
+      return Uint8Array.of(0);
+    }
+  }
+
+  async #dial(nodeId: NodeId, addresses: readonly string[]): Promise<void> {
+    const identity = this.#deps.identities.lookup(nodeId);
+    await this.#deps.network.dial(
+      addresses,
+      identity === undefined ? undefined : Network.peerIdOf(identity.ed25519),
+    );
+  }
+
+  async #pull(nodeId: NodeId): Promise<void> {
+    const answer = await this.#deps.network.request(
+      nodeId,
+      SYNC_PROTOCOL,
+      this.#deps.machine.beaconDigest(),
+      {
+        timeoutMs: 10_000,
+        responseBytesMax: SYNC_ANSWER_BYTES_MAX,
+      },
+    );
+    const reader = new ByteReader(answer);
+    while (reader.remaining > 0 && this.#running)
+      await this.#receive(reader.take(reader.uint32be()), nodeId);
+  }
+
+  #push(nodeId: NodeId, beacon: Uint8Array): Promise<Uint8Array> {
+    return this.#deps.network.request(nodeId, PUSH_PROTOCOL, beacon, { timeoutMs: PUSH_TIMEOUT_MS, responseBytesMax: 1 });
+  }
+
+  #topic(name: "state" | "heartbeat"): string {
+    return topicOf(this.#options.trustDomain, this.#options.zone, name);
+  }
+}
+
+/** Messages as `uint32 length || bytes`, as many as fit into one answer. */
+function frame(messages: readonly Uint8Array[]): Uint8Array {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for (const message of messages) {
+    length += 4 + message.length;
+    if (length > SYNC_ANSWER_BYTES_MAX) break;
+    parts.push(uint32be(message.length), message);
+  }
+  return concatBytes(...parts);
+}

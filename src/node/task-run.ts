@@ -1,0 +1,304 @@
+// One task on this node: carries out what the epidemic machine asks, and remembers its rounds.
+
+import { type TrainerAnswer, TrainingThread } from "../adapters/workers/training-thread.ts";
+import type { StateStore, StoredTask } from "../adapters/sqlite/state-store.ts";
+import type { Network } from "../adapters/libp2p/network.ts";
+import type { LearningStatus as LearningView } from "../control/index.ts";
+import { concatBytes, errorCode, isMeshError, MeshError, unreachable, utf8Bytes, utf8Text } from "../foundation/index.ts";
+import type { NodeId, PeerIdentity } from "../identity/index.ts";
+import {
+  decodeSafetensors,
+  type EpidemicAction,
+  type EpidemicEvent,
+  EpidemicMachine,
+  modelBytesMax,
+  type PullFailure,
+  type PullRound,
+  type RoundReport,
+  taskModel,
+  type TaskManifest,
+} from "../learning/index.ts";
+import type { LearningStatus } from "../mesh/index.ts";
+import type { Clock, Logger, Meter } from "../ports/index.ts";
+
+/** `taskId newline round-or-newest`; the answer is a status byte and, for an update, its safetensors. */
+export const PULL_PROTOCOL = "/x0tta6bl4/fl-pull/1";
+export const PULL_REQUEST_BYTES_MAX = 128;
+
+const PULL_STATUS = ["update", "gone", "unreachable", "timeout"] as const;
+type PullStatus = (typeof PULL_STATUS)[number];
+
+/** A puller waits at most so long for a model that is still in training; then it asks again. */
+const SERVE_WAIT_MS = 60_000;
+
+export interface TaskRunDeps {
+  readonly network: Network;
+  readonly store: StateStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly meter: Meter;
+  readonly self: PeerIdentity;
+  readonly onLearning: (status: LearningStatus | null) => void;
+}
+
+export interface TaskRunOptions {
+  readonly task: TaskManifest;
+  readonly signed: Uint8Array;
+  readonly adversary: boolean;
+  /** What an earlier process left of it. */
+  readonly resume: StoredTask | undefined;
+  readonly csvText: string | undefined;
+  readonly onEnded: () => void;
+}
+
+export class TaskRun {
+  readonly task: TaskManifest;
+  readonly #deps: TaskRunDeps;
+  readonly #options: TaskRunOptions;
+  readonly #thread: TrainingThread;
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+  /** Wakes pulls that wait for an offer. */
+  readonly #offered = new EventTarget();
+  readonly #history: RoundReport[];
+  #machine: EpidemicMachine | undefined;
+  #state: StoredTask["state"] = "running";
+  #model: Uint8Array | undefined;
+
+  constructor(deps: TaskRunDeps, options: TaskRunOptions) {
+    const { task, adversary, csvText, resume } = options;
+    this.task = task;
+    this.#deps = deps;
+    this.#options = options;
+    this.#history = resume === undefined ? [] : (JSON.parse(resume.history) as RoundReport[]);
+    this.#model = resume?.model;
+    this.#save();
+    this.#thread = new TrainingThread(
+      { task, self: deps.self.nodeId, adversary, ...(csvText === undefined ? {} : { csvText }) },
+      (answer) => this.#answered(answer),
+    );
+  }
+
+  /** Ends this node's part: an operator's wish. */
+  stop(): void {
+    this.#handle({ type: "stop" });
+    if (this.#state === "running") this.#end("stopped");
+  }
+
+  /** Ends the thread and timers and leaves the task as it is on disk, to be resumed. */
+  async halt(): Promise<void> {
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+    await this.#thread.stop();
+  }
+
+  peerGone(nodeId: NodeId): void {
+    this.#handle({ type: "peer-gone", nodeId });
+  }
+
+  view(nameOf: (nodeId: string) => string): LearningView {
+    return viewOf(this.task, this.#state, this.#history, nameOf);
+  }
+
+  /** The view of a task that no process of now has run. */
+  static storedView(stored: StoredTask, task: TaskManifest, nameOf: (nodeId: string) => string): LearningView {
+    return viewOf(task, stored.state, JSON.parse(stored.history) as RoundReport[], nameOf);
+  }
+
+  /**
+   * Answers a pull, waiting while the round's model is in training.
+   * @throws MeshError `learning/bad-pull` for a request that does not parse
+   */
+  static async answerPull(
+    runs: ReadonlyMap<string, TaskRun>,
+    { nodeId }: PeerIdentity,
+    request: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<Uint8Array> {
+    const match = /^([a-z0-9-]{1,64})\n(newest|[1-9][0-9]{0,5})$/.exec(utf8Text(request));
+    if (match === null) throw new MeshError("learning/bad-pull", "The pull does not parse.");
+    const run = runs.get(match[1] ?? "");
+    // Not here yet: the task itself may still be on its way to this node.
+    if (run === undefined) return pullAnswer("unreachable");
+    if (!run.task.participants.includes(nodeId)) throw new MeshError("learning/not-allowed", "The peer takes no part in the task.");
+    return run.#serve(match[2] === "newest" ? "newest" : Number(match[2]), signal);
+  }
+
+  async #serve(round: PullRound, signal: AbortSignal): Promise<Uint8Array> {
+    const end = AbortSignal.any([signal, AbortSignal.timeout(SERVE_WAIT_MS)]);
+    for (;;) {
+      const served = this.#machine?.serve(round) ?? "pending";
+      if (served === "gone") return pullAnswer("gone");
+      if (served !== "pending") return pullAnswer("update", served);
+      if (end.aborted) return pullAnswer("timeout");
+      await new Promise<void>((wake) => {
+        const once = { once: true, signal: AbortSignal.any([end]) };
+        this.#offered.addEventListener("offer", () => wake(), once);
+        end.addEventListener("abort", () => wake(), { once: true });
+      });
+    }
+  }
+
+  #answered(answer: TrainerAnswer): void {
+    switch (answer.kind) {
+      case "ready":
+        return this.#begin(answer.initialWeights);
+      case "trained":
+        return this.#handle({ type: "trained", round: answer.round, weights: answer.weights, loss: answer.loss });
+      case "evaluated":
+        return this.#handle({ type: "evaluated", round: answer.round, loss: answer.loss, accuracy: answer.accuracy });
+      case "failed":
+        this.#deps.logger.error({ code: answer.code, taskId: this.task.taskId, error: answer.message }, "training failed");
+        return this.#end("failed");
+      default:
+        unreachable(answer);
+    }
+  }
+
+  #begin(initialWeights: Float32Array): void {
+    const { spec } = taskModel(this.task);
+    const { resume } = this.#options;
+    const model = resume?.model === undefined ? undefined : decodeSafetensors(spec, resume.model);
+    this.#machine = new EpidemicMachine(
+      { meter: this.#deps.meter, spec, initialWeights },
+      {
+        task: this.task,
+        self: this.#deps.self.nodeId,
+        adversary: this.#options.adversary,
+        ...(resume !== undefined && model?.ok === true ? { resume: { round: resume.round, weights: model.value.weights } } : {}),
+      },
+    );
+    this.#handle({ type: "start" });
+  }
+
+  #handle(event: EpidemicEvent): void {
+    if (this.#state !== "running") return;
+    for (const action of this.#machine?.handle(event, this.#deps.clock.now()) ?? []) this.#carryOut(action);
+  }
+
+  #carryOut(action: EpidemicAction): void {
+    switch (action.type) {
+      case "train":
+        this.#deps.onLearning({ taskId: this.task.taskId, round: action.round });
+        return this.#thread.request({ kind: "train", round: action.round, weights: action.weights });
+      case "evaluate":
+        return this.#thread.request({ kind: "evaluate", round: action.round, weights: action.weights });
+      case "pull":
+        void this.#pull(action.round, action.nodeId, action.timeoutMs);
+        return;
+      case "set-timer":
+        return this.#setTimer(action.id, action.delayMs);
+      case "offer":
+        this.#offered.dispatchEvent(new Event("offer"));
+        return;
+      case "persist":
+        this.#model = action.bytes;
+        return;
+      case "round-finished":
+        return this.#finishRound(action);
+      case "finished":
+        return this.#end(action.reason === "completed" ? "finished" : "stopped");
+      default:
+        unreachable(action);
+    }
+  }
+
+  #setTimer(id: string, delayMs: number): void {
+    clearTimeout(this.#timers.get(id));
+    this.#timers.set(
+      id,
+      setTimeout(() => {
+        this.#timers.delete(id);
+        this.#handle({ type: "timer", id });
+      }, delayMs),
+    );
+  }
+
+  async #pull(round: PullRound, nodeId: string, timeoutMs: number): Promise<void> {
+    try {
+      const request = utf8Bytes(`${this.task.taskId}\n${round}`);
+      const answer = await this.#deps.network.request(nodeId as NodeId, PULL_PROTOCOL, request, {
+        timeoutMs,
+        responseBytesMax: 1 + modelBytesMax(taskModel(this.task).spec),
+      });
+      const status = PULL_STATUS[answer[0] ?? -1];
+      if (status === "update") this.#handle({ type: "pulled", round, nodeId, bytes: answer.subarray(1) });
+      else this.#handle({ type: "pull-failed", round, nodeId, code: status ?? "refused" });
+    } catch (error) {
+      this.#deps.logger.debug({ code: errorCode(error), round, nodeId }, "pull failed");
+      this.#handle({ type: "pull-failed", round, nodeId, code: pullFailure(error) });
+    }
+  }
+
+  /** Model and report of a round go to disk together: a restart finds both or neither. */
+  #finishRound({ type: _, ...report }: Extract<EpidemicAction, { type: "round-finished" }>): void {
+    this.#history.push(report);
+    this.#save();
+    const { round, loss, accuracy, result, rejected, durationMs } = report;
+    this.#deps.logger.info(
+      { taskId: this.task.taskId, round, result, loss, accuracy, contributors: report.contributors.length, rejected, durationMs },
+      "training round finished",
+    );
+  }
+
+  #end(state: Exclude<StoredTask["state"], "running">): void {
+    if (this.#state !== "running") return;
+    this.#state = state;
+    this.#save();
+    this.#deps.logger.info({ taskId: this.task.taskId, state, rounds: this.#history.length }, "training task ended");
+    void this.halt();
+    this.#options.onEnded();
+  }
+
+  #save(): void {
+    this.#deps.store.saveTask(
+      {
+        taskId: this.task.taskId,
+        signed: this.#options.signed,
+        state: this.#state,
+        round: this.#history.at(-1)?.round ?? 0,
+        model: this.#model,
+        history: JSON.stringify(this.#history),
+      },
+      this.#deps.clock.now().wallMs,
+    );
+  }
+}
+
+function pullAnswer(status: PullStatus, update: Uint8Array = new Uint8Array(0)): Uint8Array {
+  return concatBytes(Uint8Array.of(PULL_STATUS.indexOf(status)), update);
+}
+
+/** A peer that cannot be reached may come back within the round; a stream it closed on us will not. */
+function pullFailure(error: unknown): PullFailure {
+  return isMeshError(error) ? "unreachable" : "refused";
+}
+
+function viewOf(
+  task: TaskManifest,
+  state: StoredTask["state"],
+  history: readonly RoundReport[],
+  nameOf: (nodeId: string) => string,
+): LearningView {
+  const last = history.at(-1);
+  return {
+    taskId: task.taskId,
+    name: task.name,
+    state,
+    round: last?.round ?? 0,
+    rounds: task.rounds,
+    loss: last?.loss ?? null,
+    accuracy: last?.accuracy ?? null,
+    aggregator: task.aggregator,
+    byzantine: task.byzantine,
+    attack: task.attack,
+    participants: task.participants.map((nodeId) => ({ nodeId, name: nameOf(nodeId) })),
+    history: history.map(({ round, loss, accuracy, held, rejected, contributors }) => ({
+      round,
+      loss,
+      accuracy,
+      held,
+      rejected: rejected.map(nameOf),
+      contributors: contributors.length,
+    })),
+  };
+}

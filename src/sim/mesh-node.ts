@@ -1,0 +1,459 @@
+// Binds the production mesh machine to the world: turns world events into the machine's events and its
+// actions into the world's. It plays the part that the libp2p adapter plays in production: pings, pings on
+// behalf of others, identity records, pulled beacons, redialling when it is alone. No protocol logic here.
+
+import type { NodeId, PeerIdentity } from "../identity/index.ts";
+import type {
+  GossipVerdict,
+  MemberCause,
+  MemberState,
+  MeshAction,
+  MeshEvent,
+  MeshProtocol,
+} from "../mesh/index.ts";
+import type { Now } from "../ports/index.ts";
+import { addressOf, type Census, type Inhabitant } from "./census.ts";
+import { IDENTITY_BYTES, type MeshDatagram, SMALL_BYTES } from "./mesh-datagrams.ts";
+import type {
+  GossipMessage,
+  NodeAction,
+  NodeEvent,
+  NodeIndex,
+  ReceiveResult,
+  SimNode,
+} from "./node-types.ts";
+import { Pending } from "./pending.ts";
+
+type Action = NodeAction<MeshDatagram>;
+
+/** Options of the driver. Times in milliseconds of the node's own clock. */
+export interface MeshNodeOptions {
+  /** When a ping without answer has failed; the machine's `probeTimeoutMs`. */
+  readonly probeTimeoutMs: number;
+  /** When a question for an identity is given up; its messages are then ignored. @default 3000 */
+  readonly fetchTimeoutMs?: number;
+  /**
+   * Seeds that were never reached since boot are dialled this often, and all of them when there is no
+   * connection at all: as a daemon does with its configured bootstrap peers. @default 5000
+   */
+  readonly seedRedialMs?: number;
+}
+
+/** What others want to know of a node, told as it happens. */
+export interface MeshNodeObserver {
+  memberChanged(
+    observer: NodeIndex,
+    subject: NodeId,
+    from: MemberState | undefined,
+    to: MemberState | undefined,
+    cause: MemberCause,
+  ): void;
+  /** Bytes that the node accepted from others. */
+  accepted(observer: NodeIndex, bytes: Uint8Array): void;
+  /** Bytes of the node's own that it published. */
+  published(node: NodeIndex, bytes: Uint8Array): void;
+  /** The node's boot counter must not fall below this from now on. */
+  epochRaised(node: NodeIndex, epoch: number): void;
+}
+
+export interface MeshNodeDeps {
+  readonly self: Inhabitant;
+  readonly census: Census;
+  readonly machine: MeshProtocol;
+  /** Verified identities of this node; the machine reads the same map. */
+  readonly directory: Map<NodeId, PeerIdentity>;
+  /** Whom to dial at start and when alone. */
+  readonly seeds: readonly NodeIndex[];
+  readonly observer: MeshNodeObserver;
+}
+
+type Question =
+  | { readonly kind: "ping"; readonly nodeId: NodeId; readonly askedAtMs: number }
+  /** A ping on behalf of `asker`, who numbered his question `theirs`. */
+  | { readonly kind: "ping-on-behalf"; readonly asker: NodeIndex; readonly theirs: number }
+  | { readonly kind: "indirect"; readonly nodeId: NodeId; waiting: number }
+  | { readonly kind: "who-is"; readonly nodeId: NodeId; readonly messages: WaitingMessage[] }
+  | { readonly kind: "pull"; readonly from: NodeId };
+
+/** A message that waits for an identity; gossip is forwarded once it is accepted. */
+interface WaitingMessage {
+  readonly bytes: Uint8Array;
+  readonly from: NodeId;
+  readonly gossip: GossipMessage | undefined;
+}
+
+const QUESTIONS_MAX = 512;
+const WAITING_MAX = 16;
+const DIRECTORY_MAX = 8_192;
+const MACHINE_TIMER = "mesh:";
+const QUESTION_TIMER = "question:";
+const SEED_TIMER = "seeds";
+const QUIET: ReceiveResult<MeshDatagram> = { verdict: "defer", code: "need-identity", actions: [] };
+
+/** One mesh node of a world. */
+export class MeshNode implements SimNode<MeshDatagram> {
+  readonly machine: MeshProtocol;
+  readonly #deps: MeshNodeDeps;
+  readonly #options: Required<MeshNodeOptions>;
+  readonly #index: NodeIndex;
+  readonly #questions = new Pending<Question>(QUESTIONS_MAX);
+  readonly #connected = new Set<NodeIndex>();
+  /** Every peer that was connected since boot. */
+  readonly #reached = new Set<NodeIndex>();
+  readonly #banned = new Set<NodeId>();
+  #stopped = false;
+
+  constructor(deps: MeshNodeDeps, options: MeshNodeOptions) {
+    this.machine = deps.machine;
+    this.#deps = deps;
+    this.#options = { fetchTimeoutMs: 3_000, seedRedialMs: 5_000, ...options };
+    this.#index = deps.self.index;
+  }
+
+  handle(event: NodeEvent<MeshDatagram>, now: Now): readonly Action[] {
+    const out: Action[] = [];
+    switch (event.kind) {
+      case "started":
+        this.#tell({ kind: "started" }, now, out);
+        this.#dialSeeds(out);
+        break;
+      case "stopping":
+        this.#stopped = true;
+        this.#tell({ kind: "stopping" }, now, out);
+        break;
+      case "timer":
+        this.#onTimer(event.id, now, out);
+        break;
+      case "connected":
+        this.#onConnected(event.peer, now, out);
+        break;
+      case "disconnected":
+        if (this.#connected.delete(event.peer)) {
+          this.#tell({ kind: "peer-disconnected", nodeId: this.#idOf(event.peer) }, now, out);
+        }
+        if (this.#connected.size === 0) this.#setSeedTimer(out);
+        break;
+      case "dial-failed":
+        break;
+      case "datagram":
+        this.#onDatagram(event.from, event.datagram, now, out);
+        break;
+    }
+    return out;
+  }
+
+  receive(message: GossipMessage, from: NodeIndex, now: Now): ReceiveResult<MeshDatagram> {
+    const out: Action[] = [];
+    const waiting = { bytes: message.bytes, from: this.#idOf(from), gossip: message };
+    const verdict = this.#judge(waiting, now, out);
+    if (verdict === undefined) return out.length === 0 ? QUIET : { ...QUIET, actions: out };
+    return { verdict: verdict.verdict, code: verdict.code, actions: out };
+  }
+
+  /** The machine's verdict, with its actions carried out; undefined while an identity is awaited. */
+  #judge(
+    message: WaitingMessage,
+    now: Now,
+    out: Action[],
+  ): Exclude<GossipVerdict, { verdict: "need-identity" }> | undefined {
+    const verdict = this.machine.receive(message.bytes, message.from, now);
+    if (verdict.verdict === "need-identity") {
+      this.#awaitIdentity(verdict.nodeId, message, out);
+      return undefined;
+    }
+    if (verdict.verdict === "accept") this.#deps.observer.accepted(this.#index, message.bytes);
+    this.#carryOut(verdict.actions, now, out);
+    return verdict;
+  }
+
+  #tell(event: MeshEvent, now: Now, out: Action[]): void {
+    this.#carryOut(this.machine.handle(event, now), now, out);
+  }
+
+  #carryOut(actions: readonly MeshAction[], now: Now, out: Action[]): void {
+    for (const action of actions) {
+      switch (action.kind) {
+        case "publish":
+          this.#deps.observer.published(this.#index, action.bytes);
+          out.push(action);
+          break;
+        case "set-timer":
+          out.push({ ...action, id: MACHINE_TIMER + action.id });
+          break;
+        case "probe":
+          this.#probe(action.nodeId, now, out);
+          break;
+        case "probe-via":
+          this.#probeVia(action.nodeId, action.via, now, out);
+          break;
+        case "dial":
+          this.#dial(action, out);
+          break;
+        case "disconnect":
+          if (action.code === "mesh/quarantined") this.#banned.add(action.nodeId);
+          this.#hangUp(action.nodeId, out);
+          break;
+        case "pull-beacons":
+          this.#pull(action.nodeId, out);
+          break;
+        case "epoch-raised":
+          this.#deps.observer.epochRaised(this.#index, action.epoch);
+          break;
+        case "member-changed":
+          if (action.to !== "quarantined" && action.to !== "left")
+            this.#banned.delete(action.nodeId);
+          this.#deps.observer.memberChanged(
+            this.#index,
+            action.nodeId,
+            action.from,
+            action.to,
+            action.cause,
+          );
+          break;
+      }
+    }
+  }
+
+  #onTimer(id: string, now: Now, out: Action[]): void {
+    if (id.startsWith(MACHINE_TIMER)) {
+      const timer = id.slice(MACHINE_TIMER.length);
+      this.#tell({ kind: "timer", id: timer } as MeshEvent & { kind: "timer" }, now, out);
+    } else if (id === SEED_TIMER) {
+      this.#dialSeeds(out);
+    } else {
+      this.#onNoAnswer(this.#questions.settle(Number(id.slice(QUESTION_TIMER.length))), now, out);
+    }
+  }
+
+  #onConnected(peer: NodeIndex, now: Now, out: Action[]): void {
+    const { identity } = this.#deps.census.at(peer);
+    if (this.#banned.has(identity.nodeId)) {
+      out.push({ kind: "disconnect", to: peer });
+      return;
+    }
+    this.#connected.add(peer);
+    this.#reached.add(peer);
+    this.#learn(identity);
+    const addresses = [addressOf(peer)];
+    this.#tell({ kind: "peer-connected", peer: identity, addresses }, now, out);
+  }
+
+  #onDatagram(from: NodeIndex, datagram: MeshDatagram, now: Now, out: Action[]): void {
+    const { number } = datagram;
+    switch (datagram.kind) {
+      case "ping": {
+        this.#send(from, { kind: "pong", number, sizeBytes: SMALL_BYTES }, out);
+        return;
+      }
+      case "pong": {
+        this.#onPong(number, now, out);
+        return;
+      }
+      case "ping-for": {
+        this.#onPingFor(from, number, datagram.target, out);
+        return;
+      }
+      case "ping-for-result": {
+        this.#onIndirect(number, datagram.alive, now, out);
+        return;
+      }
+      case "who-is": {
+        const identity = this.#lookup(datagram.nodeId);
+        const sizeBytes = identity === undefined ? SMALL_BYTES : IDENTITY_BYTES;
+        this.#send(from, { kind: "identity", number, identity, sizeBytes }, out);
+        return;
+      }
+      case "identity": {
+        this.#onIdentity(number, datagram.identity, now, out);
+        return;
+      }
+      case "pull": {
+        const beacons = this.machine.beaconsMissingFrom(datagram.digest);
+        const sizeBytes = beacons.reduce((sum, bytes) => sum + bytes.length, SMALL_BYTES);
+        this.#send(from, { kind: "beacons", number, beacons, sizeBytes }, out);
+        return;
+      }
+      case "beacons": {
+        const question = this.#questions.settle(number);
+        if (question?.kind !== "pull") return;
+        out.push({ kind: "clear-timer", id: QUESTION_TIMER + String(number) });
+        for (const bytes of datagram.beacons) {
+          this.#judge({ bytes, from: question.from, gossip: undefined }, now, out);
+        }
+      }
+    }
+  }
+
+  #probe(nodeId: NodeId, now: Now, out: Action[]): void {
+    const peer = this.#peerOf(nodeId);
+    if (peer === undefined) {
+      this.#tell({ kind: "probe-failed", nodeId }, now, out);
+      return;
+    }
+    const question: Question = { kind: "ping", nodeId, askedAtMs: now.monoMs };
+    const number = this.#ask(question, this.#options.probeTimeoutMs, out);
+    this.#send(peer, { kind: "ping", number, sizeBytes: SMALL_BYTES }, out);
+  }
+
+  #probeVia(nodeId: NodeId, via: readonly NodeId[], now: Now, out: Action[]): void {
+    const helpers = via.map((id) => this.#peerOf(id)).filter((peer) => peer !== undefined);
+    if (helpers.length === 0) {
+      this.#tell({ kind: "indirect-probe-result", nodeId, alive: false }, now, out);
+      return;
+    }
+    const question: Question = { kind: "indirect", nodeId, waiting: helpers.length };
+    const number = this.#ask(question, 2 * this.#options.probeTimeoutMs, out);
+    for (const helper of helpers) {
+      this.#send(helper, { kind: "ping-for", number, target: nodeId, sizeBytes: SMALL_BYTES }, out);
+    }
+  }
+
+  #onPingFor(asker: NodeIndex, theirs: number, target: NodeId, out: Action[]): void {
+    const peer = this.#peerOf(target);
+    if (peer === undefined) {
+      this.#report(asker, theirs, false, out);
+      return;
+    }
+    const question: Question = { kind: "ping-on-behalf", asker, theirs };
+    const number = this.#ask(question, this.#options.probeTimeoutMs, out);
+    this.#send(peer, { kind: "ping", number, sizeBytes: SMALL_BYTES }, out);
+  }
+
+  #onPong(number: number, now: Now, out: Action[]): void {
+    const question = this.#questions.peek(number);
+    if (question?.kind !== "ping" && question?.kind !== "ping-on-behalf") return;
+    this.#settle(number, out);
+    if (question.kind === "ping-on-behalf") {
+      this.#report(question.asker, question.theirs, true, out);
+      return;
+    }
+    const rttMs = now.monoMs - question.askedAtMs;
+    this.#tell({ kind: "rtt", nodeId: question.nodeId, rttMs }, now, out);
+  }
+
+  #onIndirect(number: number, alive: boolean, now: Now, out: Action[]): void {
+    const question = this.#questions.peek(number);
+    if (question?.kind !== "indirect") return;
+    question.waiting--;
+    if (!alive && question.waiting > 0) return;
+    this.#settle(number, out);
+    this.#tell({ kind: "indirect-probe-result", nodeId: question.nodeId, alive }, now, out);
+  }
+
+  #onNoAnswer(question: Question | undefined, now: Now, out: Action[]): void {
+    if (question?.kind === "ping") {
+      this.#tell({ kind: "probe-failed", nodeId: question.nodeId }, now, out);
+    } else if (question?.kind === "ping-on-behalf") {
+      this.#report(question.asker, question.theirs, false, out);
+    } else if (question?.kind === "indirect") {
+      const { nodeId } = question;
+      this.#tell({ kind: "indirect-probe-result", nodeId, alive: false }, now, out);
+    }
+  }
+
+  #report(asker: NodeIndex, number: number, alive: boolean, out: Action[]): void {
+    this.#send(asker, { kind: "ping-for-result", number, alive, sizeBytes: SMALL_BYTES }, out);
+  }
+
+  /** Asks the peer that brought the message who its author is; one question an author at a time. */
+  #awaitIdentity(nodeId: NodeId, message: WaitingMessage, out: Action[]): void {
+    for (const open of this.#questions.values()) {
+      if (open.kind === "who-is" && open.nodeId === nodeId) {
+        if (open.messages.length < WAITING_MAX) open.messages.push(message);
+        return;
+      }
+    }
+    const peer = this.#peerOf(message.from);
+    if (peer === undefined) return;
+    const question: Question = { kind: "who-is", nodeId, messages: [message] };
+    const number = this.#ask(question, this.#options.fetchTimeoutMs, out);
+    this.#send(peer, { kind: "who-is", number, nodeId, sizeBytes: SMALL_BYTES }, out);
+  }
+
+  #onIdentity(number: number, identity: PeerIdentity | undefined, now: Now, out: Action[]): void {
+    const question = this.#questions.peek(number);
+    if (question?.kind !== "who-is") return;
+    this.#settle(number, out);
+    // In the place of chain verification: only the census makes identities.
+    const genuine = this.#deps.census.find(question.nodeId)?.identity;
+    if (identity === undefined || identity !== genuine) return;
+    this.#learn(identity);
+    for (const message of question.messages) {
+      const verdict = this.#judge(message, now, out);
+      if (verdict?.verdict === "accept" && message.gossip !== undefined) {
+        out.push({ kind: "forward", message: message.gossip });
+      }
+    }
+  }
+
+  #pull(nodeId: NodeId, out: Action[]): void {
+    const peer = this.#peerOf(nodeId);
+    if (peer === undefined) return;
+    const digest = this.machine.beaconDigest();
+    const number = this.#ask({ kind: "pull", from: nodeId }, this.#options.fetchTimeoutMs, out);
+    this.#send(peer, { kind: "pull", number, digest, sizeBytes: SMALL_BYTES + digest.length }, out);
+  }
+
+  #dial(action: MeshAction & { kind: "dial" }, out: Action[]): void {
+    const target = this.#deps.census.find(action.nodeId);
+    if (target === undefined || this.#banned.has(action.nodeId)) return;
+    // A node is where its beacon says, or nowhere.
+    if (action.addresses.includes(addressOf(target.index)))
+      out.push({ kind: "dial", to: target.index });
+  }
+
+  #hangUp(nodeId: NodeId, out: Action[]): void {
+    const peer = this.#peerOf(nodeId);
+    if (peer !== undefined) out.push({ kind: "disconnect", to: peer });
+  }
+
+  #dialSeeds(out: Action[]): void {
+    if (this.#stopped) return;
+    const alone = this.#connected.size === 0;
+    const wanted = this.#deps.seeds.filter((seed) => alone || !this.#reached.has(seed));
+    for (const to of wanted) out.push({ kind: "dial", to });
+    if (wanted.length > 0) this.#setSeedTimer(out);
+  }
+
+  #setSeedTimer(out: Action[]): void {
+    if (this.#stopped) return;
+    out.push({ kind: "set-timer", id: SEED_TIMER, delayMs: this.#options.seedRedialMs });
+  }
+
+  #ask(question: Question, timeoutMs: number, out: Action[]): number {
+    const { number, dropped } = this.#questions.ask(question);
+    if (dropped !== undefined)
+      out.push({ kind: "clear-timer", id: QUESTION_TIMER + String(dropped) });
+    out.push({ kind: "set-timer", id: QUESTION_TIMER + String(number), delayMs: timeoutMs });
+    return number;
+  }
+
+  #settle(number: number, out: Action[]): void {
+    this.#questions.settle(number);
+    out.push({ kind: "clear-timer", id: QUESTION_TIMER + String(number) });
+  }
+
+  #send(to: NodeIndex, datagram: MeshDatagram, out: Action[]): void {
+    out.push({ kind: "send", to, datagram });
+  }
+
+  #learn(identity: PeerIdentity): void {
+    if (this.#deps.directory.size < DIRECTORY_MAX)
+      this.#deps.directory.set(identity.nodeId, identity);
+  }
+
+  #lookup(nodeId: NodeId): PeerIdentity | undefined {
+    const { self, directory } = this.#deps;
+    return nodeId === self.identity.nodeId ? self.identity : directory.get(nodeId);
+  }
+
+  /** The connected peer with this node id. */
+  #peerOf(nodeId: NodeId): NodeIndex | undefined {
+    const index = this.#deps.census.find(nodeId)?.index;
+    return index !== undefined && this.#connected.has(index) ? index : undefined;
+  }
+
+  #idOf(peer: NodeIndex): NodeId {
+    return this.#deps.census.at(peer).identity.nodeId;
+  }
+}

@@ -1,0 +1,125 @@
+// The options of a world, what it counts, and the events that wait in its queue.
+
+import type { NetworkOptions } from "./network.ts";
+import type { Datagram, GossipMessage, NodeIndex } from "./node-types.ts";
+import type { ClockError } from "./virtual-clock.ts";
+
+/** Options of a world. Times in virtual milliseconds. */
+export interface WorldOptions {
+  /** 1..65,536. */
+  readonly nodes: number;
+  /** Low 32 bits count. */
+  readonly seed: number;
+  readonly network?: Partial<NetworkOptions>;
+  /** How far the node's clocks are off; default: not at all. */
+  readonly clockError?: (node: NodeIndex) => Partial<ClockError>;
+  /** Connections one node holds at most; a dial beyond fails. @default 64 */
+  readonly connectionsMax?: number;
+  /** Gossip edges a node grafts itself; it has about twice as many. @default 4 */
+  readonly graftsPerNode?: number;
+  /** Peers beside the edges that a node offers its recent messages to, once a heartbeat. @default 3 */
+  readonly lazyPeers?: number;
+  /** Between two offers. @default 1000 */
+  readonly gossipHeartbeatMs?: number;
+  /** When an end notices that the other end is silent: a crash, a partition. @default 10000 */
+  readonly silenceMs?: number;
+  /** When a dial that nobody answers fails. @default 5000 */
+  readonly dialTimeoutMs?: number;
+  /** Half-life of the seen-caches: a message is known for one to two of them. @default 60000 */
+  readonly seenMs?: number;
+  /** Messages that one generation of a seen-cache holds. @default 65536 */
+  readonly seenMax?: number;
+  /**
+   * Whether message bytes enter the trace. Set false when they are not a function of the seed, as with
+   * an engine whose signatures are hedged with the operating system's randomness. @default true
+   */
+  readonly bytesInTrace?: boolean;
+}
+
+/** What happened in the world so far. */
+export interface WorldCounts {
+  /** Events delivered to nodes. */
+  events: number;
+  published: number;
+  accepted: number;
+  rejected: number;
+  ignored: number;
+  /** Gossip copies that a node had seen before. */
+  repeated: number;
+  /** Messages that were asked for after an offer. */
+  wanted: number;
+  /** Dials that failed. */
+  dialsFailed: number;
+}
+
+/** What waits in the queue. `life` is the incarnation that an event is meant for. */
+export type WorldEvent<D extends Datagram> =
+  | { readonly type: "start"; readonly node: NodeIndex; readonly life: number }
+  | {
+      readonly type: "timer";
+      readonly node: NodeIndex;
+      readonly id: string;
+      readonly token: number;
+    }
+  | {
+      readonly type: "datagram";
+      readonly node: NodeIndex;
+      readonly from: NodeIndex;
+      readonly connection: number;
+      readonly datagram: D;
+    }
+  | {
+      readonly type: "gossip";
+      readonly node: NodeIndex;
+      readonly from: NodeIndex;
+      readonly connection: number;
+      readonly message: GossipMessage;
+    }
+  /** The node's gossip heartbeat: time to offer. */
+  | { readonly type: "offers"; readonly node: NodeIndex; readonly life: number }
+  /** IHAVE: these messages are to be had. */
+  | {
+      readonly type: "offer";
+      readonly node: NodeIndex;
+      readonly from: NodeIndex;
+      readonly connection: number;
+      readonly messages: readonly GossipMessage[];
+    }
+  /** IWANT: please send these. */
+  | {
+      readonly type: "want";
+      readonly node: NodeIndex;
+      readonly from: NodeIndex;
+      readonly connection: number;
+      readonly messages: readonly GossipMessage[];
+    }
+  /** The moment at which a dial succeeds if both ends are up and can reach each other. */
+  | {
+      readonly type: "dial";
+      readonly node: NodeIndex;
+      readonly peer: NodeIndex;
+      readonly life: number;
+      readonly failsAtMs: number;
+    }
+  | {
+      readonly type: "dial-failed";
+      readonly node: NodeIndex;
+      readonly peer: NodeIndex;
+      readonly life: number;
+    }
+  /** The other end said that this connection is closed. */
+  | {
+      readonly type: "closed";
+      readonly node: NodeIndex;
+      readonly peer: NodeIndex;
+      readonly connection: number;
+    }
+  /** The moment at which an end gives up a connection whose other end is gone or out of reach. */
+  | {
+      readonly type: "silence";
+      readonly node: NodeIndex;
+      readonly peer: NodeIndex;
+      readonly connection: number;
+    }
+  /** A step of the scenario. */
+  | { readonly type: "plan"; readonly label: string; readonly run: () => void };

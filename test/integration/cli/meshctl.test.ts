@@ -1,0 +1,204 @@
+import assert from "node:assert/strict";
+import { existsSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { MeshError } from "../../../src/foundation/index.ts";
+import { fakeStatus } from "../control/fake-node.ts";
+import { serveNode, socketPathFor } from "../control/served-node.ts";
+import { finished, meshctl, repositoryRoot } from "./run-meshctl.ts";
+
+test("every reading verb draws for people and answers programs with schemaVersion 1", async (t) => {
+  const { socketPath } = await serveNode(t);
+  const verbs: readonly [string[], RegExp, string][] = [
+    [["status"], /node-1 is running/, "node"],
+    [["peers"], /Peers: 1 suspect, 1 alive/, "peers"],
+    [["beacons"], /Refused: 2 mesh\/replayed/, "beacons"],
+    [["identity"], /Certificate chain, leaf first/, "chain"],
+    [["fl", "status"], /Last rounds/, "learning"],
+  ];
+  for (const [verb, drawn, field] of verbs) {
+    const people = await meshctl([...verb, "--socket", socketPath]);
+    assert.deepEqual([people.exit, people.err], [0, ""], verb.join(" "));
+    assert.match(people.out, drawn);
+    assert.doesNotMatch(people.out, /\u001b/);
+    const program = await meshctl([...verb, "--json"], { MESHD_SOCKET: socketPath });
+    assert.equal(program.exit, 0);
+    const json = JSON.parse(program.out) as Record<string, unknown>;
+    assert.equal(json["schemaVersion"], 1);
+    assert.ok(field in json, `${verb.join(" ")} has ${field}`);
+  }
+});
+
+test("the acting verbs send what the command line says", async (t) => {
+  const { socketPath, node } = await serveNode(t);
+  const env = { MESHD_SOCKET: socketPath };
+  const start = await meshctl(
+    [
+      ...[
+        "fl",
+        "start",
+        "--model",
+        "mlp",
+        "--hidden",
+        "32",
+        "--rounds",
+        "5",
+        "--aggregator",
+        "median",
+      ],
+      ...["--byzantine", "1", "--seed", "7", "--dirichlet-alpha", "0.5", "--attack", "sign-flip"],
+      ...[
+        "--round-timeout-seconds",
+        "2.5",
+        "--data",
+        "glyphs",
+        "--participants",
+        "node-1,node-2",
+        "--name",
+        "x",
+      ],
+    ],
+    env,
+  );
+  assert.deepEqual([start.exit, start.err], [0, ""]);
+  const stop = await meshctl(["fl", "stop", "--json"], env);
+  assert.deepEqual(JSON.parse(stop.out), { schemaVersion: 1, taskId: "task-1" });
+  assert.equal((await meshctl(["init", "--trust-domain", "a.b", "--name", "n"], env)).exit, 0);
+  assert.match(
+    (await meshctl(["join", "-", "--name", "n"], env, "secret\n")).out,
+    /Joined as spiffe:/,
+  );
+  const token = await meshctl(["token", "create", "--ttl", "30m", "--name", "n"], env);
+  assert.equal(token.out, "x0t.secret\n");
+  assert.match(token.err, /for one use/);
+  assert.deepEqual(node.calls, [
+    {
+      model: "mlp",
+      hidden: 32,
+      rounds: 5,
+      aggregator: "median",
+      byzantine: 1,
+      seed: 7,
+      dirichletAlpha: 0.5,
+      attack: "sign-flip",
+      roundTimeoutSeconds: 2.5,
+      data: "glyphs",
+      participants: ["node-1", "node-2"],
+      name: "x",
+    },
+    { trustDomain: "a.b", name: "n" },
+    { token: "secret", name: "n" },
+    { ttlSeconds: 1_800, name: "n" },
+  ]);
+});
+
+test("status exits with 4 exactly when something is wrong", async (t) => {
+  let status = fakeStatus();
+  const { socketPath } = await serveNode(t, { status: () => status });
+  const exitWith = async (part: Partial<typeof status>): Promise<number | null> => {
+    status = { ...fakeStatus(), ...part };
+    return (await meshctl(["status", "--json", "--socket", socketPath])).exit;
+  };
+  const node = fakeStatus().node;
+  const health = (severity: "info" | "warning" | "error") => ({
+    health: [{ code: "mesh/few-peers", severity, message: "Few peers." }],
+  });
+  assert.equal(await exitWith(health("info")), 0);
+  assert.equal(await exitWith(health("warning")), 4);
+  assert.equal(await exitWith(health("error")), 4);
+  assert.equal(await exitWith({ node: { ...node, state: "degraded" } }), 4);
+  assert.equal(await exitWith({ node: { ...node, state: "unenrolled" } }), 4);
+  assert.equal(await exitWith({ node: { ...node, state: "starting" } }), 0);
+});
+
+test("a refusal of the daemon exits with 1 and says message and code on standard error", async (t) => {
+  const { socketPath } = await serveNode(t, {
+    createToken: () => {
+      throw new MeshError(
+        "control/not-issuer",
+        "Cannot create a token: no issuer. Ask node-1.\u001b[2J",
+      );
+    },
+  });
+  const result = await meshctl(["token", "create", "--json", "--socket", socketPath]);
+  assert.equal(result.exit, 1);
+  assert.match(
+    result.err,
+    /^error: Cannot create a token: no issuer\. Ask node-1\.·\[2J \[control\/not-issuer\]\n$/,
+  );
+  const json = JSON.parse(result.out) as { schemaVersion: number; error: { code: string } };
+  assert.deepEqual([json.schemaVersion, json.error.code], [1, "control/not-issuer"]);
+});
+
+test("wrong usage exits with 2 before anything is sent", async (t) => {
+  const { socketPath, node } = await serveNode(t);
+  for (const args of [
+    ["dance"],
+    ["status", "--loud"],
+    ["status", "extra"],
+    ["join"],
+    ["init"],
+    ["fl", "start", "--rounds", "0"],
+    ["fl", "start", "--model", "gpt"],
+    ["token", "create", "--ttl", "1w"],
+    ["init", "--trust-domain", "UPPER", "--name", "n"],
+  ]) {
+    const result = await meshctl([...args, "--socket", socketPath]);
+    assert.equal(result.exit, 2, args.join(" "));
+    assert.match(result.err, /^error: /, args.join(" "));
+    assert.equal(result.out, "");
+  }
+  assert.deepEqual(node.calls, []);
+});
+
+test("an unreachable daemon exits with 3 and a next step", async (t) => {
+  const socketPath = socketPathFor(t);
+  const result = await meshctl(["peers", "--socket", socketPath]);
+  assert.equal(result.exit, 3);
+  assert.equal(result.out, "");
+  assert.match(
+    result.err,
+    /^error: Cannot reach the daemon at .* Start meshd.* \[control\/unreachable\]\n$/,
+  );
+});
+
+test("help and version go to standard output and exit with 0", async () => {
+  for (const [args, text] of [
+    [["--help"], /Exit status: 0 ok/],
+    [["fl", "start", "--help"], /--socket <path>/],
+    [["--version"], /^\d+\.\d+\.\d+\n$/],
+  ] as const) {
+    const result = await meshctl(args);
+    assert.deepEqual([result.exit, result.err], [0, ""]);
+    assert.match(result.out, text);
+  }
+});
+
+test("config check hands the file to the daemon's program and its verdict back", async (t) => {
+  if (!existsSync(join(repositoryRoot, "src/cli/meshd.ts"))) {
+    t.skip("src/cli/meshd.ts is absent");
+    return;
+  }
+  const good = await meshctl(["config", "check", "packaging/meshd.yml"]);
+  assert.deepEqual([good.exit, good.err], [0, ""]);
+  const file = join(dirname(socketPathFor(t)), "bad.yml");
+  writeFileSync(file, "mesh: {zone: A}\ncolour: red\n");
+  const bad = await meshctl(["config", "check", file]);
+  assert.equal(bad.exit, 1);
+  assert.match(bad.out + bad.err, /mesh\.zone/);
+  assert.match(bad.out + bad.err, /colour/);
+});
+
+test("the launchers say how to build when nothing is built", async (t) => {
+  for (const name of ["meshd", "meshctl"]) {
+    if (existsSync(join(repositoryRoot, `dist/${name}.mjs`))) {
+      t.diagnostic(`dist/${name}.mjs is built: its launcher is tried by the packaging tests`);
+      continue;
+    }
+    const result = await finished([`bin/${name}`]);
+    assert.deepEqual(
+      [result.exit, result.err],
+      [1, `error: ${name} is not built. Build it with: npm run build\n`],
+    );
+  }
+});

@@ -1,0 +1,180 @@
+// A NodeControl that answers from fixtures, for tests of the API, its client and meshctl.
+
+import type {
+  Beacons,
+  Body,
+  Identity,
+  NodeControl,
+  Peer,
+  Status,
+} from "../../../src/control/index.ts";
+
+export const fixedNowMs = Date.parse("2026-03-01T12:00:00.000Z");
+
+/** A peer in good health; `part` replaces fields. */
+export function fakePeer(name: string, part: Partial<Peer> = {}): Peer {
+  return {
+    name,
+    nodeId: name.padEnd(64, "0"),
+    peerId: `12D3Koo${name}`,
+    spiffeId: `spiffe://mesh.example.org/node/${name}`,
+    state: "alive",
+    connected: true,
+    suite: "Noise_XXhfs_25519+MLKEM768_ChaChaPoly_SHA256",
+    rttMs: 12.34,
+    lossRatio: 0.001,
+    lastBeaconAgeMs: 812,
+    epoch: 2,
+    sequence: 31,
+    addresses: ["/ip4/10.0.0.2/tcp/4001"],
+    lastErrorCode: null,
+    ...part,
+  };
+}
+
+/** A running node with two peers and a task. */
+export function fakeStatus(): Body<Status> {
+  return {
+    node: {
+      state: "running",
+      name: "node-1",
+      nodeId: "a1b2c3d4e5f60718".repeat(4),
+      peerId: "12D3KooWnode1",
+      spiffeId: "spiffe://mesh.example.org/node/node-1",
+      trustDomain: "mesh.example.org",
+      version: "0.1.0",
+      startedAt: "2026-03-01T08:48:00.000Z",
+      epoch: 4,
+      zone: "default",
+      roles: ["issuer"],
+      engine: "native",
+      handshakePolicy: "pq-required",
+      addresses: ["/ip4/10.0.0.1/tcp/4001"],
+      metricsAddress: "127.0.0.1:9464",
+      pid: 4242,
+    },
+    svid: {
+      notBefore: "2026-03-01T08:00:00.000Z",
+      notAfter: "2026-03-02T08:00:00.000Z",
+      renewAt: "2026-03-01T20:00:00.000Z",
+      serialNumber: "0badc0de",
+    },
+    peers: [
+      fakePeer("node-2"),
+      fakePeer("node-3", {
+        state: "suspect",
+        connected: false,
+        suite: null,
+        rttMs: null,
+        lastBeaconAgeMs: 65_000,
+        lastErrorCode: "handshake/timeout",
+      }),
+    ],
+    health: [],
+    learning: {
+      taskId: "task-1",
+      name: "glyphs",
+      state: "running",
+      round: 7,
+      rounds: 20,
+      loss: 0.41234,
+      accuracy: 0.873,
+      aggregator: "nearest-neighbour-mixing",
+      byzantine: 1,
+      attack: "sign-flip",
+      participants: [
+        { nodeId: "a1", name: "node-1" },
+        { nodeId: "a2", name: "node-2" },
+        { nodeId: "a3", name: "node-3" },
+      ],
+      history: [
+        {
+          round: 7,
+          loss: 0.41234,
+          accuracy: 0.873,
+          held: false,
+          rejected: ["node-3"],
+          contributors: 2,
+        },
+      ],
+    },
+    process: { rssBytes: 76_546_048, eventLoopLagP99Ms: 2.1 },
+  };
+}
+
+const beacons: Body<Beacons> = {
+  beacons: [
+    {
+      name: "node-2",
+      nodeId: "b2",
+      epoch: 2,
+      sequence: 31,
+      ageMs: 812,
+      heartbeatIndex: 17,
+      addresses: ["/ip4/10.0.0.2/tcp/4001"],
+      zone: "default",
+      roles: [],
+      neighbours: ["node-1"],
+    },
+  ],
+  counters: { accepted: { state: 3, heartbeat: 40 }, rejected: { "mesh/replayed": 2 } },
+};
+
+const identity: Body<Identity> = {
+  nodeId: "a1",
+  peerId: "12D3KooWnode1",
+  spiffeId: "spiffe://mesh.example.org/node/node-1",
+  trustDomain: "mesh.example.org",
+  ed25519PublicKey: "00".repeat(32),
+  mldsa65PublicKeyDigest: "11".repeat(32),
+  chain: [
+    {
+      subject: "spiffe://mesh.example.org/node/node-1",
+      issuer: "issuer node-1",
+      notBefore: "2026-03-01T08:00:00.000Z",
+      notAfter: "2026-03-02T08:00:00.000Z",
+      serial: "0badc0de",
+    },
+  ],
+  bundle: { sequence: 1, digest: "22".repeat(32), authorities: 1 },
+  isIssuer: true,
+};
+
+/** A node that remembers its calls; `part` replaces methods. */
+export function fakeNode(
+  part: Partial<NodeControl> = {},
+): NodeControl & { readonly calls: unknown[] } {
+  const calls: unknown[] = [];
+  const enrolled = {
+    nodeId: "a1",
+    spiffeId: "spiffe://mesh.example.org/node/node-1",
+    trustDomain: "mesh.example.org",
+  };
+  const { learning, peers } = fakeStatus();
+  return {
+    calls,
+    status: fakeStatus,
+    peers: () => ({ peers }),
+    beacons: () => beacons,
+    identity: () => identity,
+    flStatus: () => ({ learning }),
+    flStart: (request) => {
+      calls.push(request);
+      return { taskId: "task-2" };
+    },
+    flStop: () => ({ taskId: "task-1" }),
+    init: (request) => {
+      calls.push(request);
+      return enrolled;
+    },
+    join: (request) => {
+      calls.push(request);
+      return enrolled;
+    },
+    createToken: (request) => {
+      calls.push(request);
+      return { token: "x0t.secret", expiresAt: "2026-03-01T13:00:00.000Z" };
+    },
+    ...part,
+  };
+}

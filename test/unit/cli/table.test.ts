@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { cell, plainText, renderBar, renderFields, renderTable } from "../../../src/cli/table.ts";
+
+const wide = { colours: false, columns: 120 };
+
+test("columns are aligned left and right under their headings", () => {
+  const table = renderTable(
+    [{ head: "PEER" }, { head: "RTT", align: "right" }, { head: "LAST" }],
+    [
+      [cell("node-1"), cell("1.2 ms"), cell("ok")],
+      [cell("n"), cell("–"), cell("handshake/timeout")],
+    ],
+    wide,
+  );
+  assert.equal(
+    table,
+    [
+      "  PEER       RTT  LAST",
+      "  node-1  1.2 ms  ok",
+      "  n            –  handshake/timeout",
+      "",
+    ].join("\n"),
+  );
+});
+
+test("colours never shift a column", () => {
+  const columns = [{ head: "A" }, { head: "B" }];
+  const rows = [
+    [cell("x", "bad"), cell("y", "good")],
+    [cell("longer"), cell("z")],
+  ];
+  const coloured = renderTable(columns, rows, { colours: true, columns: 80 });
+  assert.match(coloured, /\u001b\[31mx/);
+  assert.equal(
+    coloured.replace(/\u001b\[\d*m/g, "").replace(/ +$/gm, ""),
+    renderTable(columns, rows, wide),
+  );
+});
+
+test("long cells are cut at their column, long lines at the screen", () => {
+  const rows = [[cell("abcdefgh"), cell("ijklmnop")]];
+  assert.match(renderTable([{ head: "A", widthMax: 8 }], rows, wide), /abcdefgh\n/);
+  assert.match(renderTable([{ head: "A", widthMax: 7 }], rows, wide), /abcdef…\n/);
+  for (const columns of [1, 2, 3, 10, 13, 19, 20]) {
+    const lines = renderTable([{ head: "A" }, { head: "B" }], rows, {
+      colours: false,
+      columns,
+    }).split("\n");
+    assert.ok(
+      lines.every((line) => line.length <= columns),
+      String(columns),
+    );
+  }
+  assert.match(
+    renderTable([{ head: "A" }, { head: "B" }], rows, { colours: false, columns: 20 }),
+    /ijklmnop/,
+  );
+});
+
+test("control and direction characters from the network become dots", () => {
+  assert.equal(plainText("a\u001b[2Jb\n\u0007\u009b\u202ec\u2028d\u200b"), "a·[2Jb····c·d·");
+  assert.equal(plainText("ünïcode ✓ 日本"), "ünïcode ✓ 日本");
+});
+
+test("fields are aligned and never cut", () => {
+  const long = "x".repeat(300);
+  assert.equal(
+    renderFields(
+      [
+        ["id", cell(long)],
+        ["zone", cell("a")],
+      ],
+      false,
+    ),
+    `  id    ${long}\n  zone  a\n`,
+  );
+});
+
+test("a bar is empty at 0, full at 1 and stays in its bounds beyond", () => {
+  assert.equal(renderBar(0, 4), "░░░░");
+  assert.equal(renderBar(0.5, 4), "██░░");
+  assert.equal(renderBar(1, 4), "████");
+  assert.equal(renderBar(7, 4), "████");
+  assert.equal(renderBar(-1, 4), "░░░░");
+});

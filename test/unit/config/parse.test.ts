@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { ConfigError, configKeys, configLimits, parseConfig } from "../../../src/config/index.ts";
+
+/** The problems of a text that must be refused, as `path -> line`. */
+function problemsOf(
+  text: string,
+): Map<string, { line: number | null; value: string; hint: string }> {
+  try {
+    parseConfig(text, "test.yml");
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    assert.equal(error.code, "config/invalid");
+    assert.equal(error.problems.length, (error.details["problems"] as string[]).length);
+    return new Map(error.problems.map((problem) => [problem.path, problem]));
+  }
+  return assert.fail(`accepted: ${text}`);
+}
+
+/** `mesh.zone`, `x` -> the YAML that sets it. */
+function yamlOf(path: string, value: string): string {
+  return `${path
+    .split(".")
+    .map((part, depth) => `${"  ".repeat(depth)}${part}:`)
+    .join("\n")} ${value}\n`;
+}
+
+test("an empty file, a file of comments and empty sections give the defaults", () => {
+  const defaults = parseConfig("", "x");
+  assert.equal(defaults.mesh.heartbeatIntervalMs, 1_000);
+  assert.equal(defaults.identity.svidLifetimeMs, 86_400_000);
+  assert.deepEqual(parseConfig("# nothing\n", "x"), defaults);
+  assert.deepEqual(parseConfig("mesh:\n  # zone: a\ntelemetry:\n  log:\n", "x"), defaults);
+});
+
+test("the packaged file holds every key and nothing but defaults", () => {
+  const text = readFileSync(new URL("../../../packaging/meshd.yml", import.meta.url), "utf8");
+  assert.deepEqual(parseConfig(text, "meshd.yml"), parseConfig("", "x"));
+  for (const path of Object.keys(configKeys)) {
+    const name = path.split(".").at(-1)?.replace("[]", "") ?? "";
+    assert.match(text, new RegExp(`(^|[ #-])${name}:`, "m"), path);
+  }
+});
+
+test("the configuration is frozen to its leaves", () => {
+  const config = parseConfig("policy: [{spiffe: unauthenticated, allow: [mesh.join]}]", "x");
+  assert.throws(() => ((config.mesh as { zone: string }).zone = "b"), TypeError);
+  assert.throws(() => (config.policy[0]?.allow as string[]).push("fl.train"), TypeError);
+});
+
+test("all problems are reported at once, with line, value, rule and hint", () => {
+  const found = problemsOf(
+    [
+      "mesh:",
+      "  listne: [a]",
+      "  zone: 5",
+      "  listen: [q, /ip4/1.2.3.4/tcp/1]",
+      "policy:",
+      "  - {spiffe: x, allow: [fly]}",
+      "colour: red",
+      "telemetry: 7",
+      "learning: {csv: {}}",
+    ].join("\n"),
+  );
+  assert.deepEqual([...found.keys()].sort(), [
+    "colour",
+    "learning.csv.file",
+    "learning.csv.label",
+    "mesh.listen[0]",
+    "mesh.listne",
+    "mesh.zone",
+    "policy[0].allow[0]",
+    "policy[0].spiffe",
+    "telemetry",
+  ]);
+  assert.equal(found.get("mesh.zone")?.line, 3);
+  assert.equal(found.get("mesh.zone")?.value, "5");
+  assert.equal(found.get("mesh.listne")?.hint, "did you mean listen");
+  assert.equal(found.get("learning.csv.file")?.value, "missing");
+});
+
+// Each rule on both sides of its edge.
+const edges: readonly [path: string, good: readonly string[], bad: readonly string[]][] = [
+  ["state_dir", ["/", "/a b"], ["relative", "5", '""', '"/a\\0b"']],
+  ["control.socket", [`/${"s".repeat(106)}`], [`/${"s".repeat(107)}`, "run.sock"]],
+  ["mesh.listen", ["[/ip4/0.0.0.0/tcp/0]", "[/ip6/::1/tcp/1]"], ["[]", "/ip4/0.0.0.0/tcp/1", "{}"]],
+  ["mesh.announce", ["[]", "[/dns4/a.example/tcp/1]"], ["[/ip4/1.2.3.4/udp/1]", "[5]"]],
+  ["mesh.bootstrap", ["[]"], [`[${"/ip4/1.2.3.4/tcp/1,".repeat(65)}]`, "null"]],
+  ["mesh.mdns", ["true", "false"], ["yes", "1"]],
+  ["mesh.zone", ["a", "a".repeat(32), "9-"], ["a".repeat(33), "-a", "A", '""']],
+  ["mesh.handshake_policy", ["pq-required", "interop"], ["none"]],
+  ["mesh.heartbeat_interval", ["100ms", "60s", "1m"], ["99ms", "61s", "1", "1 s", "-1s"]],
+  ["mesh.connections_target", ["1", "1024"], ["0", "1025", "1.5", '"8"', ".nan"]],
+  ["crypto.engine", ["auto", "native", "noble"], ["stub", "wasm"]],
+  ["identity.svid_lifetime", ["60s", "90d"], ["59s", "91d"]],
+  ["identity.clock_skew", ["0s", "10m"], ["11m"]],
+  [
+    "policy",
+    [
+      "[]",
+      "[{spiffe: spiffe://a.b/node/*, allow: []}]",
+      "[{spiffe: spiffe://*/**, allow: [control.read]}]",
+    ],
+    [
+      "{}",
+      "[{spiffe: spiffe://a.b/*/x, allow: []}]",
+      "[{spiffe: spiffe://*.b/node/a, allow: []}]",
+      '[{spiffe: "*", allow: []}]',
+      "[{spiffe: spiffe://a/../b, allow: []}]",
+      "[{spiffe: spiffe://a/node/x}]",
+      "[{spiffe: spiffe://a/node/x, allow: [fl.train, fl.train]}]",
+    ],
+  ],
+  ["learning.enabled", ["false"], ["off"]],
+  ["learning.adversary", ["true"], ["on"]],
+  [
+    "learning.csv",
+    ["{file: /a.csv, label: y}"],
+    ["{file: a.csv, label: y}", "{file: /a.csv, label: ''}"],
+  ],
+  [
+    "telemetry.metrics.listen",
+    ["off", "127.0.0.1:0", "'[::1]:65535'", "localhost:9464"],
+    ["9464", ":1", "127.0.0.1:65536", "::1:80", '"off "'],
+  ],
+  ["telemetry.log.level", ["debug", "error"], ["trace"]],
+  ["telemetry.log.format", ["json", "pretty"], ["text"]],
+];
+
+for (const [path, good, bad] of edges) {
+  test(`${path} takes what its rule says and nothing beyond`, () => {
+    for (const value of good) assert.ok(parseConfig(yamlOf(path, value), "x"), value);
+    for (const value of bad) {
+      const found = [...problemsOf(yamlOf(path, value)).keys()];
+      assert.ok(
+        found.every((at) => at === path || at.startsWith(`${path}[`) || at.startsWith(`${path}.`)),
+        `${value}: ${found.join()}`,
+      );
+    }
+  });
+}
+
+test("the edges cover every key that stands by itself", () => {
+  const covered = edges.map(([path]) => path);
+  for (const path of Object.keys(configKeys)) {
+    assert.ok(
+      covered.some((at) => path === at || path.startsWith(`${at}[`) || path.startsWith(`${at}.`)),
+      path,
+    );
+  }
+});
+
+test("a text one byte too long is refused, the longest allowed is read", () => {
+  const comment = (bytes: number): string => `#${"x".repeat(bytes - 1)}`;
+  assert.ok(parseConfig(comment(configLimits.fileBytesMax), "x"));
+  assert.match(
+    problemsOf(comment(configLimits.fileBytesMax + 1)).get("")?.value ?? "",
+    /262145 bytes/,
+  );
+});
+
+test("YAML bombs, repeated keys, odd tags and broken syntax are problems of the file", () => {
+  const bomb = `a: &a [x,x,x,x,x,x,x,x]\nb: &b [${"*a,".repeat(9)}]\nc: [${"*b,".repeat(9)}]`;
+  for (const text of [
+    bomb,
+    "mesh: {}\nmesh: {}",
+    "state_dir: !secret /a",
+    "a: [",
+    "a:\n\t- b",
+    "[".repeat(20_000),
+  ]) {
+    assert.ok(problemsOf(text).has(""), text.slice(0, 20));
+  }
+});
+
+test("a list, a scalar and __proto__ are no configuration", () => {
+  for (const text of ["[]", "5", "text"]) assert.ok(problemsOf(text).has(""), text);
+  assert.ok(problemsOf("__proto__: {state_dir: /x}").has("__proto__"));
+});

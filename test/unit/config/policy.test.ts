@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { configLimits, parseConfig, policyRights } from "../../../src/config/index.ts";
+import { parsePolicy, POLICY_RULES_MAX, RIGHTS } from "../../../src/identity/index.ts";
+
+test("the configuration's rights and limits are the policy's", () => {
+  assert.deepEqual([...policyRights].sort(), [...RIGHTS].sort());
+  assert.equal(configLimits.policyRulesMax, POLICY_RULES_MAX);
+});
+
+test("what the configuration accepts as a pattern, the policy accepts once * is a trust domain", () => {
+  const patterns = [
+    "unauthenticated",
+    "spiffe://*/**",
+    "spiffe://*/node/*",
+    "spiffe://a.b/node/c",
+    "spiffe://a.b",
+  ];
+  for (const spiffe of patterns) {
+    const { policy } = parseConfig(
+      JSON.stringify({ policy: [{ spiffe, allow: ["mesh.join"] }] }),
+      "x",
+    );
+    assert.ok(
+      parsePolicy(policy.map((rule) => ({ ...rule, spiffe: rule.spiffe.replace("//*", "//a.b") }))),
+      spiffe,
+    );
+  }
+});

@@ -1,0 +1,54 @@
+// Token buckets: at the limit and one past it, refill, refund, and what goes when memory is full.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RateLimiter } from "../../../src/mesh/beacons/rate-limiter.ts";
+import type { MonoMs } from "../../../src/ports/index.ts";
+
+const ms = (value: number): MonoMs => value as MonoMs;
+
+test("a bucket gives its burst and not one more, then one per refill", () => {
+  const limiter = new RateLimiter({ burst: 3, perSecond: 2, bucketsMax: 10 });
+  const taken = [0, 0, 0, 0].map((at) => limiter.take("a", ms(at)));
+  assert.deepEqual(taken, [true, true, true, false]);
+  assert.equal(limiter.take("a", ms(499)), false);
+  assert.equal(limiter.take("a", ms(500)), true);
+  assert.equal(limiter.take("b", ms(500)), true);
+});
+
+test("asking takes nothing; an idle bucket fills up to its burst only", () => {
+  const limiter = new RateLimiter({ burst: 1, perSecond: 1, bucketsMax: 10 });
+  for (let i = 0; i < 5; i++) assert.equal(limiter.has("a", ms(0)), true);
+  assert.equal(limiter.take("a", ms(0)), true);
+  assert.equal(limiter.has("a", ms(0)), false);
+  assert.equal(limiter.take("a", ms(60_000)), true);
+  assert.equal(limiter.take("a", ms(60_000)), false);
+});
+
+test("a refund gives one token back, never more than the burst", () => {
+  const limiter = new RateLimiter({ burst: 1, perSecond: 0, bucketsMax: 10 });
+  assert.equal(limiter.take("a", ms(0)), true);
+  limiter.refund("a");
+  limiter.refund("a");
+  assert.equal(limiter.take("a", ms(0)), true);
+  assert.equal(limiter.take("a", ms(0)), false);
+  limiter.refund("unknown");
+  assert.equal(limiter.size, 1);
+});
+
+test("at its limit of buckets the longest unused one goes", () => {
+  const limiter = new RateLimiter({ burst: 1, perSecond: 0, bucketsMax: 2 });
+  limiter.take("a", ms(0));
+  limiter.take("b", ms(0));
+  limiter.has("a", ms(0));
+  limiter.take("c", ms(0));
+  assert.equal(limiter.size, 2);
+  assert.equal(limiter.has("a", ms(0)), false, "used later than b, so kept empty");
+  assert.equal(limiter.has("b", ms(0)), true, "forgotten, so full again");
+});
+
+test("a clock that seems to go back gives nothing", () => {
+  const limiter = new RateLimiter({ burst: 1, perSecond: 1, bucketsMax: 2 });
+  limiter.take("a", ms(5000));
+  assert.equal(limiter.take("a", ms(1000)), false);
+});
