@@ -9,7 +9,9 @@ import { MeshError } from "../foundation/index.ts";
  * @throws MeshError `cli/no-daemon-program`
  */
 export function daemonProgram(): string {
-  const candidates = ["./meshd.mjs", "./meshd.ts"].map((path) => fileURLToPath(new URL(path, import.meta.url)));
+  const candidates = ["./meshd.mjs", "./meshd.ts"].map((path) =>
+    fileURLToPath(new URL(path, import.meta.url)),
+  );
   const found = candidates.find((path) => existsSync(path));
   if (found !== undefined) return found;
   throw new MeshError(

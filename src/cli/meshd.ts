@@ -26,12 +26,21 @@ function readText(file: string): string {
   try {
     const { size } = statSync(file);
     if (size > configLimits.fileBytesMax) {
-      throw new MeshError("config/too-large", `Cannot use '${file}': it has ${size} bytes, at most ${configLimits.fileBytesMax} are allowed.`, { file, size });
+      throw new MeshError(
+        "config/too-large",
+        `Cannot use '${file}': it has ${size} bytes, at most ${configLimits.fileBytesMax} are allowed.`,
+        { file, size },
+      );
     }
     return readFileSync(file, "utf8");
   } catch (cause) {
     if (cause instanceof MeshError) throw cause;
-    throw new MeshError("config/unreadable", `Cannot read the configuration '${file}': ${errorMessage(cause)}. Name another file with --config.`, { file }, { cause });
+    throw new MeshError(
+      "config/unreadable",
+      `Cannot read the configuration '${file}': ${errorMessage(cause)}. Name another file with --config.`,
+      { file },
+      { cause },
+    );
   }
 }
 
@@ -39,7 +48,8 @@ function readText(file: string): string {
 function fail(error: unknown): never {
   const code = errorCode(error);
   process.stderr.write(`meshd: ${errorMessage(error)} [${code}]\n`);
-  if (code === "internal/unexpected" && error instanceof Error) process.stderr.write(`${error.stack ?? ""}\n`);
+  if (code === "internal/unexpected" && error instanceof Error)
+    process.stderr.write(`${error.stack ?? ""}\n`);
   process.exit(statusOfError(code).exit);
 }
 
@@ -57,7 +67,9 @@ async function run(configFile: string): Promise<void> {
     try {
       node.reload(readConfig(configFile));
     } catch (error) {
-      process.stderr.write(`meshd: the configuration stays as it was: ${errorMessage(error)} [${errorCode(error)}]\n`);
+      process.stderr.write(
+        `meshd: the configuration stays as it was: ${errorMessage(error)} [${errorCode(error)}]\n`,
+      );
     }
   });
   try {

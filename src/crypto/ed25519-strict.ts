@@ -20,7 +20,7 @@ const SMALL_ORDER_Y: readonly Uint8Array[] = [
 /** True for 32 bytes whose y is below 2^255 - 19 and does not belong to a point of small order. */
 export function isStrictEd25519Key(publicKey: Uint8Array): boolean {
   if (publicKey.length !== ED25519.publicKeyBytes) return false;
-  const y = publicKey.slice();
+  const y = new Uint8Array(publicKey);
   y[31] = (y[31] ?? 0) & 0x7f;
   return isBelowFieldPrime(y) && !SMALL_ORDER_Y.some((weak) => equalBytes(weak, y));
 }

@@ -124,7 +124,7 @@ function mlDsaSigner(seed: Uint8Array, random: Random): MlDsaSigner {
 const nobleEd25519: Ed25519 = {
   signer(seed) {
     requireLength("an Ed25519 seed", seed, ED25519.seedBytes);
-    return ed25519Signer(seed.slice());
+    return ed25519Signer(new Uint8Array(seed));
   },
   verify(publicKey, message, signature) {
     if (signature.length !== ED25519.signatureBytes || !isStrictEd25519Key(publicKey)) return false;

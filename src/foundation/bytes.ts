@@ -41,7 +41,7 @@ export function toBase64Url(bytes: Uint8Array): string {
  * @throws SyntaxError on padding, a foreign character, or padding bits that are not zero
  */
 export function fromBase64Url(text: string): Uint8Array {
-  if (text.includes("=")) throw new SyntaxError("base64url without padding has no '='");
+  if (!/^[A-Za-z0-9_-]*$/.test(text)) throw new SyntaxError("not base64url without padding");
   const padded = text.padEnd(Math.ceil(text.length / 4) * 4, "=");
   return Uint8Array.fromBase64(padded, { alphabet: "base64url", lastChunkHandling: "strict" });
 }

@@ -29,13 +29,12 @@ import { bundleDigest, describeCertificate, type NodeKeys } from "../identity/in
 import type { MemberView } from "../mesh/index.ts";
 import { Network } from "../adapters/libp2p/network.ts";
 import { systemClock } from "../adapters/clock.ts";
-import type { Build } from "./create-node.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { Member } from "./member.ts";
 
 export interface SurfaceParts {
   readonly config: Config;
-  readonly build: Build;
+  readonly version: string;
   readonly prom: PromMeter;
   readonly process: ProcessMeter;
   readonly lifecycle: Lifecycle;
@@ -58,7 +57,7 @@ export class ControlSurface implements NodeControl {
   }
 
   status(): Body<Status> {
-    const { config, build, lifecycle, epoch, engine, keys, process: meter } = this.#parts;
+    const { config, version, lifecycle, epoch, engine, keys, process: meter } = this.#parts;
     const { member, state } = lifecycle;
     const identity = member?.svid.identity;
     const health = this.#health();
@@ -72,7 +71,7 @@ export class ControlSurface implements NodeControl {
         peerId: this.#peerId(),
         spiffeId: identity?.spiffeId ?? null,
         trustDomain: identity?.trustDomain ?? null,
-        version: build.version,
+        version,
         startedAt: this.#startedAt,
         epoch,
         zone: config.mesh.zone,
@@ -113,7 +112,9 @@ export class ControlSurface implements NodeControl {
           addresses: [...view.addresses],
           zone: view.zone,
           roles: [...view.roles],
-          neighbours: links.flatMap(({ a, b }) => (a === view.nodeId ? [nameOf(b)] : b === view.nodeId ? [nameOf(a)] : [])),
+          neighbours: links.flatMap(({ a, b }) =>
+            a === view.nodeId ? [nameOf(b)] : b === view.nodeId ? [nameOf(a)] : [],
+          ),
         })) ?? [],
       counters: {
         accepted: this.#counts("meshd_mesh_beacons_accepted_total", "kind"),
@@ -133,11 +134,12 @@ export class ControlSurface implements NodeControl {
       trustDomain: identity?.trustDomain ?? null,
       ed25519PublicKey: toHex(keys.ed25519.publicKey),
       mldsa65PublicKeyDigest: toHex(engine.sha256(keys.mldsa65.publicKey)),
-      chain: identity?.chain.map(describeCertificate).map(({ notBeforeMs, notAfterMs, ...names }) => ({
-        ...names,
-        notBefore: isoTime(notBeforeMs),
-        notAfter: isoTime(notAfterMs),
-      })) ?? [],
+      chain:
+        identity?.chain.map(describeCertificate).map(({ notBeforeMs, notAfterMs, ...names }) => ({
+          ...names,
+          notBefore: isoTime(notBeforeMs),
+          notAfter: isoTime(notAfterMs),
+        })) ?? [],
       bundle:
         member === undefined
           ? null
@@ -178,7 +180,10 @@ export class ControlSurface implements NodeControl {
   readiness(): Readiness {
     const { lifecycle } = this.#parts;
     const errors = this.#health().filter(({ severity }) => severity === "error");
-    const reasons = [...(lifecycle.state === "running" ? [] : [`node/${lifecycle.state}`]), ...errors.map(({ code }) => code)];
+    const reasons = [
+      ...(lifecycle.state === "running" ? [] : [`node/${lifecycle.state}`]),
+      ...errors.map(({ code }) => code),
+    ];
     return { ready: reasons.length === 0, reasons };
   }
 
@@ -195,17 +200,30 @@ export class ControlSurface implements NodeControl {
     const { config, lifecycle, process: meter } = this.#parts;
     const { member, problem, state } = lifecycle;
     const health: Health[] = [];
-    if (problem !== undefined) health.push({ code: problem.code, severity: "error", message: problem.message });
+    if (problem !== undefined)
+      health.push({ code: problem.code, severity: "error", message: problem.message });
     if (state === "unenrolled" && problem === undefined) {
-      health.push({ code: "node/unenrolled", severity: "warning", message: "In no mesh yet: run meshctl init or meshctl join." });
+      health.push({
+        code: "node/unenrolled",
+        severity: "warning",
+        message: "In no mesh yet: run meshctl init or meshctl join.",
+      });
     }
     if (member !== undefined) health.push(...memberHealth(member));
     if (config.learning.adversary) {
-      health.push({ code: "learning/adversary", severity: "info", message: "Lab only: this node poisons its updates when a task asks for it." });
+      health.push({
+        code: "learning/adversary",
+        severity: "info",
+        message: "Lab only: this node poisons its updates when a task asks for it.",
+      });
     }
     const { eventLoopLagP99Ms } = meter.read();
     if (eventLoopLagP99Ms > LAG_OBJECTIVE_MS) {
-      health.push({ code: "node/slow", severity: "info", message: `The event loop lags ${Math.round(eventLoopLagP99Ms)} ms (p99): this host is overloaded.` });
+      health.push({
+        code: "node/slow",
+        severity: "info",
+        message: `The event loop lags ${Math.round(eventLoopLagP99Ms)} ms (p99): this host is overloaded.`,
+      });
     }
     return health;
   }
@@ -214,22 +232,40 @@ export class ControlSurface implements NodeControl {
 function memberHealth(member: Member): Health[] {
   const health: Health[] = [];
   const svid = member.svid.health(systemClock.now().wallMs);
-  if (svid === "expired") health.push({ code: "identity/expired", severity: "error", message: "The SVID has expired: no peer accepts it. Check the issuers." });
+  if (svid === "expired")
+    health.push({
+      code: "identity/expired",
+      severity: "error",
+      message: "The SVID has expired: no peer accepts it. Check the issuers.",
+    });
   const members = member.mesh.members();
   const quarantined = members.filter(({ state }) => state === "quarantined");
   if (quarantined.length > 0) {
-    health.push({ code: "mesh/quarantined", severity: "warning", message: `${quarantined.length} member(s) proven to equivocate: see meshctl peers.` });
+    health.push({
+      code: "mesh/quarantined",
+      severity: "warning",
+      message: `${quarantined.length} member(s) proven to equivocate: see meshctl peers.`,
+    });
   }
   const others = members.filter(({ state }) => state !== "left" && state !== "dead");
   if (others.length > 0 && !others.some(({ connected }) => connected)) {
-    health.push({ code: "mesh/isolated", severity: "warning", message: "No peer is connected although members are known: check the network." });
+    health.push({
+      code: "mesh/isolated",
+      severity: "warning",
+      message: "No peer is connected although members are known: check the network.",
+    });
   }
   return health;
 }
 
 function svidOf({ svid }: Member): NonNullable<Status["svid"]> {
   const { notBeforeMs, notAfterMs, serialNumber } = svid.identity;
-  return { notBefore: isoTime(notBeforeMs), notAfter: isoTime(notAfterMs), renewAt: isoTime(svid.renewAtMs), serialNumber };
+  return {
+    notBefore: isoTime(notBeforeMs),
+    notAfter: isoTime(notAfterMs),
+    renewAt: isoTime(svid.renewAtMs),
+    serialNumber,
+  };
 }
 
 function peerOf(member: Member, view: MemberView): Peer {

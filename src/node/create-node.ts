@@ -16,7 +16,14 @@ import { type ProcessMeter, startProcessMeter } from "../adapters/telemetry/proc
 import { createPromMeter, type PromMeter } from "../adapters/telemetry/prom-meter.ts";
 import { type Config, configDifference } from "../config/index.ts";
 import { createControlApp } from "../control/index.ts";
-import { createNobleEngine, type CryptoEngine, cryptoMetrics, pairwiseCheck, selectEngine, selfTest } from "../crypto/index.ts";
+import {
+  createNobleEngine,
+  type CryptoEngine,
+  cryptoMetrics,
+  pairwiseCheck,
+  selectEngine,
+  selfTest,
+} from "../crypto/index.ts";
 import { errorCode, errorMessage } from "../foundation/index.ts";
 import { handshakeMetrics } from "../handshake/index.ts";
 import { identityMetrics, type NodeKeys, nodeKeysFromSeeds } from "../identity/index.ts";
@@ -63,10 +70,30 @@ export function createNode(config: Config, build: Build): MeshNode {
   const epoch = store.nextEpoch(systemClock.now().wallMs);
   const process = startProcessMeter(prom, { version: build.version, engine: engine.name });
   const lifecycle = new Lifecycle(
-    { engine, random: systemRandom, clock: systemClock, logger, meter: prom.meter, store, keyFiles, keys },
+    {
+      engine,
+      random: systemRandom,
+      clock: systemClock,
+      logger,
+      meter: prom.meter,
+      store,
+      keyFiles,
+      keys,
+    },
     { config, epoch, version: build.version },
   );
-  return new Daemon({ config, build, logger, prom, process, store, lifecycle, keys, engine, epoch });
+  return new Daemon({
+    config,
+    build,
+    logger,
+    prom,
+    process,
+    store,
+    lifecycle,
+    keys,
+    engine,
+    epoch,
+  });
 }
 
 function testedEngine(config: Config, { meter }: PromMeter): CryptoEngine {
@@ -77,7 +104,10 @@ function testedEngine(config: Config, { meter }: PromMeter): CryptoEngine {
 }
 
 function ownKeys(engine: CryptoEngine, keyFiles: KeyFiles): NodeKeys {
-  const keys = nodeKeysFromSeeds(engine, { ed25519: keyFiles.seed("ed25519"), mldsa65: keyFiles.seed("ml-dsa-65") });
+  const keys = nodeKeysFromSeeds(engine, {
+    ed25519: keyFiles.seed("ed25519"),
+    mldsa65: keyFiles.seed("ml-dsa-65"),
+  });
   pairwiseCheck(engine, { ed25519: keys.ed25519, mlDsa65: keys.mldsa65 });
   return keys;
 }
@@ -108,15 +138,29 @@ class Daemon implements MeshNode {
 
   async start(): Promise<void> {
     const { config, logger, lifecycle, build, engine, epoch } = this.#parts;
-    const surface = new ControlSurface(this.#parts, () => this.#metricsAddress);
+    const surface = new ControlSurface(
+      { ...this.#parts, version: build.version },
+      () => this.#metricsAddress,
+    );
     await this.#startMetrics(surface);
     const app = createControlApp(surface, (error) =>
-      logger.error({ code: errorCode(error), error: errorMessage(error) }, "control request failed"),
+      logger.error(
+        { code: errorCode(error), error: errorMessage(error) },
+        "control request failed",
+      ),
     );
     this.#servers.push(await startControlServer({ app, socketPath: config.control.socket }));
     await lifecycle.start();
     logger.info(
-      { version: build.version, commit: build.commit, engine: engine.name, epoch, state: lifecycle.state, socket: config.control.socket, metrics: this.#metricsAddress },
+      {
+        version: build.version,
+        commit: build.commit,
+        engine: engine.name,
+        epoch,
+        state: lifecycle.state,
+        socket: config.control.socket,
+        metrics: this.#metricsAddress,
+      },
       "meshd started",
     );
   }
@@ -132,7 +176,11 @@ class Daemon implements MeshNode {
     logger.setLevel(config.telemetry.log.level);
     lifecycle.reload(config);
     this.#config = config;
-    if (restart.length > 0) logger.warn({ code: "config/restart-needed", keys: restart }, "changed keys take effect at the next start");
+    if (restart.length > 0)
+      logger.warn(
+        { code: "config/restart-needed", keys: restart },
+        "changed keys take effect at the next start",
+      );
     logger.info({ keys: reload }, "configuration reloaded");
   }
 
@@ -142,7 +190,12 @@ class Daemon implements MeshNode {
     const { config, prom } = this.#parts;
     const { listen } = config.telemetry.metrics;
     if (listen === "off") return;
-    const server = await startMetricsServer({ ...listen, metrics: prom, live: () => true, ready: () => surface.readiness() });
+    const server = await startMetricsServer({
+      ...listen,
+      metrics: prom,
+      live: () => true,
+      ready: () => surface.readiness(),
+    });
     this.#metricsAddress = server.address;
     this.#servers.push(server);
   }

@@ -37,22 +37,49 @@ export class Issuing implements IssuingParts {
     this.#root = root;
     this.issuer = issuer;
     this.names = deps.store.names;
-    this.ledger = new TokenLedger({ engine: deps.engine, random: deps.random, store: deps.store.tokens });
+    this.ledger = new TokenLedger({
+      engine: deps.engine,
+      random: deps.random,
+      store: deps.store.tokens,
+    });
   }
 
   /**
    * Makes a trust domain: root and first intermediate, kept on disk, and the SVID of this node.
    * A crash in between leaves a root without members: `init` again makes another.
    */
-  static create(deps: IssuingDeps, keys: NodeKeys, options: { trustDomain: string; name: string; svidLifetimeMs: number }): Issuing {
+  static create(
+    deps: IssuingDeps,
+    keys: NodeKeys,
+    options: { trustDomain: string; name: string; svidLifetimeMs: number },
+  ): Issuing {
     const { engine, random, clock, store, keyFiles } = deps;
     const rootSigner = engine.mlDsa65.signer(keyFiles.seed("root"));
-    const root = createRoot({ engine, random, rootSigner }, { trustDomain: options.trustDomain, nowMs: clock.now().wallMs });
-    const issuing = new Issuing(deps, new Issuer({ engine, random, rootSigner }, { trustDomain: options.trustDomain, root, ...lifetimes(options.svidLifetimeMs) }), root);
+    const root = createRoot(
+      { engine, random, rootSigner },
+      { trustDomain: options.trustDomain, nowMs: clock.now().wallMs },
+    );
+    const issuing = new Issuing(
+      deps,
+      new Issuer(
+        { engine, random, rootSigner },
+        { trustDomain: options.trustDomain, root, ...lifetimes(options.svidLifetimeMs) },
+      ),
+      root,
+    );
     store.names.claim(options.name, keys.nodeId);
     const chain = issuing.issueTo(keys, options.name);
-    const bundle: TrustBundle = { trustDomain: options.trustDomain, sequence: 1, authorities: [root] };
-    store.saveCredential({ trustDomain: options.trustDomain, name: options.name, bundle: bundleToJson(bundle), chain });
+    const bundle: TrustBundle = {
+      trustDomain: options.trustDomain,
+      sequence: 1,
+      authorities: [root],
+    };
+    store.saveCredential({
+      trustDomain: options.trustDomain,
+      name: options.name,
+      bundle: bundleToJson(bundle),
+      chain,
+    });
     return issuing;
   }
 
@@ -63,8 +90,14 @@ export class Issuing implements IssuingParts {
     if (stored === undefined) return undefined;
     const { root, intermediate: certificate } = stored;
     const rootSigner = engine.mlDsa65.signer(keyFiles.seed("root"));
-    const intermediate = certificate && { certificate, seed: keyFiles.seed(seedName(engine, certificate)) };
-    const issuer = new Issuer({ engine, random, rootSigner }, { trustDomain, root, ...(intermediate && { intermediate }), ...lifetimes(svidLifetimeMs) });
+    const intermediate = certificate && {
+      certificate,
+      seed: keyFiles.seed(seedName(engine, certificate)),
+    };
+    const issuer = new Issuer(
+      { engine, random, rootSigner },
+      { trustDomain, root, ...(intermediate && { intermediate }), ...lifetimes(svidLifetimeMs) },
+    );
     return new Issuing(deps, issuer, root);
   }
 
@@ -72,7 +105,12 @@ export class Issuing implements IssuingParts {
   issueTo({ ed25519, mldsa65 }: NodeKeys, name: string): Uint8Array[] {
     const nowMs = this.#deps.clock.now().wallMs;
     this.keepIntermediate(nowMs);
-    return this.issuer.issueNodeSvid({ name, ed25519: ed25519.publicKey, mldsa65: mldsa65.publicKey, nowMs });
+    return this.issuer.issueNodeSvid({
+      name,
+      ed25519: ed25519.publicKey,
+      mldsa65: mldsa65.publicKey,
+      nowMs,
+    });
   }
 
   /** Renews the intermediate when half of its life is over; its seed is on disk before its certificate is. */
@@ -93,6 +131,12 @@ function seedName(engine: CryptoEngine, certificate: Uint8Array): `intermediate-
 }
 
 /** Long SVID lives need a longer-lived intermediate: it must outlast them twice. */
-function lifetimes(svidLifetimeMs: number): { svidLifetimeMs: number; intermediateLifetimeMs: number } {
-  return { svidLifetimeMs, intermediateLifetimeMs: Math.max(INTERMEDIATE_LIFETIME_MS, 2 * svidLifetimeMs) };
+function lifetimes(svidLifetimeMs: number): {
+  svidLifetimeMs: number;
+  intermediateLifetimeMs: number;
+} {
+  return {
+    svidLifetimeMs,
+    intermediateLifetimeMs: Math.max(INTERMEDIATE_LIFETIME_MS, 2 * svidLifetimeMs),
+  };
 }

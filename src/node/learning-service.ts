@@ -7,7 +7,14 @@ import type { StateStore, StoredTask } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type { FlStartRequest, LearningStatus as LearningView } from "../control/index.ts";
 import type { CryptoEngine, MlDsaSigner } from "../crypto/index.ts";
-import { errorCode, errorMessage, isMeshError, MeshError, refuse, type Result } from "../foundation/index.ts";
+import {
+  errorCode,
+  errorMessage,
+  isMeshError,
+  MeshError,
+  refuse,
+  type Result,
+} from "../foundation/index.ts";
 import type { AuthenticatedPeer } from "../handshake/index.ts";
 import type { NodeId, PeerIdentity, Right } from "../identity/index.ts";
 import {
@@ -58,7 +65,10 @@ export class LearningService {
   #waiting: { readonly task: SignedTask; readonly bytes: Uint8Array } | undefined;
   #stopped = false;
 
-  constructor(deps: LearningServiceDeps, options: { readonly learning: Config["learning"]; readonly zone: string }) {
+  constructor(
+    deps: LearningServiceDeps,
+    options: { readonly learning: Config["learning"]; readonly zone: string },
+  ) {
     this.#deps = deps;
     this.#config = options.learning;
     this.#zone = options.zone;
@@ -68,14 +78,21 @@ export class LearningService {
   async start(): Promise<void> {
     const { network, store } = this.#deps;
     network.subscribe(this.#topic(), (from, bytes) => this.#gossiped(from, bytes));
-    await network.serve(TASK_PROTOCOL, { requestBytesMax: TASK_BYTES_MAX, streamsPerPeerMax: 2 }, async (peer, bytes) => {
-      const from = this.#requireRight(peer, "fl.coordinate");
-      const accepted = await this.#accept(bytes, from.nodeId);
-      if (!accepted.ok) throw new MeshError(accepted.code, accepted.detail ?? accepted.code);
-      return new Uint8Array(0);
-    });
-    await network.serve(PULL_PROTOCOL, { requestBytesMax: PULL_REQUEST_BYTES_MAX, streamsPerPeerMax: PULLS_PER_PEER_MAX }, (peer, request, signal) =>
-      TaskRun.answerPull(this.#runs, this.#requireRight(peer, "fl.train"), request, signal),
+    await network.serve(
+      TASK_PROTOCOL,
+      { requestBytesMax: TASK_BYTES_MAX, streamsPerPeerMax: 2 },
+      async (peer, bytes) => {
+        const from = this.#requireRight(peer, "fl.coordinate");
+        const accepted = await this.#accept(bytes, from.nodeId);
+        if (!accepted.ok) throw new MeshError(accepted.code, accepted.detail ?? accepted.code);
+        return new Uint8Array(0);
+      },
+    );
+    await network.serve(
+      PULL_PROTOCOL,
+      { requestBytesMax: PULL_REQUEST_BYTES_MAX, streamsPerPeerMax: PULLS_PER_PEER_MAX },
+      (peer, request, signal) =>
+        TaskRun.answerPull(this.#runs, this.#requireRight(peer, "fl.train"), request, signal),
     );
     this.#resume(store.latestTask());
   }
@@ -92,7 +109,9 @@ export class LearningService {
     if (run !== undefined) return run.view(this.#nameOf);
     const stored = this.#deps.store.latestTask();
     const decoded = stored === undefined ? undefined : decodeSignedTask(stored.signed);
-    return stored === undefined || decoded?.ok !== true ? null : TaskRun.storedView(stored, decoded.value.manifest, this.#nameOf);
+    return stored === undefined || decoded?.ok !== true
+      ? null
+      : TaskRun.storedView(stored, decoded.value.manifest, this.#nameOf);
   }
 
   /**
@@ -101,12 +120,22 @@ export class LearningService {
    */
   async begin(request: FlStartRequest): Promise<string> {
     const { clock, signer, self, logger, network } = this.#deps;
-    if (!this.#config.enabled) throw new MeshError("control/disabled", "Learning is off on this node. Set learning.enabled to true.");
+    if (!this.#config.enabled)
+      throw new MeshError(
+        "control/disabled",
+        "Learning is off on this node. Set learning.enabled to true.",
+      );
     if (!this.#deps.allows(self.spiffeId, "fl.coordinate")) {
-      throw new MeshError("control/disabled", `The policy does not give ${self.spiffeId} the right fl.coordinate. Add it to the policy.`);
+      throw new MeshError(
+        "control/disabled",
+        `The policy does not give ${self.spiffeId} the right fl.coordinate. Add it to the policy.`,
+      );
     }
     if (this.#current !== undefined) {
-      throw new MeshError("control/task-running", `Task '${this.#current.task.taskId}' is running. Wait for it or run meshctl fl stop.`);
+      throw new MeshError(
+        "control/task-running",
+        `Task '${this.#current.task.taskId}' is running. Wait for it or run meshctl fl stop.`,
+      );
     }
     const manifest = manifestOf(request, {
       self,
@@ -117,13 +146,22 @@ export class LearningService {
     });
     const bytes = signTask(signer, manifest);
     const accepted = await this.#accept(bytes, self.nodeId);
-    if (!accepted.ok) throw new MeshError(accepted.code, `Cannot start the task: ${accepted.detail ?? accepted.code}.`);
+    if (!accepted.ok)
+      throw new MeshError(
+        accepted.code,
+        `Cannot start the task: ${accepted.detail ?? accepted.code}.`,
+      );
     await network.publish(this.#topic(), bytes);
     for (const nodeId of manifest.participants) {
       if (nodeId === self.nodeId) continue;
-      network.request(nodeId as NodeId, TASK_PROTOCOL, bytes, { timeoutMs: 5_000, responseBytesMax: 16 }).catch((error: unknown) => {
-        logger.debug({ code: errorCode(error), nodeId }, "task not delivered directly; gossip may bring it");
-      });
+      network
+        .request(nodeId as NodeId, TASK_PROTOCOL, bytes, { timeoutMs: 5_000, responseBytesMax: 16 })
+        .catch((error: unknown) => {
+          logger.debug(
+            { code: errorCode(error), nodeId },
+            "task not delivered directly; gossip may bring it",
+          );
+        });
     }
     return manifest.taskId;
   }
@@ -151,7 +189,8 @@ export class LearningService {
       : (this.#deps.identities.lookup(nodeId as NodeId)?.name ?? nodeId.slice(0, 12));
 
   #requireRight(peer: AuthenticatedPeer, right: Right): PeerIdentity {
-    if (peer.kind === "svid" && this.#deps.allows(peer.identity.spiffeId, right)) return peer.identity;
+    if (peer.kind === "svid" && this.#deps.allows(peer.identity.spiffeId, right))
+      return peer.identity;
     throw new MeshError("learning/not-allowed", `The peer has not the right ${right}.`);
   }
 
@@ -159,26 +198,33 @@ export class LearningService {
     const accepted = await this.#accept(bytes, from);
     if (accepted.ok) return "accept";
     this.#deps.logger.debug({ code: accepted.code, from }, "task refused");
-    return accepted.code === "learning/unknown-creator" || accepted.code === "learning/old-task" ? "ignore" : "reject";
+    return accepted.code === "learning/unknown-creator" || accepted.code === "learning/old-task"
+      ? "ignore"
+      : "reject";
   }
 
   /** Checks a signed task, cheapest first, and runs or queues it when this node takes part. */
   async #accept(bytes: Uint8Array, from: NodeId): Promise<Result<undefined, string>> {
     const { engine, identities, self } = this.#deps;
-    if (!this.#config.enabled || this.#stopped) return refuse("learning/old-task", "learning is off here");
+    if (!this.#config.enabled || this.#stopped)
+      return refuse("learning/old-task", "learning is off here");
     const decoded = decodeSignedTask(bytes);
     if (!decoded.ok) return decoded;
     const { manifest } = decoded.value;
     if (manifest.trustDomain !== self.trustDomain) return refuse("learning/wrong-domain");
     if (this.#runs.has(manifest.taskId)) return { ok: true, value: undefined };
     const latest = this.#deps.store.latestTask();
-    if (latest?.taskId === manifest.taskId || manifest.createdAtMs < this.#newestCreatedAt()) return refuse("learning/old-task");
+    if (latest?.taskId === manifest.taskId || manifest.createdAtMs < this.#newestCreatedAt())
+      return refuse("learning/old-task");
     const creatorId = manifest.createdBy as NodeId;
-    if (creatorId !== self.nodeId && identities.lookup(creatorId) === undefined) await identities.fetch(creatorId, from);
+    if (creatorId !== self.nodeId && identities.lookup(creatorId) === undefined)
+      await identities.fetch(creatorId, from);
     const creator = creatorId === self.nodeId ? self : identities.lookup(creatorId);
     if (creator === undefined) return refuse("learning/unknown-creator");
-    if (!this.#deps.allows(creator.spiffeId, "fl.coordinate")) return refuse("learning/not-allowed", creator.spiffeId);
-    if (!verifySignedTask(engine.mlDsa65, creator.mldsa65, decoded.value)) return refuse("learning/bad-signature");
+    if (!this.#deps.allows(creator.spiffeId, "fl.coordinate"))
+      return refuse("learning/not-allowed", creator.spiffeId);
+    if (!verifySignedTask(engine.mlDsa65, creator.mldsa65, decoded.value))
+      return refuse("learning/bad-signature");
     if (manifest.participants.includes(self.nodeId)) this.#enqueue(decoded.value, bytes);
     return { ok: true, value: undefined };
   }
@@ -190,7 +236,8 @@ export class LearningService {
   #enqueue(task: SignedTask, bytes: Uint8Array): void {
     if (this.#runs.has(task.manifest.taskId)) return;
     if (this.#current !== undefined) {
-      if ((this.#waiting?.task.manifest.createdAtMs ?? 0) < task.manifest.createdAtMs) this.#waiting = { task, bytes };
+      if ((this.#waiting?.task.manifest.createdAtMs ?? 0) < task.manifest.createdAtMs)
+        this.#waiting = { task, bytes };
       return;
     }
     this.#run(task.manifest, bytes, undefined);
@@ -220,10 +267,22 @@ export class LearningService {
         if (this.#runs.size <= ENDED_KEPT) break;
         this.#runs.delete(id);
       }
-      logger.info({ taskId: task.taskId, rounds: task.rounds, participants: task.participants.length, aggregator: task.aggregator, byzantine: task.byzantine }, "training task started");
+      logger.info(
+        {
+          taskId: task.taskId,
+          rounds: task.rounds,
+          participants: task.participants.length,
+          aggregator: task.aggregator,
+          byzantine: task.byzantine,
+        },
+        "training task started",
+      );
     } catch (error) {
       if (!isMeshError(error)) throw error;
-      logger.error({ code: error.code, taskId: task.taskId, error: errorMessage(error) }, "training task refused");
+      logger.error(
+        { code: error.code, taskId: task.taskId, error: errorMessage(error) },
+        "training task refused",
+      );
     }
   }
 

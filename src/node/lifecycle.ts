@@ -2,7 +2,14 @@
 
 import { joinMesh } from "../adapters/libp2p/join-client.ts";
 import type { ControlErrorCode } from "../control/index.ts";
-import { type Body, type Enrolled, type InitRequest, type JoinRequest, type Token, type TokenRequest } from "../control/index.ts";
+import {
+  type Body,
+  type Enrolled,
+  type InitRequest,
+  type JoinRequest,
+  type Token,
+  type TokenRequest,
+} from "../control/index.ts";
 import { errorCode, errorMessage, isMeshError, MeshError } from "../foundation/index.ts";
 import { bundleDigest, bundleToJson, checkJoinToken, parseJoinToken } from "../identity/index.ts";
 import { hostname } from "node:os";
@@ -56,7 +63,10 @@ export class Lifecycle {
       if (!isMeshError(error) || !CREDENTIAL_PROBLEMS.has(error.code)) throw error;
       this.#problem = error;
       this.#state = "unenrolled";
-      this.#deps.logger.error({ code: error.code, error: error.message }, "the stored credential cannot be used");
+      this.#deps.logger.error(
+        { code: error.code, error: error.message },
+        "the stored credential cannot be used",
+      );
     }
   }
 
@@ -73,23 +83,46 @@ export class Lifecycle {
   /** Makes a trust domain with this host as its root and first node. */
   async init({ trustDomain, name }: InitRequest): Promise<Body<Enrolled>> {
     this.#requireUnenrolled();
-    Issuing.create(this.#deps, this.#deps.keys, { trustDomain, name, svidLifetimeMs: this.#options.config.identity.svidLifetimeMs });
+    Issuing.create(this.#deps, this.#deps.keys, {
+      trustDomain,
+      name,
+      svidLifetimeMs: this.#options.config.identity.svidLifetimeMs,
+    });
     this.#deps.logger.info({ trustDomain, name }, "trust domain made");
     return this.#enrolled();
   }
 
   /** Joins a trust domain with a one-time token. */
-  async join({ token: text, name = hostname().split(".")[0] ?? "node" }: JoinRequest): Promise<Body<Enrolled>> {
+  async join({
+    token: text,
+    name = hostname().split(".")[0] ?? "node",
+  }: JoinRequest): Promise<Body<Enrolled>> {
     this.#requireUnenrolled();
     const { store, keyFiles, clock, logger } = this.#deps;
     const token = parseJoinToken(text);
-    if (!token.ok) throw new MeshError(token.code, "This is no join token, or it was damaged while it was copied. Copy it again whole: it begins with x0t1.");
+    if (!token.ok)
+      throw new MeshError(
+        token.code,
+        "This is no join token, or it was damaged while it was copied. Copy it again whole: it begins with x0t1.",
+      );
     const usable = checkJoinToken(token.value, clock.now().wallMs, store.credential()?.trustDomain);
-    if (!usable.ok) throw new MeshError(usable.code, TOKEN_MESSAGES[usable.code], { trustDomain: token.value.trustDomain });
+    if (!usable.ok)
+      throw new MeshError(usable.code, TOKEN_MESSAGES[usable.code], {
+        trustDomain: token.value.trustDomain,
+      });
     this.#state = "starting";
     try {
-      const { identity, bundle } = await joinMesh({ ...this.#deps, ed25519Seed: keyFiles.seed("ed25519") }, token.value, name);
-      store.saveCredential({ trustDomain: identity.trustDomain, name: identity.name, bundle: bundleToJson(bundle), chain: identity.chain });
+      const { identity, bundle } = await joinMesh(
+        { ...this.#deps, ed25519Seed: keyFiles.seed("ed25519") },
+        token.value,
+        name,
+      );
+      store.saveCredential({
+        trustDomain: identity.trustDomain,
+        name: identity.name,
+        bundle: bundleToJson(bundle),
+        chain: identity.chain,
+      });
       logger.info({ trustDomain: identity.trustDomain, name }, "joined with a token");
       store.rememberAddresses(token.value.addresses);
       return await this.#enrolled();
@@ -104,7 +137,10 @@ export class Lifecycle {
     const member = this.#requireMember();
     const { engine, clock } = this.#deps;
     if (this.#issuing === undefined) {
-      throw new MeshError<ControlErrorCode>("control/not-issuer", "This node issues no credentials. Run the command on an issuer: meshctl peers shows the roles.");
+      throw new MeshError<ControlErrorCode>(
+        "control/not-issuer",
+        "This node issues no credentials. Run the command on an issuer: meshctl peers shows the roles.",
+      );
     }
     const created = this.#issuing.ledger.create(
       {
@@ -122,7 +158,10 @@ export class Lifecycle {
   /** @throws MeshError `control/not-enrolled` */
   #requireMember(): Member {
     if (this.#member !== undefined && this.#state === "running") return this.#member;
-    throw new MeshError<ControlErrorCode>("control/not-enrolled", "This node is in no mesh yet. Run meshctl init or meshctl join first.");
+    throw new MeshError<ControlErrorCode>(
+      "control/not-enrolled",
+      "This node is in no mesh yet. Run meshctl init or meshctl join first.",
+    );
   }
 
   requireMember(): Member {
@@ -133,7 +172,9 @@ export class Lifecycle {
     if (this.#state === "unenrolled") return;
     throw new MeshError<ControlErrorCode>(
       "control/already-enrolled",
-      this.#state === "running" ? "This node is in a mesh already: see meshctl identity. To change that, stop it and remove its state directory." : `This node is ${this.#state}. Try again in a moment.`,
+      this.#state === "running"
+        ? "This node is in a mesh already: see meshctl identity. To change that, stop it and remove its state directory."
+        : `This node is ${this.#state}. Try again in a moment.`,
       { state: this.#state },
     );
   }
@@ -149,7 +190,11 @@ export class Lifecycle {
     if (credential === undefined) return;
     this.#state = "starting";
     const { config } = this.#options;
-    this.#issuing = Issuing.load(this.#deps, credential.trustDomain, config.identity.svidLifetimeMs);
+    this.#issuing = Issuing.load(
+      this.#deps,
+      credential.trustDomain,
+      config.identity.svidLifetimeMs,
+    );
     const { keys, store } = this.#deps;
     if (this.#issuing !== undefined) {
       // An issuer needs nobody to renew: it starts with a fresh SVID, whatever the old one's age.
@@ -173,9 +218,17 @@ export class Lifecycle {
 }
 
 /** Codes of a stored credential that a new token mends. */
-const CREDENTIAL_PROBLEMS = new Set(["identity/expired", "identity/not-yet-valid", "identity/untrusted", "identity/signature-invalid", "identity/node-id-mismatch"]);
+const CREDENTIAL_PROBLEMS = new Set([
+  "identity/expired",
+  "identity/not-yet-valid",
+  "identity/untrusted",
+  "identity/signature-invalid",
+  "identity/node-id-mismatch",
+]);
 
 const TOKEN_MESSAGES = {
-  "identity/token-expired": "The join token has expired. Ask for a new one: meshctl token create on an issuer. If it was just made, check the clocks.",
-  "identity/token-trust-domain": "The join token is for another trust domain than this node's state. Remove the state directory to change meshes.",
+  "identity/token-expired":
+    "The join token has expired. Ask for a new one: meshctl token create on an issuer. If it was just made, check the clocks.",
+  "identity/token-trust-domain":
+    "The join token is for another trust domain than this node's state. Remove the state directory to change meshes.",
 } as const;

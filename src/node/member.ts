@@ -85,12 +85,17 @@ export class Member {
     this.#config = config;
     this.#bundle = bundleOf(credential);
     this.#policy = policyFor(config.policy, credential.trustDomain);
-    this.#verifier = new ChainVerifier({ engine, meter }, this.#bundle, { clockSkewMs: config.identity.clockSkewMs });
+    this.#verifier = new ChainVerifier({ engine, meter }, this.#bundle, {
+      clockSkewMs: config.identity.clockSkewMs,
+    });
     this.svid = new SvidHolder({ meter, random }, this.#ownIdentity(credential));
     this.identities = new NodeIdentities({
       verify: (chain, ed25519) => this.#verify(chain, ed25519),
       request: (from, request) =>
-        this.network.request(from, IDENTITY_PROTOCOL, request, { timeoutMs: 5_000, responseBytesMax: IDENTITY_BYTES_MAX }),
+        this.network.request(from, IDENTITY_PROTOCOL, request, {
+          timeoutMs: 5_000,
+          responseBytesMax: IDENTITY_BYTES_MAX,
+        }),
       logger: deps.logger,
     });
     this.identities.add(this.svid.identity);
@@ -112,7 +117,10 @@ export class Member {
         random,
         meter,
       },
-      { heartbeatIntervalMs: config.mesh.heartbeatIntervalMs, connectionsTarget: config.mesh.connectionsTarget },
+      {
+        heartbeatIntervalMs: config.mesh.heartbeatIntervalMs,
+        connectionsTarget: config.mesh.connectionsTarget,
+      },
     );
     this.#service = this.#makeMeshService();
     this.learning = this.#makeLearning();
@@ -135,8 +143,10 @@ export class Member {
   async start(): Promise<void> {
     const { network } = this;
     await network.start();
-    await network.serve(IDENTITY_PROTOCOL, { requestBytesMax: 32, streamsPerPeerMax: 8 }, (_peer, request) =>
-      Promise.resolve(this.identities.answer(request)),
+    await network.serve(
+      IDENTITY_PROTOCOL,
+      { requestBytesMax: 32, streamsPerPeerMax: 8 },
+      (_peer, request) => Promise.resolve(this.identities.answer(request)),
     );
     await this.#serveAttestation();
     await this.#service.start();
@@ -159,7 +169,10 @@ export class Member {
     this.#policy = policyFor(config.policy, this.#bundle.trustDomain);
     for (const peer of this.network.connectedPeers()) {
       if (this.#policy.allows(peer.spiffeId, "mesh.join")) continue;
-      this.#deps.logger.warn({ code: "handshake/not-allowed", spiffeId: peer.spiffeId }, "peer lost its right to join");
+      this.#deps.logger.warn(
+        { code: "handshake/not-allowed", spiffeId: peer.spiffeId },
+        "peer lost its right to join",
+      );
       void this.network.disconnect(peer.nodeId);
     }
     for (const address of config.mesh.bootstrap) this.#dialInBackground([address]);
@@ -179,14 +192,27 @@ export class Member {
       {
         ed25519Seed: keyFiles.seed("ed25519"),
         encrypters: (registry) => {
-          const onAuthenticated: NonNullable<EncrypterOptions["onAuthenticated"]> = (peer, _peerId, _ms, raw) => registry.remember(raw, peer);
+          const onAuthenticated: NonNullable<EncrypterOptions["onAuthenticated"]> = (
+            peer,
+            _peerId,
+            _ms,
+            raw,
+          ) => registry.remember(raw, peer);
           const mesh = pqNoise(
             {
               ...shared,
               verifier,
-              credential: () => ({ ed25519: keys.ed25519, mldsa65: keys.mldsa65, svidChain: this.svid.identity.chain }),
+              credential: () => ({
+                ed25519: keys.ed25519,
+                mldsa65: keys.mldsa65,
+                svidChain: this.svid.identity.chain,
+              }),
             },
-            { trustDomain: credential.trustDomain, acceptJoining: () => issuing !== undefined, onAuthenticated },
+            {
+              trustDomain: credential.trustDomain,
+              acceptJoining: () => issuing !== undefined,
+              onAuthenticated,
+            },
           );
           return config.mesh.handshakePolicy === "interop"
             ? [mesh, interopNoise({ ...shared, signer: keys.ed25519 }, { onAuthenticated })]
@@ -197,7 +223,10 @@ export class Member {
         allowsUnauthenticated: () => this.#policy.allows(undefined, "mesh.join"),
         onConnected: (peer, addresses) => {
           this.identities.add(peer);
-          logger.info({ name: peer.name, nodeId: peer.nodeId, suite: this.network.suiteOf(peer.nodeId) }, "peer connected");
+          logger.info(
+            { name: peer.name, nodeId: peer.nodeId, suite: this.network.suiteOf(peer.nodeId) },
+            "peer connected",
+          );
           this.#service.handle({ kind: "peer-connected", peer, addresses });
         },
         onDisconnected: (nodeId) => {
@@ -257,7 +286,9 @@ export class Member {
           { nodeId: self.nodeId, name: self.name },
           ...this.mesh
             .members()
-            .flatMap(({ nodeId, name, state }) => (state === "alive" && name !== undefined ? [{ nodeId, name }] : [])),
+            .flatMap(({ nodeId, name, state }) =>
+              state === "alive" && name !== undefined ? [{ nodeId, name }] : [],
+            ),
         ],
         onLearning: (learning) => this.#service.handle({ kind: "local-changed", learning }),
       },
@@ -265,7 +296,12 @@ export class Member {
     );
   }
 
-  #memberChanged({ nodeId, from, to, cause }: Extract<MeshAction, { kind: "member-changed" }>): void {
+  #memberChanged({
+    nodeId,
+    from,
+    to,
+    cause,
+  }: Extract<MeshAction, { kind: "member-changed" }>): void {
     const { logger, store, clock } = this.#deps;
     const name = this.identities.lookup(nodeId)?.name;
     logger.info({ nodeId, name, from, to, cause }, "member changed");
@@ -273,7 +309,9 @@ export class Member {
       const view = this.mesh.members().find((member) => member.nodeId === nodeId);
       const peerId = this.#peerIdOf(nodeId);
       if (view !== undefined && peerId !== undefined) {
-        const addresses = view.addresses.map((address) => (address.includes("/p2p/") ? address : `${address}/p2p/${peerId}`));
+        const addresses = view.addresses.map((address) =>
+          address.includes("/p2p/") ? address : `${address}/p2p/${peerId}`,
+        );
         if (addresses.length > 0) store.rememberPeer(nodeId, addresses, clock.now().wallMs);
       }
     }
@@ -319,7 +357,10 @@ export class Member {
 
   /** Peers of an earlier run: a restarted node finds the mesh again without its bootstrap addresses. */
   #dialKnown(): void {
-    for (const address of new Set([...this.#config.mesh.bootstrap, ...this.#deps.store.knownAddresses()])) {
+    for (const address of new Set([
+      ...this.#config.mesh.bootstrap,
+      ...this.#deps.store.knownAddresses(),
+    ])) {
       this.#dialInBackground([address]);
     }
   }
@@ -342,14 +383,18 @@ export class Member {
     }
     for (const peer of this.network.connectedPeers()) {
       const known = this.identities.lookup(peer.nodeId) ?? peer;
-      if (now > known.notAfterMs + this.#config.identity.clockSkewMs) void this.#refreshOrDrop(peer);
+      if (now > known.notAfterMs + this.#config.identity.clockSkewMs)
+        void this.#refreshOrDrop(peer);
     }
   }
 
   /** A peer renews without a new handshake: it is asked for its new chain before it is dropped. */
   async #refreshOrDrop(peer: PeerIdentity): Promise<void> {
     if (await this.identities.fetch(peer.nodeId, peer.nodeId)) return;
-    this.#deps.logger.warn({ code: "identity/expired", nodeId: peer.nodeId, spiffeId: peer.spiffeId }, "peer disconnected: its SVID expired");
+    this.#deps.logger.warn(
+      { code: "identity/expired", nodeId: peer.nodeId, spiffeId: peer.spiffeId },
+      "peer disconnected: its SVID expired",
+    );
     await this.network.disconnect(peer.nodeId);
   }
 
@@ -361,10 +406,16 @@ export class Member {
       } else {
         await this.#renewAtIssuer();
       }
-      logger.info({ notAfter: new Date(this.svid.identity.notAfterMs).toISOString() }, "SVID renewed");
+      logger.info(
+        { notAfter: new Date(this.svid.identity.notAfterMs).toISOString() },
+        "SVID renewed",
+      );
     } catch (error) {
       this.svid.failed(clock.now().wallMs);
-      logger.warn({ code: errorCode(error), error: errorMessage(error) }, "SVID renewal failed; it is tried again");
+      logger.warn(
+        { code: errorCode(error), error: errorMessage(error) },
+        "SVID renewal failed; it is tried again",
+      );
     }
   }
 
@@ -377,7 +428,8 @@ export class Member {
     for (const { nodeId, addresses } of issuers) {
       const identity = this.identities.lookup(nodeId);
       if (identity === undefined) continue;
-      if (!this.network.isConnected(nodeId)) await this.network.dial(addresses, Network.peerIdOf(identity.ed25519));
+      if (!this.network.isConnected(nodeId))
+        await this.network.dial(addresses, Network.peerIdOf(identity.ed25519));
       const response = await this.network.request(nodeId, ATTESTATION_PROTOCOL, renewalRequest(), {
         timeoutMs: ATTEST_TIMEOUT_MS,
         responseBytesMax: ATTESTATION_RESPONSE_BYTES_MAX,
@@ -388,8 +440,13 @@ export class Member {
         response,
         now: clock.now().wallMs,
       });
-      if (!renewed.ok) throw new MeshError(renewed.code, `The issuer did not renew: ${renewed.code}.`);
-      this.#adopt({ ...this.#stored(), bundle: bundleToJson(renewed.value.bundle), chain: renewed.value.identity.chain });
+      if (!renewed.ok)
+        throw new MeshError(renewed.code, `The issuer did not renew: ${renewed.code}.`);
+      this.#adopt({
+        ...this.#stored(),
+        bundle: bundleToJson(renewed.value.bundle),
+        chain: renewed.value.identity.chain,
+      });
       return;
     }
     throw new MeshError("identity/not-issuer", "No issuer is known in the mesh.");
@@ -415,5 +472,8 @@ export class Member {
 function bundleOf({ trustDomain, bundle }: StoredCredential): TrustBundle {
   const parsed = parseBundleJson(trustDomain, bundle);
   if (parsed.ok) return parsed.value;
-  throw new MeshError(parsed.code, "Cannot read the stored trust bundle. Restore a backup or join again.");
+  throw new MeshError(
+    parsed.code,
+    "Cannot read the stored trust bundle. Restore a backup or join again.",
+  );
 }

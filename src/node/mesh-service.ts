@@ -82,10 +82,14 @@ export class MeshService {
       { requestBytesMax: 32, streamsPerPeerMax: 8 },
       (_peer, request) => this.#probeFor(request),
     );
-    await network.serve(PUSH_PROTOCOL, { requestBytesMax: PUSH_BYTES_MAX, streamsPerPeerMax: 1 }, async (peer, beacon) => {
-      if (peer.kind === "svid") await this.#receive(beacon, peer.identity.nodeId);
-      return new Uint8Array(0);
-    });
+    await network.serve(
+      PUSH_PROTOCOL,
+      { requestBytesMax: PUSH_BYTES_MAX, streamsPerPeerMax: 1 },
+      async (peer, beacon) => {
+        if (peer.kind === "svid") await this.#receive(beacon, peer.identity.nodeId);
+        return new Uint8Array(0);
+      },
+    );
     this.handle({ kind: "started" });
   }
 
@@ -102,7 +106,9 @@ export class MeshService {
     const beacons = actions.flatMap((action) => (action.kind === "publish" ? [action.bytes] : []));
     this.#run(actions);
     await Promise.allSettled(
-      this.#deps.network.connectedPeers().flatMap(({ nodeId }) => beacons.map((beacon) => this.#push(nodeId, beacon))),
+      this.#deps.network
+        .connectedPeers()
+        .flatMap(({ nodeId }) => beacons.map((beacon) => this.#push(nodeId, beacon))),
     );
   }
 
@@ -237,7 +243,10 @@ export class MeshService {
   }
 
   #push(nodeId: NodeId, beacon: Uint8Array): Promise<Uint8Array> {
-    return this.#deps.network.request(nodeId, PUSH_PROTOCOL, beacon, { timeoutMs: PUSH_TIMEOUT_MS, responseBytesMax: 1 });
+    return this.#deps.network.request(nodeId, PUSH_PROTOCOL, beacon, {
+      timeoutMs: PUSH_TIMEOUT_MS,
+      responseBytesMax: 1,
+    });
   }
 
   #topic(name: "state" | "heartbeat"): string {

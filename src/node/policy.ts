@@ -9,6 +9,9 @@ const OWN_TRUST_DOMAIN = /^spiffe:\/\/(\*|\$trust_domain)\//;
 /** Compiles the rules. @throws MeshError `identity/policy-invalid` */
 export function policyFor(rules: readonly ConfigPolicyRule[], trustDomain: string): Policy {
   return parsePolicy(
-    rules.map(({ spiffe, allow }) => ({ spiffe: spiffe.replace(OWN_TRUST_DOMAIN, `spiffe://${trustDomain}/`), allow })),
+    rules.map(({ spiffe, allow }) => ({
+      spiffe: spiffe.replace(OWN_TRUST_DOMAIN, `spiffe://${trustDomain}/`),
+      allow,
+    })),
   );
 }

@@ -6,7 +6,14 @@ import type { FlStartRequest } from "../control/index.ts";
 import type { CryptoEngine } from "../crypto/index.ts";
 import { errorMessage, MeshError, toHex } from "../foundation/index.ts";
 import type { PeerIdentity } from "../identity/index.ts";
-import { defaultTraining, GLYPH_CLASSES, GLYPH_FEATURES, parseCsv, parseTask, type TaskManifest } from "../learning/index.ts";
+import {
+  defaultTraining,
+  GLYPH_CLASSES,
+  GLYPH_FEATURES,
+  parseCsv,
+  parseTask,
+  type TaskManifest,
+} from "../learning/index.ts";
 import type { WallMs } from "../ports/index.ts";
 
 /** The share of liars a task assumes unless the operator says otherwise: 30 %, the design's bound. */
@@ -42,7 +49,10 @@ export function manifestOf(request: FlStartRequest, context: ManifestContext): T
     trustDomain: self.trustDomain,
     createdBy: self.nodeId,
     createdAtMs: nowMs,
-    model: request.model === "mlp" ? { kind: "mlp", ...shape, hidden: request.hidden ?? defaultTraining.hidden } : { kind: "softmax", ...shape },
+    model:
+      request.model === "mlp"
+        ? { kind: "mlp", ...shape, hidden: request.hidden ?? defaultTraining.hidden }
+        : { kind: "softmax", ...shape },
     seed,
     data,
     trainer: defaultTraining.trainer,
@@ -50,13 +60,19 @@ export function manifestOf(request: FlStartRequest, context: ManifestContext): T
     byzantine: request.byzantine ?? Math.floor(ASSUMED_LIARS_RATIO * participants.length),
     orchestrator: "epidemic",
     rounds: request.rounds,
-    roundTimeoutMs: request.roundTimeoutSeconds === undefined ? defaultTraining.roundTimeoutMs : request.roundTimeoutSeconds * 1000,
+    roundTimeoutMs:
+      request.roundTimeoutSeconds === undefined
+        ? defaultTraining.roundTimeoutMs
+        : request.roundTimeoutSeconds * 1000,
     participants,
     attack: request.attack ?? "none",
   });
 }
 
-function participantsOf(names: readonly string[] | undefined, { members }: ManifestContext): string[] {
+function participantsOf(
+  names: readonly string[] | undefined,
+  { members }: ManifestContext,
+): string[] {
   if (names === undefined) return members.map(({ nodeId }) => nodeId).sort();
   return names
     .map((name) => {
@@ -89,7 +105,14 @@ function dataOf(
   const { data } = parseCsv(new TextDecoder().decode(bytes), labelColumn);
   const testSamples = Math.max(1, Math.floor(data.count * CSV_TEST_RATIO));
   return {
-    data: { kind: "csv", digest: toHex(engine.sha256(bytes)), labelColumn, seed, testSamples, dirichletAlpha },
+    data: {
+      kind: "csv",
+      digest: toHex(engine.sha256(bytes)),
+      labelColumn,
+      seed,
+      testSamples,
+      dirichletAlpha,
+    },
     features: data.dimensions,
     classes: data.classes,
   };
@@ -99,7 +122,11 @@ function dataOf(
  * The text of the CSV file that a task names; undefined for a task on glyphs.
  * @throws MeshError `learning/bad-data` when this node has no such file or another one
  */
-export function csvTextOf(task: TaskManifest, config: Config["learning"], engine: Pick<CryptoEngine, "sha256">): string | undefined {
+export function csvTextOf(
+  task: TaskManifest,
+  config: Config["learning"],
+  engine: Pick<CryptoEngine, "sha256">,
+): string | undefined {
   if (task.data.kind !== "csv") return undefined;
   const { bytes } = readCsv(config);
   const digest = toHex(engine.sha256(bytes));
@@ -114,15 +141,28 @@ export function csvTextOf(task: TaskManifest, config: Config["learning"], engine
 }
 
 function readCsv({ csv }: Config["learning"]): { bytes: Uint8Array; labelColumn: string } {
-  if (csv === null) throw new MeshError("learning/bad-data", "Cannot train on CSV: this node has none. Set learning.csv.file and learning.csv.label.");
+  if (csv === null)
+    throw new MeshError(
+      "learning/bad-data",
+      "Cannot train on CSV: this node has none. Set learning.csv.file and learning.csv.label.",
+    );
   try {
     const { size } = statSync(csv.file);
     if (size > CSV_BYTES_MAX) {
-      throw new MeshError("learning/too-large", `Cannot train on '${csv.file}': it has ${size} bytes, at most ${CSV_BYTES_MAX} are allowed. Use a smaller file.`, { file: csv.file, size });
+      throw new MeshError(
+        "learning/too-large",
+        `Cannot train on '${csv.file}': it has ${size} bytes, at most ${CSV_BYTES_MAX} are allowed. Use a smaller file.`,
+        { file: csv.file, size },
+      );
     }
     return { bytes: new Uint8Array(readFileSync(csv.file)), labelColumn: csv.label };
   } catch (cause) {
     if (cause instanceof MeshError) throw cause;
-    throw new MeshError("learning/bad-data", `Cannot read '${csv.file}': ${errorMessage(cause)}. Check learning.csv.file.`, { file: csv.file }, { cause });
+    throw new MeshError(
+      "learning/bad-data",
+      `Cannot read '${csv.file}': ${errorMessage(cause)}. Check learning.csv.file.`,
+      { file: csv.file },
+      { cause },
+    );
   }
 }

@@ -4,7 +4,15 @@ import { type TrainerAnswer, TrainingThread } from "../adapters/workers/training
 import type { StateStore, StoredTask } from "../adapters/sqlite/state-store.ts";
 import type { Network } from "../adapters/libp2p/network.ts";
 import type { LearningStatus as LearningView } from "../control/index.ts";
-import { concatBytes, errorCode, isMeshError, MeshError, unreachable, utf8Bytes, utf8Text } from "../foundation/index.ts";
+import {
+  concatBytes,
+  errorCode,
+  isMeshError,
+  MeshError,
+  unreachable,
+  utf8Bytes,
+  utf8Text,
+} from "../foundation/index.ts";
 import type { NodeId, PeerIdentity } from "../identity/index.ts";
 import {
   decodeSafetensors,
@@ -100,7 +108,11 @@ export class TaskRun {
   }
 
   /** The view of a task that no process of now has run. */
-  static storedView(stored: StoredTask, task: TaskManifest, nameOf: (nodeId: string) => string): LearningView {
+  static storedView(
+    stored: StoredTask,
+    task: TaskManifest,
+    nameOf: (nodeId: string) => string,
+  ): LearningView {
     return viewOf(task, stored.state, JSON.parse(stored.history) as RoundReport[], nameOf);
   }
 
@@ -119,7 +131,8 @@ export class TaskRun {
     const run = runs.get(match[1] ?? "");
     // Not here yet: the task itself may still be on its way to this node.
     if (run === undefined) return pullAnswer("unreachable");
-    if (!run.task.participants.includes(nodeId)) throw new MeshError("learning/not-allowed", "The peer takes no part in the task.");
+    if (!run.task.participants.includes(nodeId))
+      throw new MeshError("learning/not-allowed", "The peer takes no part in the task.");
     return run.#serve(match[2] === "newest" ? "newest" : Number(match[2]), signal);
   }
 
@@ -143,11 +156,24 @@ export class TaskRun {
       case "ready":
         return this.#begin(answer.initialWeights);
       case "trained":
-        return this.#handle({ type: "trained", round: answer.round, weights: answer.weights, loss: answer.loss });
+        return this.#handle({
+          type: "trained",
+          round: answer.round,
+          weights: answer.weights,
+          loss: answer.loss,
+        });
       case "evaluated":
-        return this.#handle({ type: "evaluated", round: answer.round, loss: answer.loss, accuracy: answer.accuracy });
+        return this.#handle({
+          type: "evaluated",
+          round: answer.round,
+          loss: answer.loss,
+          accuracy: answer.accuracy,
+        });
       case "failed":
-        this.#deps.logger.error({ code: answer.code, taskId: this.task.taskId, error: answer.message }, "training failed");
+        this.#deps.logger.error(
+          { code: answer.code, taskId: this.task.taskId, error: answer.message },
+          "training failed",
+        );
         return this.#end("failed");
       default:
         unreachable(answer);
@@ -164,7 +190,9 @@ export class TaskRun {
         task: this.task,
         self: this.#deps.self.nodeId,
         adversary: this.#options.adversary,
-        ...(resume !== undefined && model?.ok === true ? { resume: { round: resume.round, weights: model.value.weights } } : {}),
+        ...(resume !== undefined && model?.ok === true
+          ? { resume: { round: resume.round, weights: model.value.weights } }
+          : {}),
       },
     );
     this.#handle({ type: "start" });
@@ -172,16 +200,25 @@ export class TaskRun {
 
   #handle(event: EpidemicEvent): void {
     if (this.#state !== "running") return;
-    for (const action of this.#machine?.handle(event, this.#deps.clock.now()) ?? []) this.#carryOut(action);
+    for (const action of this.#machine?.handle(event, this.#deps.clock.now()) ?? [])
+      this.#carryOut(action);
   }
 
   #carryOut(action: EpidemicAction): void {
     switch (action.type) {
       case "train":
         this.#deps.onLearning({ taskId: this.task.taskId, round: action.round });
-        return this.#thread.request({ kind: "train", round: action.round, weights: action.weights });
+        return this.#thread.request({
+          kind: "train",
+          round: action.round,
+          weights: action.weights,
+        });
       case "evaluate":
-        return this.#thread.request({ kind: "evaluate", round: action.round, weights: action.weights });
+        return this.#thread.request({
+          kind: "evaluate",
+          round: action.round,
+          weights: action.weights,
+        });
       case "pull":
         void this.#pull(action.round, action.nodeId, action.timeoutMs);
         return;
@@ -221,7 +258,8 @@ export class TaskRun {
         responseBytesMax: 1 + modelBytesMax(taskModel(this.task).spec),
       });
       const status = PULL_STATUS[answer[0] ?? -1];
-      if (status === "update") this.#handle({ type: "pulled", round, nodeId, bytes: answer.subarray(1) });
+      if (status === "update")
+        this.#handle({ type: "pulled", round, nodeId, bytes: answer.subarray(1) });
       else this.#handle({ type: "pull-failed", round, nodeId, code: status ?? "refused" });
     } catch (error) {
       this.#deps.logger.debug({ code: errorCode(error), round, nodeId }, "pull failed");
@@ -230,12 +268,21 @@ export class TaskRun {
   }
 
   /** Model and report of a round go to disk together: a restart finds both or neither. */
-  #finishRound({ type: _, ...report }: Extract<EpidemicAction, { type: "round-finished" }>): void {
+  #finishRound({ type, ...report }: Extract<EpidemicAction, { type: "round-finished" }>): void {
     this.#history.push(report);
     this.#save();
     const { round, loss, accuracy, result, rejected, durationMs } = report;
     this.#deps.logger.info(
-      { taskId: this.task.taskId, round, result, loss, accuracy, contributors: report.contributors.length, rejected, durationMs },
+      {
+        taskId: this.task.taskId,
+        round,
+        result,
+        loss,
+        accuracy,
+        contributors: report.contributors.length,
+        rejected,
+        durationMs,
+      },
       "training round finished",
     );
   }
@@ -244,7 +291,10 @@ export class TaskRun {
     if (this.#state !== "running") return;
     this.#state = state;
     this.#save();
-    this.#deps.logger.info({ taskId: this.task.taskId, state, rounds: this.#history.length }, "training task ended");
+    this.#deps.logger.info(
+      { taskId: this.task.taskId, state, rounds: this.#history.length },
+      "training task ended",
+    );
     void this.halt();
     this.#options.onEnded();
   }

@@ -190,7 +190,7 @@ export class MeshNode implements SimNode<MeshDatagram> {
           this.#dial(action, out);
           break;
         case "disconnect":
-          if (action.code === "mesh/quarantined") this.#banned.add(action.nodeId);
+          this.#banned.add(action.nodeId);
           this.#hangUp(action.nodeId, out);
           break;
         case "pull-beacons":

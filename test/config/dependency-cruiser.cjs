@@ -10,8 +10,31 @@ const rooms = {
   telemetry: ["foundation", "ports", "crypto", "identity", "handshake", "mesh", "learning"],
   config: ["foundation", "ports"],
   control: ["foundation", "ports"],
-  adapters: ["foundation", "ports", "crypto", "identity", "handshake", "mesh", "learning", "telemetry", "control", "config"],
-  node: ["foundation", "ports", "crypto", "identity", "handshake", "mesh", "learning", "telemetry", "control", "config", "adapters"],
+  adapters: [
+    "foundation",
+    "ports",
+    "crypto",
+    "identity",
+    "handshake",
+    "mesh",
+    "learning",
+    "telemetry",
+    "control",
+    "config",
+  ],
+  node: [
+    "foundation",
+    "ports",
+    "crypto",
+    "identity",
+    "handshake",
+    "mesh",
+    "learning",
+    "telemetry",
+    "control",
+    "config",
+    "adapters",
+  ],
   sim: ["foundation", "ports", "crypto", "identity", "handshake", "mesh", "learning"],
   cli: ["foundation", "ports", "config", "control", "node", "sim"],
 };
@@ -39,7 +62,12 @@ module.exports = {
   forbidden: [
     ...direction,
     ...doors,
-    { name: "no-circular", severity: "error", from: {}, to: { circular: true, dependencyTypesNot: ["type-only"] } },
+    {
+      name: "no-circular",
+      severity: "error",
+      from: {},
+      to: { circular: true, dependencyTypesNot: ["type-only"] },
+    },
     {
       name: "meshctl-is-a-client",
       severity: "error",
@@ -48,5 +76,9 @@ module.exports = {
       to: { path: "^src/", pathNot: ["^src/cli/", "^src/foundation/", "^src/control/"] },
     },
   ],
-  options: { tsPreCompilationDeps: true, tsConfig: { fileName: "tsconfig.json" }, doNotFollow: { path: "node_modules" } },
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+    doNotFollow: { path: "node_modules" },
+  },
 };

@@ -7,6 +7,7 @@ import { MeshMachine, type MeshProtocol } from "../../src/mesh/index.ts";
 import {
   createSimEngine,
   type MachineMaker,
+  runScenario,
   Swarm,
   type SwarmOptions,
   type Violation,
@@ -131,4 +132,20 @@ test("sequence-rises goes red when a node forgets its boot counter, and not when
     assert.equal(violations.length > 0, staleDisk, `stale disk: ${staleDisk}`);
     assert.ok(violations.every((violation) => violation.what.startsWith("published")));
   }
+});
+
+test("partition-heal fails when no machine ever dials, for the halves cannot meet again", () => {
+  const report = runScenario("partition-heal", {
+    seed: SEED,
+    nodes: 8,
+    engine: createSimEngine(nativeSha256),
+    swarm: {
+      makeMachine: sabotaged((real) => ({
+        handle: (event, now) => real.handle(event, now).filter(({ kind }) => kind !== "dial"),
+      })),
+    },
+  });
+  assert.equal(report.passed, false);
+  assert.match(report.failures.join(), /Not converged 120000 ms after the heal/);
+  assert.deepEqual(report.violations, [], "the halves do not reach each other: no death is false");
 });

@@ -87,7 +87,7 @@ async function removeStaleSocket(socketPath: string): Promise<void> {
   const found = lstatSync(socketPath, { throwIfNoEntry: false });
   if (found === undefined) return;
   if (!found.isSocket()) throw badPath(socketPath, "something there is not a socket");
-  
+
   unlinkSync(socketPath);
 }
 

@@ -7,7 +7,7 @@ import { yamux } from "@libp2p/yamux";
 import { multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
 import type { CryptoEngine } from "../../crypto/index.ts";
-import { errorMessage, MeshError } from "../../foundation/index.ts";
+import { errorMessage, isMeshError, MeshError } from "../../foundation/index.ts";
 import { HandshakeLimiter, type PeerVerifier } from "../../handshake/index.ts";
 import {
   ATTESTATION_PROTOCOL,
@@ -40,7 +40,11 @@ export interface JoinDeps {
  * Joins with a token under a name.
  * @throws MeshError `network/dial-failed` when no issuer can be reached; the codes of the attestation client
  */
-export async function joinMesh(deps: JoinDeps, token: JoinToken, name: string): Promise<Credential> {
+export async function joinMesh(
+  deps: JoinDeps,
+  token: JoinToken,
+  name: string,
+): Promise<Credential> {
   const registry = new PeerRegistry();
   const node = await createLibp2p({
     privateKey: await generateKeyPairFromSeed("Ed25519", deps.ed25519Seed),
@@ -58,7 +62,7 @@ export async function joinMesh(deps: JoinDeps, token: JoinToken, name: string): 
         const connection = await node.dial(multiaddr(address));
         return await attest(deps, connection, registry, token, name);
       } catch (error) {
-        if (error instanceof MeshError && error.code.startsWith("identity/")) throw error;
+        if (isMeshError(error) && error.code.startsWith("identity/")) throw error;
         problems.push(`${address}: ${errorMessage(error)}`);
       }
     }
@@ -80,10 +84,16 @@ async function attest(
   name: string,
 ): Promise<Credential> {
   const issuer = registry.of(connection);
-  if (issuer?.kind !== "unanchored") throw new MeshError("internal/invariant", "The issuer's handshake left no chain.");
+  if (issuer?.kind !== "unanchored")
+    throw new MeshError("internal/invariant", "The issuer's handshake left no chain.");
   const client = new JoinClient(
     { engine },
-    { token, issuer, keys: { ed25519: keys.ed25519.publicKey, mldsa65: keys.mldsa65.publicKey }, name },
+    {
+      token,
+      issuer,
+      keys: { ed25519: keys.ed25519.publicKey, mldsa65: keys.mldsa65.publicKey },
+      name,
+    },
   );
   let step = client.start(clock.now().wallMs);
   while (step.step === "send") {
@@ -94,20 +104,30 @@ async function attest(
     step = client.receive(response, clock.now().wallMs);
   }
   if (step.step === "done") return step.credential;
-  throw new MeshError(step.code, `Cannot join '${token.trustDomain}' as '${name}': ${step.code}. ${NEXT_STEPS[step.code] ?? "Ask for a new token."}`, { name });
+  throw new MeshError(
+    step.code,
+    `Cannot join '${token.trustDomain}' as '${name}': ${step.code}. ${NEXT_STEPS[step.code] ?? "Ask for a new token."}`,
+    { name },
+  );
 }
 
 /** What helps, for the codes where a new token is not the answer. */
 const NEXT_STEPS: Readonly<Record<string, string>> = {
   "identity/name-taken": "Choose another name with --name.",
   "identity/name-fixed": "This host has joined under another name before: use that one.",
-  "identity/token-name-mismatch": "The token is bound to another name: use that one, or ask for a token without a name.",
+  "identity/token-name-mismatch":
+    "The token is bound to another name: use that one, or ask for a token without a name.",
   "identity/not-yet-valid": "Set this host's clock.",
   "identity/expired": "Set this host's clock, or look at the issuer's.",
-  "identity/bundle-digest-mismatch": "This is not the mesh the token is for: somebody may be in between. Do not retry blindly.",
+  "identity/bundle-digest-mismatch":
+    "This is not the mesh the token is for: somebody may be in between. Do not retry blindly.",
 };
 
-function joiningEncrypter(deps: JoinDeps, { trustDomain }: JoinToken, registry: PeerRegistry): ReturnType<typeof pqNoise> {
+function joiningEncrypter(
+  deps: JoinDeps,
+  { trustDomain }: JoinToken,
+  registry: PeerRegistry,
+): ReturnType<typeof pqNoise> {
   const { engine, random, clock, logger, meter, keys } = deps;
   const verifier: PeerVerifier = {
     verifyChain: () => ({ ok: false, code: "identity/untrusted" }),
@@ -126,6 +146,10 @@ function joiningEncrypter(deps: JoinDeps, { trustDomain }: JoinToken, registry: 
       verifier,
       credential: () => ({ ed25519: keys.ed25519, mldsa65: keys.mldsa65, svidChain: [] }),
     },
-    { trustDomain, acceptUnanchored: true, onAuthenticated: (peer, _peerId, _ms, raw) => registry.remember(raw, peer) },
+    {
+      trustDomain,
+      acceptUnanchored: true,
+      onAuthenticated: (peer, _peerId, _ms, raw) => registry.remember(raw, peer),
+    },
   );
 }

@@ -125,7 +125,7 @@ export class Network {
     } catch (cause) {
       this.#libp2p = undefined;
       await node.stop();
-      throw new MeshError(
+      throw new MeshError<NetworkErrorCode>(
         "network/port-taken",
         `Cannot listen on ${this.#options.listen.join(", ")}: ${errorMessage(cause)}. Free the port or change mesh.listen.`,
         { listen: this.#options.listen.join(",") },
@@ -182,7 +182,7 @@ export class Network {
       );
       await this.#node().dial(targets);
     } catch (cause) {
-      throw new MeshError(
+      throw new MeshError<NetworkErrorCode>(
         "network/dial-failed",
         `Cannot reach ${addresses.join(", ")}: ${errorMessage(cause)}. Check that the peer runs and that the address is right.`,
         { addresses: addresses.join(",") },
@@ -270,7 +270,7 @@ export class Network {
 
   #node(): Libp2p<Services> {
     if (this.#libp2p === undefined)
-      throw new MeshError("network/not-connected", "The network is not started.");
+      throw new MeshError<NetworkErrorCode>("network/not-connected", "The network is not started.");
     return this.#libp2p;
   }
 
@@ -278,7 +278,7 @@ export class Network {
     for (const connection of this.#links.get(nodeId)?.connections ?? []) {
       if (connection.status === "open") return connection;
     }
-    throw new MeshError(
+    throw new MeshError<NetworkErrorCode>(
       "network/not-connected",
       `No connection to node ${nodeId.slice(0, 12)}. It may be restarting.`,
       { nodeId },
@@ -372,13 +372,18 @@ export class Network {
 
   #limitJoining(connection: Connection): void {
     if (this.#joining.size >= JOINING_MAX) {
-      connection.abort(new MeshError("network/request-failed", "Too many joining peers."));
+      connection.abort(
+        new MeshError<NetworkErrorCode>("network/request-failed", "Too many joining peers."),
+      );
       return;
     }
     this.#joining.set(
       connection,
       setTimeout(
-        () => connection.abort(new MeshError("network/request-failed", "Joining took too long.")),
+        () =>
+          connection.abort(
+            new MeshError<NetworkErrorCode>("network/request-failed", "Joining took too long."),
+          ),
         JOINING_TIME_MS,
       ),
     );

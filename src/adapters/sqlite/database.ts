@@ -67,7 +67,7 @@ function makeDirectory(directory: string): void {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     accessSync(directory, constants.W_OK | constants.X_OK);
   } catch (cause) {
-    throw new MeshError(
+    throw new MeshError<StateErrorCode>(
       "state/not-writable",
       `Cannot write to the state directory '${directory}': ${errorMessage(cause)}. Give the daemon's user write access or set state_dir.`,
       { directory },
@@ -80,7 +80,7 @@ function migrate(database: DatabaseSync, file: string): void {
   const row = database.prepare("PRAGMA user_version").get();
   const version = Number(row?.["user_version"]);
   if (version > MIGRATIONS.length) {
-    throw new MeshError(
+    throw new MeshError<StateErrorCode>(
       "state/schema-too-new",
       `Cannot open '${file}': its schema is version ${version}, this meshd knows up to ${MIGRATIONS.length}. Install the newer meshd again.`,
       { file, version },
@@ -98,14 +98,14 @@ function explain(error: unknown, file: string): unknown {
   if (error instanceof MeshError) return error;
   const sqlite = error as { errcode?: number };
   if (sqlite.errcode !== undefined && LOCK_CODES.has(sqlite.errcode & 0xff)) {
-    return new MeshError(
+    return new MeshError<StateErrorCode>(
       "state/in-use",
       `Cannot open '${file}': another meshd uses it. Stop that one or set another state_dir.`,
       { file },
       { cause: error },
     );
   }
-  return new MeshError(
+  return new MeshError<StateErrorCode>(
     "state/corrupt",
     `Cannot read '${file}': ${errorMessage(error)}. Move the file away and join the mesh again, or restore a backup.`,
     { file },

@@ -63,7 +63,12 @@ export class StateStore {
       insert: (record) => this.#insertToken(record),
       find: (secretHash) => this.#findToken(secretHash),
       markUsed: (secretHash, nodeId, atMs) =>
-        this.#run("UPDATE tokens SET used_by = ?, used_at_ms = ? WHERE secret_hash = ? AND used_by IS NULL", nodeId, atMs, secretHash) === 1,
+        this.#run(
+          "UPDATE tokens SET used_by = ?, used_at_ms = ? WHERE secret_hash = ? AND used_by IS NULL",
+          nodeId,
+          atMs,
+          secretHash,
+        ) === 1,
       prune: (nowMs) => this.#run("DELETE FROM tokens WHERE expires_at_ms < ?", nowMs),
     };
     this.names = {
@@ -211,8 +216,11 @@ export class StateStore {
   #checkName(name: string, nodeId: NodeId): NameClaim {
     const holder = this.#get("SELECT node_id FROM names WHERE name = ?", name);
     if (holder !== undefined) return holder["node_id"] === nodeId ? "held" : "name-taken";
-    if (this.#get("SELECT name FROM names WHERE node_id = ?", nodeId) !== undefined) return "node-has-other-name";
-    return Number(this.#get("SELECT count(*) AS count FROM names")?.["count"]) < NAMES_MAX ? "held" : "full";
+    if (this.#get("SELECT name FROM names WHERE node_id = ?", nodeId) !== undefined)
+      return "node-has-other-name";
+    return Number(this.#get("SELECT count(*) AS count FROM names")?.["count"]) < NAMES_MAX
+      ? "held"
+      : "full";
   }
 
   /** The daemon is the one writer of its database, so check and insert are one step to everybody else. */

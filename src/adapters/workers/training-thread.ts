@@ -19,8 +19,18 @@ export type TrainerRequest =
 
 export type TrainerAnswer =
   | { readonly kind: "ready"; readonly samples: number; readonly initialWeights: Float32Array }
-  | { readonly kind: "trained"; readonly round: number; readonly weights: Float32Array; readonly loss: number }
-  | { readonly kind: "evaluated"; readonly round: number; readonly loss: number; readonly accuracy: number }
+  | {
+      readonly kind: "trained";
+      readonly round: number;
+      readonly weights: Float32Array;
+      readonly loss: number;
+    }
+  | {
+      readonly kind: "evaluated";
+      readonly round: number;
+      readonly loss: number;
+      readonly accuracy: number;
+    }
   | { readonly kind: "failed"; readonly code: string; readonly message: string };
 
 /** From source the thread is TypeScript, in the bundle a file beside the daemon's. */
@@ -37,14 +47,19 @@ export class TrainingThread {
     const tell = (answer: TrainerAnswer): void => {
       if (!this.#stopped) onAnswer(answer);
     };
-    this.#worker = new Worker(new URL(ENTRY, import.meta.url), { workerData: setup, name: "trainer" });
+    this.#worker = new Worker(new URL(ENTRY, import.meta.url), {
+      workerData: setup,
+      name: "trainer",
+    });
     this.#worker.on("message", tell);
     this.#worker.on("error", (error) =>
-      tell({ kind: "failed", code: "learning/trainer-failed", message: errorMessage(error) }));
+      tell({ kind: "failed", code: "learning/trainer-failed", message: errorMessage(error) }),
+    );
   }
 
   request(request: TrainerRequest): void {
-    if (this.#stopped) throw new MeshError("internal/invariant", "The training thread was stopped.");
+    if (this.#stopped)
+      throw new MeshError("internal/invariant", "The training thread was stopped.");
     this.#worker.postMessage(request);
   }
 

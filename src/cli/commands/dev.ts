@@ -35,16 +35,27 @@ export const devCommand: RegisterCommand = (parent, cli) => {
     .description("start it, join it, train with some nodes lying, and keep it until Ctrl-C")
     .option("--nodes <count>", "how many daemons", integer(2, 32), 5)
     .option("--byzantine <count>", "how many of them lie", integer(0, 15), 1)
-    .addOption(new Option("--attack <attack>", "what the liars do").choices(["none", "sign-flip", "label-flip", "gaussian", "scaled"]).default("sign-flip"))
+    .addOption(
+      new Option("--attack <attack>", "what the liars do")
+        .choices(["none", "sign-flip", "label-flip", "gaussian", "scaled"])
+        .default("sign-flip"),
+    )
     .addOption(
       new Option("--aggregator <rule>", "the defence")
         .choices(["median", "trimmed-mean", "nearest-neighbour-mixing", "mean"])
         .default("nearest-neighbour-mixing"),
     )
-    .addOption(new Option("--model <model>", "what to train").choices(["mlp", "softmax"]).default("mlp"))
+    .addOption(
+      new Option("--model <model>", "what to train").choices(["mlp", "softmax"]).default("mlp"),
+    )
     .option("--rounds <count>", "rounds of training", integer(1, 1000), 10)
     .option("--seed <number>", "of data and weights", integer(0, 0xffff_ffff), 1)
-    .option("--dirichlet-alpha <alpha>", "skew of the data between nodes; small is skewed", positive(1000), 1)
+    .option(
+      "--dirichlet-alpha <alpha>",
+      "skew of the data between nodes; small is skewed",
+      positive(1000),
+      1,
+    )
     .option("--data <file>", "train on a CSV file instead of the generated glyphs")
     .option("--label <column>", "the CSV file's label column")
     .option("--dir <path>", "where the nodes live; wiped at the start and at the end", ".x0/dev")
@@ -55,10 +66,17 @@ export const devCommand: RegisterCommand = (parent, cli) => {
 async function up(cli: Cli, flags: DevFlags, json: boolean): Promise<void> {
   const options = optionsOf(flags);
   const interactive = !json && process.stdout.isTTY;
-  const screen = new Screen({ write: cli.out, live: interactive, colour: cli.screen.colours && !json });
+  const screen = new Screen({
+    write: cli.out,
+    live: interactive,
+    colour: cli.screen.colours && !json,
+  });
   const interrupt = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => interrupt.abort());
-  screen.line(`x0tta6bl4 dev mesh: ${options.nodes} daemons on this host, ${options.byzantine} of them Byzantine`);
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.once(name, () => interrupt.abort());
+  screen.line(
+    `x0tta6bl4 dev mesh: ${options.nodes} daemons on this host, ${options.byzantine} of them Byzantine`,
+  );
   const mesh = LocalMesh.spawn(options);
   let done = false;
   try {
@@ -96,8 +114,12 @@ function untilInterrupted(screen: Screen, signal: AbortSignal): Promise<void> {
 
 function optionsOf(flags: DevFlags): DevOptions {
   const { nodes, byzantine, data, label } = flags;
-  if (2 * byzantine >= nodes) throw badOption(`--byzantine must be below half of --nodes: current value is ${byzantine} of ${nodes}. Lower it or add nodes`);
-  if ((data === undefined) !== (label === undefined)) throw badOption("--data and --label go together: give both or neither");
+  if (2 * byzantine >= nodes)
+    throw badOption(
+      `--byzantine must be below half of --nodes: current value is ${byzantine} of ${nodes}. Lower it or add nodes`,
+    );
+  if ((data === undefined) !== (label === undefined))
+    throw badOption("--data and --label go together: give both or neither");
   return {
     directory: flags.dir,
     nodes,

@@ -33,7 +33,10 @@ afterEach(() => {
   for (const clean of cleanups.splice(0)) clean();
 });
 
-const tokenStores: Record<string, () => TokenStore> = { memory: () => new MemoryTokenStore(), sqlite: () => sqlite().tokens };
+const tokenStores: Record<string, () => TokenStore> = {
+  memory: () => new MemoryTokenStore(),
+  sqlite: () => sqlite().tokens,
+};
 for (const [kind, make] of Object.entries(tokenStores)) {
   describe(`a token store in ${kind}`, () => {
     test("gives back what was inserted, with and without a name", () => {
@@ -43,7 +46,10 @@ for (const [kind, make] of Object.entries(tokenStores)) {
         { secretHash: "bb", expiresAtMs: at(6), name: "pi" },
       ];
       for (const record of records) assert.equal(store.insert(record), true);
-      assert.deepEqual(records.map(({ secretHash }) => store.find(secretHash)), records);
+      assert.deepEqual(
+        records.map(({ secretHash }) => store.find(secretHash)),
+        records,
+      );
       assert.equal(store.find("cc"), undefined);
     });
 
@@ -53,7 +59,12 @@ for (const [kind, make] of Object.entries(tokenStores)) {
       assert.equal(store.markUsed("aa", node("1"), at(3)), true);
       assert.equal(store.markUsed("aa", node("2"), at(4)), false);
       assert.equal(store.markUsed("bb", node("1"), at(3)), false);
-      assert.deepEqual(store.find("aa"), { secretHash: "aa", expiresAtMs: at(5), usedBy: node("1"), usedAtMs: at(3) });
+      assert.deepEqual(store.find("aa"), {
+        secretHash: "aa",
+        expiresAtMs: at(5),
+        usedBy: node("1"),
+        usedAtMs: at(3),
+      });
     });
 
     test("removes what expired before, and nothing that expires now", () => {
@@ -67,13 +78,17 @@ for (const [kind, make] of Object.entries(tokenStores)) {
     test("refuses one more than it may hold", () => {
       const store = kind === "memory" ? new MemoryTokenStore(3) : make();
       const limit = kind === "memory" ? 3 : TOKENS_MAX;
-      for (let i = 0; i < limit; i++) assert.equal(store.insert({ secretHash: `h${i}`, expiresAtMs: at(5) }), true);
+      for (let i = 0; i < limit; i++)
+        assert.equal(store.insert({ secretHash: `h${i}`, expiresAtMs: at(5) }), true);
       assert.equal(store.insert({ secretHash: "more", expiresAtMs: at(5) }), false);
     });
   });
 }
 
-const registries: Record<string, () => NameRegistry> = { memory: () => new MemoryNameRegistry(), sqlite: () => sqlite().names };
+const registries: Record<string, () => NameRegistry> = {
+  memory: () => new MemoryNameRegistry(),
+  sqlite: () => sqlite().names,
+};
 for (const [kind, make] of Object.entries(registries)) {
   describe(`a name registry in ${kind}`, () => {
     test("a name belongs to one node and a node has one name", () => {

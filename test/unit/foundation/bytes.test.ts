@@ -27,7 +27,7 @@ describe("bytes", () => {
   });
 
   test("base64url has one text for each value", () => {
-    for (const text of ["AA==", "AB", "A", "A/8", "A+8", "A A"]) {
+    for (const text of ["AA==", "AB", "A", "A/8", "A+8", "A A", "AAA A", "AAAA\n"]) {
       assert.throws(() => fromBase64Url(text), SyntaxError, text);
     }
     assert.deepEqual(fromBase64Url("AA"), Uint8Array.of(0));

@@ -310,6 +310,27 @@ describe("keys and chains", () => {
     };
     const keys = { ...mallory, ed25519: bob.ed25519 };
     refused(judge(forged({ keys }), { verifier: careless }), "handshake/bad-node-id");
+    const halfCareless = {
+      ...honest,
+      verifyChain: () => {
+        const verified = careless.verifyChain();
+        assert.ok(verified.ok);
+        return { ok: true, value: { ...verified.value, ed25519: bob.ed25519.publicKey } } as const;
+      },
+    };
+    refused(judge(forged({ keys }), { verifier: halfCareless }), "handshake/bad-node-id");
+    const otherKey = {
+      ...honest,
+      verifyChain: () => {
+        const verified = honest.verifyChain(bob.svidChain, bob.ed25519.publicKey);
+        assert.ok(verified.ok);
+        return {
+          ok: true,
+          value: { ...verified.value, ed25519: alice.ed25519.publicKey },
+        } as const;
+      },
+    };
+    refused(judge(forged({ keys: bob }), { verifier: otherKey }), "handshake/bad-node-id");
   });
 
   test("an expired or a foreign chain is refused on either side", () => {

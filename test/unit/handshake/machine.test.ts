@@ -329,4 +329,9 @@ describe("frames", () => {
       assert.deepEqual(seen, frames);
     }
   });
+
+  test("are given as soon as they are whole, an empty one at the end of a chunk too", () => {
+    const decoder = new FrameDecoder();
+    assert.deepEqual([...decoder.push(Uint8Array.of(0, 1, 9, 0, 0))], [Uint8Array.of(9), empty]);
+  });
 });

@@ -20,6 +20,7 @@ import { signCertificate } from "../../../src/identity/x509/encode.ts";
 import { parseCertificate } from "../../../src/identity/x509/parse.ts";
 import {
   add,
+  assemble,
   drop,
   NODE_ID_OID,
   put,
@@ -28,6 +29,7 @@ import {
   putKeyUsage,
   putUris,
   resign,
+  tbsOf,
 } from "./forge.ts";
 import {
   after,
@@ -324,6 +326,25 @@ describe("verifyChain", () => {
     const signature = Uint8Array.from(leaf);
     signature[leaf.length - 100] = (signature[leaf.length - 100] ?? 0) ^ 1;
     assert.equal(codeOf({ chain: [signature, intermediate] }), "identity/signature-invalid");
+  });
+
+  it("refuses what an issuer signed in another encoding than DER", () => {
+    const tbs = tbsOf(leaf);
+    const critical = Buffer.from(tbs).indexOf(Buffer.from("0101ff", "hex"));
+    assert.ok(critical > 0);
+    assert.equal(codeOf({ chain: [assemble(tbs, issuerSigner), intermediate] }), "ok");
+    const inExtension = codeOfAuthority((own) => {
+      const constraints = own.extensions?.find(({ extnID }) => extnID === id_ce_basicConstraints);
+      assert.ok(constraints);
+      // cA as 01 instead of ff: true in BER, no DER.
+      constraints.extnValue = new OctetString(Buffer.from("3006010101020100", "hex"));
+    });
+    assert.equal(inExtension, "identity/certificate-malformed");
+    const sloppy = tbs.with(critical + 2, 0x01);
+    assert.equal(
+      codeOf({ chain: [assemble(sloppy, issuerSigner), intermediate] }),
+      "identity/certificate-malformed",
+    );
   });
 
   it("refuses a chain of another root with the same names", () => {

@@ -26,18 +26,32 @@ export function resign(
   signer: MlDsaSigner,
   change: (tbs: TBSCertificate) => void,
 ): Uint8Array {
-  const { tbsCertificate: tbs, signatureAlgorithm } = AsnConvert.parse(der, Certificate);
+  const { tbsCertificate: tbs } = AsnConvert.parse(der, Certificate);
   // The library's spelling of a long OID arc cannot be written back: keep our extension's raw bytes.
   const nodeId = tbs.extensions?.find(({ extnID }) => extnID.includes("{"));
   if (nodeId !== undefined) nodeId.extnID = NODE_ID_OID;
   change(tbs);
-  const bytes = new Uint8Array(AsnConvert.serialize(tbs));
-  const signatureValue = Uint8Array.from(signer.sign(bytes, EMPTY)).buffer;
-  return new Uint8Array(
-    AsnConvert.serialize(
-      new Certificate({ tbsCertificate: tbs, signatureAlgorithm, signatureValue }),
-    ),
-  );
+  return assemble(new Uint8Array(AsnConvert.serialize(tbs)), signer);
+}
+
+/** Signs any bytes as if they were the signed part of a certificate. */
+export function assemble(tbs: Uint8Array, signer: MlDsaSigner): Uint8Array {
+  const signature = Uint8Array.of(0, ...signer.sign(tbs, EMPTY));
+  const algorithm = Buffer.from("300b0609608648016503040312", "hex");
+  return element(0x30, [...tbs, ...algorithm, ...element(0x03, signature)]);
+}
+
+/** The signed part of a certificate, as it stands. */
+export function tbsOf(der: Uint8Array): Uint8Array {
+  const { tbsCertificateRaw } = AsnConvert.parse(der, Certificate);
+  if (tbsCertificateRaw === undefined) throw new Error("no signed part");
+  return new Uint8Array(tbsCertificateRaw);
+}
+
+/** A DER element of 256 to 65535 bytes. */
+function element(tag: number, content: ArrayLike<number>): Uint8Array {
+  const { length } = content;
+  return Uint8Array.from([tag, 0x82, length >> 8, length & 0xff, ...Array.from(content)]);
 }
 
 /** The NodeId extension, as the room documents it. */

@@ -144,12 +144,13 @@ test("Updates of an unfit kind are refused with their code, and the round goes o
   assert.equal(meter.counts.get("meshd_learning_rounds_total held"), 1);
 });
 
-test("With 2f + 1 updates at the deadline the round aggregates; with 2f it holds the model.", () => {
-  for (const [answers, result] of [
-    [2, "aggregated"],
-    [1, "held"],
+test("With 2f + 1 updates at the deadline the round aggregates; with 2f it holds the model, whatever the rule.", () => {
+  for (const [answers, result, aggregator] of [
+    [2, "aggregated", "median"],
+    [1, "held", "median"],
+    [1, "held", "mean"],
   ] as const) {
-    const { machine, send, train, answer, evaluate } = start(5);
+    const { machine, send, train, answer, evaluate } = start(5, { aggregator });
     send({ type: "start" });
     train(1, 1);
     for (let n = 0; n < answers; n++) answer(n + 2, [3, 3]);

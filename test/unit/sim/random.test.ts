@@ -18,11 +18,13 @@ test("one seed is one sequence, and the next seed another", () => {
   assert.notDeepEqual(draw(SeededRandom.fromSeed(0), 4), [0, 0, 0, 0]);
 });
 
-test("a fork depends on the labels alone, not on what was drawn before", () => {
+test("a fork depends on the seed and the labels, not on what was drawn before", () => {
   const used = SeededRandom.fromSeed(7);
   draw(used, 100);
   const early = SeededRandom.fromSeed(7).fork("a").fork("b");
   assert.deepEqual(draw(used.fork("a").fork("b"), 4), draw(early, 4));
+  const otherSeed = SeededRandom.fromSeed(8).fork("a").fork("b");
+  assert.notDeepEqual(draw(SeededRandom.fromSeed(7).fork("a").fork("b"), 4), draw(otherSeed, 4));
   const other = SeededRandom.fromSeed(7).fork("b").fork("a");
   assert.notDeepEqual(draw(SeededRandom.fromSeed(7).fork("a").fork("b"), 4), draw(other, 4));
 });

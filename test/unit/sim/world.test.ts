@@ -104,20 +104,31 @@ test("a rejected message goes no further", () => {
   assert.equal(world.counts.rejected, 1);
 });
 
-test("one seed is one trace; another seed, or one bit of one message, is another", () => {
-  const run = (seed: number, word = "x"): string => {
+test("one seed is one trace, another seed another", () => {
+  const run = (seed: number): string => {
     const onStart = (node: number): Actions => [
-      ...TELL,
-      { kind: "publish", topic: "news", bytes: utf8Bytes(`${word}${node}`) },
       { kind: "set-timer", id: "tell", delayMs: 1500 + node },
     ];
     const { world } = line({ seed, onStart, network: { lossRatio: 0.1, duplicateRatio: 0.1 } });
-    world.plan(2500, "say", () => undefined);
-    world.runUntil(6000);
+    world.plan(2500, "crash", () => world.crash(3));
+    world.plan(4000, "restart", () => world.start(3));
+    world.runUntil(8000);
+    assert.ok(world.counts.accepted > 0);
     return world.trace.digest();
   };
   assert.equal(run(7), run(7));
   assert.notEqual(run(7), run(8));
+});
+
+test("what a node lacks comes by an offer of a peer that is no edge of it", () => {
+  const run = (lazyPeers: number): number => {
+    const onStart = (node: number): Actions => (node === 0 ? TELL : []);
+    const { world } = line({ graftsPerNode: 0, lazyPeers, onStart });
+    world.runUntil(9000);
+    return world.counts.accepted;
+  };
+  assert.equal(run(0), 0, "without edges and offers nobody hears anything");
+  assert.equal(run(3), 4);
 });
 
 test("message bytes are in the trace unless told otherwise", () => {

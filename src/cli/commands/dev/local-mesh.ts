@@ -122,7 +122,7 @@ export class LocalMesh {
     await waitFor("every daemon to answer", START_TIMEOUT_MS, signal, async () => {
       const dead = this.nodes.find((node) => !node.alive);
       if (dead !== undefined) {
-        throw new MeshError(
+        throw new MeshError<DevErrorCode>(
           "dev/node-failed",
           `${dead.name} ended while it started. Read its log: ${dead.logFile}`,
           { name: dead.name },
@@ -178,19 +178,23 @@ export async function waitFor(
   signal: AbortSignal,
   condition: () => Promise<boolean>,
 ): Promise<void> {
-  for (const end = performance.now() + timeoutMs; !(await condition()); await pause(100)) {
-    if (signal.aborted) throw new MeshError("dev/interrupted", "Interrupted.");
+  const end = performance.now() + timeoutMs;
+  while (!(await condition())) {
+    if (signal.aborted) throw new MeshError<DevErrorCode>("dev/interrupted", "Interrupted.");
     if (performance.now() > end) {
-      throw new MeshError(
+      throw new MeshError<DevErrorCode>(
         "dev/timeout",
         `Waited ${Math.round(timeoutMs / 1000)} s for ${what}. Read the logs of the nodes.`,
       );
     }
+    await pause(100);
   }
 }
 
 function pause(ms: number): Promise<void> {
-  return new Promise((done) => setTimeout(done, ms));
+  return new Promise((done) => {
+    setTimeout(done, ms);
+  });
 }
 
 function spawnNode(

@@ -1,7 +1,12 @@
 // `meshctl dev up`: a mesh of real daemons on this host that joins, meets and trains, one or more of them lying.
 
 import type { FlStartRequest } from "../../../control/index.ts";
-import { connectedPeers, LocalMesh, type LocalMeshOptions, type LocalNode } from "./local-mesh.ts";
+import {
+  connectedPeers,
+  type LocalMesh,
+  type LocalMeshOptions,
+  type LocalNode,
+} from "./local-mesh.ts";
 import { percent, type Screen } from "./screen.ts";
 import { train, type TrainingReport } from "./training.ts";
 
