@@ -3,7 +3,7 @@
 
 import { isAbsolute } from "node:path";
 import { multiaddr } from "@multiformats/multiaddr";
-import { z } from "zod";
+import * as z from "zod";
 import { durationMs } from "./duration.ts";
 import { configLimits, policyRights } from "./keys.ts";
 

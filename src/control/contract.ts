@@ -2,7 +2,7 @@
 // Every answer carries `schemaVersion`; fields are only ever added within one version, so a
 // client ignores what it does not know, while the daemon refuses what it does not know.
 
-import { z } from "zod";
+import * as z from "zod";
 
 /** The version of every answer's shape. */
 export const CONTROL_SCHEMA_VERSION = 1;

@@ -4,7 +4,7 @@
 // so a digest or signature of the bytes is one of the meaning. On the wire: uint32 length, manifest, ML-DSA-65 signature
 // under the context `x0tta6bl4/task/1`.
 
-import { z } from "zod";
+import * as z from "zod";
 import type { MlDsa, MlDsaSigner } from "../crypto/index.ts";
 import { ML_DSA_65 } from "../crypto/index.ts";
 import {

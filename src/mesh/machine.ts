@@ -54,7 +54,8 @@ export class MeshMachine implements MeshProtocol {
     this.#options = { ...meshDefaults, ...options };
     const { engine, signer, self, random, meter } = deps;
     const emit = (action: MeshAction): void => this.#emit(action);
-    const onChange = (now: Now): void => this.#publisher.changed(now);
+    const onChange = (now: Now, what: "facts" | "numbers"): void =>
+      this.#publisher.changed(now, what);
     const neighbours = () => this.#neighbourhood.reports();
     this.#roster = new Roster(this.#options, meter, emit);
     const roster = this.#roster;
@@ -62,7 +63,7 @@ export class MeshMachine implements MeshProtocol {
       {
         ...{ roster, random, meter, emit },
         onSuspicion: (member, now) => {
-          if (member.connected || member.link !== undefined) onChange(now);
+          if (member.connected || member.link !== undefined) onChange(now, "facts");
         },
       },
       this.#options,

@@ -15,7 +15,7 @@ interface NeighbourhoodDeps {
   readonly meter: Meter;
   readonly emit: (action: MeshAction) => void;
   /** The reports have changed. */
-  readonly onChange: (now: Now) => void;
+  readonly onChange: (now: Now, what: "facts" | "numbers") => void;
 }
 
 /** Connections and links of the own node. */
@@ -47,7 +47,7 @@ export class Neighbourhood {
     if (member.accepted.length > 0) detector.alive(member, "connected", now);
     else member.lastAliveAtMs = now.monoMs;
     roster.version++;
-    this.#deps.onChange(now);
+    this.#deps.onChange(now, "facts");
     return member;
   }
 
@@ -63,7 +63,7 @@ export class Neighbourhood {
     // Without a beacon there is nothing to remember, and nobody else could have known it.
     if (member.accepted.length === 0) roster.apply(member, "forgotten", now.monoMs);
     else detector.disconnected(member, now);
-    this.#deps.onChange(now);
+    this.#deps.onChange(now, "facts");
   }
 
   /** A round trip was measured. @param rttMs not negative, finite; anything else is ignored */
@@ -108,7 +108,7 @@ export class Neighbourhood {
 
   #moved(now: Now): void {
     this.#deps.roster.version++;
-    this.#deps.onChange(now);
+    this.#deps.onChange(now, "numbers");
   }
 }
 

@@ -16,6 +16,8 @@ export interface MeshOptions {
   readonly beaconDebounceMs: number;
   /** Two state beacons are at least so far apart. @default 2000 */
   readonly beaconMinIntervalMs: number;
+  /** A beacon for no more than changed round trips and losses waits so long after the one before. @default 20000 */
+  readonly beaconNumbersIntervalMs: number;
   /** State beacons of one origin: tokens at start, and tokens a second. @default 6, 0.5 */
   readonly stateBurst: number;
   readonly statePerSecond: number;
@@ -68,6 +70,7 @@ export const meshDefaults: MeshOptions = {
   beaconPeriodMs: 60_000,
   beaconDebounceMs: 200,
   beaconMinIntervalMs: 2000,
+  beaconNumbersIntervalMs: 20_000,
   stateBurst: 6,
   statePerSecond: 0.5,
   heartbeatBurst: 16,

@@ -1,5 +1,6 @@
 // Verified identities by NodeId, and how a missing one is fetched: from the peer that forwarded a message of
-// that node, because it must have verified the identity itself before it forwarded.
+// that node, because it must have verified the identity itself before it forwarded; or else from the DHT, where
+// every node keeps its own record. Whatever comes back is verified in full: its source is no argument.
 
 import {
   ByteReader,
@@ -14,13 +15,14 @@ import type { NodeId, PeerIdentity } from "../identity/index.ts";
 import type { Result } from "../foundation/index.ts";
 import type { Logger } from "../ports/index.ts";
 
-/** One request: a NodeId (32 bytes). One answer: Ed25519 key (32), then each certificate as `uint32 length || DER`. */
+/** One request: a NodeId (32 bytes). One answer: an identity record. */
 export const IDENTITY_PROTOCOL = "/x0tta6bl4/identity/1";
 
 /** Identities kept; the one unused longest goes first. A chain is about 11 KiB. */
 const IDENTITIES_MAX = 2_048;
 /** Fetches under way at once; more are refused, and the message that wanted one is ignored. */
 const FETCHES_MAX = 16;
+const CERTIFICATES_MAX = 4;
 /** Four certificates of 8 KiB, the key, and the lengths. */
 export const IDENTITY_BYTES_MAX = 33 * 1024;
 
@@ -31,6 +33,8 @@ export interface IdentityDirectoryDeps {
     ed25519: Uint8Array,
   ) => Result<PeerIdentity, string>;
   readonly request: (from: NodeId, request: Uint8Array) => Promise<Uint8Array>;
+  /** Looks a record up in the DHT. */
+  readonly find: (nodeId: NodeId) => Promise<Uint8Array>;
   readonly logger: Logger;
 }
 
@@ -81,36 +85,54 @@ export class NodeIdentities {
   answer(request: Uint8Array): Uint8Array {
     const nodeId = toHex(request) as NodeId;
     const identity = this.lookup(nodeId);
-    if (identity === undefined) {
-      throw new MeshError(
-        "node/identity-unknown",
-        `No identity of node ${nodeId.slice(0, 12)} is known here.`,
-        { nodeId },
-      );
+    if (identity === undefined) throw unknown(nodeId);
+    return encodeIdentityRecord(identity);
+  }
+
+  /**
+   * Verifies a record under the NodeId it is kept for: what the DHT stores or finds.
+   * @throws MeshError `node/identity-unknown` for a record of another node, the codes of chain verification,
+   * `bytes/truncated`
+   */
+  open(nodeId: NodeId, record: Uint8Array): PeerIdentity {
+    const reader = new ByteReader(record);
+    const ed25519 = reader.take(32);
+    const chain: Uint8Array[] = [];
+    while (reader.remaining > 0 && chain.length <= CERTIFICATES_MAX) {
+      chain.push(reader.take(reader.uint32be()));
     }
-    return concatBytes(
-      identity.ed25519,
-      ...identity.chain.flatMap((der) => [uint32be(der.length), der]),
-    );
+    const verified = this.#deps.verify(chain, ed25519);
+    if (!verified.ok) {
+      throw new MeshError(verified.code, `The identity record is refused: ${verified.code}.`, { nodeId });
+    }
+    if (verified.value.nodeId !== nodeId) throw unknown(nodeId);
+    return verified.value;
+  }
+
+  /** Which of several verified records is the best: the one that is valid for longest. */
+  newest(nodeId: NodeId, records: readonly Uint8Array[]): number {
+    const ends = records.map((record) => this.open(nodeId, record).notAfterMs);
+    return ends.indexOf(Math.max(...ends) as (typeof ends)[number]);
   }
 
   async #fetch(nodeId: NodeId, from: NodeId): Promise<boolean> {
-    try {
-      const reader = new ByteReader(await this.#deps.request(from, fromHex(nodeId)));
-      const ed25519 = reader.take(32);
-      const chain: Uint8Array[] = [];
-      while (reader.remaining > 0 && chain.length < 5) chain.push(reader.take(reader.uint32be()));
-      const verified = this.#deps.verify(chain, ed25519);
-      if (!verified.ok) {
-        this.#deps.logger.warn({ code: verified.code, nodeId, from }, "fetched identity refused");
-        return false;
+    for (const source of [() => this.#deps.request(from, fromHex(nodeId)), () => this.#deps.find(nodeId)]) {
+      try {
+        this.add(this.open(nodeId, await source()));
+        return true;
+      } catch (error) {
+        this.#deps.logger.debug({ code: errorCode(error), nodeId, from }, "identity fetch failed");
       }
-      if (verified.value.nodeId !== nodeId) return false;
-      this.add(verified.value);
-      return true;
-    } catch (error) {
-      this.#deps.logger.debug({ code: errorCode(error), nodeId, from }, "identity fetch failed");
-      return false;
     }
+    return false;
   }
+}
+
+/** The record of an identity: Ed25519 key (32), then each certificate as `uint32 length || DER`. */
+export function encodeIdentityRecord({ ed25519, chain }: PeerIdentity): Uint8Array {
+  return concatBytes(ed25519, ...chain.flatMap((der) => [uint32be(der.length), der]));
+}
+
+function unknown(nodeId: NodeId): MeshError {
+  return new MeshError("node/identity-unknown", `No identity of node ${nodeId.slice(0, 12)} is known here.`, { nodeId });
 }

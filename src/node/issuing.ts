@@ -3,10 +3,11 @@
 import type { KeyFiles } from "../adapters/key-files.ts";
 import type { StateStore } from "../adapters/sqlite/state-store.ts";
 import type { CryptoEngine } from "../crypto/index.ts";
-import { toHex } from "../foundation/index.ts";
+import { MeshError, toHex } from "../foundation/index.ts";
 import {
   bundleToJson,
   createRoot,
+  type IdentityErrorCode,
   INTERMEDIATE_LIFETIME_MS,
   Issuer,
   type IssuingParts,
@@ -47,6 +48,7 @@ export class Issuing implements IssuingParts {
   /**
    * Makes a trust domain: root and first intermediate, kept on disk, and the SVID of this node.
    * A crash in between leaves a root without members: `init` again makes another.
+   * @throws MeshError `identity/name-fixed`
    */
   static create(
     deps: IssuingDeps,
@@ -54,6 +56,13 @@ export class Issuing implements IssuingParts {
     options: { trustDomain: string; name: string; svidLifetimeMs: number },
   ): Issuing {
     const { engine, random, clock, store, keyFiles } = deps;
+    if (store.names.claim(options.name, keys.nodeId) !== "held") {
+      throw new MeshError<IdentityErrorCode>(
+        "identity/name-fixed",
+        `Cannot make a trust domain as '${options.name}': this host has begun to make one under another name before. Use that name, or remove the state directory.`,
+        { name: options.name },
+      );
+    }
     const rootSigner = engine.mlDsa65.signer(keyFiles.seed("root"));
     const root = createRoot(
       { engine, random, rootSigner },
@@ -67,7 +76,6 @@ export class Issuing implements IssuingParts {
       ),
       root,
     );
-    store.names.claim(options.name, keys.nodeId);
     const chain = issuing.issueTo(keys, options.name);
     const bundle: TrustBundle = {
       trustDomain: options.trustDomain,

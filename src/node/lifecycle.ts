@@ -54,7 +54,7 @@ export class Lifecycle {
   /**
    * Joins the mesh when the host is enrolled. A credential that is no longer good leaves the node unenrolled, with
    * its reason in the status: an operator can then join again.
-   * @throws MeshError `network/port-taken`, `state/*`, `identity/issuer-unusable`
+   * @throws MeshError `network/port-taken`, `network/cannot-listen`, `state/*`, `identity/issuer-unusable`
    */
   async start(): Promise<void> {
     try {
@@ -179,8 +179,14 @@ export class Lifecycle {
     );
   }
 
+  /** A member that cannot start leaves the node unenrolled: the operator mends the cause and tries again. */
   async #enrolled(): Promise<Body<Enrolled>> {
-    await this.#startMember();
+    try {
+      await this.#startMember();
+    } catch (error) {
+      this.#state = "unenrolled";
+      throw error;
+    }
     const { nodeId, spiffeId, trustDomain } = this.#requireMember().svid.identity;
     return { nodeId, spiffeId, trustDomain };
   }

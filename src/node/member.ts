@@ -8,7 +8,7 @@ import type { StateStore, StoredCredential } from "../adapters/sqlite/state-stor
 import type { Config } from "../config/index.ts";
 import type { CryptoEngine } from "../crypto/index.ts";
 import { errorCode, errorMessage, MeshError } from "../foundation/index.ts";
-import { HandshakeLimiter, type PeerVerifier } from "../handshake/index.ts";
+import { type AuthenticatedPeer, HandshakeLimiter, type PeerVerifier } from "../handshake/index.ts";
 import {
   acceptRenewal,
   ATTESTATION_PROTOCOL,
@@ -30,7 +30,7 @@ import {
 } from "../identity/index.ts";
 import { meshDefaults, MeshMachine, type MeshAction } from "../mesh/index.ts";
 import type { Clock, Logger, Meter, Random } from "../ports/index.ts";
-import { IDENTITY_BYTES_MAX, IDENTITY_PROTOCOL, NodeIdentities } from "./identity-directory.ts";
+import { encodeIdentityRecord, IDENTITY_BYTES_MAX, IDENTITY_PROTOCOL, NodeIdentities } from "./identity-directory.ts";
 import type { Issuing } from "./issuing.ts";
 import { LearningService } from "./learning-service.ts";
 import { MeshService } from "./mesh-service.ts";
@@ -73,6 +73,13 @@ export class Member {
   #bundle: TrustBundle;
   #upkeepTimer: NodeJS.Timeout | undefined;
   #renewing = false;
+  /** The DHT has not this node's record yet, or not its newest. */
+  #recordDue = true;
+  /**
+   * Bootstrap addresses that were never reached: they are dialled until they are, although there are peers. Hosts
+   * that boot together could otherwise find one another in pairs and stay two meshes.
+   */
+  readonly #unreached: Set<string>;
 
   /**
    * @throws MeshError `identity/expired` and the other codes of chain verification for a stored SVID that is no
@@ -83,6 +90,7 @@ export class Member {
     const { config, credential, epoch } = options;
     this.#deps = deps;
     this.#config = config;
+    this.#unreached = new Set(config.mesh.bootstrap);
     this.#bundle = bundleOf(credential);
     this.#policy = policyFor(config.policy, credential.trustDomain);
     this.#verifier = new ChainVerifier({ engine, meter }, this.#bundle, {
@@ -96,6 +104,7 @@ export class Member {
           timeoutMs: 5_000,
           responseBytesMax: IDENTITY_BYTES_MAX,
         }),
+      find: (nodeId) => this.network.findRecord(nodeId),
       logger: deps.logger,
     });
     this.identities.add(this.svid.identity);
@@ -139,7 +148,7 @@ export class Member {
     return this.identities.lookup(nodeId as NodeId)?.name ?? nodeId.slice(0, 12);
   }
 
-  /** Joins the mesh. @throws MeshError `network/port-taken` */
+  /** Joins the mesh. @throws MeshError `network/port-taken`, `network/cannot-listen` */
   async start(): Promise<void> {
     const { network } = this;
     await network.start();
@@ -175,7 +184,10 @@ export class Member {
       );
       void this.network.disconnect(peer.nodeId);
     }
-    for (const address of config.mesh.bootstrap) this.#dialInBackground([address]);
+    for (const address of config.mesh.bootstrap) {
+      this.#unreached.add(address);
+      this.#dialInBackground([address]);
+    }
   }
 
   #makeNetwork({ config, credential, version }: MemberOptions): Network {
@@ -221,6 +233,10 @@ export class Member {
         logger,
         meter,
         allowsUnauthenticated: () => this.#policy.allows(undefined, "mesh.join"),
+        records: {
+          validate: (nodeId, record) => void this.identities.open(nodeId, record),
+          select: (nodeId, records) => this.identities.newest(nodeId, records),
+        },
         onConnected: (peer, addresses) => {
           this.identities.add(peer);
           logger.info(
@@ -348,11 +364,20 @@ export class Member {
     await this.network.serve(
       ATTESTATION_PROTOCOL,
       { requestBytesMax: ATTESTATION_REQUEST_BYTES_MAX, streamsPerPeerMax: 2 },
-      (peer, request) => {
+      async (peer, request) => {
         issuing?.keepIntermediate(clock.now().wallMs);
-        return Promise.resolve(server.handle(request, peer, clock.now()));
+        return server.handle(request, await this.#asOfNow(peer), clock.now());
       },
     );
+  }
+
+  /** A connection outlives the SVID of its handshake: a peer that has renewed since then is taken by its new one. */
+  async #asOfNow(peer: AuthenticatedPeer): Promise<AuthenticatedPeer> {
+    if (peer.kind !== "svid") return peer;
+    const { nodeId, notAfterMs } = peer.identity;
+    const now = this.#deps.clock.now().wallMs;
+    if (now > (this.identities.lookup(nodeId)?.notAfterMs ?? notAfterMs)) await this.identities.fetch(nodeId, nodeId);
+    return { ...peer, identity: this.identities.lookup(nodeId) ?? peer.identity };
   }
 
   /** Peers of an earlier run: a restarted node finds the mesh again without its bootstrap addresses. */
@@ -366,14 +391,21 @@ export class Member {
   }
 
   #dialInBackground(addresses: readonly string[]): void {
-    this.network.dial(addresses).catch((error: unknown) => {
-      this.#deps.logger.debug({ code: errorCode(error), addresses }, "known peer not reachable");
-    });
+    this.network.dial(addresses).then(
+      () => {
+        for (const address of addresses) this.#unreached.delete(address);
+      },
+      (error: unknown) => {
+        this.#deps.logger.debug({ code: errorCode(error), addresses }, "known peer not reachable");
+      },
+    );
   }
 
   /** Renewal of the own SVID, expiry of the peers', and the way back into the mesh when no peer is left. */
   #upkeep(): void {
+    if (this.#recordDue) this.#putRecord();
     if (this.network.connectedPeers().length === 0) this.#dialKnown();
+    else for (const address of this.#unreached) this.#dialInBackground([address]);
     const now = this.#deps.clock.now().wallMs;
     if (now >= this.svid.renewAtMs && !this.#renewing) {
       this.#renewing = true;
@@ -457,6 +489,16 @@ export class Member {
     return { trustDomain, name, chain, bundle: bundleToJson(this.#bundle) };
   }
 
+  /** The DHT holds this node's identity record, so that peers far away can verify its beacons. */
+  #putRecord(): void {
+    if (this.network.connectedPeers().length === 0) return;
+    this.#recordDue = false;
+    this.network.putRecord(this.svid.identity.nodeId, encodeIdentityRecord(this.svid.identity)).catch((error: unknown) => {
+      this.#recordDue = true;
+      this.#deps.logger.debug({ code: errorCode(error), error: errorMessage(error) }, "identity record not stored yet");
+    });
+  }
+
   /** On disk first: a crash afterwards starts with the new SVID, before with the old one. */
   #adopt(credential: StoredCredential): void {
     this.#deps.store.saveCredential(credential);
@@ -464,6 +506,7 @@ export class Member {
     this.#verifier.setBundle(this.#bundle);
     this.svid.renewed(this.#ownIdentity(credential));
     this.identities.add(this.svid.identity);
+    this.#recordDue = true;
     this.#service.handle({ kind: "local-changed", svidNotAfterMs: this.svid.identity.notAfterMs });
   }
 }

@@ -71,6 +71,7 @@ export class TaskRun {
   #machine: EpidemicMachine | undefined;
   #state: StoredTask["state"] = "running";
   #model: Uint8Array | undefined;
+  #halted = false;
 
   constructor(deps: TaskRunDeps, options: TaskRunOptions) {
     const { task, adversary, csvText, resume } = options;
@@ -94,6 +95,7 @@ export class TaskRun {
 
   /** Ends the thread and timers and leaves the task as it is on disk, to be resumed. */
   async halt(): Promise<void> {
+    this.#halted = true;
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
     await this.#thread.stop();
@@ -199,7 +201,7 @@ export class TaskRun {
   }
 
   #handle(event: EpidemicEvent): void {
-    if (this.#state !== "running") return;
+    if (this.#state !== "running" || this.#halted) return;
     for (const action of this.#machine?.handle(event, this.#deps.clock.now()) ?? [])
       this.#carryOut(action);
   }

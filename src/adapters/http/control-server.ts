@@ -2,7 +2,7 @@
 // created with its final mode, never wider for a moment. A socket that a crash left behind is
 // replaced; one that answers is another daemon's and is left alone.
 
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from "node:fs";
+import { lstatSync, mkdirSync, unlinkSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { connect } from "node:net";
 import { dirname } from "node:path";
@@ -69,10 +69,7 @@ function listenWithMode(server: Server, socketPath: string, mode: number): Promi
           : badPath(socketPath, "it cannot be bound", error),
       );
     });
-    server.once("listening", () => {
-      chmodSync(socketPath, mode);
-      resolve();
-    });
+    server.once("listening", resolve);
     // bind(2) happens inside listen() for a path, so the mask is the process's for this call alone.
     const umask = process.umask(0o777 & ~mode);
     try {
@@ -87,7 +84,7 @@ async function removeStaleSocket(socketPath: string): Promise<void> {
   const found = lstatSync(socketPath, { throwIfNoEntry: false });
   if (found === undefined) return;
   if (!found.isSocket()) throw badPath(socketPath, "something there is not a socket");
-
+  if (await answers(socketPath)) throw inUse(socketPath);
   unlinkSync(socketPath);
 }
 

@@ -17,7 +17,7 @@ import { lpStream } from "@libp2p/utils";
 import { yamux } from "@libp2p/yamux";
 import { multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p, type Libp2p } from "libp2p";
-import { errorCode, errorMessage, MeshError } from "../../foundation/index.ts";
+import { errorCode, errorMessage, MeshError, utf8Bytes, utf8Text } from "../../foundation/index.ts";
 import type { AuthenticatedPeer } from "../../handshake/index.ts";
 import type { NodeId, PeerIdentity } from "../../identity/index.ts";
 import type { Logger, Meter, MetricDeclaration } from "../../ports/index.ts";
@@ -45,11 +45,26 @@ export const networkMetrics: readonly MetricDeclaration[] = [
 const JOINING_TIME_MS = 30_000;
 const JOINING_MAX = 8;
 
-/** One message of a request-response protocol; beacons and manifests are far smaller. */
+/** Identity records in the DHT are kept under `/x0id/<NodeId>`. */
+const RECORD_NAMESPACE = "x0id";
+const RECORD_TIMEOUT_MS = 5_000;
+
+/** One gossip message; beacons and manifests are far smaller. */
 const GOSSIP_BYTES_MAX = 64 * 1024;
+
+/**
+ * Raw connections that one address may open in a second, and connections before their handshake has ended. The
+ * handshake limiter decides who is served: libp2p's own counters (5 and 10) would turn away nodes behind one NAT first.
+ */
+const INBOUND_PER_SECOND_MAX = 64;
+const INBOUND_PENDING_MAX = 64;
+
+/** A request must arrive, and its answer be taken, within this. */
+const REQUEST_TIMEOUT_MS = 10_000;
 
 export type NetworkErrorCode =
   | "network/port-taken"
+  | "network/cannot-listen"
   | "network/not-connected"
   | "network/request-failed"
   | "network/dial-failed";
@@ -76,6 +91,11 @@ export interface NetworkDeps {
   readonly meter: Meter;
   /** Whether peers without SPIFFE identity (interop) may take part at all. */
   readonly allowsUnauthenticated: () => boolean;
+  /** Decides on identity records that peers put into the DHT, or that it finds. `validate` throws to refuse. */
+  readonly records: {
+    readonly validate: (nodeId: NodeId, record: Uint8Array) => void;
+    readonly select: (nodeId: NodeId, records: readonly Uint8Array[]) => number;
+  };
   readonly onConnected: (peer: PeerIdentity, addresses: readonly string[]) => void;
   readonly onDisconnected: (nodeId: NodeId) => void;
 }
@@ -109,7 +129,7 @@ export class Network {
 
   /**
    * Opens the listeners and starts all services. Idempotent.
-   * @throws MeshError `network/port-taken`
+   * @throws MeshError `network/port-taken`, `network/cannot-listen`
    */
   async start(): Promise<void> {
     if (this.#libp2p !== undefined) return;
@@ -125,12 +145,7 @@ export class Network {
     } catch (cause) {
       this.#libp2p = undefined;
       await node.stop();
-      throw new MeshError<NetworkErrorCode>(
-        "network/port-taken",
-        `Cannot listen on ${this.#options.listen.join(", ")}: ${errorMessage(cause)}. Free the port or change mesh.listen.`,
-        { listen: this.#options.listen.join(",") },
-        { cause },
-      );
+      throw cannotListen(this.#options.listen, cause);
     }
   }
 
@@ -268,6 +283,16 @@ export class Network {
     await this.#libp2p?.services.gossip.publish(topic, bytes);
   }
 
+  /** Keeps this node's record in the DHT. @throws what the DHT throws, for instance without any peer */
+  async putRecord(nodeId: NodeId, record: Uint8Array): Promise<void> {
+    await this.#node().contentRouting.put(keyOf(nodeId), record, { signal: AbortSignal.timeout(RECORD_TIMEOUT_MS) });
+  }
+
+  /** A validated record of a node from the DHT. @throws what the DHT throws when there is none */
+  async findRecord(nodeId: NodeId): Promise<Uint8Array> {
+    return this.#node().contentRouting.get(keyOf(nodeId), { signal: AbortSignal.timeout(RECORD_TIMEOUT_MS) });
+  }
+
   #node(): Libp2p<Services> {
     if (this.#libp2p === undefined)
       throw new MeshError<NetworkErrorCode>("network/not-connected", "The network is not started.");
@@ -304,7 +329,12 @@ export class Network {
       transports: [tcp()],
       streamMuxers: [yamux()],
       connectionEncrypters: this.#deps.encrypters(this.#registry),
-      connectionManager: { maxConnections: connectionsMax, reconnectRetries: 0 },
+      connectionManager: {
+        maxConnections: connectionsMax,
+        reconnectRetries: 0,
+        inboundConnectionThreshold: INBOUND_PER_SECOND_MAX,
+        maxIncomingPendingConnections: INBOUND_PENDING_MAX,
+      },
       connectionMonitor: { enabled: false }, // membership has its own probes
       peerDiscovery: this.#discovery(),
       services: {
@@ -315,6 +345,8 @@ export class Network {
           protocol: "/x0tta6bl4/kad/1.0.0",
           clientMode: false,
           peerInfoMapper: passthroughMapper,
+          validators: { [RECORD_NAMESPACE]: (key, value) => this.#deps.records.validate(nodeIdOfKey(key), value) },
+          selectors: { [RECORD_NAMESPACE]: (key, values) => this.#deps.records.select(nodeIdOfKey(key), values) },
         }),
         gossip: gossipsub({
           globalSignaturePolicy: StrictNoSign,
@@ -442,9 +474,12 @@ export class Network {
       if (peer === undefined)
         throw new MeshError("internal/invariant", "A stream opened without a handshake.");
       const framed = lpStream(stream, { maxDataLength: options.requestBytesMax });
-      const request = await framed.read({ signal: AbortSignal.timeout(10_000) });
-      await framed.write(await handler(peer, request.subarray(), ended.signal));
-      await stream.close();
+      const request = await framed.read({ signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
+      const answer = await handler(peer, request.subarray(), ended.signal);
+      // A peer that never reads its answer would hold the stream for as long as it likes.
+      const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+      await framed.write(answer, { signal });
+      await stream.close({ signal });
     } catch (error) {
       this.#deps.logger.debug(
         { code: errorCode(error), protocol: stream.protocol, error: errorMessage(error) },
@@ -455,8 +490,31 @@ export class Network {
   }
 }
 
+function keyOf(nodeId: NodeId): Uint8Array {
+  return utf8Bytes(`/${RECORD_NAMESPACE}/${nodeId}`);
+}
+
+function nodeIdOfKey(key: Uint8Array): NodeId {
+  return utf8Text(key).slice(RECORD_NAMESPACE.length + 2) as NodeId;
+}
+
 const DECISIONS: Record<GossipDecision, TopicValidatorResult> = {
   accept: TopicValidatorResult.Accept,
   ignore: TopicValidatorResult.Ignore,
   reject: TopicValidatorResult.Reject,
 };
+
+/** libp2p puts the system's errors with their stacks into one message: only what the system said is for operators. */
+function cannotListen(listen: readonly string[], cause: unknown): MeshError<NetworkErrorCode> {
+  const reason = /\b(?:listen|bind|getaddrinfo) (E[A-Z]+)[^\n]*/.exec(errorMessage(cause));
+  const taken = reason?.[1] === "EADDRINUSE";
+  const nextStep = taken
+    ? "Free the port or change mesh.listen."
+    : "Set mesh.listen to an address of this host and a port that the daemon's user may use.";
+  return new MeshError<NetworkErrorCode>(
+    taken ? "network/port-taken" : "network/cannot-listen",
+    `Cannot listen on ${listen.join(", ")}: ${reason?.[0] ?? errorMessage(cause)}. ${nextStep}`,
+    { listen },
+    { cause },
+  );
+}

@@ -2,7 +2,7 @@
 // Bounded before it is parsed, unknown members refused, DER in standard base64. Both sides are authenticated by the
 // handshake before the first byte; there is no key and no signature in here.
 
-import { z } from "zod";
+import * as z from "zod";
 import {
   ok,
   refuse,

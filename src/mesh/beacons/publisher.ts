@@ -44,7 +44,8 @@ export class BeaconPublisher {
   /** When position 0 of the chain was due. */
   #chainAtMs = 0 as MonoMs;
   #publishedAtMs: MonoMs | undefined;
-  #scheduled = false;
+  /** When the scheduled beacon goes out; undefined when none is. */
+  #dueAtMs: number | undefined;
 
   constructor(deps: PublisherDeps, options: MeshOptions) {
     this.#deps = deps;
@@ -105,17 +106,18 @@ export class BeaconPublisher {
     this.changed(now);
   }
 
-  /** Something that the beacon tells has changed: publishes debounced, and not before the minimum interval. */
-  changed(now: Now): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    const { beaconDebounceMs, beaconMinIntervalMs } = this.#options;
-    const earliestMs = (this.#publishedAtMs ?? now.monoMs) + beaconMinIntervalMs - now.monoMs;
-    this.#deps.emit({
-      kind: "set-timer",
-      id: "beacon",
-      delayMs: Math.max(beaconDebounceMs, earliestMs),
-    });
+  /**
+   * Something that the beacon tells has changed: publishes debounced, and not before the minimum interval. Numbers
+   * of links alone wait longer: with many links some number moves at any time, and a signature each is too dear.
+   */
+  changed(now: Now, what: "facts" | "numbers" = "facts"): void {
+    const { beaconDebounceMs, beaconMinIntervalMs, beaconNumbersIntervalMs } = this.#options;
+    const intervalMs = what === "facts" ? beaconMinIntervalMs : beaconNumbersIntervalMs;
+    const earliestMs = (this.#publishedAtMs ?? now.monoMs) + intervalMs;
+    const dueAtMs = Math.max(now.monoMs + beaconDebounceMs, earliestMs);
+    if (this.#dueAtMs !== undefined && this.#dueAtMs <= dueAtMs) return;
+    this.#dueAtMs = dueAtMs;
+    this.#deps.emit({ kind: "set-timer", id: "beacon", delayMs: dueAtMs - now.monoMs });
   }
 
   /** The `beacon` timer. */
@@ -158,7 +160,7 @@ export class BeaconPublisher {
   publish(now: Now, status: StateBeacon["status"]): void {
     if (this.#chain === undefined) return;
     this.#sequence++;
-    this.#scheduled = false;
+    this.#dueAtMs = undefined;
     this.#publishedAtMs = now.monoMs;
     const { nodeId, zone } = this.#deps.self;
     const unsigned = encodeUnsigned({
