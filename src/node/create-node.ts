@@ -19,17 +19,13 @@ import { createControlApp } from "../control/index.ts";
 import {
   createNobleEngine,
   type CryptoEngine,
-  cryptoMetrics,
   pairwiseCheck,
   selectEngine,
   selfTest,
 } from "../crypto/index.ts";
 import { errorCode, errorMessage } from "../foundation/index.ts";
-import { handshakeMetrics } from "../handshake/index.ts";
-import { identityMetrics, type NodeKeys, nodeKeysFromSeeds } from "../identity/index.ts";
-import { learningMetrics } from "../learning/index.ts";
-import { meshMetrics } from "../mesh/index.ts";
-import { processMetrics } from "../telemetry/index.ts";
+import { type NodeKeys, nodeKeysFromSeeds } from "../identity/index.ts";
+import { daemonMetrics } from "../telemetry/index.ts";
 import { ControlSurface } from "./control-surface.ts";
 import { Lifecycle } from "./lifecycle.ts";
 
@@ -54,15 +50,7 @@ export interface MeshNode {
 export function createNode(config: Config, build: Build): MeshNode {
   const { level, format } = config.telemetry.log;
   const logger = createPinoLogger({ level, format });
-  const prom = createPromMeter([
-    ...processMetrics,
-    ...cryptoMetrics,
-    ...identityMetrics,
-    ...handshakeMetrics,
-    ...meshMetrics,
-    ...learningMetrics,
-    ...networkMetrics,
-  ]);
+  const prom = createPromMeter([...daemonMetrics, ...networkMetrics]);
   const engine = testedEngine(config, prom);
   const store = new StateStore(config.stateDir);
   const keyFiles = new KeyFiles(join(config.stateDir, "keys"), systemRandom);
@@ -171,8 +159,10 @@ class Daemon implements MeshNode {
   }
 
   reload(config: Config): void {
-    const { logger, lifecycle } = this.#parts;
-    const { reload, restart } = configDifference(this.#config, config);
+    const { logger, lifecycle, config: atStart } = this.#parts;
+    const { reload } = configDifference(this.#config, config);
+    // Against the start: a key stays pending until the restart, however often the file is read meanwhile.
+    const { restart } = configDifference(atStart, config);
     logger.setLevel(config.telemetry.log.level);
     lifecycle.reload(config);
     this.#config = config;

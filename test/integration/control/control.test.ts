@@ -5,6 +5,7 @@ import { createServer as createSocketServer } from "node:net";
 import { spawnSync } from "node:child_process";
 import { type TestContext, test } from "node:test";
 import { startControlServer } from "../../../src/adapters/http/control-server.ts";
+import type { RunningServer } from "../../../src/adapters/http/running-server.ts";
 import { ControlClient, controlLimits, createControlApp } from "../../../src/control/index.ts";
 import { errorCode, MeshError } from "../../../src/foundation/index.ts";
 import { fakeNode, fakeStatus } from "./fake-node.ts";
@@ -219,10 +220,20 @@ function leaveDeadSocket(socketPath: string): void {
   assert.ok(statSync(socketPath).isSocket());
 }
 
+/** Starts a server that is stopped after the test even where it should never have started. */
+async function startServer(
+  t: TestContext,
+  options: Parameters<typeof startControlServer>[0],
+): Promise<RunningServer> {
+  const server = await startControlServer(options);
+  t.after(() => server.stop());
+  return server;
+}
+
 test("the socket has its mode, is removed on stop, and stop is idempotent", async (t) => {
   for (const mode of [0o600, 0o660] as const) {
     const socketPath = socketPathFor(t);
-    const server = await startControlServer({
+    const server = await startServer(t, {
       app: createControlApp(fakeNode()),
       socketPath,
       mode,
@@ -238,9 +249,8 @@ test("a socket left by a crash is replaced, a live daemon's is not", async (t) =
   const socketPath = socketPathFor(t);
   leaveDeadSocket(socketPath);
   const app = createControlApp(fakeNode());
-  const server = await startControlServer({ app, socketPath });
-  t.after(() => server.stop());
-  assert.equal(await codeOf(startControlServer({ app, socketPath })), "control/socket-in-use");
+  await startServer(t, { app, socketPath });
+  assert.equal(await codeOf(startServer(t, { app, socketPath })), "control/socket-in-use");
   assert.equal((await new ControlClient({ socketPath }).peers()).peers.length, 2);
 });
 
@@ -250,21 +260,21 @@ test("a daemon that accepts and stays silent counts as live", async (t) => {
   await new Promise<void>((resolve) => other.listen(socketPath, resolve));
   t.after(() => other.close());
   const app = createControlApp(fakeNode());
-  assert.equal(await codeOf(startControlServer({ app, socketPath })), "control/socket-in-use");
+  assert.equal(await codeOf(startServer(t, { app, socketPath })), "control/socket-in-use");
 });
 
 test("a regular file and a path beyond 107 bytes are refused, and the file stays", async (t) => {
   const app = createControlApp(fakeNode());
   const socketPath = socketPathFor(t);
   writeFileSync(socketPath, "precious");
-  assert.equal(await codeOf(startControlServer({ app, socketPath })), "control/bad-socket-path");
+  assert.equal(await codeOf(startServer(t, { app, socketPath })), "control/bad-socket-path");
   assert.ok(existsSync(socketPath));
   const room = 107 - Buffer.byteLength(socketPath) - 1;
   const longest = `${socketPath}-${"x".repeat(room)}`;
-  const server = await startControlServer({ app, socketPath: longest });
+  const server = await startServer(t, { app, socketPath: longest });
   await server.stop();
   assert.equal(
-    await codeOf(startControlServer({ app, socketPath: `${longest}x` })),
+    await codeOf(startServer(t, { app, socketPath: `${longest}x` })),
     "control/bad-socket-path",
   );
 });

@@ -1,0 +1,178 @@
+// The demonstration as its user runs it: the built bundle, real processes, real sockets.
+
+import assert from "node:assert/strict";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import type { DevReport } from "../../src/cli/commands/dev/up.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const DEADLINE_MS = 180_000;
+
+interface Run {
+  readonly child: ChildProcess;
+  readonly directory: string;
+  /** Sockets live in this run's own temporary directory. */
+  readonly temporary: string;
+  output(): string;
+  /** Waits until the output holds the text. */
+  says(text: string): Promise<void>;
+  /** Waits for the end and gives the exit status. */
+  ended(): Promise<number | null>;
+}
+
+const runs: Run[] = [];
+
+function devUp(...args: string[]): Run {
+  const temporary = mkdtempSync(join(tmpdir(), "x0-e2e-"));
+  const directory = join(temporary, "dev");
+  const child = spawn(process.execPath, ["dist/meshctl.mjs", "dev", "up", "--dir", directory, ...args], {
+    cwd: root,
+    env: { ...process.env, TMPDIR: temporary },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let text = "";
+  const collect = (chunk: Buffer): void => {
+    text += chunk.toString("utf8");
+  };
+  child.stdout.on("data", collect);
+  child.stderr.on("data", collect);
+  const exit = once(child, "close");
+  const run: Run = {
+    child,
+    directory,
+    temporary,
+    output: () => text,
+    says: async (wanted) => {
+      const signal = AbortSignal.timeout(DEADLINE_MS);
+      while (!text.includes(wanted)) {
+        assert.ok(child.exitCode === null, `ended without saying '${wanted}':\n${text}`);
+        await once(child.stdout, "data", { signal });
+      }
+    },
+    ended: async () => {
+      await exit;
+      return child.exitCode;
+    },
+  };
+  runs.push(run);
+  return run;
+}
+
+/** Process ids of the daemons of a run, by node name. */
+function daemons(run: Run): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    const command = commandLine(pid);
+    const name = /\/dev\/(node-\d+)\/meshd\.yml/.exec(command)?.[1];
+    if (command.includes(run.directory) && name !== undefined) found.set(name, Number(pid));
+  }
+  return found;
+}
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return ""; // ended in the meantime
+  }
+}
+
+function assertNothingLeft(run: Run): void {
+  assert.deepEqual([...daemons(run)], [], "no process");
+  assert.equal(existsSync(run.directory), false, "no state");
+  assert.deepEqual(readdirSync(run.temporary), [], "no socket");
+}
+
+function reportOf(run: Run): DevReport {
+  return JSON.parse(run.output().trimEnd().split("\n").at(-1) ?? "") as DevReport;
+}
+
+describe("meshctl dev up", { concurrency: false }, () => {
+  before(() => {
+    execFileSync(process.execPath, ["packaging/build.mjs", "--quiet"], { cwd: root });
+  });
+  after(() => {
+    for (const { child, temporary } of runs) {
+      child.kill("SIGKILL");
+      rmSync(temporary, { recursive: true, force: true });
+    }
+  });
+
+  test("two liars of seven: defended within three points of the calm run, the plain mean visibly hurt", async () => {
+    const run = devUp("--nodes", "7", "--byzantine", "2", "--attack", "sign-flip", "--rounds", "10", "--exit", "--json");
+    assert.equal(await run.ended(), 0, run.output());
+    const { schemaVersion, nodes, rounds, final, durations } = reportOf(run);
+    assert.equal(schemaVersion, 1);
+    assert.deepEqual(nodes.map(({ name }) => name), ["node-1", "node-2", "node-3", "node-4", "node-5", "node-6", "node-7"]);
+    for (const node of nodes) {
+      assert.equal(node.peers, 6);
+      assert.equal(node.suite, "xxhfs-mldsa65");
+      assert.match(node.nodeId, /^[0-9a-f]{64}$/);
+      assert.match(node.peerId, /^12D3KooW/);
+      assert.equal(node.spiffeId, `spiffe://dev.mesh/node/${node.name}`);
+      assert.ok(node.rssBytes > 10e6);
+      assert.equal(node.role, node.name > "node-5" ? "byzantine" : "honest");
+    }
+    assert.equal(new Set(nodes.map(({ nodeId }) => nodeId)).size, 7);
+    assert.deepEqual(rounds.map(({ round }) => round), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assert.deepEqual(rounds.at(-1)?.rejected, ["node-6", "node-7"]);
+    assert.ok(final.accuracy >= final.baselineAccuracyWithoutAttack - 0.03, JSON.stringify(final));
+    assert.ok(final.accuracy > 0.85, JSON.stringify(final));
+    assert.ok(final.undefendedAccuracy < final.accuracy - 0.2, JSON.stringify(final));
+    assert.ok(durations.joinMs > 0 && durations.convergeMs > 0);
+    assertNothingLeft(run);
+  });
+
+  test("kill -9 of any process during the training does not stop the others", async () => {
+    const run = devUp("--rounds", "6", "--exit", "--json");
+    await run.says("round 2/6");
+    // The first node made the trust domain, started the task and is the only issuer: the one to miss most.
+    process.kill(daemons(run).get("node-1") ?? assert.fail("node-1 runs"), "SIGKILL");
+    assert.equal(await run.ended(), 0, run.output());
+    const { rounds, final, nodes } = reportOf(run);
+    assert.equal(rounds.length, 6);
+    assert.ok(final.accuracy > 0.8, JSON.stringify(final));
+    assert.equal(nodes.find(({ name }) => name === "node-1")?.peers, 0);
+    assert.ok(nodes.filter(({ name }) => name !== "node-1").every(({ peers }) => peers === 3), JSON.stringify(nodes));
+    assertNothingLeft(run);
+  });
+
+  test("stays up until Ctrl-C, then leaves nothing behind", async () => {
+    const run = devUp("--nodes", "3", "--byzantine", "0", "--rounds", "1", "--model", "softmax");
+    await run.says("Ctrl-C stops it");
+    assert.equal(daemons(run).size, 3);
+    run.child.kill("SIGINT");
+    assert.equal(await run.ended(), 0, run.output());
+    assertNothingLeft(run);
+  });
+
+  test("a killed parent takes its daemons with it", async () => {
+    const run = devUp("--nodes", "3", "--byzantine", "0", "--rounds", "1");
+    await run.says("meshd processes answer");
+    const signal = AbortSignal.timeout(DEADLINE_MS);
+    run.child.kill("SIGKILL");
+    await run.ended();
+    while (daemons(run).size > 0) {
+      signal.throwIfAborted();
+      await new Promise((resume) => setImmediate(resume));
+    }
+  });
+
+  test("options that contradict each other are named before anything starts", async () => {
+    for (const [args, message] of [
+      [["--nodes", "4", "--byzantine", "2"], /below half of --nodes: current value is 2 of 4/],
+      [["--data", "x.csv"], /--data and --label go together/],
+      [["--nodes", "1"], /nodes/],
+    ] as const) {
+      const run = devUp(...args);
+      assert.notEqual(await run.ended(), 0);
+      assert.match(run.output(), message);
+      assert.equal(existsSync(run.directory), false);
+    }
+  });
+});
