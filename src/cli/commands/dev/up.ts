@@ -133,21 +133,23 @@ async function meet(mesh: LocalMesh, screen: Screen, signal: AbortSignal): Promi
   screen.line(
     `   ${screen.paint("2", "X25519 + ML-KEM-768 key exchange; Ed25519 + ML-DSA-65 signatures of both sides over the transcript")}`,
   );
-  const { accepted, rejected } = await beaconCounts(mesh);
-  screen.line(
-    ` ${screen.paint("32", "✓")} ${accepted} beacons and heartbeats verified, ${rejected} refused`,
-  );
+  screen.line(` ${screen.paint("32", "✓")} ${await beaconCounts(mesh)}`);
   return Math.round(took);
 }
 
-async function beaconCounts(mesh: LocalMesh): Promise<{ accepted: number; rejected: number }> {
-  const sum = (counts: Record<string, number>): number =>
-    Object.values(counts).reduce((total, count) => total + count, 0);
+/** What all nodes have verified so far, and what they dropped by code. */
+async function beaconCounts(mesh: LocalMesh): Promise<string> {
   const answers = await Promise.all(mesh.living().map((node) => node.client.beacons()));
-  return {
-    accepted: answers.reduce((total, { counters }) => total + sum(counters.accepted), 0),
-    rejected: answers.reduce((total, { counters }) => total + sum(counters.rejected), 0),
-  };
+  const accepted = answers.flatMap(({ counters }) => Object.values(counters.accepted));
+  const dropped = new Map<string, number>();
+  for (const { counters } of answers) {
+    for (const [code, count] of Object.entries(counters.rejected)) {
+      dropped.set(code, (dropped.get(code) ?? 0) + count);
+    }
+  }
+  const codes = [...dropped].sort().map(([code, count]) => `${count} ${code}`);
+  const verified = accepted.reduce((total, count) => total + count, 0);
+  return `${verified} beacons and heartbeats verified${codes.length === 0 ? "" : `; dropped: ${codes.join(", ")}`}`;
 }
 
 async function announce(
