@@ -10,16 +10,27 @@ const suites: Record<string, () => Promise<{ suite: BenchSuite }>> = {
   handshake: () => import("./handshake.ts"),
   mesh: () => import("./mesh.ts"),
   learning: () => import("./learning.ts"),
+  idle: () => import("./idle.ts"),
 };
+
+/** Suites that run only when they are named, because they take a minute, and how long they measure unless told. */
+const onRequest: Readonly<Record<string, { seconds: number }>> = { idle: { seconds: 30 } };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: "string" }, seconds: { type: "string", default: "1" } },
+  options: { json: { type: "string" }, seconds: { type: "string" } },
 });
-const chosen = positionals.length > 0 ? positionals : Object.keys(suites);
-const seconds = Number(values.seconds);
-if (!(seconds > 0))
-  throw new RangeError(`--seconds must be a positive number: current value is ${values.seconds}`);
+const chosen =
+  positionals.length > 0 ? positionals : Object.keys(suites).filter((name) => !(name in onRequest));
+
+/** How long to spend on each row of a suite. */
+function secondsFor(name: string): number {
+  const seconds = Number(values.seconds ?? onRequest[name]?.seconds ?? 1);
+  if (seconds > 0) return seconds;
+  throw new RangeError(
+    `--seconds must be a positive number: current value is ${values.seconds ?? ""}`,
+  );
+}
 
 const machine = {
   cpu: cpus()[0]?.model ?? "unknown",
@@ -43,7 +54,7 @@ for (const name of chosen) {
         `${row.name.padEnd(52)} ${number(row.value)} ${row.unit.padEnd(6)} p95 ${number(row.p95)}  p99 ${number(row.p99)}  n ${row.n}`,
       );
     },
-    { seconds },
+    { seconds: secondsFor(name) },
   );
 }
 if (values.json !== undefined) {

@@ -5,6 +5,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { lean } from "./lean.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
@@ -42,6 +43,7 @@ const result = await build({
   sourcesContent: false,
   metafile: true,
   legalComments: "none",
+  plugins: lean,
   logLevel: "warning",
   define: {
     "process.env.MESHD_VERSION": JSON.stringify(version),

@@ -3,6 +3,7 @@
 import {
   chmodSync,
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -48,6 +49,20 @@ export class KeyFiles {
         { cause },
       );
     }
+  }
+
+  /**
+   * The seed of that name, which must be there.
+   * @throws MeshError `state/key-missing`, `state/key-unreadable`
+   */
+  existing(name: SeedName): Uint8Array {
+    const file = this.#file(name);
+    if (existsSync(file)) return this.seed(name);
+    throw new MeshError(
+      "state/key-missing",
+      `Cannot find the key file '${file}', although this node is enrolled. Restore it from a backup, or remove the state directory and join again.`,
+      { file },
+    );
   }
 
   /** Keeps a seed that was made elsewhere; synced to disk when it returns. */

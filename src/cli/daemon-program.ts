@@ -1,8 +1,31 @@
-// Where the daemon's own program is.
+// Where the daemon's own program is, and how Node.js runs it.
 
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { MeshError } from "../foundation/index.ts";
+
+/**
+ * What keeps a daemon small, for everything that starts one; `bin/meshd` holds the same, and a test compares them.
+ * Measured as resident memory and CPU of an idle daemon with four peers (`npm run bench -- idle`): 120 MB and 2.1 % with
+ * none of it, 92 MB and 2.3 % with all. A number below is what the daemon gains when that line alone goes.
+ */
+export const daemonRuntime = {
+  flags: [
+    // A young generation of 1 MB instead of 16: a daemon makes little garbage at a time. 13 MB.
+    "--max-semi-space-size=1",
+    // The heap grows in smaller steps and code is inlined less. 4 MB, against 0.3 % of CPU.
+    "--optimize-for-size",
+    // No baseline compiler: what is hot still reaches the optimizing ones, training within its first batches. 3 MB.
+    "--no-sparkplug",
+  ],
+  environment: {
+    // One heap for all threads instead of one for each that allocates. 1.5 MB.
+    MALLOC_ARENA_MAX: "1",
+    // Fixed thresholds: else glibc raises them with every large block that is freed, and keeps such blocks. 2 MB.
+    MALLOC_MMAP_THRESHOLD_: "65536",
+    MALLOC_TRIM_THRESHOLD_: "131072",
+  },
+} as const;
 
 /**
  * The daemon beside this program: bundled next to it, or as source in development.

@@ -6,7 +6,7 @@ import packageFile from "../../package.json" with { type: "json" };
 import { type Config, configLimits, parseConfig } from "../config/index.ts";
 import { statusOfError } from "../control/index.ts";
 import { errorCode, errorMessage, MeshError } from "../foundation/index.ts";
-import { createNode } from "../node/index.ts";
+import { createNode, type MeshNode } from "../node/index.ts";
 
 const DEFAULT_CONFIG = "/etc/meshd/meshd.yml";
 
@@ -54,9 +54,9 @@ function fail(error: unknown): never {
 }
 
 async function run(configFile: string): Promise<void> {
-  const build = { version: packageFile.version, commit: process.env["MESHD_COMMIT"] ?? "unknown" };
-  const node = createNode(readConfig(configFile), build);
+  let node: MeshNode | undefined;
   const stop = (): void => {
+    if (node === undefined) process.exit(0);
     node.stop().then(() => process.exit(0), fail);
   };
   process.once("SIGTERM", stop);
@@ -65,13 +65,17 @@ async function run(configFile: string): Promise<void> {
   process.once("disconnect", stop);
   process.on("SIGHUP", () => {
     try {
-      node.reload(readConfig(configFile));
+      node?.reload(readConfig(configFile));
     } catch (error) {
       process.stderr.write(
         `meshd: the configuration stays as it was: ${errorMessage(error)} [${errorCode(error)}]\n`,
       );
     }
   });
+  // A fault of ours: the state on disk is whole at any moment, so a restart is safer than going on.
+  process.on("uncaughtException", fail);
+  const commit = process.env["MESHD_COMMIT"] ?? "unknown";
+  node = createNode(readConfig(configFile), { version: packageFile.version, commit });
   try {
     await node.start();
   } catch (error) {

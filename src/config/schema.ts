@@ -65,7 +65,7 @@ const metricsListen = z.string().transform((text, context): MetricsListen => {
 const defaultPolicy: z.input<typeof rule>[] = [
   {
     spiffe: "spiffe://*/node/*",
-    allow: ["mesh.join", "beacon.publish", "fl.train", "fl.coordinate", "issuer.attest"],
+    allow: ["mesh.join", "beacon.publish", "fl.train", "fl.coordinate"],
   },
 ];
 

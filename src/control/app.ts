@@ -2,7 +2,7 @@
 // adapter serves it. Every answer, errors included, carries `schemaVersion`.
 
 import { errorCode, errorMessage, isMeshError, MeshError } from "../foundation/index.ts";
-import { type Context, Hono } from "hono";
+import type { HttpAnswer, HttpHandler, HttpRequest } from "../ports/index.ts";
 import type { z } from "zod";
 import {
   CONTROL_SCHEMA_VERSION,
@@ -19,44 +19,46 @@ import type { NodeControl } from "./node-control.ts";
 /** Told of an error that is no MeshError, or an internal one, so that it reaches the log. */
 export type UnexpectedErrorListener = (error: unknown) => void;
 
-/** The API of a node as a Hono app. `onUnexpectedError` hears what a client sees as status 500. */
+/** The fields of a good answer. */
+type Route = (body: HttpRequest["body"]) => Promise<object>;
+
+/** The API of a node. `onUnexpectedError` hears what a client sees as status 500. */
 export function createControlApp(
   node: NodeControl,
   onUnexpectedError: UnexpectedErrorListener = () => undefined,
-): Hono {
-  const app = new Hono();
-  app.get("/v1/status", async (context) => answer(context, await node.status()));
-  app.get("/v1/peers", async (context) => answer(context, await node.peers()));
-  app.get("/v1/beacons", async (context) => answer(context, await node.beacons()));
-  app.get("/v1/identity", async (context) => answer(context, await node.identity()));
-  app.get("/v1/fl", async (context) => answer(context, await node.flStatus()));
-  app.post("/v1/fl/start", async (context) =>
-    answer(context, await node.flStart(await request(context, flStartRequestSchema))),
-  );
-  app.post("/v1/fl/stop", async (context) => answer(context, await node.flStop()));
-  app.post("/v1/init", async (context) =>
-    answer(context, await node.init(await request(context, initRequestSchema))),
-  );
-  app.post("/v1/join", async (context) =>
-    answer(context, await node.join(await request(context, joinRequestSchema))),
-  );
-  app.post("/v1/tokens", async (context) =>
-    answer(context, await node.createToken(await request(context, tokenRequestSchema))),
-  );
+): HttpHandler {
+  const routes = routesOf(node);
+  return async ({ method, path, body }) => {
+    try {
+      const route = routes.get(`${method === "HEAD" ? "GET" : method} ${path}`);
+      if (route === undefined) {
+        throw refused(
+          "control/not-found",
+          `Cannot ${method} ${path.slice(0, 200)}: no such route.`,
+        );
+      }
+      return answer(200, { schemaVersion: CONTROL_SCHEMA_VERSION, ...(await route(body)) });
+    } catch (error) {
+      const { http } = statusOfError(errorCode(error));
+      if (http === 500) onUnexpectedError(error);
+      return answer(http, errorAnswer(error));
+    }
+  };
+}
 
-  app.notFound(({ req }) =>
-    errorResponse(
-      refused(
-        "control/not-found",
-        `Cannot ${req.method} ${req.path.slice(0, 200)}: no such route.`,
-      ),
-    ),
-  );
-  app.onError((error) => {
-    if (statusOfError(errorCode(error)).http === 500) onUnexpectedError(error);
-    return errorResponse(error);
-  });
-  return app;
+function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
+  return new Map<string, Route>([
+    ["GET /v1/status", async () => node.status()],
+    ["GET /v1/peers", async () => node.peers()],
+    ["GET /v1/beacons", async () => node.beacons()],
+    ["GET /v1/identity", async () => node.identity()],
+    ["GET /v1/fl", async () => node.flStatus()],
+    ["POST /v1/fl/start", async (body) => node.flStart(await request(body, flStartRequestSchema))],
+    ["POST /v1/fl/stop", async () => node.flStop()],
+    ["POST /v1/init", async (body) => node.init(await request(body, initRequestSchema))],
+    ["POST /v1/join", async (body) => node.join(await request(body, joinRequestSchema))],
+    ["POST /v1/tokens", async (body) => node.createToken(await request(body, tokenRequestSchema))],
+  ]);
 }
 
 /** The body of an error answer. The message of a foreign error stays out: it may hold anything. */
@@ -83,20 +85,19 @@ function mutableDetails(error: MeshError): ErrorAnswer["error"]["details"] {
   );
 }
 
-function answer(context: Context, body: object): Response {
-  return context.json({ schemaVersion: CONTROL_SCHEMA_VERSION, ...body });
-}
-
-function errorResponse(error: unknown): Response {
-  return Response.json(errorAnswer(error), { status: statusOfError(errorCode(error)).http });
+function answer(status: number, body: object): HttpAnswer {
+  return { status, headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
 }
 
 function refused(code: ControlErrorCode, message: string, problems: string[] = []): MeshError {
   return new MeshError<ControlErrorCode>(code, message, problems.length > 0 ? { problems } : {});
 }
 
-async function request<Output>(context: Context, schema: z.ZodType<Output>): Promise<Output> {
-  const text = await boundedText(context.req.raw.body);
+async function request<Output>(
+  body: HttpRequest["body"],
+  schema: z.ZodType<Output>,
+): Promise<Output> {
+  const text = await boundedText(body);
   let raw: unknown;
   try {
     raw = JSON.parse(text);
@@ -121,12 +122,11 @@ async function request<Output>(context: Context, schema: z.ZodType<Output>): Pro
 }
 
 /** The body as text, read no further than the limit. */
-async function boundedText(body: ReadableStream<Uint8Array> | null): Promise<string> {
+async function boundedText(body: HttpRequest["body"]): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
   let bytes = 0;
-  // Web streams are async iterables in Node.js; leaving the loop cancels the stream.
-  for await (const chunk of body ?? []) {
+  for await (const chunk of body) {
     bytes += chunk.length;
     if (bytes > controlLimits.requestBytesMax) {
       throw refused(

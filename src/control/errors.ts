@@ -54,6 +54,8 @@ const statusOf: Readonly<Record<string, ErrorStatus>> = {
   "handshake/": { http: 502, exit: failure },
   "mesh/": { http: 409, exit: failure },
   "learning/": { http: 422, exit: failure },
+  "network/": { http: 502, exit: failure },
+  "state/": { http: 503, exit: failure },
 };
 
 /** What anything else is: our own fault. */

@@ -9,9 +9,9 @@ import type { MonoMs } from "../ports/index.ts";
 export interface LimiterOptions {
   /** Handshakes that have not ended yet. @default 64 */
   readonly concurrentMax: number;
-  /** Tokens of one address: the burst it may use after a pause. @default 8 */
+  /** Tokens of one address: the burst it may use after a pause. @default 32 */
   readonly addressBurst: number;
-  /** Refill of one address, tokens a second. @default 0.5 */
+  /** Refill of one address, tokens a second. @default 2 */
   readonly addressPerSecond: number;
   /** Tokens in total. @default 64 */
   readonly globalBurst: number;

@@ -58,9 +58,7 @@ export type BundleErrorCode =
   /** The document is no SPIFFE bundle, or an authority in it is no root of the trust domain. */
   | "identity/bundle-malformed"
   /** The bundle's digest is not the one in the join token. */
-  | "identity/bundle-digest-mismatch"
-  /** The sequence went backwards, or the content changed under the same sequence. */
-  | "identity/bundle-rollback";
+  | "identity/bundle-digest-mismatch";
 
 /** Codes of join tokens. */
 export type TokenErrorCode =

@@ -126,7 +126,6 @@ export {
   BUNDLE_JSON_CHARS_MAX,
   bundleDigest,
   bundleToJson,
-  compareBundles,
   parseBundleJson,
   type TrustBundle,
 } from "./trust-bundle.ts";

@@ -16,7 +16,7 @@ import {
   utf8Bytes,
 } from "../foundation/index.ts";
 import { fromBareBase64Url, fromBase64, toBase64 } from "./base64.ts";
-import type { BundleErrorCode, IdentityErrorCode } from "./errors.ts";
+import type { IdentityErrorCode } from "./errors.ts";
 import { checkAuthorityProfile } from "./profile.ts";
 import { isTrustDomain } from "./spiffe-id.ts";
 import { CERTIFICATE_BYTES_MAX, type ParsedCertificate } from "./x509/certificate.ts";
@@ -120,23 +120,6 @@ export function parseBundleJson(
     authorities,
     ...(hint === undefined ? {} : { refreshHintS: hint }),
   });
-}
-
-/**
- * Decides whether `next` may replace `current`: `newer` or `same`.
- * Codes: `identity/bundle-rollback`, `identity/bundle-malformed` when the trust domains differ.
- */
-export function compareBundles(
-  engine: Pick<CryptoEngine, "sha256">,
-  current: TrustBundle,
-  next: TrustBundle,
-): Result<"newer" | "same", BundleErrorCode> {
-  if (current.trustDomain !== next.trustDomain) return malformed("another trust domain");
-  if (next.sequence > current.sequence) return ok("newer");
-  const same = equalBytes(bundleDigest(engine, current), bundleDigest(engine, next));
-  return same && next.sequence === current.sequence
-    ? ok("same")
-    : refuse("identity/bundle-rollback");
 }
 
 /**

@@ -30,6 +30,8 @@ export const TASK_CONTEXT = "x0tta6bl4/task/1";
 /** Longest signed task. */
 export const TASK_BYTES_MAX = 32 * 1024;
 export const PARTICIPANTS_MAX = 64;
+/** Parameters times participants: what a node holds of one round, 64 MiB of float32. */
+export const ROUND_VALUES_MAX = 16 * 1024 * 1024;
 
 /** A node id: 64 lower-case hex digits. */
 export type ParticipantId = string;
@@ -121,6 +123,12 @@ const manifestSchema = z
     }
     if (task.data.kind === "glyphs" && task.data.trainSamples < 2 * list.length) {
       complain("data", "must have at least two training samples for each participant");
+    }
+    if (modelParameters(task.model) * list.length > ROUND_VALUES_MAX) {
+      complain(
+        "participants",
+        `times parameters must be at most ${ROUND_VALUES_MAX}: a node holds a round's updates in memory`,
+      );
     }
     if (modelParameters(task.model) > PARAMETERS_MAX) {
       complain("model", `must have at most ${PARAMETERS_MAX} parameters`);

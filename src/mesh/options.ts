@@ -2,6 +2,8 @@
 
 /** Options of the mesh machine. All times in milliseconds. */
 export interface MeshOptions {
+  /** How long after its end an SVID still counts, for clocks that differ; as in the handshake. @default 0 */
+  readonly clockSkewMs: number;
   /** Between two heartbeats, 100..60,000. Lower: faster detection, more packets. @default 1000 */
   readonly heartbeatIntervalMs: number;
   /** Links of a hash chain, 64..4096. Higher: fewer chain changes, more memory for the own chain. @default 1024 */
@@ -63,6 +65,7 @@ export interface MeshOptions {
 
 /** The defaults, sources beside their meaning above; SWIM and Lifeguard numbers after memberlist's LAN profile. */
 export const meshDefaults: MeshOptions = {
+  clockSkewMs: 0,
   heartbeatIntervalMs: 1000,
   chainLength: 1024,
   lateIntervals: 3,

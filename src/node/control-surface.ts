@@ -3,6 +3,7 @@
 import type { ProcessMeter } from "../adapters/telemetry/process-meter.ts";
 import type { PromMeter } from "../adapters/telemetry/prom-meter.ts";
 import type { Readiness } from "../adapters/http/metrics-server.ts";
+import type { StateStore } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type {
   Beacons,
@@ -40,6 +41,7 @@ export interface SurfaceParts {
   readonly lifecycle: Lifecycle;
   readonly keys: NodeKeys;
   readonly engine: CryptoEngine;
+  readonly store: StateStore;
   readonly epoch: number;
 }
 
@@ -210,6 +212,10 @@ export class ControlSurface implements NodeControl {
       });
     }
     if (member !== undefined) health.push(...memberHealth(member));
+    const { writeError } = this.#parts.store;
+    if (writeError !== undefined) {
+      health.push({ code: writeError.code, severity: "error", message: writeError.message });
+    }
     if (config.learning.adversary) {
       health.push({
         code: "learning/adversary",

@@ -7,7 +7,7 @@ import { createNativeEngine } from "../adapters/crypto/native.ts";
 import { type RunningServer } from "../adapters/http/running-server.ts";
 import { startControlServer } from "../adapters/http/control-server.ts";
 import { startMetricsServer } from "../adapters/http/metrics-server.ts";
-import { KeyFiles } from "../adapters/key-files.ts";
+import { KeyFiles, type SeedName } from "../adapters/key-files.ts";
 import { networkMetrics } from "../adapters/libp2p/network.ts";
 import { systemRandom } from "../adapters/random.ts";
 import { StateStore } from "../adapters/sqlite/state-store.ts";
@@ -54,7 +54,7 @@ export function createNode(config: Config, build: Build): MeshNode {
   const engine = testedEngine(config, prom);
   const store = new StateStore(config.stateDir);
   const keyFiles = new KeyFiles(join(config.stateDir, "keys"), systemRandom);
-  const keys = ownKeys(engine, keyFiles);
+  const keys = ownKeys(engine, keyFiles, store.credential() !== undefined);
   const epoch = store.nextEpoch(systemClock.now().wallMs);
   const process = startProcessMeter(prom, { version: build.version, engine: engine.name });
   const lifecycle = new Lifecycle(
@@ -91,10 +91,13 @@ function testedEngine(config: Config, { meter }: PromMeter): CryptoEngine {
   return engine;
 }
 
-function ownKeys(engine: CryptoEngine, keyFiles: KeyFiles): NodeKeys {
+/** An enrolled node never makes new keys: it would be another node under the same name. */
+function ownKeys(engine: CryptoEngine, keyFiles: KeyFiles, isEnrolled: boolean): NodeKeys {
+  const seed = (name: SeedName): Uint8Array =>
+    isEnrolled ? keyFiles.existing(name) : keyFiles.seed(name);
   const keys = nodeKeysFromSeeds(engine, {
-    ed25519: keyFiles.seed("ed25519"),
-    mldsa65: keyFiles.seed("ml-dsa-65"),
+    ed25519: seed("ed25519"),
+    mldsa65: seed("ml-dsa-65"),
   });
   pairwiseCheck(engine, { ed25519: keys.ed25519, mlDsa65: keys.mldsa65 });
   return keys;
@@ -163,8 +166,8 @@ class Daemon implements MeshNode {
     const { reload } = configDifference(this.#config, config);
     // Against the start: a key stays pending until the restart, however often the file is read meanwhile.
     const { restart } = configDifference(atStart, config);
-    logger.setLevel(config.telemetry.log.level);
     lifecycle.reload(config);
+    logger.setLevel(config.telemetry.log.level);
     this.#config = config;
     if (restart.length > 0)
       logger.warn(

@@ -13,15 +13,19 @@ import {
 } from "../foundation/index.ts";
 import type { NodeId, PeerIdentity } from "../identity/index.ts";
 import type { Result } from "../foundation/index.ts";
-import type { Logger } from "../ports/index.ts";
+import type { Clock, Logger, MonoMs } from "../ports/index.ts";
 
 /** One request: a NodeId (32 bytes). One answer: an identity record. */
 export const IDENTITY_PROTOCOL = "/x0tta6bl4/identity/1";
 
-/** Identities kept; the one unused longest goes first. A chain is about 11 KiB. */
-const IDENTITIES_MAX = 2_048;
-/** Fetches under way at once; more are refused, and the message that wanted one is ignored. */
-const FETCHES_MAX = 16;
+/** Identities kept, above the members that the mesh machine keeps; the one unused longest goes first. 11 KiB each. */
+const IDENTITIES_MAX = 4_608;
+/** Fetches under way at once, in all and through one peer; more are refused, and the message that wanted one is ignored. */
+const FETCHES_MAX = 64;
+const FETCHES_PER_PEER_MAX = 4;
+/** A node that could not be fetched is not asked for again so soon. */
+const FAILURES_MAX = 1_024;
+const RETRY_AFTER_MS = 10_000;
 const CERTIFICATES_MAX = 4;
 /** Four certificates of 8 KiB, the key, and the lengths. */
 export const IDENTITY_BYTES_MAX = 33 * 1024;
@@ -36,12 +40,18 @@ export interface IdentityDirectoryDeps {
   /** Looks a record up in the DHT. */
   readonly find: (nodeId: NodeId) => Promise<Uint8Array>;
   readonly logger: Logger;
+  readonly clock: Clock;
+  readonly clockSkewMs: number;
+  /** The own identity is never forgotten: peers ask for it. */
+  readonly self: NodeId;
 }
 
 export class NodeIdentities {
   readonly #deps: IdentityDirectoryDeps;
   readonly #known = new Map<NodeId, PeerIdentity>();
   readonly #fetching = new Map<NodeId, Promise<boolean>>();
+  readonly #fetchingFrom = new Map<NodeId, number>();
+  readonly #failedUntilMs = new Map<NodeId, MonoMs>();
 
   constructor(deps: IdentityDirectoryDeps) {
     this.#deps = deps;
@@ -49,10 +59,12 @@ export class NodeIdentities {
 
   lookup(nodeId: NodeId): PeerIdentity | undefined {
     const identity = this.#known.get(nodeId);
-    if (identity !== undefined) {
-      this.#known.delete(nodeId);
-      this.#known.set(nodeId, identity);
-    }
+    if (identity === undefined) return undefined;
+    this.#known.delete(nodeId);
+    // An expired one is as good as none: whoever needs it fetches the renewed one.
+    if (this.#deps.clock.now().wallMs > identity.notAfterMs + this.#deps.clockSkewMs)
+      return undefined;
+    this.#known.set(nodeId, identity);
     return identity;
   }
 
@@ -63,7 +75,7 @@ export class NodeIdentities {
     this.#known.delete(identity.nodeId);
     this.#known.set(identity.nodeId, identity);
     if (this.#known.size > IDENTITIES_MAX) {
-      const [oldest] = this.#known.keys();
+      const oldest = this.#known.keys().find((nodeId) => nodeId !== this.#deps.self);
       if (oldest !== undefined) this.#known.delete(oldest);
     }
   }
@@ -72,10 +84,30 @@ export class NodeIdentities {
   async fetch(nodeId: NodeId, from: NodeId): Promise<boolean> {
     const running = this.#fetching.get(nodeId);
     if (running !== undefined) return running;
-    if (this.#fetching.size >= FETCHES_MAX) return false;
-    const fetching = this.#fetch(nodeId, from).finally(() => this.#fetching.delete(nodeId));
+    const nowMs = this.#deps.clock.now().monoMs;
+    const through = this.#fetchingFrom.get(from) ?? 0;
+    if (this.#fetching.size >= FETCHES_MAX || through >= FETCHES_PER_PEER_MAX) return false;
+    if (nowMs < (this.#failedUntilMs.get(nodeId) ?? 0)) return false;
+    this.#fetchingFrom.set(from, through + 1);
+    const fetching = this.#fetch(nodeId, from).finally(() => {
+      this.#fetching.delete(nodeId);
+      const left = (this.#fetchingFrom.get(from) ?? 1) - 1;
+      if (left === 0) this.#fetchingFrom.delete(from);
+      else this.#fetchingFrom.set(from, left);
+    });
     this.#fetching.set(nodeId, fetching);
-    return fetching;
+    const found = await fetching;
+    if (!found) this.#noteFailure(nodeId, (nowMs + RETRY_AFTER_MS) as MonoMs);
+    return found;
+  }
+
+  #noteFailure(nodeId: NodeId, untilMs: MonoMs): void {
+    this.#failedUntilMs.delete(nodeId);
+    this.#failedUntilMs.set(nodeId, untilMs);
+    if (this.#failedUntilMs.size > FAILURES_MAX) {
+      const [oldest] = this.#failedUntilMs.keys();
+      if (oldest !== undefined) this.#failedUntilMs.delete(oldest);
+    }
   }
 
   /**
@@ -103,7 +135,9 @@ export class NodeIdentities {
     }
     const verified = this.#deps.verify(chain, ed25519);
     if (!verified.ok) {
-      throw new MeshError(verified.code, `The identity record is refused: ${verified.code}.`, { nodeId });
+      throw new MeshError(verified.code, `The identity record is refused: ${verified.code}.`, {
+        nodeId,
+      });
     }
     if (verified.value.nodeId !== nodeId) throw unknown(nodeId);
     return verified.value;
@@ -116,7 +150,10 @@ export class NodeIdentities {
   }
 
   async #fetch(nodeId: NodeId, from: NodeId): Promise<boolean> {
-    for (const source of [() => this.#deps.request(from, fromHex(nodeId)), () => this.#deps.find(nodeId)]) {
+    for (const source of [
+      () => this.#deps.request(from, fromHex(nodeId)),
+      () => this.#deps.find(nodeId),
+    ]) {
       try {
         this.add(this.open(nodeId, await source()));
         return true;
@@ -134,5 +171,9 @@ export function encodeIdentityRecord({ ed25519, chain }: PeerIdentity): Uint8Arr
 }
 
 function unknown(nodeId: NodeId): MeshError {
-  return new MeshError("node/identity-unknown", `No identity of node ${nodeId.slice(0, 12)} is known here.`, { nodeId });
+  return new MeshError(
+    "node/identity-unknown",
+    `No identity of node ${nodeId.slice(0, 12)} is known here.`,
+    { nodeId },
+  );
 }

@@ -97,10 +97,10 @@ export class Issuing implements IssuingParts {
     const stored = store.issuer();
     if (stored === undefined) return undefined;
     const { root, intermediate: certificate } = stored;
-    const rootSigner = engine.mlDsa65.signer(keyFiles.seed("root"));
+    const rootSigner = engine.mlDsa65.signer(keyFiles.existing("root"));
     const intermediate = certificate && {
       certificate,
-      seed: keyFiles.seed(seedName(engine, certificate)),
+      seed: keyFiles.existing(seedName(engine, certificate)),
     };
     const issuer = new Issuer(
       { engine, random, rootSigner },

@@ -11,6 +11,7 @@ import {
   errorCode,
   errorMessage,
   isMeshError,
+  ok,
   MeshError,
   refuse,
   type Result,
@@ -19,6 +20,7 @@ import type { AuthenticatedPeer } from "../handshake/index.ts";
 import type { NodeId, PeerIdentity, Right } from "../identity/index.ts";
 import {
   decodeSignedTask,
+  type LearningErrorCode,
   type SignedTask,
   signTask,
   TASK_BYTES_MAX,
@@ -35,8 +37,35 @@ import { PULL_PROTOCOL, PULL_REQUEST_BYTES_MAX, TaskRun } from "./task-run.ts";
 const TASK_PROTOCOL = "/x0tta6bl4/fl-task/1";
 /** Ended tasks that are still served to slower peers. */
 const ENDED_KEPT = 3;
+/** A task that is older than this is not begun: it would be a replay, or its mesh has long gone on. */
+const TASK_AGE_MS_MAX = 86_400_000;
+/** Tasks that one peer may bring: at once, and a minute. */
+const TASKS_BURST = 16;
+const TASKS_PER_MINUTE = 30;
+const BUCKETS_MAX = 1_024;
 /** Pulls that one peer may have waiting here. */
 const PULLS_PER_PEER_MAX = 8;
+
+/** Why a task is refused. Codes that blame nobody who forwarded it are in {@link BLAMELESS}. */
+type TaskRefusalCode =
+  | LearningErrorCode
+  | "learning/disabled"
+  | "learning/wrong-domain"
+  | "learning/old-task"
+  | "learning/future-task"
+  | "learning/too-many-tasks"
+  | "learning/unknown-creator"
+  | "learning/not-allowed";
+
+/** The forwarder may see it otherwise, with another policy, clock or memory. */
+const BLAMELESS: ReadonlySet<TaskRefusalCode> = new Set<TaskRefusalCode>([
+  "learning/disabled",
+  "learning/old-task",
+  "learning/future-task",
+  "learning/too-many-tasks",
+  "learning/unknown-creator",
+  "learning/not-allowed",
+]);
 
 export interface LearningServiceDeps {
   readonly network: Network;
@@ -55,23 +84,27 @@ export interface LearningServiceDeps {
   readonly onLearning: (status: LearningStatus | null) => void;
 }
 
+export interface LearningServiceOptions {
+  readonly learning: Config["learning"];
+  readonly zone: string;
+  readonly clockSkewMs: number;
+}
+
 export class LearningService {
   readonly #deps: LearningServiceDeps;
   readonly #config: Config["learning"];
-  readonly #zone: string;
+  readonly #options: LearningServiceOptions;
+  readonly #buckets = new Map<NodeId, { readonly tokens: number; readonly atMs: number }>();
   /** The running task, and a few that ended and are still served; the newest last. */
   readonly #runs = new Map<string, TaskRun>();
   #current: TaskRun | undefined;
   #waiting: { readonly task: SignedTask; readonly bytes: Uint8Array } | undefined;
   #stopped = false;
 
-  constructor(
-    deps: LearningServiceDeps,
-    options: { readonly learning: Config["learning"]; readonly zone: string },
-  ) {
+  constructor(deps: LearningServiceDeps, options: LearningServiceOptions) {
     this.#deps = deps;
     this.#config = options.learning;
-    this.#zone = options.zone;
+    this.#options = options;
   }
 
   /** Serves the learning protocols and resumes a task that a restart interrupted. */
@@ -180,7 +213,7 @@ export class LearningService {
   }
 
   #topic(): string {
-    return topicOf(this.#deps.self.trustDomain, this.#zone, "tasks");
+    return topicOf(this.#deps.self.trustDomain, this.#options.zone, "tasks");
   }
 
   readonly #nameOf = (nodeId: string): string =>
@@ -198,39 +231,63 @@ export class LearningService {
     const accepted = await this.#accept(bytes, from);
     if (accepted.ok) return "accept";
     this.#deps.logger.debug({ code: accepted.code, from }, "task refused");
-    return accepted.code === "learning/unknown-creator" || accepted.code === "learning/old-task"
-      ? "ignore"
-      : "reject";
+    return BLAMELESS.has(accepted.code) ? "ignore" : "reject";
   }
 
   /** Checks a signed task, cheapest first, and runs or queues it when this node takes part. */
-  async #accept(bytes: Uint8Array, from: NodeId): Promise<Result<undefined, string>> {
+  async #accept(bytes: Uint8Array, from: NodeId): Promise<Result<undefined, TaskRefusalCode>> {
     const { engine, identities, self } = this.#deps;
-    if (!this.#config.enabled || this.#stopped)
-      return refuse("learning/old-task", "learning is off here");
+    if (!this.#config.enabled || this.#stopped) return refuse("learning/disabled");
     const decoded = decodeSignedTask(bytes);
     if (!decoded.ok) return decoded;
     const { manifest } = decoded.value;
     if (manifest.trustDomain !== self.trustDomain) return refuse("learning/wrong-domain");
-    if (this.#runs.has(manifest.taskId)) return { ok: true, value: undefined };
-    const latest = this.#deps.store.latestTask();
-    if (latest?.taskId === manifest.taskId || manifest.createdAtMs < this.#newestCreatedAt())
-      return refuse("learning/old-task");
+    const known = this.#runs.get(manifest.taskId);
+    if (known !== undefined) {
+      return known.isSame(bytes) ? ok(undefined) : refuse("learning/wrong-task", "id in use");
+    }
+    const untimely = this.#untimely(manifest);
+    if (untimely !== undefined) return refuse(untimely);
+    if (!this.#spend(from)) return refuse("learning/too-many-tasks");
     const creatorId = manifest.createdBy as NodeId;
-    if (creatorId !== self.nodeId && identities.lookup(creatorId) === undefined)
-      await identities.fetch(creatorId, from);
-    const creator = creatorId === self.nodeId ? self : identities.lookup(creatorId);
+    if (identities.lookup(creatorId) === undefined) await identities.fetch(creatorId, from);
+    const creator = identities.lookup(creatorId);
     if (creator === undefined) return refuse("learning/unknown-creator");
-    if (!this.#deps.allows(creator.spiffeId, "fl.coordinate"))
+    if (!this.#deps.allows(creator.spiffeId, "fl.coordinate")) {
       return refuse("learning/not-allowed", creator.spiffeId);
-    if (!verifySignedTask(engine.mlDsa65, creator.mldsa65, decoded.value))
+    }
+    if (!verifySignedTask(engine.mlDsa65, creator.mldsa65, decoded.value)) {
       return refuse("learning/bad-signature");
+    }
     if (manifest.participants.includes(self.nodeId)) this.#enqueue(decoded.value, bytes);
-    return { ok: true, value: undefined };
+    return ok(undefined);
   }
 
-  #newestCreatedAt(): number {
-    return Math.max(0, ...[...this.#runs.values()].map((run) => run.task.createdAtMs));
+  /** A task that ended here, or whose time is over, never runs again; one from the future has a wrong clock. */
+  #untimely({ taskId, createdAtMs }: TaskManifest): TaskRefusalCode | undefined {
+    const nowMs = this.#deps.clock.now().wallMs;
+    if (createdAtMs > nowMs + this.#options.clockSkewMs) return "learning/future-task";
+    if (createdAtMs < nowMs - TASK_AGE_MS_MAX || this.#deps.store.knowsTask(taskId)) {
+      return "learning/old-task";
+    }
+    return undefined;
+  }
+
+  /** Signature checks that one forwarder may provoke: a token bucket for each. */
+  #spend(from: NodeId): boolean {
+    const nowMs = this.#deps.clock.now().monoMs;
+    const bucket = this.#buckets.get(from) ?? { tokens: TASKS_BURST, atMs: nowMs };
+    const tokens = Math.min(
+      TASKS_BURST,
+      bucket.tokens + ((nowMs - bucket.atMs) * TASKS_PER_MINUTE) / 60_000,
+    );
+    this.#buckets.delete(from);
+    this.#buckets.set(from, { tokens: tokens < 1 ? tokens : tokens - 1, atMs: nowMs });
+    if (this.#buckets.size > BUCKETS_MAX) {
+      const [oldest] = this.#buckets.keys();
+      if (oldest !== undefined) this.#buckets.delete(oldest);
+    }
+    return tokens >= 1;
   }
 
   #enqueue(task: SignedTask, bytes: Uint8Array): void {

@@ -83,6 +83,16 @@ export class Lifecycle {
   /** Makes a trust domain with this host as its root and first node. */
   async init({ trustDomain, name }: InitRequest): Promise<Body<Enrolled>> {
     this.#requireUnenrolled();
+    const stored = this.#deps.store.credential();
+    if (stored !== undefined) {
+      // An init whose member could not start, for a taken port say, is taken up where it ended.
+      if (stored.trustDomain === trustDomain && stored.name === name) return this.#enrolled();
+      throw new MeshError<ControlErrorCode>(
+        "control/already-enrolled",
+        `This node belongs to '${stored.trustDomain}' although it is not running in it: see meshctl status. Join again with a token, or remove its state directory.`,
+        { trustDomain: stored.trustDomain },
+      );
+    }
     Issuing.create(this.#deps, this.#deps.keys, {
       trustDomain,
       name,
@@ -112,11 +122,12 @@ export class Lifecycle {
       });
     this.#state = "starting";
     try {
-      const { identity, bundle } = await joinMesh(
+      const { identity, bundle, issuerSpiffeId } = await joinMesh(
         { ...this.#deps, ed25519Seed: keyFiles.seed("ed25519") },
         token.value,
         name,
       );
+      store.saveIssuerId(issuerSpiffeId);
       store.saveCredential({
         trustDomain: identity.trustDomain,
         name: identity.name,
@@ -145,7 +156,7 @@ export class Lifecycle {
     const created = this.#issuing.ledger.create(
       {
         trustDomain: member.bundle.trustDomain,
-        addresses: member.network.addresses().slice(0, TOKEN_ADDRESSES_MAX),
+        addresses: reachable(member.network.addresses()).slice(0, TOKEN_ADDRESSES_MAX),
         bundleDigest: bundleDigest(engine, member.bundle),
         ...(name === undefined ? {} : { name }),
       },
@@ -191,6 +202,11 @@ export class Lifecycle {
     return { nodeId, spiffeId, trustDomain };
   }
 
+  /** A stop may come while the start awaits something. */
+  #isStopping(): boolean {
+    return this.#state === "stopping";
+  }
+
   async #startMember(): Promise<void> {
     const credential = this.#deps.store.credential();
     if (credential === undefined) return;
@@ -213,6 +229,10 @@ export class Lifecycle {
     this.#member = member;
     try {
       await member.start();
+      if (this.#isStopping()) {
+        await member.stop();
+        return;
+      }
     } catch (error) {
       await member.stop();
       this.#member = undefined;
@@ -221,6 +241,12 @@ export class Lifecycle {
     this.#problem = undefined;
     this.#state = "running";
   }
+}
+
+/** Addresses for other hosts; those of the loopback only where there are no others. */
+function reachable(addresses: readonly string[]): readonly string[] {
+  const others = addresses.filter((address) => !/^\/ip4\/127\.|^\/ip6\/::1\//.test(address));
+  return others.length > 0 ? others : addresses;
 }
 
 /** Codes of a stored credential that a new token mends. */

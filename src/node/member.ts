@@ -7,7 +7,7 @@ import { topicsOf } from "../adapters/libp2p/topics.ts";
 import type { StateStore, StoredCredential } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type { CryptoEngine } from "../crypto/index.ts";
-import { errorCode, errorMessage, MeshError } from "../foundation/index.ts";
+import { errorCode, errorMessage, isMeshError, MeshError } from "../foundation/index.ts";
 import { type AuthenticatedPeer, HandshakeLimiter, type PeerVerifier } from "../handshake/index.ts";
 import {
   acceptRenewal,
@@ -28,9 +28,14 @@ import {
   SvidHolder,
   type TrustBundle,
 } from "../identity/index.ts";
-import { meshDefaults, MeshMachine, type MeshAction } from "../mesh/index.ts";
+import { type MemberView, meshDefaults, MeshMachine, type MeshAction } from "../mesh/index.ts";
 import type { Clock, Logger, Meter, Random } from "../ports/index.ts";
-import { encodeIdentityRecord, IDENTITY_BYTES_MAX, IDENTITY_PROTOCOL, NodeIdentities } from "./identity-directory.ts";
+import {
+  encodeIdentityRecord,
+  IDENTITY_BYTES_MAX,
+  IDENTITY_PROTOCOL,
+  NodeIdentities,
+} from "./identity-directory.ts";
 import type { Issuing } from "./issuing.ts";
 import { LearningService } from "./learning-service.ts";
 import { MeshService } from "./mesh-service.ts";
@@ -70,8 +75,9 @@ export class Member {
   readonly #service: MeshService;
   readonly #verifier: ChainVerifier;
   #policy: Policy;
-  #bundle: TrustBundle;
+  readonly #bundle: TrustBundle;
   #upkeepTimer: NodeJS.Timeout | undefined;
+  #bootstrap: readonly string[];
   #renewing = false;
   /** The DHT has not this node's record yet, or not its newest. */
   #recordDue = true;
@@ -90,6 +96,7 @@ export class Member {
     const { config, credential, epoch } = options;
     this.#deps = deps;
     this.#config = config;
+    this.#bootstrap = config.mesh.bootstrap;
     this.#unreached = new Set(config.mesh.bootstrap);
     this.#bundle = bundleOf(credential);
     this.#policy = policyFor(config.policy, credential.trustDomain);
@@ -106,6 +113,9 @@ export class Member {
         }),
       find: (nodeId) => this.network.findRecord(nodeId),
       logger: deps.logger,
+      clock: deps.clock,
+      clockSkewMs: config.identity.clockSkewMs,
+      self: keys.nodeId,
     });
     this.identities.add(this.svid.identity);
     this.network = this.#makeNetwork(options);
@@ -127,6 +137,7 @@ export class Member {
         meter,
       },
       {
+        clockSkewMs: config.identity.clockSkewMs,
         heartbeatIntervalMs: config.mesh.heartbeatIntervalMs,
         connectionsTarget: config.mesh.connectionsTarget,
       },
@@ -159,6 +170,10 @@ export class Member {
     );
     await this.#serveAttestation();
     await this.#service.start();
+    // Connections that opened before the machine listened; a second report of one changes nothing.
+    for (const peer of this.network.connectedPeers()) {
+      this.#service.handle({ kind: "peer-connected", peer, addresses: [] });
+    }
     this.#service.handle({ kind: "local-changed", addresses: network.addresses().slice(0, 8) });
     await this.learning.start();
     this.#dialKnown();
@@ -184,6 +199,7 @@ export class Member {
       );
       void this.network.disconnect(peer.nodeId);
     }
+    this.#bootstrap = config.mesh.bootstrap;
     for (const address of config.mesh.bootstrap) {
       this.#unreached.add(address);
       this.#dialInBackground([address]);
@@ -237,8 +253,8 @@ export class Member {
           validate: (nodeId, record) => void this.identities.open(nodeId, record),
           select: (nodeId, records) => this.identities.newest(nodeId, records),
         },
+        onAuthenticated: (peer) => this.identities.add(peer),
         onConnected: (peer, addresses) => {
-          this.identities.add(peer);
           logger.info(
             { name: peer.name, nodeId: peer.nodeId, suite: this.network.suiteOf(peer.nodeId) },
             "peer connected",
@@ -308,7 +324,11 @@ export class Member {
         ],
         onLearning: (learning) => this.#service.handle({ kind: "local-changed", learning }),
       },
-      { learning: this.#config.learning, zone: this.#config.mesh.zone },
+      {
+        learning: this.#config.learning,
+        zone: this.#config.mesh.zone,
+        clockSkewMs: this.#config.identity.clockSkewMs,
+      },
     );
   }
 
@@ -326,17 +346,21 @@ export class Member {
       const peerId = this.#peerIdOf(nodeId);
       if (view !== undefined && peerId !== undefined) {
         const addresses = view.addresses.map((address) =>
-          address.includes("/p2p/") ? address : `${address}/p2p/${peerId}`,
+          address.includes("/p2p/") ? address : `${address}/p2p/${peerId.toString()}`,
         );
         if (addresses.length > 0) store.rememberPeer(nodeId, addresses, clock.now().wallMs);
       }
     }
-    if (to === "dead" || to === "left" || to === "quarantined") this.learning.peerGone(nodeId);
+    if (to === "dead" || to === "left" || to === "quarantined") {
+      this.learning.peerGone(nodeId);
+      // What is left of its connections is half-open: the next one must not wait for that to be noticed.
+      void this.network.disconnect(nodeId);
+    }
   }
 
-  #peerIdOf(nodeId: NodeId): string | undefined {
+  #peerIdOf(nodeId: NodeId): ReturnType<typeof Network.peerIdOf> | undefined {
     const identity = this.identities.lookup(nodeId);
-    return identity === undefined ? undefined : Network.peerIdOf(identity.ed25519).toString();
+    return identity === undefined ? undefined : Network.peerIdOf(identity.ed25519);
   }
 
   #verify(chain: readonly Uint8Array[], ed25519: Uint8Array): ReturnType<ChainVerifier["verify"]> {
@@ -376,16 +400,14 @@ export class Member {
     if (peer.kind !== "svid") return peer;
     const { nodeId, notAfterMs } = peer.identity;
     const now = this.#deps.clock.now().wallMs;
-    if (now > (this.identities.lookup(nodeId)?.notAfterMs ?? notAfterMs)) await this.identities.fetch(nodeId, nodeId);
+    if (now > (this.identities.lookup(nodeId)?.notAfterMs ?? notAfterMs))
+      await this.identities.fetch(nodeId, nodeId);
     return { ...peer, identity: this.identities.lookup(nodeId) ?? peer.identity };
   }
 
   /** Peers of an earlier run: a restarted node finds the mesh again without its bootstrap addresses. */
   #dialKnown(): void {
-    for (const address of new Set([
-      ...this.#config.mesh.bootstrap,
-      ...this.#deps.store.knownAddresses(),
-    ])) {
+    for (const address of new Set([...this.#bootstrap, ...this.#deps.store.knownAddresses()])) {
       this.#dialInBackground([address]);
     }
   }
@@ -451,37 +473,46 @@ export class Member {
     }
   }
 
+  /** Asks one issuer after another; the last refusal is thrown. */
   async #renewAtIssuer(): Promise<void> {
-    const { engine, clock } = this.#deps;
-    const issuers = this.mesh.members().filter(({ roles, nodeId }) => {
-      const spiffeId = this.identities.lookup(nodeId)?.spiffeId;
-      return roles.includes("issuer") && this.#policy.allows(spiffeId, "issuer.attest");
-    });
-    for (const { nodeId, addresses } of issuers) {
-      const identity = this.identities.lookup(nodeId);
-      if (identity === undefined) continue;
-      if (!this.network.isConnected(nodeId))
-        await this.network.dial(addresses, Network.peerIdOf(identity.ed25519));
-      const response = await this.network.request(nodeId, ATTESTATION_PROTOCOL, renewalRequest(), {
-        timeoutMs: ATTEST_TIMEOUT_MS,
-        responseBytesMax: ATTESTATION_RESPONSE_BYTES_MAX,
-      });
-      const renewed = acceptRenewal({
-        engine,
-        current: { identity: this.svid.identity, bundle: this.#bundle },
-        response,
-        now: clock.now().wallMs,
-      });
-      if (!renewed.ok)
-        throw new MeshError(renewed.code, `The issuer did not renew: ${renewed.code}.`);
-      this.#adopt({
-        ...this.#stored(),
-        bundle: bundleToJson(renewed.value.bundle),
-        chain: renewed.value.identity.chain,
-      });
-      return;
+    let refusal: MeshError = new MeshError("identity/not-issuer", "No issuer is in reach.");
+    for (const { nodeId, addresses } of this.#issuers()) {
+      try {
+        this.#adopt(await this.#renewAt(nodeId, addresses));
+        return;
+      } catch (error) {
+        if (!isMeshError(error)) throw error;
+        refusal = error;
+      }
     }
-    throw new MeshError("identity/not-issuer", "No issuer is known in the mesh.");
+    throw refusal;
+  }
+
+  /** Present issuers that may renew here: the one this node joined through, and those the policy names. */
+  #issuers(): readonly MemberView[] {
+    const pinned = this.#deps.store.issuerId();
+    return this.mesh.members().filter(({ nodeId, state }) => {
+      const spiffeId = this.identities.lookup(nodeId)?.spiffeId;
+      if (spiffeId === undefined || !["joining", "alive", "suspect"].includes(state)) return false;
+      return spiffeId === pinned || this.#policy.allows(spiffeId, "issuer.attest");
+    });
+  }
+
+  async #renewAt(nodeId: NodeId, addresses: readonly string[]): Promise<StoredCredential> {
+    const peerId = this.#peerIdOf(nodeId);
+    if (!this.network.isConnected(nodeId)) await this.network.dial(addresses, peerId);
+    const response = await this.network.request(nodeId, ATTESTATION_PROTOCOL, renewalRequest(), {
+      timeoutMs: ATTEST_TIMEOUT_MS,
+      responseBytesMax: ATTESTATION_RESPONSE_BYTES_MAX,
+    });
+    const renewed = acceptRenewal({
+      engine: this.#deps.engine,
+      current: { identity: this.svid.identity, bundle: this.#bundle },
+      response,
+      now: this.#deps.clock.now().wallMs,
+    });
+    if (renewed.ok) return { ...this.#stored(), chain: renewed.value.identity.chain };
+    throw new MeshError(renewed.code, `The issuer did not renew: ${renewed.code}.`);
   }
 
   #stored(): StoredCredential {
@@ -493,17 +524,20 @@ export class Member {
   #putRecord(): void {
     if (this.network.connectedPeers().length === 0) return;
     this.#recordDue = false;
-    this.network.putRecord(this.svid.identity.nodeId, encodeIdentityRecord(this.svid.identity)).catch((error: unknown) => {
-      this.#recordDue = true;
-      this.#deps.logger.debug({ code: errorCode(error), error: errorMessage(error) }, "identity record not stored yet");
-    });
+    this.network
+      .putRecord(this.svid.identity.nodeId, encodeIdentityRecord(this.svid.identity))
+      .catch((error: unknown) => {
+        this.#recordDue = true;
+        this.#deps.logger.debug(
+          { code: errorCode(error), error: errorMessage(error) },
+          "identity record not stored yet",
+        );
+      });
   }
 
   /** On disk first: a crash afterwards starts with the new SVID, before with the old one. */
   #adopt(credential: StoredCredential): void {
     this.#deps.store.saveCredential(credential);
-    this.#bundle = bundleOf(credential);
-    this.#verifier.setBundle(this.#bundle);
     this.svid.renewed(this.#ownIdentity(credential));
     this.identities.add(this.svid.identity);
     this.#recordDue = true;

@@ -10,6 +10,7 @@ import {
   uint32be,
   unreachable,
 } from "../foundation/index.ts";
+import type { AuthenticatedPeer } from "../handshake/index.ts";
 import type { NodeId } from "../identity/index.ts";
 import type {
   MeshAction,
@@ -18,7 +19,7 @@ import type {
   MeshOptions,
   MeshTimerId,
 } from "../mesh/index.ts";
-import type { Clock, Logger } from "../ports/index.ts";
+import type { Clock, Logger, MonoMs } from "../ports/index.ts";
 import { type GossipDecision, Network } from "../adapters/libp2p/network.ts";
 import { topicOf } from "../adapters/libp2p/topics.ts";
 import type { NodeIdentities } from "./identity-directory.ts";
@@ -36,6 +37,11 @@ const PUSH_TIMEOUT_MS = 1_000;
 /** Beacons of about 5 KiB each: a zone of a hundred nodes in one answer. */
 const SYNC_ANSWER_BYTES_MAX = 1024 * 1024;
 const SYNC_REQUEST_BYTES_MAX = 256 * 1024;
+/** Most beacons taken from one answer: the shortest with its signature has 3.4 KiB. */
+const SYNC_BEACONS_MAX = 320;
+/** How often one peer is answered; half of the interval in which an honest one asks. */
+const SYNC_INTERVAL_MS = 1_000;
+const SYNCED_MAX = 1_024;
 
 export interface MeshServiceDeps {
   readonly network: Network;
@@ -58,6 +64,7 @@ export class MeshService {
   readonly #deps: MeshServiceDeps;
   readonly #options: MeshServiceOptions;
   readonly #timers = new Map<MeshTimerId, NodeJS.Timeout>();
+  readonly #syncedAtMs = new Map<NodeId, MonoMs>();
   #running = false;
 
   constructor(deps: MeshServiceDeps, options: MeshServiceOptions) {
@@ -75,7 +82,7 @@ export class MeshService {
     await network.serve(
       SYNC_PROTOCOL,
       { requestBytesMax: SYNC_REQUEST_BYTES_MAX, streamsPerPeerMax: 2 },
-      (_peer, request) => Promise.resolve(frame(this.#deps.machine.beaconsMissingFrom(request))),
+      (peer, request) => this.#answerSync(peer, request),
     );
     await network.serve(
       PROBE_PROTOCOL,
@@ -132,7 +139,17 @@ export class MeshService {
   }
 
   #run(actions: readonly MeshAction[]): void {
-    for (const action of actions) this.#carryOut(action);
+    for (const action of actions) {
+      try {
+        this.#carryOut(action);
+      } catch (error) {
+        // A full disk, say: the machine has decided, and the mesh goes on.
+        this.#deps.logger.error(
+          { code: errorCode(error), action: action.kind, error: errorMessage(error) },
+          "mesh action failed",
+        );
+      }
+    }
   }
 
   #carryOut(action: MeshAction): void {
@@ -238,8 +255,27 @@ export class MeshService {
       },
     );
     const reader = new ByteReader(answer);
-    while (reader.remaining > 0 && this.#running)
+    for (let left = SYNC_BEACONS_MAX; left > 0 && reader.remaining > 0 && this.#running; left--) {
       await this.#receive(reader.take(reader.uint32be()), nodeId);
+    }
+  }
+
+  /** A megabyte for a few bytes: each peer may ask for it now and then only. */
+  #answerSync(peer: AuthenticatedPeer, request: Uint8Array): Promise<Uint8Array> {
+    if (peer.kind !== "svid") return Promise.resolve(new Uint8Array(0));
+    const { nodeId } = peer.identity;
+    const nowMs = this.#deps.clock.now().monoMs;
+    const before = this.#syncedAtMs.get(nodeId);
+    if (before !== undefined && nowMs - before < SYNC_INTERVAL_MS) {
+      return Promise.resolve(new Uint8Array(0));
+    }
+    this.#syncedAtMs.delete(nodeId);
+    this.#syncedAtMs.set(nodeId, nowMs);
+    if (this.#syncedAtMs.size > SYNCED_MAX) {
+      const [oldest] = this.#syncedAtMs.keys();
+      if (oldest !== undefined) this.#syncedAtMs.delete(oldest);
+    }
+    return Promise.resolve(frame(this.#deps.machine.beaconsMissingFrom(request)));
   }
 
   #push(nodeId: NodeId, beacon: Uint8Array): Promise<Uint8Array> {

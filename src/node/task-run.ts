@@ -6,7 +6,9 @@ import type { Network } from "../adapters/libp2p/network.ts";
 import type { LearningStatus as LearningView } from "../control/index.ts";
 import {
   concatBytes,
+  equalBytes,
   errorCode,
+  errorMessage,
   isMeshError,
   MeshError,
   unreachable,
@@ -66,7 +68,7 @@ export class TaskRun {
   readonly #thread: TrainingThread;
   readonly #timers = new Map<string, NodeJS.Timeout>();
   /** Wakes pulls that wait for an offer. */
-  readonly #offered = new EventTarget();
+  readonly #waiting = new Set<() => void>();
   readonly #history: RoundReport[];
   #machine: EpidemicMachine | undefined;
   #state: StoredTask["state"] = "running";
@@ -95,10 +97,16 @@ export class TaskRun {
 
   /** Ends the thread and timers and leaves the task as it is on disk, to be resumed. */
   async halt(): Promise<void> {
+    this.#wake();
     this.#halted = true;
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
     await this.#thread.stop();
+  }
+
+  /** Whether these are the very bytes of this task. */
+  isSame(signed: Uint8Array): boolean {
+    return equalBytes(signed, this.#options.signed);
   }
 
   peerGone(nodeId: NodeId): void {
@@ -141,14 +149,19 @@ export class TaskRun {
   async #serve(round: PullRound, signal: AbortSignal): Promise<Uint8Array> {
     const end = AbortSignal.any([signal, AbortSignal.timeout(SERVE_WAIT_MS)]);
     for (;;) {
-      const served = this.#machine?.serve(round) ?? "pending";
+      const served =
+        this.#machine?.serve(round) ?? (this.#state === "running" ? "pending" : "gone");
       if (served === "gone") return pullAnswer("gone");
       if (served !== "pending") return pullAnswer("update", served);
       if (end.aborted) return pullAnswer("timeout");
-      await new Promise<void>((wake) => {
-        const once = { once: true, signal: AbortSignal.any([end]) };
-        this.#offered.addEventListener("offer", () => wake(), once);
-        end.addEventListener("abort", () => wake(), { once: true });
+      await new Promise<void>((resume) => {
+        const wake = (): void => {
+          this.#waiting.delete(wake);
+          end.removeEventListener("abort", wake);
+          resume();
+        };
+        this.#waiting.add(wake);
+        end.addEventListener("abort", wake);
       });
     }
   }
@@ -227,8 +240,7 @@ export class TaskRun {
       case "set-timer":
         return this.#setTimer(action.id, action.delayMs);
       case "offer":
-        this.#offered.dispatchEvent(new Event("offer"));
-        return;
+        return this.#wake();
       case "persist":
         this.#model = action.bytes;
         return;
@@ -239,6 +251,13 @@ export class TaskRun {
       default:
         unreachable(action);
     }
+  }
+
+  /** Lets pulls that wait look again. */
+  #wake(): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const wake of waiting) wake();
   }
 
   #setTimer(id: string, delayMs: number): void {
@@ -252,20 +271,36 @@ export class TaskRun {
     );
   }
 
+  /** Pulls until the peer has the round or its time is over: a peer in training answers `timeout` after a while. */
   async #pull(round: PullRound, nodeId: string, timeoutMs: number): Promise<void> {
+    const endMs = this.#deps.clock.now().monoMs + timeoutMs;
+    for (;;) {
+      const leftMs = Math.ceil(endMs - this.#deps.clock.now().monoMs);
+      const { status, update } = await this.#ask(round, nodeId, Math.max(1, leftMs));
+      if (status === "timeout" && leftMs > 1_000 && this.#state === "running") continue;
+      if (status === "update") this.#handle({ type: "pulled", round, nodeId, bytes: update });
+      else this.#handle({ type: "pull-failed", round, nodeId, code: status });
+      return;
+    }
+  }
+
+  async #ask(
+    round: PullRound,
+    nodeId: string,
+    timeoutMs: number,
+  ): Promise<{ readonly status: PullFailure | "update"; readonly update: Uint8Array }> {
     try {
       const request = utf8Bytes(`${this.task.taskId}\n${round}`);
       const answer = await this.#deps.network.request(nodeId as NodeId, PULL_PROTOCOL, request, {
         timeoutMs,
         responseBytesMax: 1 + modelBytesMax(taskModel(this.task).spec),
       });
-      const status = PULL_STATUS[answer[0] ?? -1];
-      if (status === "update")
-        this.#handle({ type: "pulled", round, nodeId, bytes: answer.subarray(1) });
-      else this.#handle({ type: "pull-failed", round, nodeId, code: status ?? "refused" });
+      return { status: PULL_STATUS[answer[0] ?? -1] ?? "refused", update: answer.subarray(1) };
     } catch (error) {
-      this.#deps.logger.debug({ code: errorCode(error), round, nodeId }, "pull failed");
-      this.#handle({ type: "pull-failed", round, nodeId, code: pullFailure(error) });
+      const expected = isMeshError(error);
+      const fields = { code: errorCode(error), round, nodeId, error: errorMessage(error) };
+      this.#deps.logger[expected ? "debug" : "error"](fields, "pull failed");
+      return { status: expected ? "unreachable" : "refused", update: new Uint8Array(0) };
     }
   }
 
@@ -301,7 +336,19 @@ export class TaskRun {
     this.#options.onEnded();
   }
 
+  /** A full disk does not end the training: the model is in memory, the health says what is wrong. */
   #save(): void {
+    try {
+      this.#store();
+    } catch (error) {
+      this.#deps.logger.error(
+        { code: errorCode(error), taskId: this.task.taskId, error: errorMessage(error) },
+        "training state not kept",
+      );
+    }
+  }
+
+  #store(): void {
     this.#deps.store.saveTask(
       {
         taskId: this.task.taskId,
@@ -318,11 +365,6 @@ export class TaskRun {
 
 function pullAnswer(status: PullStatus, update: Uint8Array = new Uint8Array(0)): Uint8Array {
   return concatBytes(Uint8Array.of(PULL_STATUS.indexOf(status)), update);
-}
-
-/** A peer that cannot be reached may come back within the round; a stream it closed on us will not. */
-function pullFailure(error: unknown): PullFailure {
-  return isMeshError(error) ? "unreachable" : "refused";
 }
 
 function viewOf(

@@ -30,11 +30,15 @@ const runs: Run[] = [];
 function devUp(...args: string[]): Run {
   const temporary = mkdtempSync(join(tmpdir(), "x0-e2e-"));
   const directory = join(temporary, "dev");
-  const child = spawn(process.execPath, ["dist/meshctl.mjs", "dev", "up", "--dir", directory, ...args], {
-    cwd: root,
-    env: { ...process.env, TMPDIR: temporary },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const child = spawn(
+    process.execPath,
+    ["dist/meshctl.mjs", "dev", "up", "--dir", directory, ...args],
+    {
+      cwd: root,
+      env: { ...process.env, TMPDIR: temporary },
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
   let text = "";
   const collect = (chunk: Buffer): void => {
     text += chunk.toString("utf8");
@@ -104,11 +108,25 @@ describe("meshctl dev up", { concurrency: false }, () => {
   });
 
   test("two liars of seven: defended within three points of the calm run, the plain mean visibly hurt", async () => {
-    const run = devUp("--nodes", "7", "--byzantine", "2", "--attack", "sign-flip", "--rounds", "10", "--exit", "--json");
+    const run = devUp(
+      "--nodes",
+      "7",
+      "--byzantine",
+      "2",
+      "--attack",
+      "sign-flip",
+      "--rounds",
+      "10",
+      "--exit",
+      "--json",
+    );
     assert.equal(await run.ended(), 0, run.output());
     const { schemaVersion, nodes, rounds, final, durations } = reportOf(run);
     assert.equal(schemaVersion, 1);
-    assert.deepEqual(nodes.map(({ name }) => name), ["node-1", "node-2", "node-3", "node-4", "node-5", "node-6", "node-7"]);
+    assert.deepEqual(
+      nodes.map(({ name }) => name),
+      ["node-1", "node-2", "node-3", "node-4", "node-5", "node-6", "node-7"],
+    );
     for (const node of nodes) {
       assert.equal(node.peers, 6);
       assert.equal(node.suite, "xxhfs-mldsa65");
@@ -119,7 +137,10 @@ describe("meshctl dev up", { concurrency: false }, () => {
       assert.equal(node.role, node.name > "node-5" ? "byzantine" : "honest");
     }
     assert.equal(new Set(nodes.map(({ nodeId }) => nodeId)).size, 7);
-    assert.deepEqual(rounds.map(({ round }) => round), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assert.deepEqual(
+      rounds.map(({ round }) => round),
+      [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+    );
     assert.deepEqual(rounds.at(-1)?.rejected, ["node-6", "node-7"]);
     assert.ok(final.accuracy >= final.baselineAccuracyWithoutAttack - 0.03, JSON.stringify(final));
     assert.ok(final.accuracy > 0.85, JSON.stringify(final));
@@ -138,7 +159,10 @@ describe("meshctl dev up", { concurrency: false }, () => {
     assert.equal(rounds.length, 6);
     assert.ok(final.accuracy > 0.8, JSON.stringify(final));
     assert.equal(nodes.find(({ name }) => name === "node-1")?.peers, 0);
-    assert.ok(nodes.filter(({ name }) => name !== "node-1").every(({ peers }) => peers === 3), JSON.stringify(nodes));
+    assert.ok(
+      nodes.filter(({ name }) => name !== "node-1").every(({ peers }) => peers === 3),
+      JSON.stringify(nodes),
+    );
     assertNothingLeft(run);
   });
 

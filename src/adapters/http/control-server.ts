@@ -6,10 +6,10 @@ import { lstatSync, mkdirSync, unlinkSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { connect } from "node:net";
 import { dirname } from "node:path";
-import { getRequestListener } from "@hono/node-server";
 import type { ControlErrorCode } from "../../control/index.ts";
 import { MeshError } from "../../foundation/index.ts";
-import { type FetchHandler, type RunningServer, stopServer } from "./running-server.ts";
+import type { HttpHandler } from "../../ports/index.ts";
+import { listenerOf, type RunningServer, stopServer } from "./running-server.ts";
 
 /** Limits of the control socket. */
 export const controlServerLimits = {
@@ -24,7 +24,7 @@ export const controlServerLimits = {
 
 /** Options of {@link startControlServer}. */
 export interface ControlServerOptions {
-  readonly app: FetchHandler;
+  readonly app: HttpHandler;
   readonly socketPath: string;
   /** 0600: the daemon's user alone; 0660: its group too. @default 0o660 */
   readonly mode?: 0o600 | 0o660;
@@ -46,14 +46,13 @@ export async function startControlServer(options: ControlServerOptions): Promise
     throw badPath(socketPath, "its directory cannot be made", error);
   }
   await removeStaleSocket(socketPath);
-  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   const server = createServer(
     {
       maxHeaderSize: controlServerLimits.headerBytesMax,
       requestTimeout: controlServerLimits.requestTimeoutMs,
       headersTimeout: controlServerLimits.requestTimeoutMs,
     },
-    (incoming, outgoing) => void listener(incoming, outgoing),
+    listenerOf(app),
   );
   server.maxConnections = controlServerLimits.connectionsMax;
   await listenWithMode(server, socketPath, mode);

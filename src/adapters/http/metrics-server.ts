@@ -3,10 +3,9 @@
 // that come at once share one rendering.
 
 import { createServer, type Server } from "node:http";
-import { getRequestListener } from "@hono/node-server";
-import { Hono } from "hono";
 import { MeshError } from "../../foundation/index.ts";
-import { type RunningServer, stopServer } from "./running-server.ts";
+import type { HttpAnswer, HttpHandler } from "../../ports/index.ts";
+import { listenerOf, type RunningServer, stopServer } from "./running-server.ts";
 
 /** Codes of the metrics server. */
 export type TelemetryErrorCode = "telemetry/port-taken" | "telemetry/cannot-listen";
@@ -42,22 +41,21 @@ export interface MetricsServerOptions {
  * @throws MeshError `telemetry/port-taken`, `telemetry/cannot-listen`
  */
 export async function startMetricsServer(options: MetricsServerOptions): Promise<RunningServer> {
-  const listener = getRequestListener(metricsApp(options).fetch, { overrideGlobalObjects: false });
   const server = createServer(
     {
       maxHeaderSize: metricsServerLimits.headerBytesMax,
       requestTimeout: metricsServerLimits.requestTimeoutMs,
       headersTimeout: metricsServerLimits.requestTimeoutMs,
     },
-    (incoming, outgoing) => void listener(incoming, outgoing),
+    listenerOf(metricsApp(options)),
   );
   server.maxConnections = metricsServerLimits.connectionsMax;
   const port = await listen(server, options);
   return { address: hostPort(options.host, port), stop: () => stopServer(server) };
 }
 
-/** The three routes as a Hono app. */
-export function metricsApp({ metrics, live, ready }: MetricsServerOptions): Hono {
+/** The three routes. */
+export function metricsApp({ metrics, live, ready }: MetricsServerOptions): HttpHandler {
   let rendering: Promise<string> | undefined;
   const render = (): Promise<string> => {
     rendering ??= metrics.text().finally(() => {
@@ -65,26 +63,30 @@ export function metricsApp({ metrics, live, ready }: MetricsServerOptions): Hono
     });
     return rendering;
   };
-  const app = new Hono();
-  app.get("/metrics", async (context) =>
-    context.body(await render(), 200, { "content-type": metrics.contentType }),
-  );
-  app.get("/live", (context) =>
-    live() ? context.text("live\n") : context.text("not live\n", 503),
-  );
-  app.get("/ready", (context) => {
+  const page = async (path: string): Promise<HttpAnswer> => {
+    if (path === "/metrics") return text(await render(), 200, metrics.contentType);
+    if (path === "/live") return live() ? text("live\n") : text("not live\n", 503);
+    if (path !== "/ready") return text("not found: try /metrics, /live or /ready\n", 404);
     const readiness = ready();
     return readiness.ready
-      ? context.text("ready\n")
-      : context.text(`not ready: ${readiness.reasons.join(", ")}\n`, 503);
-  });
-  app.notFound((context) =>
-    ["GET", "HEAD"].includes(context.req.method)
-      ? context.text("not found: try /metrics, /live or /ready\n", 404)
-      : context.text("only GET and HEAD are served here\n", 405, { allow: "GET, HEAD" }),
-  );
-  app.onError((_error, context) => context.text("the metrics could not be rendered\n", 500));
-  return app;
+      ? text("ready\n")
+      : text(`not ready: ${readiness.reasons.join(", ")}\n`, 503);
+  };
+  return async ({ method, path }) => {
+    if (method !== "GET" && method !== "HEAD") {
+      const refusal = text("only GET and HEAD are served here\n", 405);
+      return { ...refusal, headers: { ...refusal.headers, allow: "GET, HEAD" } };
+    }
+    try {
+      return await page(path);
+    } catch {
+      return text("the metrics could not be rendered\n", 500);
+    }
+  };
+}
+
+function text(body: string, status = 200, contentType = "text/plain; charset=utf-8"): HttpAnswer {
+  return { status, headers: { "content-type": contentType }, body };
 }
 
 function listen(server: Server, { host, port }: MetricsServerOptions): Promise<number> {

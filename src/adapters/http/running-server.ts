@@ -1,11 +1,8 @@
-// What both HTTP servers share: the shape of a running one, and a stop that does not wait for idle clients.
+// What both HTTP servers share: the shape of a running one, the way from Node's requests to a handler, and a stop
+// that does not wait for idle clients.
 
-import type { Server } from "node:http";
-
-/** A web-standard request handler, such as a Hono app. */
-export interface FetchHandler {
-  readonly fetch: (request: Request) => Response | Promise<Response>;
-}
+import type { RequestListener, Server } from "node:http";
+import type { HttpHandler } from "../../ports/index.ts";
 
 /** A server that listens. */
 export interface RunningServer {
@@ -33,4 +30,23 @@ export function stopServer(server: Server): Promise<void> {
     });
     server.closeIdleConnections();
   });
+}
+
+/** Answers Node's requests with a handler. */
+export function listenerOf(handler: HttpHandler): RequestListener {
+  return (incoming, outgoing) => {
+    const { method = "GET", url = "/" } = incoming;
+    const [path = "/"] = url.split("?", 1);
+    // A handler that has read enough leaves the loop; that must not take the socket with it before the answer is out.
+    const body = incoming.iterator({ destroyOnReturn: false });
+    handler({ method, path, body }).then(
+      ({ status, headers, body: text }) => {
+        outgoing.writeHead(status, { ...headers, "content-length": Buffer.byteLength(text) });
+        outgoing.end(text);
+        // What is left of the body is thrown away, for no longer than the server's request timeout.
+        incoming.resume();
+      },
+      () => outgoing.destroy(),
+    );
+  };
 }

@@ -4,6 +4,31 @@ import type { Connection, Stream } from "@libp2p/interface";
 import { lpStream } from "@libp2p/utils";
 import { errorMessage, MeshError } from "../../foundation/index.ts";
 
+/** Bytes of a length prefix: enough for 256 MiB, and every limit of ours is far below. */
+const LENGTH_BYTES_MAX = 4;
+
+/**
+ * A stream as length-prefixed messages of at most `bytesMax`. The prefix is bounded here: libp2p's own reader
+ * (utils 7) takes length bytes that never end for as long as the peer sends them.
+ */
+export function framedStream(stream: Stream, bytesMax: number): ReturnType<typeof lpStream> {
+  return lpStream(stream, {
+    maxDataLength: bytesMax,
+    lengthDecoder: (prefix) => decodeLength(prefix.subarray()),
+  });
+}
+
+/** @throws RangeError when the prefix goes on, as libp2p expects it; MeshError when it goes on for too long */
+function decodeLength(prefix: Uint8Array): number {
+  let length = 0;
+  for (const [at, byte] of prefix.entries()) {
+    length += (byte & 0x7f) * 2 ** (7 * at);
+    if (byte < 0x80) return length;
+  }
+  if (prefix.length < LENGTH_BYTES_MAX) throw new RangeError("The length prefix goes on.");
+  throw new MeshError("network/request-failed", "The length prefix is too long.");
+}
+
 export interface RequestOptions {
   readonly timeoutMs: number;
   readonly responseBytesMax: number;
@@ -23,7 +48,7 @@ export async function exchange(
   let stream: Stream | undefined;
   try {
     stream = await connection.newStream(protocol, { signal });
-    const framed = lpStream(stream, { maxDataLength: responseBytesMax });
+    const framed = framedStream(stream, responseBytesMax);
     await framed.write(request, { signal });
     const response = (await framed.read({ signal })).subarray();
     await stream.close({ signal });

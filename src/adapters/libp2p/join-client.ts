@@ -36,15 +36,16 @@ export interface JoinDeps {
   readonly ed25519Seed: Uint8Array;
 }
 
+/** What a join brings: the credential, and the SPIFFE id of the issuer, verified to the token's root. */
+export interface Joined extends Credential {
+  readonly issuerSpiffeId: string;
+}
+
 /**
  * Joins with a token under a name.
  * @throws MeshError `network/dial-failed` when no issuer can be reached; the codes of the attestation client
  */
-export async function joinMesh(
-  deps: JoinDeps,
-  token: JoinToken,
-  name: string,
-): Promise<Credential> {
+export async function joinMesh(deps: JoinDeps, token: JoinToken, name: string): Promise<Joined> {
   const registry = new PeerRegistry();
   const node = await createLibp2p({
     privateKey: await generateKeyPairFromSeed("Ed25519", deps.ed25519Seed),
@@ -82,7 +83,7 @@ async function attest(
   registry: PeerRegistry,
   token: JoinToken,
   name: string,
-): Promise<Credential> {
+): Promise<Joined> {
   const issuer = registry.of(connection);
   if (issuer?.kind !== "unanchored")
     throw new MeshError("internal/invariant", "The issuer's handshake left no chain.");
@@ -103,7 +104,12 @@ async function attest(
     });
     step = client.receive(response, clock.now().wallMs);
   }
-  if (step.step === "done") return step.credential;
+  if (step.step === "done") {
+    // The client has verified this very chain.
+    const leaf = parseLeafKey({ engine, chain: issuer.chain, ed25519: issuer.ed25519 });
+    if (!leaf.ok) throw new MeshError("internal/invariant", "A verified chain does not parse.");
+    return { ...step.credential, issuerSpiffeId: leaf.value.spiffeId };
+  }
   throw new MeshError(
     step.code,
     `Cannot join '${token.trustDomain}' as '${name}': ${step.code}. ${NEXT_STEPS[step.code] ?? "Ask for a new token."}`,

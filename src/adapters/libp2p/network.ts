@@ -7,24 +7,30 @@ import { bootstrap } from "@libp2p/bootstrap";
 import { generateKeyPairFromSeed, publicKeyFromRaw } from "@libp2p/crypto/keys";
 import { type GossipSub, gossipsub, StrictNoSign, TopicValidatorResult } from "@libp2p/gossipsub";
 import { identify } from "@libp2p/identify";
-import type { Connection, PeerId, Stream } from "@libp2p/interface";
+import type { Connection, MultiaddrConnection, PeerId, Stream } from "@libp2p/interface";
 import { kadDHT, passthroughMapper } from "@libp2p/kad-dht";
 import { mdns } from "@libp2p/mdns";
 import { peerIdFromPublicKey } from "@libp2p/peer-id";
 import { type Ping, ping } from "@libp2p/ping";
 import { tcp } from "@libp2p/tcp";
-import { lpStream } from "@libp2p/utils";
 import { yamux } from "@libp2p/yamux";
 import { multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p, type Libp2p } from "libp2p";
 import { errorCode, errorMessage, MeshError, utf8Bytes, utf8Text } from "../../foundation/index.ts";
-import type { AuthenticatedPeer } from "../../handshake/index.ts";
+import { type AuthenticatedPeer, limiterKey } from "../../handshake/index.ts";
 import type { NodeId, PeerIdentity } from "../../identity/index.ts";
 import type { Logger, Meter, MetricDeclaration } from "../../ports/index.ts";
-import { exchange, type RequestOptions } from "./exchange.ts";
+import { exchange, framedStream, type RequestOptions } from "./exchange.ts";
 import type { EncrypterFactory } from "./encrypter.ts";
+import { RecordStore } from "./record-store.ts";
 import { PeerRegistry } from "./peer-registry.ts";
-import { guardStreams, mayOpen } from "./stream-guard.ts";
+import {
+  boundMuxer,
+  boundNegotiation,
+  guardStreams,
+  mayOpen,
+  UNAUTHENTICATED_BYTES_MAX,
+} from "./stream-guard.ts";
 import { topicScores } from "./topics.ts";
 
 export const networkMetrics: readonly MetricDeclaration[] = [
@@ -32,6 +38,11 @@ export const networkMetrics: readonly MetricDeclaration[] = [
     name: "meshd_network_streams_refused_total",
     kind: "counter",
     help: "Streams aborted because the peer has no right to their protocol",
+  },
+  {
+    name: "meshd_network_connections_refused_total",
+    kind: "counter",
+    help: "Inbound connections refused because too many of their address had not authenticated",
   },
   {
     name: "meshd_network_connections",
@@ -45,6 +56,10 @@ export const networkMetrics: readonly MetricDeclaration[] = [
 const JOINING_TIME_MS = 30_000;
 const JOINING_MAX = 8;
 
+/** Inbound connections of one address before their handshake has ended, and how long that may take. */
+const PENDING_PER_ADDRESS_MAX = 48;
+const UPGRADE_TIMEOUT_MS = 10_000;
+
 /** Identity records in the DHT are kept under `/x0id/<NodeId>`. */
 const RECORD_NAMESPACE = "x0id";
 const RECORD_TIMEOUT_MS = 5_000;
@@ -57,7 +72,10 @@ const GOSSIP_BYTES_MAX = 64 * 1024;
  * handshake limiter decides who is served: libp2p's own counters (5 and 10) would turn away nodes behind one NAT first.
  */
 const INBOUND_PER_SECOND_MAX = 64;
-const INBOUND_PENDING_MAX = 64;
+const INBOUND_PENDING_MAX = 256;
+
+/** Pings of one peer under way at once: its own probe, those for helpers, the DHT's. */
+const PINGS_PER_PEER_MAX = 8;
 
 /** A request must arrive, and its answer be taken, within this. */
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -81,6 +99,8 @@ export interface NetworkOptions {
   readonly topics: readonly string[];
   readonly connectionsMax: number;
   readonly version: string;
+  /** How long a peer without an SVID may stay. @default 30000 */
+  readonly joiningTimeMs?: number;
 }
 
 export interface NetworkDeps {
@@ -96,6 +116,8 @@ export interface NetworkDeps {
     readonly validate: (nodeId: NodeId, record: Uint8Array) => void;
     readonly select: (nodeId: NodeId, records: readonly Uint8Array[]) => number;
   };
+  /** Each handshake of a member, also over a second connection: its SVID may be newer. */
+  readonly onAuthenticated: (peer: PeerIdentity) => void;
   readonly onConnected: (peer: PeerIdentity, addresses: readonly string[]) => void;
   readonly onDisconnected: (nodeId: NodeId) => void;
 }
@@ -119,6 +141,8 @@ export class Network {
   readonly #registry = new PeerRegistry();
   readonly #links = new Map<NodeId, Link>();
   readonly #nodeIdByPeerId = new Map<string, NodeId>();
+  /** Raw inbound connections without a handshake yet, by address. */
+  readonly #pending = new Map<string, Set<MultiaddrConnection>>();
   readonly #joining = new Map<Connection, NodeJS.Timeout>();
   #libp2p: Libp2p<Services> | undefined;
 
@@ -285,12 +309,16 @@ export class Network {
 
   /** Keeps this node's record in the DHT. @throws what the DHT throws, for instance without any peer */
   async putRecord(nodeId: NodeId, record: Uint8Array): Promise<void> {
-    await this.#node().contentRouting.put(keyOf(nodeId), record, { signal: AbortSignal.timeout(RECORD_TIMEOUT_MS) });
+    await this.#node().contentRouting.put(keyOf(nodeId), record, {
+      signal: AbortSignal.timeout(RECORD_TIMEOUT_MS),
+    });
   }
 
   /** A validated record of a node from the DHT. @throws what the DHT throws when there is none */
   async findRecord(nodeId: NodeId): Promise<Uint8Array> {
-    return this.#node().contentRouting.get(keyOf(nodeId), { signal: AbortSignal.timeout(RECORD_TIMEOUT_MS) });
+    return this.#node().contentRouting.get(keyOf(nodeId), {
+      signal: AbortSignal.timeout(RECORD_TIMEOUT_MS),
+    });
   }
 
   #node(): Libp2p<Services> {
@@ -300,9 +328,10 @@ export class Network {
   }
 
   #connectionTo(nodeId: NodeId): Connection {
-    for (const connection of this.#links.get(nodeId)?.connections ?? []) {
-      if (connection.status === "open") return connection;
-    }
+    // The newest: an older one may be half-open after the peer lost power.
+    const connections = [...(this.#links.get(nodeId)?.connections ?? [])].reverse();
+    const connection = connections.find(({ status }) => status === "open");
+    if (connection !== undefined) return connection;
     throw new MeshError<NetworkErrorCode>(
       "network/not-connected",
       `No connection to node ${nodeId.slice(0, 12)}. It may be restarting.`,
@@ -323,14 +352,21 @@ export class Network {
     };
     return createLibp2p({
       start: false,
+      datastore: new RecordStore(),
       privateKey: await generateKeyPairFromSeed("Ed25519", this.#deps.ed25519Seed),
       nodeInfo: { name: "meshd", version, userAgent: `meshd/${version}` },
       addresses: { listen: [...listen], announce: [...announce] },
       transports: [tcp()],
-      streamMuxers: [yamux()],
+      streamMuxers: [boundMuxer(yamux())],
+      connectionGater: {
+        denyInboundConnection: (raw) =>
+          this.#denyPending(raw) || this.#boundUntilAuthenticated(raw),
+        denyOutboundConnection: (_peerId, raw) => this.#boundUntilAuthenticated(raw),
+      },
       connectionEncrypters: this.#deps.encrypters(this.#registry),
       connectionManager: {
         maxConnections: connectionsMax,
+        inboundUpgradeTimeout: UPGRADE_TIMEOUT_MS,
         reconnectRetries: 0,
         inboundConnectionThreshold: INBOUND_PER_SECOND_MAX,
         maxIncomingPendingConnections: INBOUND_PENDING_MAX,
@@ -340,13 +376,24 @@ export class Network {
       services: {
         guard: guardStreams(permitted),
         identify: identify({ protocolPrefix: "x0tta6bl4" }),
-        ping: ping({ protocolPrefix: "x0tta6bl4", maxInboundStreams: 4 }),
+        // libp2p's default is one outbound at a time, and the DHT pings newcomers: a probe must not fail for that.
+        ping: ping({
+          protocolPrefix: "x0tta6bl4",
+          maxInboundStreams: PINGS_PER_PEER_MAX,
+          maxOutboundStreams: PINGS_PER_PEER_MAX,
+        }),
         dht: kadDHT({
           protocol: "/x0tta6bl4/kad/1.0.0",
           clientMode: false,
           peerInfoMapper: passthroughMapper,
-          validators: { [RECORD_NAMESPACE]: (key, value) => this.#deps.records.validate(nodeIdOfKey(key), value) },
-          selectors: { [RECORD_NAMESPACE]: (key, values) => this.#deps.records.select(nodeIdOfKey(key), values) },
+          validators: {
+            [RECORD_NAMESPACE]: (key, value) =>
+              this.#deps.records.validate(nodeIdOfKey(key), value),
+          },
+          selectors: {
+            [RECORD_NAMESPACE]: (key, values) =>
+              this.#deps.records.select(nodeIdOfKey(key), values),
+          },
         }),
         gossip: gossipsub({
           globalSignaturePolicy: StrictNoSign,
@@ -368,10 +415,37 @@ export class Network {
     const { bootstrap: list, mdns: useMdns, trustDomain } = this.#options;
     return [
       ...(list.length > 0 ? [bootstrap({ list: [...list], timeout: 0 })] : []),
-      ...(useMdns
-        ? [mdns({ serviceTag: `_x0tta6bl4-${trustDomain}._udp.local`.slice(0, 60) })]
-        : []),
+      ...(useMdns ? [mdns({ serviceTag: mdnsTag(trustDomain) })] : []),
     ];
+  }
+
+  /** Connections of one address that have not authenticated yet: one host must not take the places of all. */
+  #denyPending(raw: MultiaddrConnection): boolean {
+    const host = raw.remoteAddr
+      .getComponents()
+      .find(({ name }) => name === "ip4" || name === "ip6");
+    const key = limiterKey(host?.value ?? "unknown");
+    const pending = (this.#pending.get(key) ?? new Set()).add(raw);
+    for (const other of pending) {
+      if (other.status !== "open" || this.#registry.of(other) !== undefined) pending.delete(other);
+    }
+    const denied = pending.size > PENDING_PER_ADDRESS_MAX;
+    if (denied) {
+      pending.delete(raw);
+      this.#deps.meter.count("meshd_network_connections_refused_total");
+    }
+    this.#pending.set(key, pending);
+    for (const [address, waiting] of this.#pending) {
+      if (waiting.size === 0 || this.#pending.size > INBOUND_PENDING_MAX)
+        this.#pending.delete(address);
+    }
+    return denied;
+  }
+
+  /** Denies nothing by itself. */
+  #boundUntilAuthenticated(raw: MultiaddrConnection): false {
+    boundNegotiation(raw, UNAUTHENTICATED_BYTES_MAX, () => this.#registry.of(raw) !== undefined);
+    return false;
   }
 
   #opened(connection: Connection): void {
@@ -384,17 +458,35 @@ export class Network {
     }
     if (peer.kind === "svid") this.#linked(connection, peer.identity, peer.suite);
     else if (peer.kind === "joining") this.#limitJoining(connection);
+    else if (!this.#deps.allowsUnauthenticated()) {
+      connection.abort(
+        new MeshError<NetworkErrorCode>(
+          "network/request-failed",
+          "The policy lets no such peer in.",
+        ),
+      );
+    }
     this.#countConnections();
   }
 
   #linked(connection: Connection, peer: PeerIdentity, suite: string): void {
+    const peerId = connection.remotePeer.toString();
+    const holder = this.#nodeIdByPeerId.get(peerId);
+    if (holder !== undefined && holder !== peer.nodeId) {
+      // Two members with one Ed25519 key: gossip and pings go by PeerId, so the second may not come in.
+      connection.abort(
+        new MeshError<NetworkErrorCode>("network/request-failed", "The PeerId belongs to another."),
+      );
+      return;
+    }
     const known = this.#links.get(peer.nodeId);
     this.#links.set(peer.nodeId, {
       peer,
       suite,
       connections: new Set([...(known?.connections ?? []), connection]),
     });
-    this.#nodeIdByPeerId.set(connection.remotePeer.toString(), peer.nodeId);
+    this.#nodeIdByPeerId.set(peerId, peer.nodeId);
+    this.#deps.onAuthenticated(peer);
     if (known === undefined) {
       const addresses =
         connection.direction === "outbound" ? [connection.remoteAddr.toString()] : [];
@@ -403,11 +495,12 @@ export class Network {
   }
 
   #limitJoining(connection: Connection): void {
+    // The oldest gives way: a joiner needs a second, who stays longer only holds the place.
     if (this.#joining.size >= JOINING_MAX) {
-      connection.abort(
+      const [oldest] = this.#joining.keys();
+      oldest?.abort(
         new MeshError<NetworkErrorCode>("network/request-failed", "Too many joining peers."),
       );
-      return;
     }
     this.#joining.set(
       connection,
@@ -416,7 +509,7 @@ export class Network {
           connection.abort(
             new MeshError<NetworkErrorCode>("network/request-failed", "Joining took too long."),
           ),
-        JOINING_TIME_MS,
+        this.#options.joiningTimeMs ?? JOINING_TIME_MS,
       ),
     );
   }
@@ -473,7 +566,7 @@ export class Network {
       const peer = this.#registry.of(connection);
       if (peer === undefined)
         throw new MeshError("internal/invariant", "A stream opened without a handshake.");
-      const framed = lpStream(stream, { maxDataLength: options.requestBytesMax });
+      const framed = framedStream(stream, options.requestBytesMax);
       const request = await framed.read({ signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
       const answer = await handler(peer, request.subarray(), ended.signal);
       // A peer that never reads its answer would hold the stream for as long as it likes.
@@ -488,6 +581,12 @@ export class Network {
       stream.abort(new Error("refused"));
     }
   }
+}
+
+/** The service name of a mesh: a label of DNS holds no dots and 63 bytes at most, so the trust domain is hashed. */
+function mdnsTag(trustDomain: string): string {
+  const label = createHash("sha256").update(trustDomain).digest("hex").slice(0, 16);
+  return `_x0-${label}._udp.local`;
 }
 
 function keyOf(nodeId: NodeId): Uint8Array {

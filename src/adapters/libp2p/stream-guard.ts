@@ -3,7 +3,13 @@
 // (3.3.11 pushes each stream's handler onto the registered array), so the guard answers the registrar's
 // look-up itself with a fresh array: one place for all protocols, also for those added later.
 
-import type { Connection, StreamMiddleware } from "@libp2p/interface";
+import type {
+  Connection,
+  MessageStream,
+  Stream,
+  StreamMiddleware,
+  StreamMuxerFactory,
+} from "@libp2p/interface";
 import type { Registrar } from "@libp2p/interface-internal";
 import { MeshError } from "../../foundation/index.ts";
 import type { AuthenticatedPeer } from "../../handshake/index.ts";
@@ -43,5 +49,63 @@ export function guardStreams(permitted: (connection: Connection, protocol: strin
     const registered = registrar.getMiddleware.bind(registrar);
     registrar.getMiddleware = (protocol) => [guard, ...registered(protocol)];
     return {};
+  };
+}
+
+/**
+ * What may arrive on a raw connection before its handshake has ended: the negotiation and two handshake messages,
+ * of which the longest has a certificate chain.
+ */
+export const UNAUTHENTICATED_BYTES_MAX = 64 * 1024;
+/** What may arrive on a stream before its protocol is agreed on: some names of protocols. */
+export const NEGOTIATION_BYTES_MAX = 16 * 1024;
+
+/**
+ * Aborts a stream on which more than `bytesMax` arrive before its negotiation is over. libp2p (multistream-select
+ * with utils 7) reads the length of a name byte by byte and without a bound, so a stranger who sends length bytes
+ * that never end would keep the event loop busy and fill memory. A listener cannot do this: libp2p drops what
+ * arrives while it has not attached its own, so the guard stands in front of the dispatch.
+ */
+export function boundNegotiation(
+  stream: Pick<MessageStream, "dispatchEvent" | "abort">,
+  bytesMax: number,
+  isOver: () => boolean,
+): void {
+  const dispatch = stream.dispatchEvent.bind(stream);
+  let received = 0;
+  stream.dispatchEvent = (event) => {
+    if (event.type === "message" && received <= bytesMax && !isOver()) {
+      received += (event as MessageStreamEvent).data.byteLength;
+      if (received > bytesMax) {
+        stream.abort(new MeshError("network/request-failed", "The peer negotiates for too long."));
+        return true;
+      }
+    }
+    return dispatch(event);
+  };
+}
+
+type MessageStreamEvent = Event & { readonly data: { readonly byteLength: number } };
+
+/** A muxer whose inbound streams are bounded until their protocol is agreed on. */
+export function boundMuxer<Components>(
+  make: (components: Components) => StreamMuxerFactory,
+): (components: Components) => StreamMuxerFactory {
+  return (components) => {
+    const factory = make(components);
+    const create = factory.createStreamMuxer.bind(factory);
+    factory.createStreamMuxer = (connection) => {
+      const muxer = create(connection);
+      const dispatch = muxer.dispatchEvent.bind(muxer);
+      muxer.dispatchEvent = (event) => {
+        if (event.type === "stream") {
+          const { detail: stream } = event as CustomEvent<Stream>;
+          boundNegotiation(stream, NEGOTIATION_BYTES_MAX, () => stream.protocol !== "");
+        }
+        return dispatch(event);
+      };
+      return muxer;
+    };
+    return factory;
   };
 }

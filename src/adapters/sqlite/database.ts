@@ -10,8 +10,10 @@ import { errorMessage, MeshError } from "../../foundation/index.ts";
 export type StateErrorCode =
   | "state/not-writable"
   | "state/corrupt"
+  | "state/write-failed"
   | "state/schema-too-new"
   | "state/in-use"
+  | "state/key-missing"
   | "state/key-unreadable";
 
 /** Each entry brings the schema from its index to the next version; the version is SQLite's `user_version`. */

@@ -2,7 +2,13 @@
 // Every method is one transaction; when it returns, a kill -9 loses nothing of it.
 
 import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
-import { ByteReader, concatBytes, MeshError, uint32be } from "../../foundation/index.ts";
+import {
+  ByteReader,
+  concatBytes,
+  errorMessage,
+  MeshError,
+  uint32be,
+} from "../../foundation/index.ts";
 import {
   type NameClaim,
   type NameRegistry,
@@ -13,7 +19,7 @@ import {
   type TokenStore,
 } from "../../identity/index.ts";
 import type { WallMs } from "../../ports/index.ts";
-import { openDatabase } from "./database.ts";
+import { openDatabase, type StateErrorCode } from "./database.ts";
 
 /** What enrolment gives a node, beside its keys. */
 export interface StoredCredential {
@@ -51,6 +57,7 @@ const TASKS_KEPT = 16;
 export class StateStore {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  #writeError: MeshError | undefined;
   /** Join tokens of an issuer. */
   readonly tokens: TokenStore;
   /** Which node holds which name, on an issuer. */
@@ -77,6 +84,11 @@ export class StateStore {
     };
   }
 
+  /** The last write's error, until a write succeeds again. */
+  get writeError(): MeshError | undefined {
+    return this.#writeError;
+  }
+
   close(): void {
     if (this.#database.isOpen) this.#database.close();
   }
@@ -95,6 +107,16 @@ export class StateStore {
   /** Keeps a boot counter that the mesh knows to be higher. */
   saveEpoch(epoch: number): void {
     this.#run("INSERT OR REPLACE INTO facts VALUES ('epoch', ?)", String(epoch));
+  }
+
+  /** The SPIFFE id of the issuer that this node joined through. */
+  issuerId(): string | undefined {
+    const row = this.#get("SELECT value FROM facts WHERE name = 'issuer'");
+    return row === undefined ? undefined : text(row["value"]);
+  }
+
+  saveIssuerId(spiffeId: string): void {
+    this.#run("INSERT OR REPLACE INTO facts VALUES ('issuer', ?)", spiffeId);
   }
 
   credential(): StoredCredential | undefined {
@@ -175,6 +197,11 @@ export class StateStore {
     );
   }
 
+  /** Whether a task was ever run here, as far as tasks are kept. */
+  knowsTask(taskId: string): boolean {
+    return this.#get("SELECT 1 AS known FROM tasks WHERE task_id = ?", taskId) !== undefined;
+  }
+
   /** The task that was worked on last. */
   latestTask(): StoredTask | undefined {
     const row = this.#get("SELECT * FROM tasks ORDER BY updated_at_ms DESC, rowid DESC LIMIT 1");
@@ -248,9 +275,21 @@ export class StateStore {
     return this.#prepare(sql).all();
   }
 
-  /** Runs a writing statement; returns the number of changed rows. */
+  /** Runs a writing statement; returns the number of changed rows. @throws MeshError `state/write-failed` */
   #run(sql: string, ...values: (string | number | Uint8Array | null)[]): number {
-    return Number(this.#prepare(sql).run(...values).changes);
+    try {
+      const { changes } = this.#prepare(sql).run(...values);
+      this.#writeError = undefined;
+      return Number(changes);
+    } catch (cause) {
+      this.#writeError = new MeshError<StateErrorCode>(
+        "state/write-failed",
+        `Cannot write the state: ${errorMessage(cause)}. Free space on the disk of state_dir, or check it.`,
+        {},
+        { cause },
+      );
+      throw this.#writeError;
+    }
   }
 }
 

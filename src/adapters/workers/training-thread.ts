@@ -36,6 +36,9 @@ export type TrainerAnswer =
 /** From source the thread is TypeScript, in the bundle a file beside the daemon's. */
 const ENTRY = import.meta.url.endsWith(".ts") ? "./trainer-worker.ts" : "./trainer-worker.mjs";
 
+/** A task that needs more memory than this fails, and the daemon goes on. */
+const HEAP_MB_MAX = 512;
+
 export class TrainingThread {
   readonly #worker: Worker;
   #stopped = false;
@@ -49,6 +52,7 @@ export class TrainingThread {
     };
     this.#worker = new Worker(new URL(ENTRY, import.meta.url), {
       workerData: setup,
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
       name: "trainer",
     });
     this.#worker.on("message", tell);

@@ -1,7 +1,9 @@
 // meshctl config check: has the daemon's own program check a file, so that both always agree.
 
 import { spawnSync } from "node:child_process";
-import { type ExitStatus, exitStatus } from "../../control/index.ts";
+import type { Command } from "commander";
+import { CONTROL_SCHEMA_VERSION, type ExitStatus, exitStatus } from "../../control/index.ts";
+import { isJson, jsonText } from "../answer.ts";
 import type { RegisterCommand } from "../cli.ts";
 import { daemonProgram } from "../daemon-program.ts";
 
@@ -13,15 +15,27 @@ export const configCommand: RegisterCommand = (parent, cli) => {
     .command("check")
     .description("check a file and report all its problems at once")
     .argument("<file>", "the file to check")
-    .action((file: string) => {
+    .action((file: string, _options: unknown, command: Command) => {
       // Options of the interpreter are passed on: in development one of them loads TypeScript.
       const result = spawnSync(
         process.execPath,
         [...process.execArgv, daemonProgram(), "--check-config", file],
         { encoding: "utf8" },
       );
-      cli.out(result.stdout);
-      cli.err(result.stderr);
+      if (isJson(command)) {
+        const problems = result.stderr.split("\n").filter((line) => line !== "");
+        cli.out(
+          jsonText({
+            schemaVersion: CONTROL_SCHEMA_VERSION,
+            file,
+            ok: result.status === 0,
+            problems,
+          }),
+        );
+      } else {
+        cli.out(result.stdout);
+        cli.err(result.stderr);
+      }
       cli.exit = exitOf(result.status);
     });
 };

@@ -18,12 +18,7 @@ import { checkJoinToken, type JoinToken } from "../join-token.ts";
 import { nodeIdOf } from "../node-keys.ts";
 import type { PeerIdentity } from "../peer-identity.ts";
 import { isNodeName } from "../spiffe-id.ts";
-import {
-  bundleDigest,
-  compareBundles,
-  parseBundleJson,
-  type TrustBundle,
-} from "../trust-bundle.ts";
+import { bundleDigest, parseBundleJson, type TrustBundle } from "../trust-bundle.ts";
 import {
   type AttestationResponse,
   encodeAttestationRequest,
@@ -198,8 +193,9 @@ export function renewalRequest(): Uint8Array {
 }
 
 /**
- * Takes the answer to a renewal. The caller has checked that the peer may issue (`issuer.attest`); only then may
- * its bundle replace ours, and only by a newer one.
+ * Takes the answer to a renewal: an SVID that the roots we already trust vouch for. The bundle in the answer is
+ * left aside: whoever may renew an SVID could else put a root of its own into ours. New roots will come signed by
+ * an old one.
  * Codes: {@link AttestationClientErrorCode}.
  */
 export function acceptRenewal(input: {
@@ -208,24 +204,14 @@ export function acceptRenewal(input: {
   readonly response: Uint8Array;
   readonly now: WallMs;
 }): Result<Credential, AttestationClientErrorCode> {
-  const { engine, current, now } = input;
+  const { engine, now } = input;
+  const { bundle, identity: before } = input.current;
   const response = expectResponse(input.response);
   if (!response.ok) return response;
   if (response.value.result !== "svid") return refuse("identity/response-malformed");
-  const offered = parseBundleJson(current.bundle.trustDomain, response.value.bundle);
-  if (!offered.ok) return offered;
-  const compared = compareBundles(engine, current.bundle, offered.value);
-  // An issuer that lags behind still renews; only its bundle is left aside.
-  const bundle = compared.ok && compared.value === "newer" ? offered.value : current.bundle;
-  const { name, ed25519, mldsa65 } = current.identity;
-  const identity = ownIdentity({
-    engine,
-    keys: { ed25519, mldsa65 },
-    name,
-    chain: response.value.chain,
-    bundle,
-    now,
-  });
+  const { name, ed25519, mldsa65 } = before;
+  const keys = { ed25519, mldsa65 };
+  const identity = ownIdentity({ engine, keys, name, chain: response.value.chain, bundle, now });
   return identity.ok ? ok({ identity: identity.value, bundle }) : identity;
 }
 

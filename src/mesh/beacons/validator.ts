@@ -6,7 +6,7 @@
 import { type CryptoEngine, verifyLink } from "../../crypto/index.ts";
 import { type Refusal, refuse, toHex } from "../../foundation/index.ts";
 import type { NodeId, PeerIdentity } from "../../identity/index.ts";
-import type { Meter, Now } from "../../ports/index.ts";
+import type { Meter, Now, WallMs } from "../../ports/index.ts";
 import type { EquivocationProof, MeshDeps } from "../machine-types.ts";
 import type { AcceptedBeacon, Member } from "../membership/member.ts";
 import type { Roster } from "../membership/roster.ts";
@@ -139,7 +139,7 @@ export class BeaconValidator {
     if (member === undefined && !this.#deps.roster.hasRoom()) return blamed("mesh/members-full");
     const identity = this.#deps.identities.lookup(nodeId);
     if (identity === undefined) return { ok: "need-identity", nodeId };
-    if (identity.notAfterMs <= now.wallMs) return blamed("mesh/identity-expired");
+    if (this.#isExpired(identity.notAfterMs, now)) return blamed("mesh/identity-expired");
     if (!this.#deps.allows(identity.spiffeId, "beacon.publish")) return blamed("mesh/not-allowed");
     if (!this.#verify(identity.mldsa65, decoded.value)) return blamed("mesh/bad-signature");
     if (replay === "mesh/equivocation") {
@@ -147,6 +147,11 @@ export class BeaconValidator {
     }
     this.#states.take(nodeId, now.monoMs);
     return { ok: true, accepted: { beacon, bytes: bytes.slice(), digest }, identity };
+  }
+
+  /** The same allowance for clocks as where a connection is made: a peer that may connect may also be heard. */
+  #isExpired(notAfterMs: WallMs, now: Now): boolean {
+    return notAfterMs + this.#options.clockSkewMs <= now.wallMs;
   }
 
   /** An own beacon that is no echo: another life of this node is ahead, which its signature must prove. */
@@ -184,7 +189,7 @@ export class BeaconValidator {
     const position = index - place.base;
     if (epoch > beacon.epoch || position > place.length) return blamed("mesh/unknown-chain");
     if (position <= place.position) return blamed("mesh/heartbeat-replayed");
-    if (member.identityNotAfterMs <= now.wallMs && !this.#renewed(member, now)) {
+    if (this.#isExpired(member.identityNotAfterMs, now) && !this.#renewed(member, now)) {
       return blamed("mesh/identity-expired");
     }
     if (member.barred) return blamed("mesh/not-allowed");
@@ -234,7 +239,7 @@ export class BeaconValidator {
   /** The SVID was renewed since the last beacon: the directory knows. */
   #renewed(member: Member, now: Now): boolean {
     const identity = this.#deps.identities.lookup(member.nodeId);
-    if (identity === undefined || identity.notAfterMs <= now.wallMs) return false;
+    if (identity === undefined || this.#isExpired(identity.notAfterMs, now)) return false;
     member.identityNotAfterMs = identity.notAfterMs;
     return true;
   }

@@ -5,7 +5,6 @@ import { isMeshError } from "../../../src/foundation/index.ts";
 import {
   bundleDigest,
   bundleToJson,
-  compareBundles,
   parseBundleJson,
   type TrustBundle,
 } from "../../../src/identity/index.ts";
@@ -164,19 +163,6 @@ describe("the SPIFFE document of a bundle", () => {
     assert.equal(at(Number.MAX_SAFE_INTEGER), Number.MAX_SAFE_INTEGER);
     for (const bad of [-1, 1.5, "1", Number.MAX_SAFE_INTEGER + 1, true])
       assert.equal(at(bad), MALFORMED);
-  });
-
-  it("[B4] is replaced by a higher sequence only, and its content never changes under one sequence", () => {
-    const { bundle } = domain;
-    const compare = (next: Partial<TrustBundle>) => {
-      const result = compareBundles(engine, { ...bundle, sequence: 5 }, { ...bundle, ...next });
-      return result.ok ? result.value : result.code;
-    };
-    assert.equal(compare({ sequence: 6, authorities: [second.root] }), "newer");
-    assert.equal(compare({ sequence: 5 }), "same");
-    assert.equal(compare({ sequence: 5, authorities: [second.root] }), "identity/bundle-rollback");
-    assert.equal(compare({ sequence: 4 }), "identity/bundle-rollback");
-    assert.equal(compare({ sequence: 6, trustDomain: "other.example" }), MALFORMED);
   });
 
   it("[B5] has a refresh hint in whole seconds", () => {

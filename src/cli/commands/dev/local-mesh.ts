@@ -2,11 +2,21 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { ControlClient, type Status } from "../../../control/index.ts";
 import { isMeshError, MeshError } from "../../../foundation/index.ts";
+import { daemonRuntime } from "../../daemon-program.ts";
 
 /** Codes of `meshctl dev up`. */
 export type DevErrorCode = "dev/node-failed" | "dev/timeout" | "dev/bad-option" | "dev/interrupted";
@@ -100,7 +110,7 @@ export class LocalMesh {
   /** Writes the configurations and starts the processes; they are not enrolled yet. */
   static spawn(options: LocalMeshOptions): LocalMesh {
     const directory = resolve(options.directory);
-    rmSync(directory, { recursive: true, force: true });
+    clearDirectory(directory);
     // A socket's path may have 107 bytes at most, and a clone may lie deep: sockets live in a directory of their own.
     const sockets = mkdtempSync(join(tmpdir(), "x0-dev-"));
     const nodes = Array.from({ length: options.nodes }, (_, index) => {
@@ -197,6 +207,25 @@ function pause(ms: number): Promise<void> {
   });
 }
 
+/** The file by which a directory is known to be ours to wipe. */
+const MARKER = ".x0-dev-mesh";
+
+/** @throws MeshError `dev/bad-option` for a directory that holds anything we have not made */
+function clearDirectory(directory: string): void {
+  if (existsSync(directory)) {
+    if (!existsSync(join(directory, MARKER)) && readdirSync(directory).length > 0) {
+      throw new MeshError<DevErrorCode>(
+        "dev/bad-option",
+        `Cannot use '${directory}' for the nodes: it would be wiped, and it holds files of somebody else. Name an empty or absent directory with --dir.`,
+        { directory },
+      );
+    }
+    rmSync(directory, { recursive: true });
+  }
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  writeFileSync(join(directory, MARKER), "");
+}
+
 function spawnNode(
   name: string,
   role: LocalNode["role"],
@@ -212,10 +241,15 @@ function spawnNode(
   const logFile = join(home, "meshd.log");
   const log = openSync(logFile, "a");
   // The fourth channel ties the daemon to this process: it stops when we are gone, whatever ended us.
-  const child = spawn(process.execPath, [...options.daemon, "--config", configFile], {
-    stdio: ["ignore", log, log, "ipc"],
-    cwd: home,
-  });
+  const child = spawn(
+    process.execPath,
+    [...daemonRuntime.flags, ...options.daemon, "--config", configFile],
+    {
+      stdio: ["ignore", log, log, "ipc"],
+      cwd: home,
+      env: { ...process.env, ...daemonRuntime.environment },
+    },
+  );
   closeSync(log);
   return new LocalNode(name, role, socketPath, logFile, child);
 }

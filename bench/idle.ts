@@ -1,0 +1,106 @@
+// What an idle daemon holds and burns: five real daemons of the bundle on this host, each connected to the four
+// others, left alone. Memory is resident memory as the system counts it, pages of the Node binary included, although
+// all daemons share those; CPU is the process's user and system time over the idle period.
+
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { LocalMesh, type LocalNode } from "../src/cli/commands/dev/local-mesh.ts";
+import { type BenchSuite, summarize } from "./measure.ts";
+
+const NODES = 5;
+const CONVERGE_TIMEOUT_MS = 60_000;
+/** After the last node has met all others: gossip grafts its meshes, and garbage of the start is collected. */
+const SETTLE_MS = 10_000;
+/** USER_HZ, in which Linux counts CPU time in /proc on every architecture that Node.js runs on. */
+const TICKS_PER_SECOND = 100;
+
+const root = fileURLToPath(new URL("../", import.meta.url));
+
+/** Resident memory in bytes. */
+function residentBytes({ pid }: LocalNode): number {
+  const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  if (kibibytes === undefined) throw new Error(`process ${pid} has no VmRSS: it has ended`);
+  return Number(kibibytes) * 1024;
+}
+
+/** CPU time since the start in seconds: fields 14 and 15 of `stat`, the 12th and 13th after the name. */
+function cpuSeconds({ pid }: LocalNode): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(new Error("interrupted"));
+    });
+  });
+}
+
+async function converge(mesh: LocalMesh, signal: AbortSignal): Promise<void> {
+  const nothing = (): void => undefined;
+  await mesh.answering(signal);
+  await mesh.enrol(nothing);
+  await mesh.converged(CONVERGE_TIMEOUT_MS, signal, nothing);
+  await pause(SETTLE_MS, signal);
+}
+
+export const suite: BenchSuite = async (report, { seconds }) => {
+  if (!existsSync("/proc/self/status"))
+    throw new Error("The suite 'idle' reads /proc: run it on Linux.");
+  execFileSync(process.execPath, ["packaging/build.mjs", "--quiet"], {
+    cwd: root,
+    stdio: "inherit",
+  });
+  const directory = mkdtempSync(join(tmpdir(), "x0-idle-"));
+  const interrupt = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.once(name, () => interrupt.abort());
+  const mesh = LocalMesh.spawn({
+    directory,
+    nodes: NODES,
+    byzantine: 0,
+    csv: undefined,
+    daemon: [join(root, "dist/meshd.mjs")],
+  });
+  try {
+    await converge(mesh, interrupt.signal);
+    const before = mesh.nodes.map(cpuSeconds);
+    const start = performance.now();
+    await pause(seconds * 1000, interrupt.signal);
+    const elapsedSeconds = (performance.now() - start) / 1000;
+    const busy = mesh.nodes.map((node, index) => cpuSeconds(node) - (before[index] ?? 0));
+    const rss = mesh.nodes.map(residentBytes);
+    // 1 MB is 10^6 bytes, 1 MiB 2^20. The column p99 of five samples is their maximum.
+    report(
+      summarize(
+        "idle/rss",
+        "MB",
+        rss.map((bytes) => bytes / 1e6),
+      ),
+    );
+    report(
+      summarize(
+        "idle/rss/binary-units",
+        "MiB",
+        rss.map((bytes) => bytes / 2 ** 20),
+      ),
+    );
+    report(
+      summarize(
+        "idle/cpu",
+        "%",
+        busy.map((used) => (100 * used) / elapsedSeconds),
+      ),
+    );
+  } finally {
+    await mesh.stop();
+    rmSync(directory, { recursive: true, force: true });
+  }
+};

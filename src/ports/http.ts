@@ -1,0 +1,20 @@
+// An HTTP exchange as plain data, between who serves sockets and who answers. Not the web-standard Request and
+// Response: touching either makes Node load its whole fetch client, which costs an idle daemon 13 MB.
+
+/** A request whose head is read; the body comes as it arrives, once, and may be left unread. */
+export interface HttpRequest {
+  readonly method: string;
+  /** Without the query. */
+  readonly path: string;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+/** A whole answer. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** Answers requests; its errors are its own to answer. */
+export type HttpHandler = (request: HttpRequest) => Promise<HttpAnswer>;
