@@ -4,6 +4,7 @@
 import { MeshError } from "../foundation/index.ts";
 import type { Meter, Random, WallMs } from "../ports/index.ts";
 import type { IdentityErrorCode } from "./errors.ts";
+import { NOT_BEFORE_BACKDATE_MS } from "./issuer.ts";
 import { SVID_EXPIRY, SVID_RENEWALS } from "./metrics.ts";
 import type { PeerIdentity } from "./peer-identity.ts";
 
@@ -24,11 +25,15 @@ export type Validity = Pick<PeerIdentity, "notBeforeMs" | "notAfterMs">;
 /** What an operator is told of a credential. */
 export type SvidHealth = "ok" | "renew-due" | "expired";
 
-/** The wall time of renewal: 45 % to 55 % of the validity. */
+/**
+ * The wall time of renewal: 45 % to 55 % of the life since the issue. The validity begins earlier than that, by
+ * {@link NOT_BEFORE_BACKDATE_MS}: counted from there, an SVID of some minutes would be due at once.
+ */
 export function renewalTime(identity: Validity, random: Pick<Random, "fraction">): WallMs {
-  const lifeMs = identity.notAfterMs - identity.notBeforeMs;
+  const issuedAtMs = Math.min(identity.notBeforeMs + NOT_BEFORE_BACKDATE_MS, identity.notAfterMs);
+  const lifeMs = identity.notAfterMs - issuedAtMs;
   const jitter = (random.fraction() * 2 - 1) * RENEWAL_JITTER_RATIO;
-  return Math.floor(identity.notBeforeMs + lifeMs * RENEWAL_LIFE_RATIO * (1 + jitter)) as WallMs;
+  return Math.floor(issuedAtMs + lifeMs * RENEWAL_LIFE_RATIO * (1 + jitter)) as WallMs;
 }
 
 /**

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -149,21 +149,62 @@ describe("meshctl dev up", { concurrency: false }, () => {
     assertNothingLeft(run);
   });
 
-  test("kill -9 of any process during the training does not stop the others", async () => {
+  // The first node made the trust domain, started the task and is the only issuer: the one to miss most.
+  for (const victim of ["node-1", "node-3", "node-5"]) {
+    test(`kill -9 of ${victim} during the training does not stop the others`, () =>
+      survives(victim));
+  }
+
+  async function survives(victim: string): Promise<void> {
     const run = devUp("--rounds", "6", "--exit", "--json");
     await run.says("round 2/6");
-    // The first node made the trust domain, started the task and is the only issuer: the one to miss most.
-    process.kill(daemons(run).get("node-1") ?? assert.fail("node-1 runs"), "SIGKILL");
+    process.kill(daemons(run).get(victim) ?? assert.fail(`${victim} runs`), "SIGKILL");
     assert.equal(await run.ended(), 0, run.output());
     const { rounds, final, nodes } = reportOf(run);
     assert.equal(rounds.length, 6);
     assert.ok(final.accuracy > 0.8, JSON.stringify(final));
-    assert.equal(nodes.find(({ name }) => name === "node-1")?.peers, 0);
+    assert.equal(nodes.find(({ name }) => name === victim)?.peers, 0);
+    const others = nodes.filter(({ name }) => name !== victim);
     assert.ok(
-      nodes.filter(({ name }) => name !== "node-1").every(({ peers }) => peers === 3),
+      others.every(({ peers }) => peers === 3),
       JSON.stringify(nodes),
     );
     assertNothingLeft(run);
+  }
+
+  test("trains on a CSV file, and says which cell is wrong", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "x0-csv-"));
+    try {
+      const file = join(folder, "points.csv");
+      const rows = Array.from(
+        { length: 300 },
+        (_, i) => `${i % 3},${(i * 7) % 11},${i % 5},c${i % 3}`,
+      );
+      writeFileSync(file, `a,b,c,class\n${rows.join("\n")}\n`);
+      const options = ["--data", file, "--label", "class", "--nodes", "3", "--byzantine", "0"];
+      const good = devUp(...options, "--model", "softmax", "--rounds", "3", "--exit", "--json");
+      assert.equal(await good.ended(), 0, good.output());
+      assert.ok(reportOf(good).final.accuracy > 0.9, good.output());
+      writeFileSync(file, `a,b,c,class\n1,2,3,x\n1,,3,y\n${rows.join("\n")}\n`);
+      const bad = devUp(...options, "--rounds", "3", "--exit");
+      assert.equal(await bad.ended(), 1, bad.output());
+      assert.match(bad.output(), /line 3.*learning\/bad-csv/s);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  test("never wipes a directory that it has not made", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "x0-mine-"));
+    try {
+      writeFileSync(join(folder, "thesis.txt"), "years of work");
+      const run = devUp("--dir", folder);
+      assert.equal(await run.ended(), 1);
+      assert.match(run.output(), /holds files of somebody else.*dev\/bad-option/);
+      assert.deepEqual(readdirSync(folder), ["thesis.txt"]);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   test("stays up until Ctrl-C, then leaves nothing behind", async () => {

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { isMeshError } from "../../../src/foundation/index.ts";
 import {
   identityMetrics,
+  NOT_BEFORE_BACKDATE_MS,
   type PeerIdentity,
   renewalRetryMs,
   renewalTime,
@@ -12,7 +13,7 @@ import {
 } from "../../../src/identity/index.ts";
 import { after, DAY_MS, engine, issue, makeDomain, memoryMeter, nodeKeys, NOW } from "./support.ts";
 
-const validity = { notBeforeMs: NOW, notAfterMs: after(DAY_MS) };
+const validity = { notBeforeMs: after(-NOT_BEFORE_BACKDATE_MS), notAfterMs: after(DAY_MS) };
 const fraction = (value: number) => ({ fraction: () => value });
 
 describe("the time of renewal", () => {
@@ -21,6 +22,11 @@ describe("the time of renewal", () => {
     assert.equal(renewalTime(validity, fraction(0)), NOW + DAY_MS * 0.45);
     const latest = renewalTime(validity, fraction(1 - 2 ** -32));
     assert.ok(latest > NOW + DAY_MS * 0.5499 && latest <= NOW + DAY_MS * 0.55);
+  });
+
+  it("of an SVID shorter than the backdating of its validity is not before its issue", () => {
+    const short = { notBeforeMs: validity.notBeforeMs, notAfterMs: after(60_000) };
+    assert.equal(renewalTime(short, fraction(0.5)), NOW + 30_000);
   });
 
   it("after failures doubles from 5 s to 10 min and respects the life that is left", () => {
