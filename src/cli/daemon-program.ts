@@ -6,20 +6,20 @@ import { MeshError } from "../foundation/index.ts";
 
 /**
  * What keeps a daemon small, for everything that starts one; `bin/meshd` holds the same, and a test compares them.
- * Measured as resident memory and CPU of an idle daemon with four peers (`npm run bench -- idle`): 120 MB and 2.1 % with
- * none of it, 92 MB and 2.3 % with all. A number below is what the daemon gains when that line alone goes.
+ * Measured as resident memory and CPU of an idle daemon with four peers (`npm run bench -- idle`): 120 MB and 2.2 % of a
+ * core with none of it, 93 MB and 2.1 to 2.6 % with all, above 3 % on a host busy with other work. A number below is
+ * what the daemon gains when that line alone goes.
  */
 export const daemonRuntime = {
   flags: [
-    // A young generation of 1 MB instead of 16: a daemon makes little garbage at a time. 13 MB.
-    "--max-semi-space-size=1",
-    // The heap grows in smaller steps and code is inlined less. 4 MB, against 0.3 % of CPU.
+    // A young generation of 1 MB instead of 16, a heap that grows in smaller steps, less inlining. Where the CPU goes.
+    // Without it but with --max-semi-space-size=1 it would be 4 MB more.
     "--optimize-for-size",
-    // No baseline compiler: what is hot still reaches the optimizing ones, training within its first batches. 3 MB.
+    // No baseline compiler: what is hot still reaches the optimizing ones. 3 MB.
     "--no-sparkplug",
   ],
   environment: {
-    // One heap for all threads instead of one for each that allocates. 1.5 MB.
+    // One heap for all threads instead of one for each that allocates. 3 MB.
     MALLOC_ARENA_MAX: "1",
     // Fixed thresholds: else glibc raises them with every large block that is freed, and keeps such blocks. 2 MB.
     MALLOC_MMAP_THRESHOLD_: "65536",

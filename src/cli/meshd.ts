@@ -54,7 +54,7 @@ function fail(error: unknown): never {
 }
 
 async function run(configFile: string): Promise<void> {
-  let node: MeshNode | undefined;
+  let node: MeshNode | undefined = undefined;
   const stop = (): void => {
     if (node === undefined) process.exit(0);
     node.stop().then(() => process.exit(0), fail);

@@ -1,5 +1,5 @@
 // Noise's classical primitives from node:crypto, which is OpenSSL. The wasm of @chainsafe/libp2p-noise seals a frame of
-// 200 bytes in 2 µs instead of 5 and one of 1200 in 8 instead of 5; it costs every daemon 3 MB of memory.
+// 200 bytes in 2 µs instead of 5 and one of 1200 in 8 instead of 5; it costs every daemon 4 MB of memory.
 
 import {
   createCipheriv,
