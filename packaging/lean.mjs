@@ -1,7 +1,6 @@
 // What keeps the bundle's memory small, as esbuild plugins: each takes out something of Node.js or of a package that a
 // daemon never uses but would hold for its whole life. The numbers are resident memory of an idle daemon, in MB.
 
-import { readFile } from "node:fs/promises";
 import { builtinModules } from "node:module";
 
 const builtins = new Set(builtinModules);
@@ -28,7 +27,7 @@ const requireBuiltins = {
 
 /**
  * Parts of prom-client that nothing here calls: pushing metrics and gathering them from a cluster, which load node's
- * TLS, zlib and cluster, and the default metrics, for which telemetry has its own. 4 MB together with the next.
+ * TLS, zlib and cluster, and the default metrics, for which telemetry has its own.
  */
 const withoutUnusedMetrics = {
   name: "without-unused-metrics",
@@ -40,27 +39,4 @@ const withoutUnusedMetrics = {
   },
 };
 
-/**
- * libp2p's peer store sorts names of protocols and the like with localeCompare, only to have one order. The order of
- * code units serves as well, and does not load the collation tables of ICU.
- */
-const sortWithoutIcu = {
-  name: "sort-without-icu",
-  setup({ onLoad }) {
-    onLoad(
-      { filter: /\/@libp2p\/(peer-store|peer-record)\/dist\/src\/.*\.js$/ },
-      async ({ path }) => {
-        const source = await readFile(path, "utf8");
-        const sorted = source.replace(
-          /\b([\w.]+(?:\(\))?)\.localeCompare\(/g,
-          "__byCodeUnits($1, ",
-        );
-        return { contents: sorted === source ? source : `${sorted}\n${byCodeUnits}` };
-      },
-    );
-  },
-};
-
-const byCodeUnits = "function __byCodeUnits(a, b) { return a < b ? -1 : a > b ? 1 : 0; }";
-
-export const lean = [requireBuiltins, withoutUnusedMetrics, sortWithoutIcu];
+export const lean = [requireBuiltins, withoutUnusedMetrics];
