@@ -180,13 +180,13 @@ class Daemon implements MeshNode {
   #metricsAddress: string | null = null;
 
   async #startMetrics(surface: ControlSurface): Promise<void> {
-    const { config, prom } = this.#parts;
+    const { config, prom, lifecycle } = this.#parts;
     const { listen } = config.telemetry.metrics;
     if (listen === "off") return;
     const server = await startMetricsServer({
       ...listen,
       metrics: prom,
-      live: () => true,
+      live: () => lifecycle.member?.isLive() ?? true,
       ready: () => surface.readiness(),
     });
     this.#metricsAddress = server.address;

@@ -180,6 +180,11 @@ export class Member {
     this.#upkeepTimer = setInterval(() => this.#upkeep(), UPKEEP_MS);
   }
 
+  /** Whether the mesh machine does its work. */
+  isLive(): boolean {
+    return this.#service.isProgressing();
+  }
+
   /** Tells the mesh that this node leaves, and closes everything. Idempotent. */
   async stop(): Promise<void> {
     clearInterval(this.#upkeepTimer);

@@ -29,6 +29,9 @@ const SYNC_PROTOCOL = "/x0tta6bl4/sync/1";
 /** A NodeId to ping; the answer is one byte, 1 for alive. */
 const PROBE_PROTOCOL = "/x0tta6bl4/probe/1";
 
+/** Without a timer for so long the mesh part of this daemon hangs, and a supervisor should restart it. */
+const TIMER_SILENCE_MS_MAX = 30_000;
+
 /** A beacon, handed to one peer; the empty answer is the receipt. */
 const PUSH_PROTOCOL = "/x0tta6bl4/beacon/1";
 const PUSH_BYTES_MAX = 32 * 1024;
@@ -65,6 +68,7 @@ export class MeshService {
   readonly #options: MeshServiceOptions;
   readonly #timers = new Map<MeshTimerId, NodeJS.Timeout>();
   readonly #syncedAtMs = new Map<NodeId, MonoMs>();
+  #timerAtMs = 0 as MonoMs;
   #running = false;
 
   constructor(deps: MeshServiceDeps, options: MeshServiceOptions) {
@@ -119,10 +123,18 @@ export class MeshService {
     );
   }
 
+  /** Whether the machine's timers still come: its detector's is due each second. */
+  isProgressing(): boolean {
+    const silentMs = this.#deps.clock.now().monoMs - this.#timerAtMs;
+    return !this.#running || silentMs < TIMER_SILENCE_MS_MAX;
+  }
+
   /** Gives an event to the machine and carries out what it answers. */
   handle(event: MeshEvent): void {
     if (!this.#running) return;
-    this.#run(this.#deps.machine.handle(event, this.#deps.clock.now()));
+    const now = this.#deps.clock.now();
+    if (event.kind === "timer" || event.kind === "started") this.#timerAtMs = now.monoMs;
+    this.#run(this.#deps.machine.handle(event, now));
   }
 
   async #receive(bytes: Uint8Array, from: NodeId): Promise<GossipDecision> {

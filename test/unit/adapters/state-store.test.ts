@@ -67,6 +67,13 @@ describe("the state store", () => {
     );
   });
 
+  test("names a write that fails, until one succeeds", () => {
+    const store = new StateStore(directory);
+    store.close();
+    assert.throws(() => store.saveEpoch(1), { code: "state/write-failed", message: /state_dir/ });
+    assert.equal(store.writeError?.code, "state/write-failed");
+  });
+
   test("forgets the oldest peers beyond sixty-four", () => {
     withStore((store) => {
       for (let i = 0; i < 65; i++)
