@@ -2,6 +2,7 @@
 
 import { systemRandom } from "../src/adapters/random.ts";
 import { createNativeEngine } from "../src/adapters/crypto/native.ts";
+import { createWasmEngine } from "../src/adapters/wasm/engine.ts";
 import {
   type CryptoEngine,
   compositeSign,
@@ -10,9 +11,16 @@ import {
   HashChain,
   selfTest,
   verifyLink,
+  verifyLinks,
 } from "../src/crypto/index.ts";
 import { utf8Bytes } from "../src/foundation/index.ts";
-import { type BenchOptions, type BenchResult, type BenchSuite, measureMs } from "./measure.ts";
+import {
+  type BenchOptions,
+  type BenchResult,
+  type BenchSuite,
+  measureMs,
+  measureRate,
+} from "./measure.ts";
 
 const context = utf8Bytes("bench");
 const message = systemRandom.bytes(256);
@@ -65,6 +73,76 @@ function chain(engine: CryptoEngine): Operations {
   };
 }
 
+/** Verification by an engine that holds one key at a time, of two keys by turns: every key is met as if for the first time. */
+function coldVerification({ mlDsa65 }: CryptoEngine): Operations {
+  const signed = [1, 2].map((n) => {
+    const signer = mlDsa65.signer(new Uint8Array(32).fill(n));
+    return { key: signer.publicKey, signature: signer.sign(message, context) };
+  });
+  let turn = 0;
+  return {
+    "ml-dsa-65/verify-cold": () => {
+      const { key, signature } = signed[turn++ & 1]!;
+      must(mlDsa65.verify(key, message, signature, context));
+    },
+  };
+}
+
+/** The rows in which the engine wasm has its keys prepared, by names that say so. */
+function prepared(operations: Operations): Operations {
+  const row = (name: string): (() => unknown) => operations[name]!;
+  return {
+    "ml-dsa-65/verify-prepared": row("ml-dsa-65/verify"),
+    "ml-dsa-65/sign-prepared": row("ml-dsa-65/sign"),
+  };
+}
+
+/** Operations a second of what comes in batches, with how many one call does. */
+interface Batch {
+  readonly size: number;
+  readonly call: () => void;
+}
+
+/** Verification of signatures of 32 peers, and of one step of the chains of 256. */
+function batches(engine: CryptoEngine): Readonly<Record<string, Batch>> {
+  const jobs = Array.from({ length: 32 }, () => {
+    const signer = engine.mlDsa65.signer(systemRandom.bytes(32));
+    const signature = signer.sign(message, context);
+    return { publicKey: signer.publicKey, message, signature, context };
+  });
+  const claims = Array.from({ length: 256 }, () => {
+    const owner = systemRandom.bytes(40);
+    const made = new HashChain(engine, {
+      seed: systemRandom.bytes(32),
+      length: 64,
+      context: owner,
+    });
+    const [lastLink, link] = [made.anchor, made.link(1)];
+    return { context: owner, lastLink, lastIndex: 0, link, index: 1, stepsMax: 1 };
+  });
+  return {
+    "ml-dsa-65/verify-batch-prepared": {
+      size: jobs.length,
+      call: () => {
+        must(engine.mlDsa65.verifyBatch(jobs).every(Boolean));
+      },
+    },
+    "hash-chain/verify-batch": {
+      size: claims.length,
+      call: () => {
+        must(verifyLinks(engine, claims).every(({ ok }) => ok));
+      },
+    },
+  };
+}
+
+/** A call's rate as that of the operations in it. */
+function times(row: BenchResult, size: number): BenchResult {
+  const { value, p50, p95, p99, n } = row;
+  const all = { value: value * size, p50: p50 * size, p95: p95 * size, p99: p99 * size };
+  return { ...row, ...all, n: n * size };
+}
+
 /** A bench of refusals would measure the wrong thing. */
 function must(valid: boolean): void {
   if (!valid) throw new Error("a valid signature or link was refused");
@@ -75,10 +153,27 @@ export const suite: BenchSuite = async (
   report: (row: BenchResult) => void,
   options: BenchOptions,
 ) => {
-  for (const engine of [createNativeEngine(), createNobleEngine(systemRandom)]) {
+  const random = systemRandom;
+  const engines = [
+    { engine: createNativeEngine(), cold: createNativeEngine({ publicKeysMax: 1 }) },
+    { engine: createNobleEngine(random), cold: createNobleEngine(random) },
+    {
+      engine: createWasmEngine({ random }),
+      cold: createWasmEngine({ random }, { verificationKeysMax: 1 }),
+    },
+  ];
+  for (const { engine, cold } of engines) {
     const operations = { ...signatures(engine), ...kem(engine), ...chain(engine) };
-    for (const [name, call] of Object.entries(operations)) {
+    const more = engine.name === "wasm" ? prepared(operations) : {};
+    for (const [name, call] of Object.entries({
+      ...operations,
+      ...more,
+      ...coldVerification(cold),
+    })) {
       report(await measureMs(`crypto/${engine.name}/${name}`, call, options));
+    }
+    for (const [name, { size, call }] of Object.entries(batches(engine))) {
+      report(times(measureRate(`crypto/${engine.name}/${name}`, call, options), size));
     }
   }
 };

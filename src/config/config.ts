@@ -28,7 +28,7 @@ export interface Config {
     readonly heartbeatIntervalMs: number;
     readonly connectionsTarget: number;
   };
-  readonly crypto: { readonly engine: "auto" | "native" | "noble" };
+  readonly crypto: { readonly engine: "auto" | "wasm" | "native" | "noble" };
   readonly identity: { readonly svidLifetimeMs: number; readonly clockSkewMs: number };
   readonly policy: readonly ConfigPolicyRule[];
   readonly learning: {

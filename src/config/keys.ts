@@ -106,8 +106,8 @@ export const configKeys: Readonly<Record<string, ConfigKey>> = {
     reload: false,
   },
   "crypto.engine": {
-    rule: "auto, native or noble",
-    hint: "auto takes the fastest engine that passes its self-test",
+    rule: "auto, wasm, native or noble",
+    hint: "auto takes wasm, and native where the host has no WebAssembly SIMD",
     reload: false,
   },
   "identity.svid_lifetime": {

@@ -92,7 +92,7 @@ export const fileSchema = z.strictObject({
       .max(configLimits.connectionsTarget.max)
       .default(16),
   }),
-  crypto: section({ engine: z.enum(["auto", "native", "noble"]).default("auto") }),
+  crypto: section({ engine: z.enum(["auto", "wasm", "native", "noble"]).default("auto") }),
   identity: section({
     svid_lifetime: duration(configLimits.svidLifetimeMs).prefault("24h"),
     clock_skew: duration(configLimits.clockSkewMs).prefault("60s"),

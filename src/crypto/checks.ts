@@ -17,6 +17,22 @@ export function requireLength(what: string, bytes: Uint8Array, length: number): 
 }
 
 /**
+ * The bytes of each of `count` messages of one length that lie one after the other.
+ * @throws MeshError `crypto/bad-length` when `messages` does not divide into so many
+ */
+export function requireCount(messages: Uint8Array, count: number): number {
+  const { length } = messages;
+  const bytes = count === 0 ? 0 : length / count;
+  if (Number.isInteger(count) && count >= 0 && Number.isInteger(bytes) && bytes * count === length)
+    return bytes;
+  throw new MeshError<CryptoErrorCode>(
+    "crypto/bad-length",
+    `Cannot hash ${count} messages of one length in ${length} bytes: they must divide evenly.`,
+    { length, count },
+  );
+}
+
+/**
  * Demands a signature context of 0..255 bytes (FIPS 204 algorithm 2, line 1).
  * @throws MeshError `crypto/bad-context`
  */

@@ -48,6 +48,7 @@ export interface HashChainOptions {
 }
 
 type Hasher = Pick<CryptoEngine, "sha256">;
+type BatchHasher = Pick<CryptoEngine, "sha256" | "sha256Batch">;
 
 /** Hashes from one link to the one before; reuses one buffer. */
 class ChainStep {
@@ -139,8 +140,8 @@ export class HashChain {
   }
 }
 
-export interface VerifyLinkInput {
-  readonly engine: Hasher;
+/** A revealed link and the last verified one of the same chain. */
+export interface ChainClaim {
   /** The same bytes that the owner made the chain with. */
   readonly context: Uint8Array;
   /** The last verified link (at first the signed anchor) and its index (at first 0). */
@@ -153,12 +154,82 @@ export interface VerifyLinkInput {
   readonly stepsMax: number;
 }
 
+export interface VerifyLinkInput extends ChainClaim {
+  readonly engine: Hasher;
+}
+
 /**
  * Checks a revealed link against the last verified one. The value is the number of steps between them; the caller then
  * keeps (`index`, `link`) as the last verified. Refusals cost no hash, `crypto/chain-broken` at most `stepsMax`.
  */
 export function verifyLink(input: VerifyLinkInput): Result<number, ChainErrorCode> {
-  const { engine, context, lastLink, lastIndex, index, stepsMax } = input;
+  const steps = stepsOf(input);
+  if (!steps.ok) return steps;
+  const { engine, context, lastLink, lastIndex, index } = input;
+  const step = new ChainStep(engine, context);
+  let link = input.link;
+  for (let at = index - 1; at >= lastIndex; at--) link = step.before(at, link);
+  return equalBytes(link, lastLink) ? steps : refuse("crypto/chain-broken");
+}
+
+/**
+ * What {@link verifyLink} says of each claim, in their order. Claims of one step, which is what regular heartbeats are, are hashed
+ * together: all those whose contexts have one length in one batch.
+ */
+export function verifyLinks(
+  engine: BatchHasher,
+  claims: readonly ChainClaim[],
+): Result<number, ChainErrorCode>[] {
+  const batches = new Map<number, PlacedClaim[]>();
+  const results = claims.map((claim, place) => {
+    const steps = stepsOf(claim);
+    if (!steps.ok) return steps;
+    if (steps.value > 1) return verifyLink({ ...claim, engine });
+    const batch = batches.get(claim.context.length);
+    if (batch === undefined) batches.set(claim.context.length, [{ place, claim }]);
+    else batch.push({ place, claim });
+    return steps;
+  });
+  for (const [contextBytes, batch] of batches) {
+    const digests = hashSteps(engine, batch, contextBytes);
+    for (const [i, { place, claim }] of batch.entries()) {
+      const digest = digests.subarray(i * CHAIN_LINK_BYTES, (i + 1) * CHAIN_LINK_BYTES);
+      if (!equalBytes(digest, claim.lastLink)) results[place] = refuse("crypto/chain-broken");
+    }
+  }
+  return results;
+}
+
+interface PlacedClaim {
+  /** Where the answer goes. */
+  readonly place: number;
+  readonly claim: ChainClaim;
+}
+
+/** What the steps of claims of one step lead to, one after the other; all contexts have `contextBytes`. */
+function hashSteps(
+  engine: BatchHasher,
+  batch: readonly PlacedClaim[],
+  contextBytes: number,
+): Uint8Array {
+  const inputBytes = STEP_DOMAIN.length + 1 + contextBytes + 4 + CHAIN_LINK_BYTES;
+  const inputs = new Uint8Array(batch.length * inputBytes);
+  const view = new DataView(inputs.buffer);
+  let offset = 0;
+  for (const { claim } of batch) {
+    inputs.set(STEP_DOMAIN, offset);
+    inputs[offset + STEP_DOMAIN.length] = contextBytes;
+    inputs.set(claim.context, offset + STEP_DOMAIN.length + 1);
+    offset += inputBytes;
+    view.setUint32(offset - CHAIN_LINK_BYTES - 4, claim.lastIndex);
+    inputs.set(claim.link, offset - CHAIN_LINK_BYTES);
+  }
+  return engine.sha256Batch(inputs, batch.length);
+}
+
+/** How many steps a claim makes, or why no hash is spent on it. */
+function stepsOf(input: ChainClaim): Result<number, ChainErrorCode> {
+  const { context, lastLink, lastIndex, index, stepsMax } = input;
   if (input.link.length !== CHAIN_LINK_BYTES || lastLink.length !== CHAIN_LINK_BYTES) {
     return refuse("crypto/chain-malformed");
   }
@@ -169,10 +240,7 @@ export function verifyLink(input: VerifyLinkInput): Result<number, ChainErrorCod
   if (index <= lastIndex) return refuse("crypto/chain-stale");
   const steps = index - lastIndex;
   if (!(steps <= stepsMax)) return refuse("crypto/chain-gap");
-  const step = new ChainStep(engine, context);
-  let link = input.link;
-  for (let at = index - 1; at >= lastIndex; at--) link = step.before(at, link);
-  return equalBytes(link, lastLink) ? ok(steps) : refuse("crypto/chain-broken");
+  return ok(steps);
 }
 
 function badOptions(reason: string): MeshError<CryptoErrorCode> {

@@ -1,4 +1,10 @@
-export { badKeyError, destroyedError, requireContext, requireLength } from "./checks.ts";
+export {
+  badKeyError,
+  destroyedError,
+  requireContext,
+  requireCount,
+  requireLength,
+} from "./checks.ts";
 export {
   COMPOSITE_SIGNATURE_BYTES,
   type CompositePublicKey,
@@ -6,7 +12,9 @@ export {
   compositeSign,
   compositeVerify,
 } from "./composite.ts";
+export { hashEach, verifyEach } from "./batches.ts";
 export { isStrictEd25519Key } from "./ed25519-strict.ts";
+export { countedEngine } from "./counted-engine.ts";
 export {
   type CryptoEngine,
   type CryptoErrorCode,
@@ -20,16 +28,19 @@ export {
   ML_KEM_768,
   type MlDsa,
   type MlDsaSigner,
+  type MlDsaVerification,
 } from "./engine.ts";
-export { type EngineChoice, selectEngine } from "./engines.ts";
+export { type EngineCandidate, type EngineChoice, selectEngine } from "./engines.ts";
 export {
   CHAIN_LENGTH,
   CHAIN_LINK_BYTES,
   type ChainErrorCode,
+  type ChainClaim,
   HashChain,
   type HashChainOptions,
   type VerifyLinkInput,
   verifyLink,
+  verifyLinks,
 } from "./hash-chain.ts";
 export { cryptoMetrics } from "./metrics.ts";
 export { createNobleEngine } from "./noble-engine.ts";

@@ -7,6 +7,7 @@ import { sha256, sha512 } from "@noble/hashes/sha2.js";
 import { ml_dsa65 } from "@noble/post-quantum/ml-dsa.js";
 import { ml_kem768 } from "@noble/post-quantum/ml-kem.js";
 import type { Random } from "../ports/index.ts";
+import { hashEach, verifyEach } from "./batches.ts";
 import { badKeyError, destroyedError, requireContext, requireLength } from "./checks.ts";
 import { isStrictEd25519Key, verifyEd25519Strict } from "./ed25519-strict.ts";
 import {
@@ -30,6 +31,7 @@ export function createNobleEngine(random: Random): CryptoEngine {
     mlDsa65: nobleMlDsa(random),
     ed25519: nobleEd25519,
     sha256: (data) => sha256(data),
+    sha256Batch: hashEach((data) => sha256(data)),
     sha512: (data) => sha512(data),
   };
 }
@@ -90,14 +92,22 @@ function nobleMlDsa(random: Random): MlDsa {
       requireLength("an ML-DSA-65 seed", seed, ML_DSA_65.seedBytes);
       return mlDsaSigner(seed, random);
     },
-    verify(publicKey, message, signature, context) {
-      try {
-        return ml_dsa65.verify(signature, message, publicKey, { context });
-      } catch {
-        return false; // the library throws on wrong lengths; to the caller that is "not valid"
-      }
-    },
+    verify: verifyMlDsa,
+    verifyBatch: verifyEach(verifyMlDsa),
   };
+}
+
+function verifyMlDsa(
+  publicKey: Uint8Array,
+  message: Uint8Array,
+  signature: Uint8Array,
+  context: Uint8Array,
+): boolean {
+  try {
+    return ml_dsa65.verify(signature, message, publicKey, { context });
+  } catch {
+    return false; // the library throws on wrong lengths; to the caller that is "not valid"
+  }
 }
 
 function mlDsaSigner(seed: Uint8Array, random: Random): MlDsaSigner {

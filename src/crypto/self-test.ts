@@ -1,7 +1,7 @@
 // The start-up self-test in the manner of FIPS 140-3 (IG 10.3.A): a known answer for each algorithm, the refusals
 // that security rests on, and a round trip with fresh keys. There is no way to go on after a failure.
 
-import { equalBytes, isMeshError, MeshError, utf8Bytes } from "../foundation/index.ts";
+import { concatBytes, equalBytes, isMeshError, MeshError, utf8Bytes } from "../foundation/index.ts";
 import type { Meter } from "../ports/index.ts";
 import { compositeSign, compositeVerify } from "./composite.ts";
 import type {
@@ -108,7 +108,10 @@ function run(
 }
 
 function testSha256(engine: CryptoEngine, expect: Expect): void {
-  expect("known answer", equalBytes(engine.sha256(utf8Bytes("abc")), HASH_ANSWERS.sha256));
+  const known = HASH_ANSWERS.sha256;
+  expect("known answer", equalBytes(engine.sha256(utf8Bytes("abc")), known));
+  const twice = engine.sha256Batch(utf8Bytes("abcabc"), 2);
+  expect("known answers of a batch", equalBytes(twice, concatBytes(known, known)));
 }
 
 function testSha512(engine: CryptoEngine, expect: Expect): void {
@@ -158,6 +161,9 @@ function testMlDsa(engine: CryptoEngine, expect: Expect): void {
   expect("known signature verifies", mlDsa65.verify(key, message, signature, context));
   const changed = flipFirstBit(signature);
   expect("changed signature is refused", !mlDsa65.verify(key, message, changed, context));
+  const job = { publicKey: key, message, signature, context };
+  const answers = mlDsa65.verifyBatch([job, { ...job, signature: changed }, job]);
+  expect("a batch answers for each", answers.join() === "true,false,true");
   expect("other message is refused", !mlDsa65.verify(key, OTHER_MESSAGE, signature, context));
   expect("other context is refused", !mlDsa65.verify(key, message, signature, OTHER_CONTEXT));
   const deterministic = signDeterministically(signer);

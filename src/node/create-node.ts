@@ -14,9 +14,11 @@ import { StateStore } from "../adapters/sqlite/state-store.ts";
 import { createPinoLogger, type PinoLogger } from "../adapters/telemetry/pino-logger.ts";
 import { type ProcessMeter, startProcessMeter } from "../adapters/telemetry/process-meter.ts";
 import { createPromMeter, type PromMeter } from "../adapters/telemetry/prom-meter.ts";
+import { createWasmEngine } from "../adapters/wasm/engine.ts";
 import { type Config, configDifference } from "../config/index.ts";
 import { createControlApp } from "../control/index.ts";
 import {
+  countedEngine,
   createNobleEngine,
   type CryptoEngine,
   pairwiseCheck,
@@ -85,8 +87,12 @@ export function createNode(config: Config, build: Build): MeshNode {
 }
 
 function testedEngine(config: Config, { meter }: PromMeter): CryptoEngine {
-  const candidates = [createNativeEngine({ meter }), createNobleEngine(systemRandom)];
-  const engine = selectEngine(config.crypto.engine, candidates);
+  const chosen = selectEngine(config.crypto.engine, [
+    { name: "wasm", create: () => createWasmEngine({ random: systemRandom, meter }) },
+    { name: "native", create: () => createNativeEngine({ meter }) },
+    { name: "noble", create: () => createNobleEngine(systemRandom) },
+  ]);
+  const engine = countedEngine(chosen, meter);
   selfTest(engine, meter);
   return engine;
 }

@@ -4,7 +4,7 @@
 // as a function of the seed; that the real signatures have it, the published vectors show (test/vectors).
 // Nothing outside src/sim may import this, and keys and signatures of it verify under no real engine.
 
-import { type MlDsa, type MlDsaSigner, ML_DSA_65 } from "../crypto/index.ts";
+import { type MlDsa, type MlDsaSigner, ML_DSA_65, verifyEach } from "../crypto/index.ts";
 import { concatBytes, equalBytes, MeshError, toHex, utf8Bytes } from "../foundation/index.ts";
 
 const TAG_BYTES = 32;
@@ -19,6 +19,18 @@ export function createModelSignatures(sha256: Sha256): MlDsa {
     string,
     { readonly publicKey: Uint8Array; readonly secret: Uint8Array }
   >();
+  const verify: MlDsa["verify"] = (publicKey, message, signature, context) => {
+    if (signature.length !== ML_DSA_65.signatureBytes) return false;
+    if (context.length > ML_DSA_65.contextBytesMax) return false;
+    const known = secrets.get(nameOf(publicKey));
+    if (known === undefined || !equalBytes(known.publicKey, publicKey)) return false;
+    const tag = tagOf(sha256, known.secret, message, context);
+    // The rest of a signature is the tag's first byte again and again: a change anywhere is seen.
+    const filler = tag[0] ?? 0;
+    if (!equalBytes(signature.subarray(0, TAG_BYTES), tag)) return false;
+    for (let i = TAG_BYTES; i < signature.length; i++) if (signature[i] !== filler) return false;
+    return true;
+  };
   return {
     signer(seed) {
       if (seed.length !== ML_DSA_65.seedBytes) {
@@ -29,18 +41,8 @@ export function createModelSignatures(sha256: Sha256): MlDsa {
       secrets.set(nameOf(publicKey), { publicKey, secret });
       return new ModelSigner(sha256, publicKey, secret);
     },
-    verify(publicKey, message, signature, context) {
-      if (signature.length !== ML_DSA_65.signatureBytes) return false;
-      if (context.length > ML_DSA_65.contextBytesMax) return false;
-      const known = secrets.get(nameOf(publicKey));
-      if (known === undefined || !equalBytes(known.publicKey, publicKey)) return false;
-      const tag = tagOf(sha256, known.secret, message, context);
-      // The rest of a signature is the tag's first byte again and again: a change anywhere is seen.
-      const filler = tag[0] ?? 0;
-      if (!equalBytes(signature.subarray(0, TAG_BYTES), tag)) return false;
-      for (let i = TAG_BYTES; i < signature.length; i++) if (signature[i] !== filler) return false;
-      return true;
-    },
+    verify,
+    verifyBatch: verifyEach(verify),
   };
 }
 

@@ -20,6 +20,7 @@ import {
   destroyedError,
   ED25519,
   type Ed25519,
+  hashEach,
   isStrictEd25519Key,
   type Kem,
   type KemKeyPair,
@@ -28,10 +29,13 @@ import {
   type MlDsa,
   requireContext,
   requireLength,
+  verifyEach,
 } from "../../crypto/index.ts";
 import { MeshError } from "../../foundation/index.ts";
 import type { Meter } from "../../ports/index.ts";
 import { importPublicKey, PublicKeyCache } from "./public-key-cache.ts";
+
+const PUBLIC_KEYS_MAX = 512;
 
 export interface NativeEngineOptions {
   /**
@@ -39,9 +43,9 @@ export interface NativeEngineOptions {
    * of peers in a zone every verification imports its key again.
    * @default 512
    */
-  readonly publicKeysMax?: number;
+  readonly publicKeysMax?: number | undefined;
   /** Counts imports and evictions. */
-  readonly meter?: Meter;
+  readonly meter?: Meter | undefined;
 }
 
 /**
@@ -50,13 +54,25 @@ export interface NativeEngineOptions {
  */
 export function createNativeEngine(options: NativeEngineOptions = {}): CryptoEngine {
   probe();
-  const { publicKeysMax: keysMax = 512, meter } = options;
+  const { publicKeysMax: keysMax = PUBLIC_KEYS_MAX, meter } = options;
   return {
     name: "native",
     mlKem768: nativeKem,
     mlDsa65: nativeMlDsa(new PublicKeyCache({ algorithm: "ml-dsa-65", keysMax, meter })),
+    ...createClassicalAlgorithms(options),
+  };
+}
+
+/** The part of the engine that every OpenSSL has: what other engines take from it. */
+export function createClassicalAlgorithms(
+  options: NativeEngineOptions = {},
+): Pick<CryptoEngine, "ed25519" | "sha256" | "sha256Batch" | "sha512"> {
+  const { publicKeysMax: keysMax = PUBLIC_KEYS_MAX, meter } = options;
+  const sha256 = (data: Uint8Array): Uint8Array => plain(hash("sha256", data, "buffer"));
+  return {
     ed25519: nativeEd25519(new PublicKeyCache({ algorithm: "ed25519", keysMax, meter })),
-    sha256: (data) => plain(hash("sha256", data, "buffer")),
+    sha256,
+    sha256Batch: hashEach(sha256),
     sha512: (data) => plain(hash("sha512", data, "buffer")),
   };
 }
@@ -116,6 +132,16 @@ function kemKeyPair(privateKey: KeyObject): KemKeyPair {
 }
 
 function nativeMlDsa(cache: PublicKeyCache): MlDsa {
+  const verifyOne: MlDsa["verify"] = (publicKey, message, signature, context) => {
+    if (publicKey.length !== ML_DSA_65.publicKeyBytes) return false;
+    if (signature.length !== ML_DSA_65.signatureBytes) return false;
+    if (context.length > ML_DSA_65.contextBytesMax) return false;
+    try {
+      return verify(null, message, { key: cache.get(publicKey), context }, signature);
+    } catch {
+      return false; // OpenSSL refuses to import the key: no signature of it is valid
+    }
+  };
   return {
     signer(seed) {
       requireLength("an ML-DSA-65 seed", seed, ML_DSA_65.seedBytes);
@@ -133,16 +159,8 @@ function nativeMlDsa(cache: PublicKeyCache): MlDsa {
         },
       };
     },
-    verify(publicKey, message, signature, context) {
-      if (publicKey.length !== ML_DSA_65.publicKeyBytes) return false;
-      if (signature.length !== ML_DSA_65.signatureBytes) return false;
-      if (context.length > ML_DSA_65.contextBytesMax) return false;
-      try {
-        return verify(null, message, { key: cache.get(publicKey), context }, signature);
-      } catch {
-        return false; // OpenSSL refuses to import the key: no signature of it is valid
-      }
-    },
+    verify: verifyOne,
+    verifyBatch: verifyEach(verifyOne),
   };
 }
 

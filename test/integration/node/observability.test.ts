@@ -21,7 +21,7 @@ import {
 /** Series an operator's dashboards and alerts build on, with labels that must have a sample. */
 const REQUIRED: readonly [string, Readonly<Record<string, string>>?][] = [
   ["meshd_build_info"],
-  ["meshd_crypto_engine_info", { engine: "native" }],
+  ["meshd_crypto_engine_info", { engine: "wasm" }],
   ["meshd_mesh_peers", { state: "alive" }],
   ["meshd_mesh_peers", { state: "suspect" }],
   ["meshd_mesh_peers", { state: "dead" }],

@@ -5,20 +5,17 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { createNativeEngine } from "../../../src/adapters/crypto/native.ts";
 import { systemRandom } from "../../../src/adapters/random.ts";
-import {
-  type CryptoEngine,
-  compositeSign,
-  compositeVerify,
-  createNobleEngine,
-} from "../../../src/crypto/index.ts";
+import { createWasmEngine } from "../../../src/adapters/wasm/engine.ts";
+import { compositeSign, compositeVerify, createNobleEngine } from "../../../src/crypto/index.ts";
 import { equalBytes, toHex } from "../../../src/foundation/index.ts";
 
 const native = createNativeEngine();
 const noble = createNobleEngine(systemRandom);
-const pairs: readonly (readonly [CryptoEngine, CryptoEngine])[] = [
-  [native, noble],
-  [noble, native],
-];
+const wasm = createWasmEngine({ random: systemRandom });
+const engines = [native, noble, wasm] as const;
+const pairs = engines.flatMap((one) =>
+  engines.filter((other) => other !== one).map((other) => [one, other] as const),
+);
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const message = fc.uint8Array({ maxLength: 300 });
@@ -69,30 +66,35 @@ for (const [one, other] of pairs) {
   });
 }
 
-test("both engines make the same Ed25519 signature and the same digests", () => {
+test("all engines make the same Ed25519 signature and the same digests", () => {
   fc.assert(
     fc.property(bytes(32), message, (seed, text) => {
-      const [a, b] = [native.ed25519.signer(seed), noble.ed25519.signer(seed)];
-      assert.deepEqual(a.publicKey, b.publicKey);
-      assert.deepEqual(a.sign(text), b.sign(text));
-      assert.deepEqual(native.sha256(text), noble.sha256(text));
-      assert.deepEqual(native.sha512(text), noble.sha512(text));
+      const a = native.ed25519.signer(seed);
+      for (const other of [noble, wasm]) {
+        const b = other.ed25519.signer(seed);
+        assert.deepEqual(a.publicKey, b.publicKey);
+        assert.deepEqual(a.sign(text), b.sign(text));
+        assert.deepEqual(native.sha256(text), other.sha256(text));
+        assert.deepEqual(native.sha512(text), other.sha512(text));
+      }
     }),
     { numRuns: 50 },
   );
 });
 
-test("both engines give the same rejection secret for an arbitrary ciphertext", () => {
+test("all engines give the same rejection secret for an arbitrary ciphertext", () => {
   fc.assert(
     fc.property(bytes(64), bytes(1088), (seed, ciphertext) => {
       const a = native.mlKem768.generate(seed).decapsulate(ciphertext);
-      assert.deepEqual(a, noble.mlKem768.generate(seed).decapsulate(ciphertext));
+      for (const other of [noble, wasm]) {
+        assert.deepEqual(a, other.mlKem768.generate(seed).decapsulate(ciphertext));
+      }
     }),
     { numRuns: 30 },
   );
 });
 
-test("both engines give the same verdict on an ML-DSA signature with a changed byte", () => {
+test("all engines give the same verdict on an ML-DSA signature with a changed byte", () => {
   const signer = native.mlDsa65.signer(new Uint8Array(32));
   const text = new Uint8Array(3);
   const signature = signer.sign(text, text);
@@ -101,7 +103,7 @@ test("both engines give the same verdict on an ML-DSA signature with a changed b
     fc.property(place, fc.integer({ min: 1, max: 255 }), (at, difference) => {
       const changed = signature.slice();
       changed[at] = (changed[at] ?? 0) ^ difference;
-      for (const engine of [native, noble]) {
+      for (const engine of engines) {
         assert.equal(engine.mlDsa65.verify(signer.publicKey, text, changed, text), false);
       }
     }),
@@ -113,7 +115,7 @@ test("verification of arbitrary bytes is false and never throws", () => {
   const junk = fc.uint8Array({ maxLength: 3400 });
   fc.assert(
     fc.property(junk, message, junk, fc.uint8Array({ maxLength: 300 }), (key, text, sig, own) => {
-      for (const engine of [native, noble]) {
+      for (const engine of engines) {
         assert.equal(engine.mlDsa65.verify(key, text, sig, own), false);
         assert.equal(engine.ed25519.verify(key, text, sig), false);
         const keys = { mldsa65: key, ed25519: key };
@@ -124,11 +126,13 @@ test("verification of arbitrary bytes is false and never throws", () => {
   );
 });
 
-test("both engines agree on Ed25519 keys and signatures of the right lengths", () => {
+test("all engines agree on Ed25519 keys and signatures of the right lengths", () => {
   fc.assert(
     fc.property(bytes(32), message, bytes(64), (key, text, signature) => {
       const verdict = native.ed25519.verify(key, text, signature);
-      assert.equal(noble.ed25519.verify(key, text, signature), verdict);
+      for (const { ed25519 } of [noble, wasm]) {
+        assert.equal(ed25519.verify(key, text, signature), verdict);
+      }
     }),
     { numRuns: 60 },
   );

@@ -92,7 +92,7 @@ const edges: readonly [path: string, good: readonly string[], bad: readonly stri
   ["mesh.handshake_policy", ["pq-required", "interop"], ["none"]],
   ["mesh.heartbeat_interval", ["100ms", "60s", "1m"], ["99ms", "61s", "1", "1 s", "-1s"]],
   ["mesh.connections_target", ["1", "1024"], ["0", "1025", "1.5", '"8"', ".nan"]],
-  ["crypto.engine", ["auto", "native", "noble"], ["stub", "wasm"]],
+  ["crypto.engine", ["auto", "wasm", "native", "noble"], ["stub", "WASM"]],
   ["identity.svid_lifetime", ["60s", "90d"], ["59s", "91d"]],
   ["identity.clock_skew", ["0s", "10m"], ["11m"]],
   [

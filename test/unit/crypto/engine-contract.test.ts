@@ -168,7 +168,7 @@ for (const engine of engines) {
   });
 }
 
-test("native refuses a chosen m and a chosen randomizer, noble takes both", () => {
+test("native refuses a chosen m and a chosen randomizer, the others take both", () => {
   for (const { name, mlKem768, mlDsa65 } of engines) {
     const { encapsulationKey } = mlKem768.generate();
     const signer = mlDsa65.signer(seed32);

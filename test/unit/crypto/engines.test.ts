@@ -6,22 +6,52 @@ import { systemClock } from "../../../src/adapters/clock.ts";
 import { createNativeEngine } from "../../../src/adapters/crypto/native.ts";
 import { PublicKeyCache } from "../../../src/adapters/crypto/public-key-cache.ts";
 import { systemRandom } from "../../../src/adapters/random.ts";
-import { cryptoMetrics, selectEngine } from "../../../src/crypto/index.ts";
-import { toHex, utf8Bytes } from "../../../src/foundation/index.ts";
+import {
+  type CryptoErrorCode,
+  cryptoMetrics,
+  type EngineName,
+  selectEngine,
+} from "../../../src/crypto/index.ts";
+import { MeshError, toHex, utf8Bytes } from "../../../src/foundation/index.ts";
 import { engines, none } from "./support.ts";
 
+const candidates = engines.map((engine) => ({ name: engine.name, create: () => engine }));
+const missing = (name: EngineName, code: CryptoErrorCode = "crypto/engine-unavailable") => ({
+  name,
+  create: () => {
+    throw new MeshError<CryptoErrorCode>(code, "not on this host");
+  },
+});
+
 test("auto takes the best candidate, a name takes that engine or none", () => {
-  const [native, noble] = engines;
-  assert.equal(selectEngine("auto", engines), native);
-  assert.equal(selectEngine("native", engines), native);
-  assert.equal(selectEngine("noble", engines), noble);
-  for (const [choice, candidates] of [
-    ["wasm", engines],
-    ["native", engines.slice(1)],
+  const [native, noble, wasm] = engines;
+  assert.equal(selectEngine("auto", candidates), native);
+  assert.equal(selectEngine("native", candidates), native);
+  assert.equal(selectEngine("noble", candidates), noble);
+  assert.equal(selectEngine("wasm", candidates), wasm);
+  for (const [choice, offered] of [
+    ["native", candidates.slice(1)],
+    ["wasm", [missing("wasm"), ...candidates.slice(0, 2)]],
     ["auto", []],
+    ["auto", [missing("wasm"), missing("native")]],
   ] as const) {
-    assert.throws(() => selectEngine(choice, candidates), { code: "crypto/engine-unavailable" });
+    assert.throws(() => selectEngine(choice, offered), { code: "crypto/engine-unavailable" });
   }
+});
+
+test("auto goes on past an engine that the host lacks, but not past a broken one", () => {
+  const [native] = engines;
+  assert.equal(selectEngine("auto", [missing("wasm"), ...candidates]), native);
+  const broken = missing("wasm", "crypto/self-test-failed");
+  assert.throws(() => selectEngine("auto", [broken, ...candidates]), {
+    code: "crypto/self-test-failed",
+  });
+});
+
+test("engines that are not chosen are not made", () => {
+  const never = { name: "wasm", create: () => assert.fail("not chosen") } as const;
+  assert.equal(selectEngine("native", [never, ...candidates]).name, "native");
+  assert.equal(selectEngine("auto", [...candidates, never]).name, "native");
 });
 
 /** A meter that keeps what was counted, as `name:algorithm`. */

@@ -59,7 +59,15 @@ const constantSecret = new Uint8Array(32).fill(1);
 
 const faults: Readonly<Record<string, readonly [algorithm: string, engine: CryptoEngine]>> = {
   "sha256 wrong": ["sha-256", { ...good, sha256: (data) => flipBit(good.sha256(data)) }],
+  "sha256 of a batch wrong": [
+    "sha-256",
+    { ...good, sha256Batch: (messages, count) => flipBit(good.sha256Batch(messages, count), 32) },
+  ],
   "sha512 wrong": ["sha-512", { ...good, sha512: (data) => flipBit(good.sha512(data)) }],
+  "ml-dsa: a batch with one answer for all": [
+    "ml-dsa-65",
+    withMlDsa({ verifyBatch: (jobs) => jobs.map(() => true) }),
+  ],
   "kem: key wrong": [
     "ml-kem-768",
     withPair((pair) => ({ encapsulationKey: flipBit(pair.encapsulationKey) })),

@@ -1,12 +1,14 @@
-// The engines under test and an engine with one fault.
+// The engines under test, native first, and an engine with one fault.
 
 import { createNativeEngine } from "../../../src/adapters/crypto/native.ts";
 import { systemRandom } from "../../../src/adapters/random.ts";
+import { createWasmEngine } from "../../../src/adapters/wasm/engine.ts";
 import { type CryptoEngine, createNobleEngine } from "../../../src/crypto/index.ts";
 
 export const engines: readonly CryptoEngine[] = [
   createNativeEngine(),
   createNobleEngine(systemRandom),
+  createWasmEngine({ random: systemRandom }),
 ];
 
 export const none = new Uint8Array(0);

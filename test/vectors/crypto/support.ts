@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { createNativeEngine } from "../../../src/adapters/crypto/native.ts";
 import { systemRandom } from "../../../src/adapters/random.ts";
+import { createWasmEngine } from "../../../src/adapters/wasm/engine.ts";
 import { type CryptoEngine, createNobleEngine } from "../../../src/crypto/index.ts";
 
 const directory = new URL("../../../../shared/vectors/", import.meta.url);
@@ -16,7 +17,11 @@ export const skipWithoutVectors: string | false = existsSync(directory)
 
 export const nativeEngine = createNativeEngine();
 export const nobleEngine = createNobleEngine(systemRandom);
-export const engines: readonly CryptoEngine[] = [nativeEngine, nobleEngine];
+export const engines: readonly CryptoEngine[] = [
+  nativeEngine,
+  nobleEngine,
+  createWasmEngine({ random: systemRandom }),
+];
 
 /** A vector file. Its shape is asserted by the reader without a check: what does not fit fails the test. */
 export function readVectors(path: string): unknown {
