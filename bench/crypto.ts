@@ -3,12 +3,14 @@
 import { systemRandom } from "../src/adapters/random.ts";
 import { createNativeEngine } from "../src/adapters/crypto/native.ts";
 import { createWasmEngine } from "../src/adapters/wasm/engine.ts";
+import { VerificationPool } from "../src/adapters/wasm/verification-pool.ts";
 import {
   type CryptoEngine,
   compositeSign,
   compositeVerify,
   createNobleEngine,
   HashChain,
+  type MlDsaVerification,
   selfTest,
   verifyLink,
   verifyLinks,
@@ -103,13 +105,18 @@ interface Batch {
   readonly call: () => void;
 }
 
-/** Verification of signatures of 32 peers, and of one step of the chains of 256. */
-function batches(engine: CryptoEngine): Readonly<Record<string, Batch>> {
-  const jobs = Array.from({ length: 32 }, () => {
+/** A signature of each of 32 peers. */
+function signedJobs(engine: CryptoEngine): MlDsaVerification[] {
+  return Array.from({ length: 32 }, () => {
     const signer = engine.mlDsa65.signer(systemRandom.bytes(32));
     const signature = signer.sign(message, context);
     return { publicKey: signer.publicKey, message, signature, context };
   });
+}
+
+/** Verification of signatures of 32 peers, and of one step of the chains of 256. */
+function batches(engine: CryptoEngine): Readonly<Record<string, Batch>> {
+  const jobs = signedJobs(engine);
   const claims = Array.from({ length: 256 }, () => {
     const owner = systemRandom.bytes(40);
     const made = new HashChain(engine, {
@@ -134,6 +141,23 @@ function batches(engine: CryptoEngine): Readonly<Record<string, Batch>> {
       },
     },
   };
+}
+
+/** Verification in threads, 16 calls of 32 signatures at a time: signatures a second in all. */
+async function poolRate(engine: CryptoEngine, options: BenchOptions): Promise<BenchResult> {
+  const pool = new VerificationPool();
+  const jobs = signedJobs(engine);
+  const round = async (): Promise<void> => {
+    const calls = Array.from({ length: 16 }, () => pool.verify(jobs));
+    must((await Promise.all(calls)).flat().every(Boolean));
+  };
+  await round();
+  const row = await measureMs("crypto/wasm/ml-dsa-65/verify-pool", round, options);
+  await pool.stop();
+  const rate = (ms: number): number => (16 * jobs.length * 1000) / ms;
+  const { value, p50, p95, p99 } = row;
+  const rates = { value: rate(value), p50: rate(p50), p95: rate(p95), p99: rate(p99) };
+  return { ...row, ...rates, unit: "ops/s" };
 }
 
 /** A call's rate as that of the operations in it. */
@@ -175,5 +199,6 @@ export const suite: BenchSuite = async (
     for (const [name, { size, call }] of Object.entries(batches(engine))) {
       report(times(measureRate(`crypto/${engine.name}/${name}`, call, options), size));
     }
+    if (engine.name === "wasm") report(await poolRate(engine, options));
   }
 };

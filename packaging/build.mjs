@@ -30,6 +30,7 @@ const result = await build({
     meshd: "src/cli/meshd.ts",
     meshctl: "src/cli/meshctl.ts",
     "trainer-worker": "src/adapters/workers/trainer-worker.ts",
+    "verification-worker": "src/adapters/wasm/verification-worker.ts",
   },
   outdir: "dist",
   outExtension: { ".js": ".mjs" },

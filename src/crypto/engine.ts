@@ -31,7 +31,10 @@ export type CryptoErrorCode =
   | "crypto/unsupported"
   | "crypto/engine-unavailable"
   | "crypto/self-test-failed"
-  | "crypto/chain-bad-options";
+  | "crypto/chain-bad-options"
+  | "crypto/pool-full"
+  | "crypto/pool-failed"
+  | "crypto/pool-stopped";
 
 /** A decapsulation key with its public half. */
 export interface KemKeyPair {

@@ -44,4 +44,15 @@ export const cryptoMetrics: readonly MetricDeclaration[] = [
     help: "One more prepared key left its full set in wasm memory; a steady rate means that the set is too small.",
     labels: { kind: preparedKind },
   },
+  {
+    name: "meshd_crypto_verification_pool_refusals_total",
+    kind: "counter",
+    help: "One more call for verification in threads was refused, because too many jobs or bytes wait already.",
+    labels: { limit: ["jobs", "bytes"] },
+  },
+  {
+    name: "meshd_crypto_verification_pool_failures_total",
+    kind: "counter",
+    help: "One more thread of the verification pool ended by itself; its jobs failed, and the next job starts another.",
+  },
 ];
