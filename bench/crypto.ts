@@ -16,6 +16,7 @@ import {
   verifyLinks,
 } from "../src/crypto/index.ts";
 import { utf8Bytes } from "../src/foundation/index.ts";
+import { peerOperations } from "./crypto-peer.ts";
 import {
   type BenchOptions,
   type BenchResult,
@@ -200,5 +201,8 @@ export const suite: BenchSuite = async (
       report(times(measureRate(`crypto/${engine.name}/${name}`, call, options), size));
     }
     if (engine.name === "wasm") report(await poolRate(engine, options));
+  }
+  for (const [name, call] of Object.entries(await peerOperations(message))) {
+    report(await measureMs(`crypto/peer/liboqs-wasm/${name}`, call, options));
   }
 };
