@@ -16,7 +16,7 @@ import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import { tcp } from "@libp2p/tcp";
 import { multiaddr } from "@multiformats/multiaddr";
 import { systemClock } from "../src/adapters/clock.ts";
-import { createNativeEngine } from "../src/adapters/crypto/native.ts";
+import { createWasmEngine } from "../src/adapters/wasm/engine.ts";
 import { pqNoise } from "../src/adapters/libp2p/encrypter.ts";
 import { systemRandom } from "../src/adapters/random.ts";
 import {
@@ -38,7 +38,7 @@ import type { Meter } from "../src/ports/index.ts";
 import { type BenchSuite, summarize } from "./measure.ts";
 
 const TRUST_DOMAIN = "bench.example";
-const engine = createNativeEngine();
+const engine = createWasmEngine({ random: systemRandom });
 const nothing = (): void => undefined;
 const meter: Meter = { count: nothing, set: nothing, observe: nothing };
 const quiet = { debug: nothing, info: nothing, warn: nothing, error: nothing };

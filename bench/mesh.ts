@@ -1,6 +1,7 @@
 // The mesh room: beacons as they arrive from gossip, and the topology's arithmetic.
 
-import { createNativeEngine } from "../src/adapters/crypto/native.ts";
+import { systemRandom } from "../src/adapters/random.ts";
+import { createWasmEngine } from "../src/adapters/wasm/engine.ts";
 import { HashChain } from "../src/crypto/index.ts";
 import { toHex, utf8Bytes } from "../src/foundation/index.ts";
 import type { NodeId, PeerIdentity } from "../src/identity/index.ts";
@@ -41,7 +42,7 @@ function reportsOf(nodes: number, degree: number): NeighbourReport[][] {
 
 /** A listener, and heartbeats of one origin as gossip delivers them: parsed, checked, verified, applied. */
 function heartbeatReceiver(): () => void {
-  const engine = createNativeEngine();
+  const engine = createWasmEngine({ random: systemRandom });
   const origin = engine.mlDsa65.signer(engine.sha256(utf8Bytes("origin")));
   const own = engine.mlDsa65.signer(engine.sha256(utf8Bytes("listener")));
   const nodeId = toHex(engine.sha256(origin.publicKey)) as NodeId;
@@ -95,7 +96,7 @@ function heartbeatReceiver(): () => void {
 
 /** One signed beacon with 12 neighbours, parsed and verified each time. */
 function signedVerifier(): () => void {
-  const engine = createNativeEngine();
+  const engine = createWasmEngine({ random: systemRandom });
   const signer = engine.mlDsa65.signer(engine.sha256(utf8Bytes("origin")));
   const [neighbours = []] = reportsOf(50, 12);
   const anchored = {
