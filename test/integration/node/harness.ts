@@ -218,12 +218,13 @@ export class DaemonProcess extends TestDaemon {
   #out = "";
   #err = "";
 
-  constructor(directory: string, configFile: string) {
+  /** @param before options of Node.js that come first, such as a module that sabotages another */
+  constructor(directory: string, configFile: string, before: readonly string[] = []) {
     super(directory);
     this.configFile = configFile;
     this.child = spawn(
       process.execPath,
-      ["--import", "tsx", "src/cli/meshd.ts", "--config", configFile],
+      [...before, "--import", "tsx", "src/cli/meshd.ts", "--config", configFile],
       { cwd: REPOSITORY, stdio: ["ignore", "pipe", "pipe"] },
     );
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => (this.#out += text));
@@ -286,10 +287,11 @@ export function spawnDaemon(
   t: Cleanup,
   options: FileOptions = {},
   directory = scratch(t),
+  before: readonly string[] = [],
 ): DaemonProcess {
   const configFile = join(directory, "meshd.yml");
   writeFileSync(configFile, fileText(directory, options));
-  const daemon = new DaemonProcess(directory, configFile);
+  const daemon = new DaemonProcess(directory, configFile, before);
   t.after(async () => {
     if (daemon.running) await daemon.end("SIGKILL");
   });

@@ -82,6 +82,17 @@ describe("meshd does not start and says why", { concurrency: 2 }, () => {
     assert.equal((await running.status()).node.state, "running");
   });
 
+  test("when an engine answers its self-test wrongly", async (t) => {
+    const sabotage = `import c from "node:crypto"; import { syncBuiltinESMExports } from "node:module";
+      c.verify = () => true; syncBuiltinESMExports();`;
+    const before = ["--import", `data:text/javascript,${encodeURIComponent(sabotage)}`];
+    await assertFails(
+      spawnDaemon(t, { crypto: { engine: "native" } }, scratch(t), before),
+      "crypto/self-test-failed",
+      /native/,
+    );
+  });
+
   test("when another daemon uses the state directory", async (t) => {
     await assertFails(
       spawnDaemon(t, { state_dir: join(running.directory, "state") }),
