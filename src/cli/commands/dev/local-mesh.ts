@@ -267,7 +267,7 @@ function configuration(
       control: { socket: socketPath },
       mesh: { listen: ["/ip4/127.0.0.1/tcp/0"], mdns: false },
       learning: { adversary: role === "byzantine", ...(csv === undefined ? {} : { csv }) },
-      telemetry: { metrics: { listen: "127.0.0.1:0" }, log: { level: "debug" } },
+      telemetry: { metrics: { listen: "127.0.0.1:0" } },
     },
     null,
     2,
