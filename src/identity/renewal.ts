@@ -5,8 +5,9 @@ import { MeshError } from "../foundation/index.ts";
 import type { Meter, Random, WallMs } from "../ports/index.ts";
 import type { IdentityErrorCode } from "./errors.ts";
 import { NOT_BEFORE_BACKDATE_MS } from "./issuer.ts";
-import { SVID_EXPIRY, SVID_RENEWALS } from "./metrics.ts";
+import { AUTHORITY_EXPIRY, SVID_EXPIRY, SVID_RENEWALS } from "./metrics.ts";
 import type { PeerIdentity } from "./peer-identity.ts";
+import { describeCertificate } from "./x509/describe.ts";
 
 /** At which share of its life an SVID is renewed, and by which share of that the moment moves at random. */
 const RENEWAL_LIFE_RATIO = 0.5;
@@ -123,6 +124,11 @@ export class SvidHolder {
   }
 
   #publishExpiry(): void {
-    this.#meter.set(SVID_EXPIRY, Math.floor(this.#identity.notAfterMs / 1000));
+    const { notAfterMs, chain } = this.#identity;
+    this.#meter.set(SVID_EXPIRY, Math.floor(notAfterMs / 1000));
+    const intermediates = chain.slice(1).map((der) => describeCertificate(der).notAfterMs);
+    if (intermediates.length === 0) return;
+    const firstMs = Math.min(...intermediates);
+    this.#meter.set(AUTHORITY_EXPIRY, Math.floor(firstMs / 1000), { authority: "intermediate" });
   }
 }
