@@ -78,6 +78,7 @@ describe("the holder of an SVID", () => {
       meter.gauges.get("meshd_identity_svid_expiry_timestamp_seconds"),
       (NOW + DAY_MS) / 1000,
     );
+    assert.equal(meter.gauges.get("meshd_identity_svid_issue_timestamp_seconds"), NOW / 1000);
     const { notAfterMs } = describeCertificate(holder.identity.chain[1]!);
     assert.ok(notAfterMs > NOW + DAY_MS, "the intermediate outlives the SVID");
     assert.equal(
