@@ -68,12 +68,12 @@ export interface Dashboard {
   readonly panels: readonly Panel[];
 }
 
-export function yamlOf<T>(file: string): T {
-  return parse(readFileSync(join(monitoring, file), "utf8")) as T;
+export function yamlOf(file: string): unknown {
+  return parse(readFileSync(join(monitoring, file), "utf8"));
 }
 
 function rulesOf(file: string): readonly Rule[] {
-  return yamlOf<RuleFile>(file).groups.flatMap(({ rules }) => rules);
+  return (yamlOf(file) as RuleFile).groups.flatMap(({ rules }) => rules);
 }
 
 export const recordings = rulesOf("rules/recording.yml");
@@ -82,7 +82,7 @@ export const alerts = rulesOf("rules/alerts.yml").filter(
 );
 
 export const testFiles = globSync("tests/*.yml", { cwd: monitoring }).sort();
-export const ruleTests = testFiles.flatMap((file) => yamlOf<{ tests: RuleTest[] }>(file).tests);
+export const ruleTests = testFiles.flatMap((file) => (yamlOf(file) as { tests: RuleTest[] }).tests);
 
 export const dashboards: readonly Dashboard[] = globSync("grafana/dashboards/*.json", {
   cwd: monitoring,

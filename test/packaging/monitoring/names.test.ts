@@ -235,10 +235,10 @@ function labelIn(selector: string, label: string): string | undefined {
 
 describe("the dashboards", () => {
   test("are what build-dashboards.mjs makes of their description", async () => {
-    const { rendered } = (await import(join(monitoring, "build-dashboards.mjs"))) as {
+    const builder = (await import(join(monitoring, "build-dashboards.mjs"))) as {
       rendered(): Map<string, string>;
     };
-    const made = rendered();
+    const made = builder.rendered();
     assert.deepEqual(
       [...made.keys()].sort(),
       dashboards.map(({ file }) => file),

@@ -25,7 +25,7 @@ const words = new Set(["and", "or", "unless", "bool", "offset"]);
 
 /** Reads an expression whose variables of Grafana are replaced. */
 export function namesOf(expression: string): Names {
-  const tokens = expression.match(token) ?? [];
+  const tokens: readonly string[] = expression.match(token) ?? [];
   const selectors: Selector[] = [];
   const grouping: string[] = [];
   for (let at = 0; at < tokens.length; at++) {
