@@ -19,6 +19,8 @@ export const daemonRuntime = {
     "--no-sparkplug",
     // So small a young generation is not worth waking four threads for. No memory, 0.1 to 0.4 % of CPU.
     "--single-threaded-gc",
+    // Says nothing of memory: node:ffi, by which systemd is told, is experimental, and that is no news for a journal.
+    "--disable-warning=ExperimentalWarning",
   ],
   environment: {
     // One heap for all threads instead of one for each that allocates. 3 MB.

@@ -42,6 +42,17 @@ export const processMetrics: readonly MetricDeclaration[] = [
     kind: "gauge",
     help: "When the process started, in seconds since 1970-01-01 UTC.",
   },
+  {
+    name: "meshd_process_notify_failures_total",
+    kind: "counter",
+    help: "Messages that the service manager could not be sent although it set NOTIFY_SOCKET.",
+  },
+  {
+    name: "meshd_process_watchdog_withheld_total",
+    kind: "counter",
+    help: "Times that the service manager's watchdog was not fed, by what made no progress.",
+    labels: { reason: ["loop-late", "mesh-stuck"] },
+  },
 ];
 
 /** Declarations of what the meter counts about itself. */

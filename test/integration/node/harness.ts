@@ -191,7 +191,7 @@ export class InProcessDaemon extends TestDaemon {
   }
 
   reload(options: FileOptions): void {
-    this.#node.reload(configOf(this.directory, options));
+    this.#node.reload(() => configOf(this.directory, options));
   }
 }
 
@@ -218,14 +218,26 @@ export class DaemonProcess extends TestDaemon {
   #out = "";
   #err = "";
 
-  /** @param before options of Node.js that come first, such as a module that sabotages another */
-  constructor(directory: string, configFile: string, before: readonly string[] = []) {
+  /**
+   * @param before options of Node.js that come first, such as a module that sabotages another
+   * @param environment variables beside those of this process
+   */
+  constructor(
+    directory: string,
+    configFile: string,
+    before: readonly string[] = [],
+    environment: Readonly<Record<string, string>> = {},
+  ) {
     super(directory);
     this.configFile = configFile;
     this.child = spawn(
       process.execPath,
       [...before, "--import", "tsx", "src/cli/meshd.ts", "--config", configFile],
-      { cwd: REPOSITORY, stdio: ["ignore", "pipe", "pipe"] },
+      {
+        cwd: REPOSITORY,
+        env: { ...process.env, ...environment },
+        stdio: ["ignore", "pipe", "pipe"],
+      },
     );
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => (this.#out += text));
     this.child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.#err += text));
@@ -288,10 +300,11 @@ export function spawnDaemon(
   options: FileOptions = {},
   directory = scratch(t),
   before: readonly string[] = [],
+  environment: Readonly<Record<string, string>> = {},
 ): DaemonProcess {
   const configFile = join(directory, "meshd.yml");
   writeFileSync(configFile, fileText(directory, options));
-  const daemon = new DaemonProcess(directory, configFile, before);
+  const daemon = new DaemonProcess(directory, configFile, before, environment);
   t.after(async () => {
     if (daemon.running) await daemon.end("SIGKILL");
   });
