@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prepares node_modules/.cache/host-root: a small Debian with systemd, as test/packaging/support/host.ts boots it. A test
 # boots an overlay over it, so nothing ever changes it. Does nothing if it is there.
-# Needs root and debootstrap. About 80 MB to download, 250 MB on disk, a minute and a half.
+# libatomic1 is what the executable needs beyond every Debian's libraries. Needs root and debootstrap. About 80 MB to download, 250 MB on disk, a minute and a half.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder="$PWD/node_modules/.cache/host-root"
@@ -14,7 +14,7 @@ if [ "$(cat "$folder.complete" 2>/dev/null || true)" = "$suite" ]; then
 fi
 rm -rf "$folder" "$folder.complete"
 mkdir -p "$(dirname "$folder")"
-debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,iproute2 "$suite" "$folder" "$mirror" >"$folder.log" 2>&1 || {
+debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,iproute2,libatomic1 "$suite" "$folder" "$mirror" >"$folder.log" 2>&1 || {
   tail -n 5 "$folder.log" >&2
   exit 1
 }

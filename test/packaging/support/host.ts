@@ -87,7 +87,8 @@ export class Host {
     const child = spawn(
       "nsenter",
       ["--all", "--target", String(this.#init), "env", "-i", path, "sh", "-c", command],
-      { timeout: COMMAND_MS_MAX, killSignal: "SIGKILL" },
+      // A process group of its own: a command that signals its group must not reach the tests.
+      { timeout: COMMAND_MS_MAX, killSignal: "SIGKILL", detached: true },
     );
     child.stdin.on("error", () => undefined).end(input);
     let output = "";
@@ -110,8 +111,8 @@ export class Host {
   async until(command: string, wanted: RegExp, deadlineMs = 30_000): Promise<string> {
     const end = performance.now() + deadlineMs;
     for (;;) {
-      const { output } = await this.run(command);
-      if (wanted.test(output)) return output.trimEnd();
+      const output = (await this.run(command)).output.trimEnd();
+      if (wanted.test(output)) return output;
       if (performance.now() > end)
         assert.fail(`${this.name}: ${command} never said ${String(wanted)}, at last:\n${output}`);
       await new Promise((resolve) => setTimeout(resolve, 100));
