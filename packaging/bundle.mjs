@@ -15,7 +15,7 @@ export const workers = {
 };
 
 /** The commit that is built, with "-dirty" after it if the files differ from it. */
-function commit() {
+export function commit() {
   try {
     return execFileSync("git", ["describe", "--always", "--exclude=*", "--abbrev=12", "--dirty"], {
       cwd: root,

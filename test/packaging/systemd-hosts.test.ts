@@ -2,16 +2,14 @@
 // and does to it what it does to services. The hosts are on a network of their own.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { Stack } from "../integration/node/harness.ts";
+import { buildMeshd, repository } from "./executables.ts";
 import { bootHosts, cannotBootHosts, type Host } from "./support/host.ts";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
 const skip = cannotBootHosts() ?? false;
 
 /** Where the package puts its files. */
@@ -19,14 +17,14 @@ function installed(executable: string): Record<string, string> {
   return {
     "/usr/bin/meshd": executable,
     "/usr/bin/meshctl": executable,
-    "/usr/lib/systemd/system/meshd.service": join(root, "systemd/meshd.service"),
+    "/usr/lib/systemd/system/meshd.service": join(repository, "systemd/meshd.service"),
     "/usr/lib/systemd/system/meshd-wait-online.service": join(
-      root,
+      repository,
       "systemd/meshd-wait-online.service",
     ),
-    "/usr/lib/sysusers.d/meshd.conf": join(root, "systemd/meshd.sysusers.conf"),
-    "/usr/lib/tmpfiles.d/meshd.conf": join(root, "systemd/meshd.tmpfiles.conf"),
-    "/usr/share/meshd/meshd.yml": join(root, "packaging/meshd.yml"),
+    "/usr/lib/sysusers.d/meshd.conf": join(repository, "systemd/meshd.sysusers.conf"),
+    "/usr/lib/tmpfiles.d/meshd.conf": join(repository, "systemd/meshd.tmpfiles.conf"),
+    "/usr/share/meshd/meshd.yml": join(repository, "packaging/meshd.yml"),
   };
 }
 
@@ -79,11 +77,7 @@ describe("meshd under systemd", { skip, concurrency: false }, () => {
   before(async () => {
     const scratch = mkdtempSync(join(tmpdir(), "meshd-systemd-"));
     stack.after(() => rmSync(scratch, { recursive: true, force: true }));
-    execFileSync(process.execPath, ["packaging/build-sea.mjs", "--out", scratch], {
-      cwd: root,
-      stdio: "pipe",
-    });
-    const files = installed(join(scratch, "meshd"));
+    const files = installed(await buildMeshd(process.arch, scratch));
     [alpha, beta] = (await bootHosts(stack, ["alpha", "beta"], { files })) as [Host, Host];
     await Promise.all([alpha.ok(INSTALL), beta.ok(INSTALL)]);
   });

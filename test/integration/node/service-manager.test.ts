@@ -14,6 +14,7 @@ import {
   enrol,
   fileText,
   type FileOptions,
+  fromSource,
   scratch,
   spawnDaemon,
   startDaemon,
@@ -111,7 +112,7 @@ async function managed(
   const directory = scratch(t);
   const socket = address ?? join(directory, "notify");
   const manager = await new Receiver(t, socket).listening();
-  const daemon = spawnDaemon(t, options, directory, before, {
+  const daemon = spawnDaemon(t, options, directory, fromSource(before), {
     NOTIFY_SOCKET: socket,
     WATCHDOG_USEC: String(watchdogMs * 1_000),
   });
@@ -196,7 +197,7 @@ describe("meshd under a service manager", { skip, concurrency: 2 }, () => {
 
   test("runs on when the socket takes nothing, logs that once and counts it", async (t) => {
     const directory = scratch(t);
-    const daemon = await spawnDaemon(t, {}, directory, [], {
+    const daemon = await spawnDaemon(t, {}, directory, undefined, {
       NOTIFY_SOCKET: join(directory, "nobody"),
       WATCHDOG_USEC: "300000",
     }).answers();
@@ -210,7 +211,7 @@ describe("meshd under a service manager", { skip, concurrency: 2 }, () => {
   });
 
   test("runs on with an address that is none, and says so", async (t) => {
-    const daemon = await spawnDaemon(t, {}, scratch(t), [], {
+    const daemon = await spawnDaemon(t, {}, scratch(t), undefined, {
       NOTIFY_SOCKET: "vsock:2:1234",
     }).answers();
     const line = await daemon.logged({ code: "systemd/notify-unusable" });

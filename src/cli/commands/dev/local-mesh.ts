@@ -19,7 +19,12 @@ import { isMeshError, MeshError } from "../../../foundation/index.ts";
 import { type DaemonCommand, daemonRuntime } from "../../daemon-program.ts";
 
 /** Codes of `meshctl dev up`. */
-export type DevErrorCode = "dev/node-failed" | "dev/timeout" | "dev/bad-option" | "dev/interrupted";
+export type DevErrorCode =
+  | "dev/node-failed"
+  | "dev/timeout"
+  | "dev/no-progress"
+  | "dev/bad-option"
+  | "dev/interrupted";
 
 export interface LocalMeshOptions {
   /** Where configuration, state and logs go; wiped at the start. */
