@@ -69,6 +69,10 @@ const journal = (host: Host): Promise<string> =>
 const nodeId = (host: Host): Promise<string> =>
   host.ok('meshctl identity --json | grep -o \'"nodeId": *"[0-9a-f]*"\' | head -n 1');
 
+const NO_WAIT = "this meshctl has no verb wait";
+const hasWait = async (host: Host): Promise<boolean> =>
+  (await host.run("meshctl wait --help")).status === 0;
+
 describe("meshd under systemd", { skip, concurrency: false }, () => {
   const stack = new Stack();
   let alpha: Host;
@@ -113,6 +117,17 @@ describe("meshd under systemd", { skip, concurrency: false }, () => {
     assert.match(await alpha.ok(`cat /proc/${pid}/uid_map`), /^ +0 +0 +1\n/, "a user namespace");
   });
 
+  test("meshd-wait-online gives up on a host that is in no mesh", async (t) => {
+    if (!(await hasWait(alpha))) return t.skip(NO_WAIT);
+    await alpha.ok(
+      "mkdir -p /run/systemd/system/meshd-wait-online.service.d && cat >/run/systemd/system/meshd-wait-online.service.d/test.conf && systemctl daemon-reload",
+      "[Service]\nExecStart=\nExecStart=/usr/bin/meshctl wait --for ready --timeout 1s\n",
+    );
+    assert.notEqual((await alpha.run("systemctl start meshd-wait-online")).status, 0);
+    assert.match(await alpha.ok("journalctl -o cat -u meshd-wait-online"), /unenrolled/);
+    assert.equal((await shown(alpha)).active, "active");
+  });
+
   test("two hosts make a mesh: init on one, join with a token on the other", async () => {
     await alpha.ok("meshctl init --trust-domain hosts.test --name alpha");
     token = /x0t1\S+/.exec(await alpha.ok("meshctl token create"))?.[0] ?? assert.fail("a token");
@@ -121,6 +136,12 @@ describe("meshd under systemd", { skip, concurrency: false }, () => {
     await beta.until("meshctl peers", /alpha.*alive/);
     for (const host of [alpha, beta])
       await host.until("systemctl show meshd -p StatusText", /in hosts\.test, 1 peer connected$/);
+  });
+
+  test("meshd-wait-online ends when the host is in its mesh", async (t) => {
+    if (!(await hasWait(beta))) return t.skip(NO_WAIT);
+    await beta.ok("systemctl start meshd-wait-online");
+    assert.equal(await beta.ok("systemctl is-active meshd-wait-online"), "active");
   });
 
   test("the control socket is for members of the group", async () => {
