@@ -18,3 +18,5 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
 fi
 apt-get -qq update >/dev/null 2>&1 || echo "apt-get update failed"
 get "monitoring: rules, routes, a mesh that is scraped" prometheus prometheus-alertmanager
+get "units: verify, score, hosts booted in systemd-nspawn" systemd systemd-container debootstrap iproute2 python3-minimal
+packaging/host-root.sh || echo "not to be had: a root to boot hosts from"

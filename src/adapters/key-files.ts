@@ -14,32 +14,49 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { errorMessage, MeshError } from "../foundation/index.ts";
+import { equalBytes, errorMessage, MeshError } from "../foundation/index.ts";
 import type { Random } from "../ports/index.ts";
+import { diskFull, type StateErrorCode } from "./sqlite/database.ts";
 
-const SEED_BYTES = 32;
+export const SEED_BYTES = 32;
+
+/** The two seeds that every node has. */
+export type OwnSeedName = "ed25519" | "ml-dsa-65";
 
 /** The seeds a node may have: its own two, and on issuers those of the root and of each intermediate in use. */
-export type SeedName = "ed25519" | "ml-dsa-65" | "root" | `intermediate-${string}`;
+export type SeedName = OwnSeedName | "root" | `intermediate-${string}`;
 
 export class KeyFiles {
   readonly #directory: string;
   readonly #random: Random;
+  readonly #given: ReadonlyMap<SeedName, Uint8Array>;
 
-  /** @param directory `<state_dir>/keys`; made when missing, mode 0700 */
-  constructor(directory: string, random: Random) {
+  /**
+   * @param directory `<state_dir>/keys`; made when missing, mode 0700
+   * @param given seeds from elsewhere, which take the place of files: credentials of the service manager
+   */
+  constructor(
+    directory: string,
+    random: Random,
+    given: ReadonlyMap<SeedName, Uint8Array> = new Map(),
+  ) {
     this.#directory = directory;
     this.#random = random;
+    this.#given = given;
   }
 
   /**
    * The seed of that name; a fresh one is made and synced to disk at the first call.
-   * @throws MeshError `state/key-unreadable`: wrong length, readable by others, or an I/O error
+   * @throws MeshError `state/key-unreadable`: wrong length, readable by others, or an I/O error; `state/disk-full`;
+   * `state/key-conflict`: one was given, and the file holds another
    */
   seed(name: SeedName): Uint8Array {
     const file = this.#file(name);
     try {
-      return this.#read(file) ?? this.#write(file, this.#random.bytes(SEED_BYTES));
+      const given = this.#given.get(name);
+      const stored = this.#read(file);
+      if (given !== undefined) return sameSeed(given, stored, file);
+      return stored ?? this.#write(file, this.#random.bytes(SEED_BYTES));
     } catch (cause) {
       if (cause instanceof MeshError) throw cause;
       throw new MeshError(
@@ -57,7 +74,7 @@ export class KeyFiles {
    */
   existing(name: SeedName): Uint8Array {
     const file = this.#file(name);
-    if (existsSync(file)) return this.seed(name);
+    if (this.#given.has(name) || existsSync(file)) return this.seed(name);
     throw new MeshError(
       "state/key-missing",
       `Cannot find the key file '${file}', although this node is enrolled. Restore it from a backup, or remove the state directory and join again.`,
@@ -65,7 +82,7 @@ export class KeyFiles {
     );
   }
 
-  /** Keeps a seed that was made elsewhere; synced to disk when it returns. */
+  /** Keeps a seed that was made elsewhere; synced to disk when it returns. @throws MeshError `state/disk-full` */
   save(name: SeedName, seed: Uint8Array): void {
     this.#write(this.#file(name), seed);
   }
@@ -110,12 +127,18 @@ export class KeyFiles {
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
     chmodSync(this.#directory, 0o700);
     const fresh = `${file}.new`;
-    const descriptor = openSync(fresh, "w", 0o600);
     try {
-      writeSync(descriptor, seed);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
+      const descriptor = openSync(fresh, "w", 0o600);
+      try {
+        writeSync(descriptor, seed);
+        fsyncSync(descriptor);
+      } finally {
+        closeSync(descriptor);
+      }
+    } catch (cause) {
+      rmSync(fresh, { force: true });
+      if (isDiskFull(cause)) throw diskFull(file, cause);
+      throw cause;
     }
     renameSync(fresh, file);
     const directory = openSync(dirname(file), "r");
@@ -126,4 +149,19 @@ export class KeyFiles {
     }
     return seed;
   }
+}
+
+/** A node with two keys under one name would be two nodes by turns. */
+function sameSeed(given: Uint8Array, stored: Uint8Array | undefined, file: string): Uint8Array {
+  if (stored === undefined || equalBytes(given, stored)) return given.slice();
+  throw new MeshError<StateErrorCode>(
+    "state/key-conflict",
+    `Cannot choose between the key file '${file}' and the credential of the same name: they differ. Remove the one that is not this node's key.`,
+    { file },
+  );
+}
+
+function isDiskFull(error: unknown): boolean {
+  const { code } = error as { code?: string };
+  return code === "ENOSPC" || code === "EDQUOT";
 }

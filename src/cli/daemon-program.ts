@@ -24,6 +24,8 @@ export const daemonRuntime = {
     "--v8-pool-size=1",
     // SIGUSR1 would open Node's debugger on loopback, for every user of this host.
     "--disable-sigusr1",
+    // Says nothing of memory: node:ffi, by which systemd is told, is experimental, and that is no news for a journal.
+    "--disable-warning=ExperimentalWarning",
   ],
   environment: {
     // One heap for all threads instead of one for each that allocates. 3 MB.

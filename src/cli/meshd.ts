@@ -3,9 +3,9 @@
 import { readFileSync, statSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { type Config, configLimits, parseConfig } from "../config/index.ts";
-import { statusOfError } from "../control/index.ts";
 import { errorCode, errorMessage, MeshError } from "../foundation/index.ts";
 import { createNode, type MeshNode } from "../node/index.ts";
+import { daemonExitStatus } from "./daemon-exit.ts";
 import { build, versionText } from "./version.ts";
 
 const DEFAULT_CONFIG = "/etc/meshd/meshd.yml";
@@ -15,7 +15,7 @@ const USAGE = `Usage: meshd [--config FILE]          run the daemon (default ${D
        meshd --version
 
 SIGTERM leaves the mesh and stops; SIGHUP re-reads the configuration.
-Exit status: 0 ok, 1 failure, 2 usage.
+Exit status: 0 ok, 1 failure, 2 usage, 78 what only a person can mend: configuration, keys, state.
 `;
 
 function readConfig(file: string): Config {
@@ -50,7 +50,7 @@ function fail(error: unknown): never {
   process.stderr.write(`meshd: ${errorMessage(error)} [${code}]\n`);
   if (code === "internal/unexpected" && error instanceof Error)
     process.stderr.write(`${error.stack ?? ""}\n`);
-  process.exit(statusOfError(code).exit);
+  process.exit(daemonExitStatus(code));
 }
 
 async function run(configFile: string): Promise<void> {
@@ -65,9 +65,8 @@ async function run(configFile: string): Promise<void> {
   process.once("disconnect", stop);
   process.on("SIGHUP", () => {
     try {
-      node?.reload(readConfig(configFile));
+      node?.reload(() => readConfig(configFile));
     } catch (error) {
-      node?.reloadFailed();
       process.stderr.write(
         `meshd: the configuration stays as it was: ${errorMessage(error)} [${errorCode(error)}]\n`,
       );
@@ -75,7 +74,7 @@ async function run(configFile: string): Promise<void> {
   });
   // A fault of ours: the state on disk is whole at any moment, so a restart is safer than going on.
   process.on("uncaughtException", fail);
-  node = createNode(readConfig(configFile), build);
+  node = createNode(readConfig(configFile), build, process.env);
   try {
     await node.start();
   } catch (error) {

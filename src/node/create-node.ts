@@ -9,6 +9,7 @@ import { startControlServer } from "../adapters/http/control-server.ts";
 import { startMetricsServer } from "../adapters/http/metrics-server.ts";
 import { KeyFiles, type SeedName } from "../adapters/key-files.ts";
 import { systemRandom } from "../adapters/random.ts";
+import { seedCredentials } from "../adapters/systemd/seed-credentials.ts";
 import { StateStore } from "../adapters/sqlite/state-store.ts";
 import { createPinoLogger, type PinoLogger } from "../adapters/telemetry/pino-logger.ts";
 import { type ProcessMeter, startProcessMeter } from "../adapters/telemetry/process-meter.ts";
@@ -29,6 +30,7 @@ import { type NodeKeys, nodeKeysFromSeeds } from "../identity/index.ts";
 import { ControlSurface } from "./control-surface.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { allMetrics, meterConfig, meterNode } from "./metrics.ts";
+import { type ManagerEnvironment, Supervision } from "./supervision.ts";
 
 export interface Build {
   readonly version: string;
@@ -40,23 +42,33 @@ export interface MeshNode {
   start(): Promise<void>;
   /** Leaves the mesh and closes everything. Idempotent. */
   stop(): Promise<void>;
-  /** Takes a changed configuration as far as a running daemon can, and logs what needs a restart. */
-  reload(config: Config): void;
-  /** Notes that a reload's configuration could not be used, so that a monitor learns of it. */
-  reloadFailed(): void;
+  /**
+   * Takes a changed configuration as far as a running daemon can, and logs what needs a restart. What `read` throws
+   * goes on to the caller, and nothing changes.
+   */
+  reload(read: () => Config): void;
 }
 
 /**
  * Makes a daemon; nothing listens yet.
+ * @param environment what a service manager set: NOTIFY_SOCKET, WATCHDOG_USEC, CREDENTIALS_DIRECTORY
  * @throws MeshError `crypto/self-test-failed`, `crypto/engine-unavailable`, `state/*`
  */
-export function createNode(config: Config, build: Build): MeshNode {
+export function createNode(
+  config: Config,
+  build: Build,
+  environment: ManagerEnvironment = {},
+): MeshNode {
   const { level, format } = config.telemetry.log;
   const logger = createPinoLogger({ level, format });
   const prom = createPromMeter(allMetrics);
   const engine = testedEngine(config, prom);
   const store = new StateStore(config.stateDir);
-  const keyFiles = new KeyFiles(join(config.stateDir, "keys"), systemRandom);
+  const keyFiles = new KeyFiles(
+    join(config.stateDir, "keys"),
+    systemRandom,
+    seedCredentials(environment["CREDENTIALS_DIRECTORY"]),
+  );
   const keys = ownKeys(engine, keyFiles, store.credential() !== undefined);
   const epoch = store.nextEpoch(systemClock.now().wallMs);
   const process = startProcessMeter(prom, { version: build.version, engine: engine.name });
@@ -73,6 +85,10 @@ export function createNode(config: Config, build: Build): MeshNode {
     },
     { config, epoch, version: build.version },
   );
+  const supervision = new Supervision(
+    { lifecycle, clock: systemClock, logger, meter: prom.meter },
+    environment,
+  );
   return new Daemon({
     config,
     build,
@@ -81,6 +97,7 @@ export function createNode(config: Config, build: Build): MeshNode {
     process,
     store,
     lifecycle,
+    supervision,
     keys,
     engine,
     epoch,
@@ -118,6 +135,7 @@ interface Parts {
   readonly process: ProcessMeter;
   readonly store: StateStore;
   readonly lifecycle: Lifecycle;
+  readonly supervision: Supervision;
   readonly keys: NodeKeys;
   readonly engine: CryptoEngine;
   readonly epoch: number;
@@ -169,6 +187,7 @@ class Daemon implements MeshNode {
       },
       "meshd started",
     );
+    this.#parts.supervision.ready();
   }
 
   stop(): Promise<void> {
@@ -176,7 +195,19 @@ class Daemon implements MeshNode {
     return this.#stopping;
   }
 
-  reload(config: Config): void {
+  reload(read: () => Config): void {
+    const { supervision, prom } = this.#parts;
+    supervision.reloading(() => {
+      try {
+        this.#take(read());
+      } catch (error) {
+        prom.meter.set("meshd_node_config_reload_successful", 0);
+        throw error;
+      }
+    });
+  }
+
+  #take(config: Config): void {
     const { logger, prom, lifecycle, config: atStart } = this.#parts;
     const { reload } = configDifference(this.#config, config);
     // Against the start: a key stays pending until the restart, however often the file is read meanwhile.
@@ -191,10 +222,6 @@ class Daemon implements MeshNode {
       );
     meterConfig(prom.meter, systemClock.now().wallMs, restart.length);
     logger.info({ keys: reload }, "configuration reloaded");
-  }
-
-  reloadFailed(): void {
-    this.#parts.prom.meter.set("meshd_node_config_reload_successful", 0);
   }
 
   #metricsAddress: string | null = null;
@@ -214,7 +241,8 @@ class Daemon implements MeshNode {
   }
 
   async #stop(): Promise<void> {
-    const { lifecycle, process, store, keys, logger } = this.#parts;
+    const { lifecycle, process, store, keys, logger, supervision } = this.#parts;
+    supervision.stopping();
     await lifecycle.stop();
     await Promise.all(this.#servers.map((server) => server.stop()));
     process.stop();

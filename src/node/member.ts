@@ -185,6 +185,11 @@ export class Member {
     return this.#service.isProgressing();
   }
 
+  /** How many timers the mesh machine has worked off, once it runs. */
+  timersHandled(): number | undefined {
+    return this.#service.timersHandled();
+  }
+
   /** Tells the mesh that this node leaves, and closes everything. Idempotent. */
   async stop(): Promise<void> {
     clearInterval(this.#upkeepTimer);

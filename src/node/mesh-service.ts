@@ -69,6 +69,7 @@ export class MeshService {
   readonly #timers = new Map<MeshTimerId, NodeJS.Timeout>();
   readonly #syncedAtMs = new Map<NodeId, MonoMs>();
   #timerAtMs = 0 as MonoMs;
+  #timersHandled = 0;
   #running = false;
 
   constructor(deps: MeshServiceDeps, options: MeshServiceOptions) {
@@ -129,12 +130,18 @@ export class MeshService {
     return !this.#running || silentMs < TIMER_SILENCE_MS_MAX;
   }
 
+  /** How many timers the machine has worked off, with all that it asked for; undefined while it does not run. */
+  timersHandled(): number | undefined {
+    return this.#running ? this.#timersHandled : undefined;
+  }
+
   /** Gives an event to the machine and carries out what it answers. */
   handle(event: MeshEvent): void {
     if (!this.#running) return;
     const now = this.#deps.clock.now();
     if (event.kind === "timer" || event.kind === "started") this.#timerAtMs = now.monoMs;
     this.#run(this.#deps.machine.handle(event, now));
+    if (event.kind === "timer") this.#timersHandled++;
   }
 
   async #receive(bytes: Uint8Array, from: NodeId): Promise<GossipDecision> {

@@ -57,6 +57,17 @@ export const processMetrics: readonly MetricDeclaration[] = [
     kind: "gauge",
     help: "File descriptors that the process may open; 0 where that is unlimited or unknown.",
   },
+  {
+    name: "meshd_process_notify_failures_total",
+    kind: "counter",
+    help: "Messages that the service manager could not be sent although it set NOTIFY_SOCKET.",
+  },
+  {
+    name: "meshd_process_watchdog_withheld_total",
+    kind: "counter",
+    help: "Times that the service manager's watchdog was not fed, by what made no progress.",
+    labels: { reason: ["loop-late", "mesh-stuck"] },
+  },
 ];
 
 /** Declarations of what the meter counts about itself. */

@@ -13,7 +13,10 @@ export type StateErrorCode =
   | "state/write-failed"
   | "state/schema-too-new"
   | "state/in-use"
+  | "state/disk-full"
   | "state/key-missing"
+  | "state/key-conflict"
+  | "state/credential-unusable"
   | "state/key-unreadable";
 
 /** Each entry brings the schema from its index to the next version; the version is SQLite's `user_version`. */
@@ -95,6 +98,17 @@ function migrate(database: DatabaseSync, file: string): void {
 
 /** SQLite's primary result codes that mean a lock held elsewhere: BUSY and LOCKED. */
 const LOCK_CODES = new Set([5, 6]);
+const FULL_CODE = 13;
+
+/** What is on the disk stays as it was. */
+export function diskFull(file: string, cause: unknown): MeshError<StateErrorCode> {
+  return new MeshError(
+    "state/disk-full",
+    `Cannot write '${file}': the disk is full. Free space on the disk of state_dir, then start meshd again.`,
+    { file },
+    { cause },
+  );
+}
 
 function explain(error: unknown, file: string): unknown {
   if (error instanceof MeshError) return error;
@@ -106,6 +120,9 @@ function explain(error: unknown, file: string): unknown {
       { file },
       { cause: error },
     );
+  }
+  if (sqlite.errcode !== undefined && (sqlite.errcode & 0xff) === FULL_CODE) {
+    return diskFull(file, error);
   }
   return new MeshError<StateErrorCode>(
     "state/corrupt",

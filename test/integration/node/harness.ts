@@ -191,7 +191,7 @@ export class InProcessDaemon extends TestDaemon {
   }
 
   reload(options: FileOptions): void {
-    this.#node.reload(configOf(this.directory, options));
+    this.#node.reload(() => configOf(this.directory, options));
   }
 }
 
@@ -218,13 +218,22 @@ export class DaemonProcess extends TestDaemon {
   #out = "";
   #err = "";
 
-  /** @param command the daemon's program and its first arguments */
-  constructor(directory: string, configFile: string, command: readonly string[]) {
+  /**
+   * @param command the daemon's program and its first arguments
+   * @param environment variables beside those of this process
+   */
+  constructor(
+    directory: string,
+    configFile: string,
+    command: readonly string[],
+    environment: Readonly<Record<string, string>>,
+  ) {
     super(directory);
     this.configFile = configFile;
     const [file = "", ...args] = command;
     this.child = spawn(file, [...args, "--config", configFile], {
       cwd: REPOSITORY,
+      env: { ...process.env, ...environment },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => (this.#out += text));
@@ -297,10 +306,11 @@ export function spawnDaemon(
   options: FileOptions = {},
   directory = scratch(t),
   command: readonly string[] = fromSource(),
+  environment: Readonly<Record<string, string>> = {},
 ): DaemonProcess {
   const configFile = join(directory, "meshd.yml");
   writeFileSync(configFile, fileText(directory, options));
-  const daemon = new DaemonProcess(directory, configFile, command);
+  const daemon = new DaemonProcess(directory, configFile, command, environment);
   t.after(async () => {
     if (daemon.running) await daemon.end("SIGKILL");
   });

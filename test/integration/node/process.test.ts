@@ -31,9 +31,17 @@ async function takenPort(t: { after(work: () => void): void }): Promise<number> 
   return address.port;
 }
 
-/** The process ends with status 1 and one line on standard error with this code and a next step. */
-async function assertFails(daemon: DaemonProcess, code: string, message: RegExp): Promise<void> {
-  assert.equal(await daemon.ended(), 1, daemon.err);
+/** Of <sysexits.h>: only a person can mend this, and a supervisor need not start the daemon again. */
+const EX_CONFIG = 78;
+
+/** The process ends with this status and one line on standard error with this code and a next step. */
+async function assertFails(
+  daemon: DaemonProcess,
+  code: string,
+  message: RegExp,
+  status = 1,
+): Promise<void> {
+  assert.equal(await daemon.ended(), status, daemon.err);
   assert.match(daemon.err, message);
   assert.ok(daemon.err.endsWith(`[${code}]\n`), daemon.err);
   assert.equal(daemon.err.trimEnd().split("\n").length, 1, `one line, no stack: ${daemon.err}`);
@@ -118,7 +126,12 @@ describe("meshd does not start and says why", { concurrency: 2 }, () => {
       join(directory, "state", "meshd.sqlite"),
       "this is no database, it only has its name".repeat(99),
     );
-    await assertFails(spawnDaemon(t, {}, directory), "state/corrupt", /restore a backup/);
+    await assertFails(
+      spawnDaemon(t, {}, directory),
+      "state/corrupt",
+      /restore a backup/,
+      EX_CONFIG,
+    );
   });
 
   for (const [what, mode, size, message] of [
@@ -131,14 +144,14 @@ describe("meshd does not start and says why", { concurrency: 2 }, () => {
       const file = join(directory, "state", "keys", "ed25519.seed");
       writeFileSync(file, Buffer.alloc(size, 1));
       chmodSync(file, mode);
-      await assertFails(spawnDaemon(t, {}, directory), "state/key-unreadable", message);
+      await assertFails(spawnDaemon(t, {}, directory), "state/key-unreadable", message, EX_CONFIG);
     });
   }
 
   test("when the configuration is wrong: every problem at once, and the same from --check-config", async (t) => {
     const directory = scratch(t);
     const daemon = spawnDaemon(t, { mesh: { heartbeat_interval: "1ms", zome: "a" } }, directory);
-    assert.equal(await daemon.ended(), 1);
+    assert.equal(await daemon.ended(), EX_CONFIG);
     for (const part of [
       "2 problems",
       "mesh.heartbeat_interval",
@@ -148,12 +161,12 @@ describe("meshd does not start and says why", { concurrency: 2 }, () => {
       assert.ok(daemon.err.includes(part), `${part} in ${daemon.err}`);
     }
     const checked = meshd("--check-config", daemon.configFile);
-    assert.deepEqual([checked.status, checked.stderr], [1, daemon.err]);
+    assert.deepEqual([checked.status, checked.stderr], [EX_CONFIG, daemon.err]);
   });
 
   test("when there is no configuration, and for an option that there is not", () => {
     const missing = meshd("--config", "/nowhere/meshd.yml");
-    assert.equal(missing.status, 1);
+    assert.equal(missing.status, EX_CONFIG);
     assert.match(missing.stderr, /Name another file with --config.*\[config\/unreadable\]/);
     const unknown = meshd("--confg", "x");
     assert.equal(unknown.status, 2);
