@@ -1,42 +1,12 @@
 // meshctl: the command line of meshd. What it shows comes from the control API alone.
 
 import { processCli } from "./cli.ts";
-import { beaconsCommand } from "./commands/beacons.ts";
-import { configCommand } from "./commands/config.ts";
-import { devCommand } from "./commands/dev.ts";
-import { flCommand } from "./commands/fl.ts";
-import { identityCommand } from "./commands/identity.ts";
-import { initCommand } from "./commands/init.ts";
-import { joinCommand } from "./commands/join.ts";
-import { peersCommand } from "./commands/peers.ts";
-import { statusCommand } from "./commands/status.ts";
-import { tokenCommand } from "./commands/token.ts";
+import { meshctlProgram } from "./program.ts";
 import { runProgram } from "./run-program.ts";
-import { versionText } from "./version.ts";
 
 // A reader that closes the pipe early, such as `head`, is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
 });
 
-process.exitCode = await runProgram(
-  {
-    name: "meshctl",
-    description: "Looks into a running meshd and tells it what to do.",
-    version: versionText,
-    commands: [
-      statusCommand,
-      peersCommand,
-      beaconsCommand,
-      identityCommand,
-      flCommand,
-      initCommand,
-      tokenCommand,
-      joinCommand,
-      configCommand,
-      devCommand,
-    ],
-  },
-  process.argv.slice(2),
-  processCli(),
-);
+process.exitCode = await runProgram(meshctlProgram, process.argv.slice(2), processCli());

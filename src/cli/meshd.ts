@@ -6,11 +6,10 @@ import { type Config, configLimits, parseConfig } from "../config/index.ts";
 import { errorCode, errorMessage, MeshError } from "../foundation/index.ts";
 import { createNode, type MeshNode } from "../node/index.ts";
 import { daemonExitStatus } from "./daemon-exit.ts";
+import { daemonOptions, defaultConfigPath } from "./daemon-options.ts";
 import { build, versionText } from "./version.ts";
 
-const DEFAULT_CONFIG = "/etc/meshd/meshd.yml";
-
-const USAGE = `Usage: meshd [--config FILE]          run the daemon (default ${DEFAULT_CONFIG})
+const USAGE = `Usage: meshd [--config FILE]          run the daemon (default ${defaultConfigPath})
        meshd --check-config FILE      report every problem of a configuration, and exit
        meshd --version
 
@@ -85,14 +84,7 @@ async function run(configFile: string): Promise<void> {
 
 function parse(): { config: string; check: string | undefined } | "help" | "version" {
   try {
-    const { values } = parseArgs({
-      options: {
-        config: { type: "string", default: DEFAULT_CONFIG },
-        "check-config": { type: "string" },
-        help: { type: "boolean", short: "h" },
-        version: { type: "boolean", short: "V" },
-      },
-    });
+    const { values } = parseArgs({ options: daemonOptions });
     if (values.help === true) return "help";
     if (values.version === true) return "version";
     return { config: values.config, check: values["check-config"] };

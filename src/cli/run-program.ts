@@ -21,6 +21,16 @@ export async function runProgram(
   args: readonly string[],
   cli: Cli,
 ): Promise<ExitStatus> {
+  try {
+    await buildCommand(program, cli).parseAsync([...args], { from: "user" });
+    return cli.exit;
+  } catch (error) {
+    return failed(error, args, cli);
+  }
+}
+
+/** The program's command line, with all verbs and the options that every verb has. */
+export function buildCommand(program: Program, cli: Cli): Command {
   const command = new Command(program.name)
     .description(program.description)
     .version(program.version)
@@ -35,12 +45,7 @@ export async function runProgram(
     .addHelpText("after", exitStatusHelp)
     .exitOverride();
   for (const register of program.commands) register(command, cli);
-  try {
-    await command.parseAsync([...args], { from: "user" });
-    return cli.exit;
-  } catch (error) {
-    return failed(error, args, cli);
-  }
+  return command;
 }
 
 const exitStatusHelp = `

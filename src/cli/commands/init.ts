@@ -1,6 +1,7 @@
 // meshctl init: makes a new trust domain with this node as its first member and issuer.
 
 import { hostname } from "node:os";
+import { Option } from "commander";
 import { answer } from "../answer.ts";
 import type { RegisterCommand } from "../cli.ts";
 import { plainText } from "../table.ts";
@@ -16,7 +17,12 @@ export const initCommand: RegisterCommand = (parent, cli) => {
     .command("init")
     .description("found a new trust domain with this node as its first member")
     .requiredOption("--trust-domain <domain>", "the trust domain's name, such as mesh.example.org")
-    .option("--name <name>", "this node's name", hostname().split(".")[0]);
+    .addOption(
+      new Option("--name <name>", "this node's name").default(
+        hostname().split(".")[0],
+        "the host's name",
+      ),
+    );
   command.action(({ trustDomain, name }: InitOptions) =>
     answer(cli, command, {
       call: (client) => client.init({ trustDomain, name }),

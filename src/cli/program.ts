@@ -1,0 +1,35 @@
+// meshctl as a program: its name and its verbs. The command line runs it; man pages and completions are made from it.
+
+import { beaconsCommand } from "./commands/beacons.ts";
+import { completionCommand } from "./commands/completion.ts";
+import { configCommand } from "./commands/config.ts";
+import { devCommand } from "./commands/dev.ts";
+import { flCommand } from "./commands/fl.ts";
+import { identityCommand } from "./commands/identity.ts";
+import { initCommand } from "./commands/init.ts";
+import { joinCommand } from "./commands/join.ts";
+import { peersCommand } from "./commands/peers.ts";
+import { statusCommand } from "./commands/status.ts";
+import { tokenCommand } from "./commands/token.ts";
+import type { Program } from "./run-program.ts";
+import { versionText } from "./version.ts";
+
+/** meshctl; the order of its verbs is that of its help. */
+export const meshctlProgram: Program = {
+  name: "meshctl",
+  description: "Looks into a running meshd and tells it what to do.",
+  version: versionText,
+  commands: [
+    statusCommand,
+    peersCommand,
+    beaconsCommand,
+    identityCommand,
+    flCommand,
+    initCommand,
+    tokenCommand,
+    joinCommand,
+    configCommand,
+    devCommand,
+    completionCommand,
+  ],
+};
