@@ -34,7 +34,7 @@ import {
   type TrustBundle,
   verifyChain,
 } from "../src/identity/index.ts";
-import type { Meter } from "../src/ports/index.ts";
+import { type Meter, noTracer } from "../src/ports/index.ts";
 import { type BenchSuite, summarize } from "./measure.ts";
 
 const TRUST_DOMAIN = "bench.example";
@@ -106,6 +106,7 @@ function meshEncrypters({ bundle, credentials }: Issued, memory: "fresh" | "know
       clock: systemClock,
       logger: quiet,
       meter,
+      tracer: noTracer,
       limiter,
     };
     const verifier = verifierOf(bundle, memory);

@@ -75,7 +75,7 @@ async function run(configFile: string): Promise<void> {
   // A fault of ours: the state on disk is whole at any moment, so a restart is safer than going on.
   process.on("uncaughtException", fail);
   const commit = process.env["MESHD_COMMIT"] ?? "unknown";
-  node = createNode(readConfig(configFile), { version: packageFile.version, commit });
+  node = await createNode(readConfig(configFile), { version: packageFile.version, commit });
   try {
     await node.start();
   } catch (error) {
