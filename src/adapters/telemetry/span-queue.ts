@@ -66,7 +66,7 @@ export class SpanQueue implements SpanProcessor {
   /** Sends what waits, unless the collector fails. */
   async forceFlush(): Promise<void> {
     await this.#sending;
-    while (this.#spans.length > 0) {
+    while (this.#spans.length > 0 && !this.#stop.signal.aborted) {
       await this.#send();
       if (this.#failures > 0) return;
     }
