@@ -17,6 +17,7 @@ import {
   flStartRequestSchema,
   initRequestSchema,
   joinRequestSchema,
+  logLevelRequestSchema,
   tokenRequestSchema,
 } from "./contract.ts";
 import { type ControlErrorCode, statusOfError } from "./errors.ts";
@@ -71,6 +72,8 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
     ["POST /v1/init", async (body) => node.init(await request(body, initRequestSchema))],
     ["POST /v1/join", async (body) => node.join(await request(body, joinRequestSchema))],
     ["POST /v1/tokens", async (body) => node.createToken(await request(body, tokenRequestSchema))],
+    ["GET /v1/log", async () => node.log()],
+    ["POST /v1/log", async (body) => node.setLogLevel(await request(body, logLevelRequestSchema))],
   ]);
 }
 

@@ -32,6 +32,7 @@ import type { SpanAttributes } from "../ports/index.ts";
 import { daemonMetrics } from "../telemetry/index.ts";
 import { ControlSurface } from "./control-surface.ts";
 import { Lifecycle } from "./lifecycle.ts";
+import { LogLevelSwitch } from "./log-level.ts";
 import { tracerFor } from "./tracing.ts";
 
 export interface Build {
@@ -86,6 +87,7 @@ export async function createNode(config: Config, build: Build): Promise<MeshNode
     config,
     build,
     logger,
+    logLevel: new LogLevelSwitch(logger, level),
     prom,
     process,
     tracer,
@@ -137,6 +139,7 @@ interface Parts {
   readonly config: Config;
   readonly build: Build;
   readonly logger: PinoLogger;
+  readonly logLevel: LogLevelSwitch;
   readonly prom: PromMeter;
   readonly process: ProcessMeter;
   readonly tracer: RunningTracer;
@@ -193,12 +196,12 @@ class Daemon implements MeshNode {
   }
 
   reload(config: Config): void {
-    const { logger, lifecycle, config: atStart } = this.#parts;
+    const { logger, logLevel, lifecycle, config: atStart } = this.#parts;
     const { reload } = configDifference(this.#config, config);
     // Against the start: a key stays pending until the restart, however often the file is read meanwhile.
     const { restart } = configDifference(atStart, config);
     lifecycle.reload(config);
-    logger.setLevel(config.telemetry.log.level);
+    logLevel.configure(config.telemetry.log.level);
     this.#config = config;
     if (restart.length > 0)
       logger.warn(
