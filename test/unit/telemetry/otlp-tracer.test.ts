@@ -21,12 +21,15 @@ interface Traced {
 
 async function tracerFor(
   t: { after(work: () => void): void },
-  { sampleRatio = 1, beaconSampleRatio = 1, fraction = 0.5 } = {},
+  { sampleRatio = 1, beaconSampleRatio = 1, fractions = [0.5] } = {},
 ): Promise<Traced> {
   const collector = await startCollector(t);
   const tracer = createOtlpTracer(
     {
-      random: { bytes: (length) => new Uint8Array(length), fraction: () => fraction },
+      random: {
+        bytes: (length) => new Uint8Array(length),
+        fraction: () => (fractions.length > 1 ? fractions.shift() : fractions[0]) ?? 0,
+      },
       meter: { count: nothing, set: nothing, observe: nothing },
       logger: { debug: nothing, info: nothing, warn: nothing, error: nothing },
       resource: () => ({ "service.name": "test" }),
@@ -106,7 +109,7 @@ describe("the tracer", () => {
   });
 
   test("decides at the root: what is begun in a trace that is not recorded is not recorded either", async (t) => {
-    const { tracer, spans } = await tracerFor(t, { sampleRatio: 0.5, fraction: 0.5 });
+    const { tracer, spans } = await tracerFor(t, { sampleRatio: 0.5, fractions: [0.5, 0] });
     await tracer.span("out", {}, async (out) => {
       assert.equal(tracer.traceparent(), undefined);
       await tracer.span("child", {}, () => Promise.resolve());
@@ -118,17 +121,17 @@ describe("the tracer", () => {
       .start("unsampled caller", { parent: { traceparent: REMOTE.replace(/01$/, "00") } })
       .end();
     assert.deepEqual([...(await spans()).keys()], ["of a caller"]);
-    const just = await tracerFor(t, { sampleRatio: 0.5, fraction: 0.499 });
+    const just = await tracerFor(t, { sampleRatio: 0.5, fractions: [0.499] });
     just.tracer.start("in", {}).end();
     assert.deepEqual([...(await just.spans()).keys()], ["in"]);
   });
 
   test("samples beacons by their own ratio", async (t) => {
-    const few = await tracerFor(t, { beaconSampleRatio: 0.1, fraction: 0.1 });
+    const few = await tracerFor(t, { beaconSampleRatio: 0.1, fractions: [0.1] });
     few.tracer.start("beacon.validate", { parent: "root" }).end();
     few.tracer.start("round", { parent: "root" }).end();
     assert.deepEqual([...(await few.spans()).keys()], ["round"]);
-    const only = await tracerFor(t, { sampleRatio: 0, beaconSampleRatio: 0.2, fraction: 0.1 });
+    const only = await tracerFor(t, { sampleRatio: 0, beaconSampleRatio: 0.2, fractions: [0.1] });
     only.tracer.start("beacon.validate", { parent: "root" }).end();
     only.tracer.start("round", { parent: "root" }).end();
     assert.deepEqual([...(await only.spans()).keys()], ["beacon.validate"]);
