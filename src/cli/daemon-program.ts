@@ -1,11 +1,13 @@
 // Where the daemon's own program is, and how Node.js runs it.
 
 import { existsSync } from "node:fs";
+import { isSea } from "node:sea";
 import { fileURLToPath } from "node:url";
 import { MeshError } from "../foundation/index.ts";
 
 /**
- * What keeps a daemon small, for everything that starts one; `bin/meshd` holds the same, and a test compares them.
+ * What keeps a daemon small, for everything that starts one; `bin/meshd` and the executable (packaging/build-sea.mjs) hold the same, and
+ * tests compare them.
  * Measured as resident memory and CPU of an idle daemon with four peers (`npm run bench -- idle`): 120 MB and 2.2 % of a
  * core with none of it, 93 MB and 2.4 to 3 % with all, the more the busier the host is with other work. A number below
  * is what the daemon gains when that line alone goes.
@@ -29,11 +31,26 @@ export const daemonRuntime = {
   },
 } as const;
 
+/** How to start a daemon: `file` under the name `argv0`, with `args` before its own options. */
+export interface DaemonCommand {
+  readonly file: string;
+  readonly argv0: string;
+  readonly args: readonly string[];
+}
+
 /**
- * The daemon beside this program: bundled next to it, or as source in development.
+ * The daemon that belongs to this program: the same executable under its other name, which has the flags built in; or with this Node.js the
+ * bundle beside ours, in development the source.
  * @throws MeshError `cli/no-daemon-program`
  */
-export function daemonProgram(): string {
+export function daemonCommand(): DaemonCommand {
+  const file = process.execPath;
+  if (isSea()) return { file, argv0: "meshd", args: [] };
+  // Options of the interpreter are passed on: in development one of them loads TypeScript.
+  return { file, argv0: file, args: [...daemonRuntime.flags, ...process.execArgv, program()] };
+}
+
+function program(): string {
   const candidates = ["./meshd.mjs", "./meshd.ts"].map((path) =>
     fileURLToPath(new URL(path, import.meta.url)),
   );

@@ -1,6 +1,5 @@
 // meshctl: the command line of meshd. What it shows comes from the control API alone.
 
-import packageFile from "../../package.json" with { type: "json" };
 import { processCli } from "./cli.ts";
 import { beaconsCommand } from "./commands/beacons.ts";
 import { configCommand } from "./commands/config.ts";
@@ -14,6 +13,7 @@ import { peersCommand } from "./commands/peers.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { runProgram } from "./run-program.ts";
+import { versionText } from "./version.ts";
 
 // A reader that closes the pipe early, such as `head`, is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -24,7 +24,7 @@ process.exitCode = await runProgram(
   {
     name: "meshctl",
     description: "Looks into a running meshd and tells it what to do.",
-    version: packageFile.version,
+    version: versionText,
     commands: [
       statusCommand,
       peersCommand,

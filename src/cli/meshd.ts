@@ -2,11 +2,11 @@
 
 import { readFileSync, statSync } from "node:fs";
 import { parseArgs } from "node:util";
-import packageFile from "../../package.json" with { type: "json" };
 import { type Config, configLimits, parseConfig } from "../config/index.ts";
 import { statusOfError } from "../control/index.ts";
 import { errorCode, errorMessage, MeshError } from "../foundation/index.ts";
 import { createNode, type MeshNode } from "../node/index.ts";
+import { build, versionText } from "./version.ts";
 
 const DEFAULT_CONFIG = "/etc/meshd/meshd.yml";
 
@@ -74,8 +74,7 @@ async function run(configFile: string): Promise<void> {
   });
   // A fault of ours: the state on disk is whole at any moment, so a restart is safer than going on.
   process.on("uncaughtException", fail);
-  const commit = process.env["MESHD_COMMIT"] ?? "unknown";
-  node = await createNode(readConfig(configFile), { version: packageFile.version, commit });
+  node = await createNode(readConfig(configFile), build);
   try {
     await node.start();
   } catch (error) {
@@ -107,7 +106,7 @@ const wish = parse();
 if (wish === "help") {
   process.stdout.write(USAGE);
 } else if (wish === "version") {
-  process.stdout.write(`${packageFile.version}\n`);
+  process.stdout.write(`${versionText}\n`);
 } else {
   try {
     if (wish.check === undefined) {

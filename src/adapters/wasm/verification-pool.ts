@@ -5,16 +5,12 @@
 // the next, so threads that cannot run at all cost one start a request and no more.
 
 import { availableParallelism } from "node:os";
-import { Worker } from "node:worker_threads";
 import { type CryptoErrorCode, ML_DSA_65, type MlDsaVerification } from "../../crypto/index.ts";
 import { assert, MeshError } from "../../foundation/index.ts";
 import type { Meter } from "../../ports/index.ts";
+import { startWorker } from "../workers/start-worker.ts";
 import { createRingMemory, type RingLimit, type RingMemory, RingProducer } from "./job-ring.ts";
 
-/** From source the thread is TypeScript, in the bundle a file beside the daemon's. */
-const ENTRY = import.meta.url.endsWith(".ts")
-  ? "./verification-worker.ts"
-  : "./verification-worker.mjs";
 /** A thread so many jobs ahead of another is relieved: about what preparing six keys takes. */
 const LEAD_MAX = 32;
 
@@ -144,7 +140,10 @@ export class VerificationPool {
 }
 
 function startThread(memory: RingMemory): PoolWorker {
-  return new Worker(new URL(ENTRY, import.meta.url), { workerData: memory, name: "verification" });
+  return startWorker(new URL("./verification-worker.ts", import.meta.url), {
+    workerData: memory,
+    name: "verification",
+  });
 }
 
 /** One call of `verify`. */

@@ -1,8 +1,9 @@
 // One task's training, in a thread of its own. Weights are copied in and out: a model is small beside its training.
 
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { errorMessage, MeshError } from "../../foundation/index.ts";
 import type { TaskManifest } from "../../learning/index.ts";
+import { startWorker } from "./start-worker.ts";
 
 /** What the thread needs to make its data. */
 export interface TrainerSetup {
@@ -33,9 +34,6 @@ export type TrainerAnswer =
     }
   | { readonly kind: "failed"; readonly code: string; readonly message: string };
 
-/** From source the thread is TypeScript, in the bundle a file beside the daemon's. */
-const ENTRY = import.meta.url.endsWith(".ts") ? "./trainer-worker.ts" : "./trainer-worker.mjs";
-
 /** A task that needs more memory than this fails, and the daemon goes on. */
 const HEAP_MB_MAX = 512;
 
@@ -50,7 +48,7 @@ export class TrainingThread {
     const tell = (answer: TrainerAnswer): void => {
       if (!this.#stopped) onAnswer(answer);
     };
-    this.#worker = new Worker(new URL(ENTRY, import.meta.url), {
+    this.#worker = startWorker(new URL("./trainer-worker.ts", import.meta.url), {
       workerData: setup,
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
       name: "trainer",

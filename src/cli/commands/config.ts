@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { CONTROL_SCHEMA_VERSION, type ExitStatus, exitStatus } from "../../control/index.ts";
 import { isJson, jsonText } from "../answer.ts";
 import type { RegisterCommand } from "../cli.ts";
-import { daemonProgram } from "../daemon-program.ts";
+import { daemonCommand } from "../daemon-program.ts";
 
 /** Adds `config` with its verb. */
 export const configCommand: RegisterCommand = (parent, cli) => {
@@ -16,12 +16,11 @@ export const configCommand: RegisterCommand = (parent, cli) => {
     .description("check a file and report all its problems at once")
     .argument("<file>", "the file to check")
     .action((file: string, _options: unknown, command: Command) => {
-      // Options of the interpreter are passed on: in development one of them loads TypeScript.
-      const result = spawnSync(
-        process.execPath,
-        [...process.execArgv, daemonProgram(), "--check-config", file],
-        { encoding: "utf8" },
-      );
+      const daemon = daemonCommand();
+      const result = spawnSync(daemon.file, [...daemon.args, "--check-config", file], {
+        argv0: daemon.argv0,
+        encoding: "utf8",
+      });
       if (isJson(command)) {
         const problems = result.stderr.split("\n").filter((line) => line !== "");
         cli.out(

@@ -7,7 +7,7 @@ import { MeshError } from "../../foundation/index.ts";
 import { isJson } from "../answer.ts";
 import { integer, positive } from "../arguments.ts";
 import type { Cli, RegisterCommand } from "../cli.ts";
-import { daemonProgram } from "../daemon-program.ts";
+import { daemonCommand } from "../daemon-program.ts";
 import { LocalMesh } from "./dev/local-mesh.ts";
 import { Screen } from "./dev/screen.ts";
 import { demonstrate, type DevOptions, showNodes } from "./dev/up.ts";
@@ -125,7 +125,7 @@ function optionsOf(flags: DevFlags): DevOptions {
     nodes,
     byzantine,
     csv: data === undefined || label === undefined ? undefined : { file: resolve(data), label },
-    daemon: [...process.execArgv, daemonProgram()],
+    daemon: daemonCommand(),
     attack: flags.attack,
     aggregator: flags.aggregator,
     model: flags.model,

@@ -181,7 +181,7 @@ test("help and version go to standard output and exit with 0", async () => {
   for (const [args, text] of [
     [["--help"], /Exit status: 0 ok/],
     [["fl", "start", "--help"], /--socket <path>/],
-    [["--version"], /^\d+\.\d+\.\d+\n$/],
+    [["--version"], /^\d+\.\d+\.\d+ \(unknown\)\n$/],
   ] as const) {
     const result = await meshctl(args);
     assert.deepEqual([result.exit, result.err], [0, ""]);

@@ -160,8 +160,8 @@ export abstract class TestDaemon {
     );
   }
 
-  connected(name: string): Promise<Peer> {
-    return this.peerIs(name, "alive", (peer) => peer.connected);
+  connected(name: string, deadlineMs = DEADLINE_MS): Promise<Peer> {
+    return this.peerIs(name, "alive", (peer) => peer.connected, deadlineMs);
   }
 }
 
@@ -223,15 +223,15 @@ export class DaemonProcess extends TestDaemon {
   #out = "";
   #err = "";
 
-  /** @param before options of Node.js that come first, such as a module that sabotages another */
-  constructor(directory: string, configFile: string, before: readonly string[] = []) {
+  /** @param command the daemon's program and its first arguments */
+  constructor(directory: string, configFile: string, command: readonly string[]) {
     super(directory);
     this.configFile = configFile;
-    this.child = spawn(
-      process.execPath,
-      [...before, "--import", "tsx", "src/cli/meshd.ts", "--config", configFile],
-      { cwd: REPOSITORY, stdio: ["ignore", "pipe", "pipe"] },
-    );
+    const [file = "", ...args] = command;
+    this.child = spawn(file, [...args, "--config", configFile], {
+      cwd: REPOSITORY,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => (this.#out += text));
     this.child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.#err += text));
   }
@@ -267,11 +267,15 @@ export class DaemonProcess extends TestDaemon {
   }
 
   /** Waits until the control API answers. */
-  async answers(): Promise<this> {
-    await until("the daemon to answer", async () => {
-      assert.ok(this.running, `the daemon ended while it started: ${this.#err}`);
-      return this.client.status().catch(() => undefined);
-    });
+  async answers(deadlineMs = DEADLINE_MS): Promise<this> {
+    await until(
+      "the daemon to answer",
+      async () => {
+        assert.ok(this.running, `the daemon ended while it started: ${this.#err}`);
+        return this.client.status().catch(() => undefined);
+      },
+      deadlineMs,
+    );
     return this;
   }
 
@@ -287,16 +291,21 @@ export class DaemonProcess extends TestDaemon {
   }
 }
 
+/** The daemon from its sources; `before` are options of Node.js, such as a module that sabotages another. */
+export function fromSource(before: readonly string[] = []): string[] {
+  return [process.execPath, ...before, "--import", "tsx", "src/cli/meshd.ts"];
+}
+
 /** Starts a daemon process, without waiting for anything. */
 export function spawnDaemon(
   t: Cleanup,
   options: FileOptions = {},
   directory = scratch(t),
-  before: readonly string[] = [],
+  command: readonly string[] = fromSource(),
 ): DaemonProcess {
   const configFile = join(directory, "meshd.yml");
   writeFileSync(configFile, fileText(directory, options));
-  const daemon = new DaemonProcess(directory, configFile, before);
+  const daemon = new DaemonProcess(directory, configFile, command);
   t.after(async () => {
     if (daemon.running) await daemon.end("SIGKILL");
   });

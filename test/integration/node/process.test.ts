@@ -12,6 +12,7 @@ import {
   type DaemonProcess,
   enrol,
   fileText,
+  fromSource,
   type InProcessDaemon,
   scratch,
   spawnDaemon,
@@ -85,9 +86,12 @@ describe("meshd does not start and says why", { concurrency: 2 }, () => {
   test("when an engine answers its self-test wrongly", async (t) => {
     const sabotage = `import c from "node:crypto"; import { syncBuiltinESMExports } from "node:module";
       c.verify = () => true; syncBuiltinESMExports();`;
-    const before = ["--import", `data:text/javascript,${encodeURIComponent(sabotage)}`];
+    const command = fromSource([
+      "--import",
+      `data:text/javascript,${encodeURIComponent(sabotage)}`,
+    ]);
     await assertFails(
-      spawnDaemon(t, { crypto: { engine: "native" } }, scratch(t), before),
+      spawnDaemon(t, { crypto: { engine: "native" } }, scratch(t), command),
       "crypto/self-test-failed",
       /native/,
     );

@@ -16,10 +16,15 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { ControlClient, type Status } from "../../../control/index.ts";
 import { isMeshError, MeshError } from "../../../foundation/index.ts";
-import { daemonRuntime } from "../../daemon-program.ts";
+import { type DaemonCommand, daemonRuntime } from "../../daemon-program.ts";
 
 /** Codes of `meshctl dev up`. */
-export type DevErrorCode = "dev/node-failed" | "dev/timeout" | "dev/bad-option" | "dev/interrupted";
+export type DevErrorCode =
+  | "dev/node-failed"
+  | "dev/timeout"
+  | "dev/no-progress"
+  | "dev/bad-option"
+  | "dev/interrupted";
 
 export interface LocalMeshOptions {
   /** Where configuration, state and logs go; wiped at the start. */
@@ -28,8 +33,7 @@ export interface LocalMeshOptions {
   /** How many of the nodes, the last ones, are configured as adversaries. */
   readonly byzantine: number;
   readonly csv: { readonly file: string; readonly label: string } | undefined;
-  /** The launcher to run with this Node. */
-  readonly daemon: readonly string[];
+  readonly daemon: DaemonCommand;
 }
 
 /** How long a daemon may take to answer, and to stop before it is killed. */
@@ -241,15 +245,13 @@ function spawnNode(
   const logFile = join(home, "meshd.log");
   const log = openSync(logFile, "a");
   // The fourth channel ties the daemon to this process: it stops when we are gone, whatever ended us.
-  const child = spawn(
-    process.execPath,
-    [...daemonRuntime.flags, ...options.daemon, "--config", configFile],
-    {
-      stdio: ["ignore", log, log, "ipc"],
-      cwd: home,
-      env: { ...process.env, ...daemonRuntime.environment },
-    },
-  );
+  const { file, argv0, args } = options.daemon;
+  const child = spawn(file, [...args, "--config", configFile], {
+    argv0,
+    stdio: ["ignore", log, log, "ipc"],
+    cwd: home,
+    env: { ...process.env, ...daemonRuntime.environment },
+  });
   closeSync(log);
   return new LocalNode(name, role, socketPath, logFile, child);
 }

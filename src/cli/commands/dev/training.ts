@@ -22,7 +22,7 @@ export interface TrainingReport {
 /**
  * Starts a task on the first honest living node and waits for its end on all living honest ones.
  * A node that is killed meanwhile is left out; the others go on.
- * @throws MeshError `dev/timeout`, and what `fl start` answers
+ * @throws MeshError `dev/timeout`, `dev/no-progress` when no node ever took a new model, and what `fl start` answers
  */
 export async function train(
   mesh: LocalMesh,
@@ -36,8 +36,9 @@ export async function train(
   const { taskId } = await starter.client.flStart(request);
   const rounds: RoundReport[] = [];
   const timeoutMs = 60_000 + request.rounds * 15_000;
+  let reports: readonly LearningStatus[] = [];
   await waitFor(`the task ${taskId}`, timeoutMs, signal, async () => {
-    const reports = await statuses(mesh, taskId);
+    reports = await statuses(mesh, taskId);
     for (let next = rounds.length + 1; next <= request.rounds; next++) {
       const round = summarize(next, reports);
       if (round === undefined) break;
@@ -55,6 +56,11 @@ export async function train(
     throw new MeshError(
       "dev/timeout",
       "The task ended without a round. Read the logs of the nodes.",
+    );
+  if (reports.every(({ history }) => history.every(({ held }) => held)))
+    throw new MeshError(
+      "dev/no-progress",
+      "Every round was held: no node had enough updates to make a new model. Read the logs of the nodes.",
     );
   return { rounds, accuracy: last.accuracy };
 }
