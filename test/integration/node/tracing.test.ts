@@ -239,14 +239,22 @@ describe("two daemons that trace to one collector", () => {
     const tooLong = await ask(Buffer.from(`${CONTEXT.replace("0af7", "bbbb")}0`));
     assert.deepEqual(tooLong, { how: "reset", bytes: 0 });
     // The traced variant lets no longer request in than the plain one.
-    const request33 = Buffer.concat([framed(Buffer.from(CONTEXT)), framed(Buffer.alloc(33))]);
-    const long = await mallory.attempt("/x0tta6bl4/identity/1/traced", request33, {
-      closeWrite: true,
-    });
-    assert.deepEqual(long, { how: "reset", bytes: 0 });
-    const span = await collector.span("of mallory", ({ traceId }) => traceId.startsWith("aaaa"));
-    assert.equal(span.name, "serve /x0tta6bl4/identity/1");
-    assert.ok(!collector.spans().some(({ traceId }) => traceId.startsWith("bbbb")));
+    const probe = (bytes: number): ReturnType<HostilePeer["attempt"]> => {
+      const sent = Buffer.concat([framed(Buffer.from(CONTEXT)), framed(Buffer.alloc(bytes))]);
+      return mallory.attempt("/x0tta6bl4/probe/1/traced", sent, { closeWrite: true });
+    };
+    assert.deepEqual(await probe(32), { how: "closed", bytes: 2 });
+    assert.deepEqual(await probe(33), { how: "reset", bytes: 0 });
+    await ask(Buffer.from(CONTEXT.replace("0af7", "cccc")));
+    await collector.span("of the last", ({ traceId }) => traceId.startsWith("cccc"));
+    const traces = collector
+      .spans()
+      .filter(
+        ({ name, attributes }) =>
+          name === "serve /x0tta6bl4/identity/1" && attributes["meshd.peer"] === spiffe("mallory"),
+      )
+      .map(({ traceId }) => traceId.slice(0, 4));
+    assert.deepEqual(traces, ["aaaa", "cccc"], "what is no context begins no trace");
   });
 
   test("a renewal is a trace across both daemons", async () => {
