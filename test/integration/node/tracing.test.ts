@@ -11,6 +11,7 @@ import {
   converged,
   enrol,
   type FileOptions,
+  fromSource,
   type InProcessDaemon,
   scratch,
   spawnDaemon,
@@ -363,7 +364,10 @@ const WATCH_MODULES = `import { registerHooks } from "node:module";
   } });`;
 
 describe("tracing that is off", () => {
-  const watch = ["--import", `data:text/javascript,${encodeURIComponent(WATCH_MODULES)}`];
+  const watch = fromSource([
+    "--import",
+    `data:text/javascript,${encodeURIComponent(WATCH_MODULES)}`,
+  ]);
 
   test("loads nothing of it; tracing that is on does", async (t) => {
     const collector = await startCollector(t);
