@@ -8,8 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LocalMesh, type LocalNode } from "../src/cli/commands/dev/local-mesh.ts";
-import { daemonRuntime } from "../src/cli/daemon-program.ts";
-import { type BenchSuite, summarize } from "./measure.ts";
+import { type DaemonCommand, daemonRuntime } from "../src/cli/daemon-program.ts";
+import { type BenchOptions, type BenchResult, type BenchSuite, summarize } from "./measure.ts";
 
 const NODES = 5;
 const CONVERGE_TIMEOUT_MS = 60_000;
@@ -20,15 +20,16 @@ const TICKS_PER_SECOND = 100;
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
-/** Resident memory in bytes. */
-function residentBytes({ pid }: LocalNode): number {
-  const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-  if (kibibytes === undefined) throw new Error(`process ${pid} has no VmRSS: it has ended`);
+/** Resident memory in bytes: all of it, or the part that is of no file. */
+function residentBytes({ pid }: LocalNode, which: "VmRSS" | "RssAnon"): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const kibibytes = new RegExp(`^${which}:\\s+(\\d+) kB$`, "m").exec(status)?.[1];
+  if (kibibytes === undefined) throw new Error(`process ${pid} has no ${which}: it has ended`);
   return Number(kibibytes) * 1024;
 }
 
 /** CPU time since the start in seconds: fields 14 and 15 of `stat`, the 12th and 13th after the name. */
-function cpuSeconds({ pid }: LocalNode): number {
+export function cpuSeconds({ pid }: { readonly pid: number }): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
@@ -52,28 +53,30 @@ async function converge(mesh: LocalMesh, signal: AbortSignal): Promise<void> {
   await pause(SETTLE_MS, signal);
 }
 
-export const suite: BenchSuite = async (report, { seconds }) => {
-  if (!existsSync("/proc/self/status"))
-    throw new Error("The suite 'idle' reads /proc: run it on Linux.");
+export const suite: BenchSuite = async (report, options) => {
   execFileSync(process.execPath, ["packaging/build.mjs", "--quiet"], {
     cwd: root,
     stdio: "inherit",
   });
+  const args = [...daemonRuntime.flags, join(root, "dist/meshd.mjs")];
+  const daemon = { file: process.execPath, argv0: process.execPath, args };
+  await measureIdle("idle", daemon, report, options);
+};
+
+/** Reports rows that begin with `name` on five of `daemon`. */
+export async function measureIdle(
+  name: string,
+  daemon: DaemonCommand,
+  report: (row: BenchResult) => void,
+  { seconds }: BenchOptions,
+): Promise<void> {
+  if (!existsSync("/proc/self/status"))
+    throw new Error("Idle daemons are measured in /proc: run this suite on Linux.");
   const directory = mkdtempSync(join(tmpdir(), "x0-idle-"));
   const interrupt = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-    process.once(name, () => interrupt.abort());
-  const mesh = LocalMesh.spawn({
-    directory,
-    nodes: NODES,
-    byzantine: 0,
-    csv: undefined,
-    daemon: {
-      file: process.execPath,
-      argv0: process.execPath,
-      args: [...daemonRuntime.flags, join(root, "dist/meshd.mjs")],
-    },
-  });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.once(signal, () => interrupt.abort());
+  const mesh = LocalMesh.spawn({ directory, nodes: NODES, byzantine: 0, csv: undefined, daemon });
   try {
     await converge(mesh, interrupt.signal);
     const before = mesh.nodes.map(cpuSeconds);
@@ -81,31 +84,26 @@ export const suite: BenchSuite = async (report, { seconds }) => {
     await pause(seconds * 1000, interrupt.signal);
     const elapsedSeconds = (performance.now() - start) / 1000;
     const busy = mesh.nodes.map((node, index) => cpuSeconds(node) - (before[index] ?? 0));
-    const rss = mesh.nodes.map(residentBytes);
+    const rss = mesh.nodes.map((node) => residentBytes(node, "VmRSS"));
+    const anonymous = mesh.nodes.map((node) => residentBytes(node, "RssAnon"));
+    const row = (what: string, unit: string, samples: readonly number[]): void =>
+      report(summarize(`${name}/${what}`, unit, samples));
     // 1 MB is 10^6 bytes, 1 MiB 2^20. The column p99 of five samples is their maximum.
-    report(
-      summarize(
-        "idle/rss",
-        "MB",
-        rss.map((bytes) => bytes / 1e6),
-      ),
+    const megabytes = (bytes: number): number => bytes / 1e6;
+    row("rss", "MB", rss.map(megabytes));
+    row(
+      "rss/binary-units",
+      "MiB",
+      rss.map((bytes) => bytes / 2 ** 20),
     );
-    report(
-      summarize(
-        "idle/rss/binary-units",
-        "MiB",
-        rss.map((bytes) => bytes / 2 ** 20),
-      ),
-    );
-    report(
-      summarize(
-        "idle/cpu",
-        "%",
-        busy.map((used) => (100 * used) / elapsedSeconds),
-      ),
+    row("rss/anonymous", "MB", anonymous.map(megabytes));
+    row(
+      "cpu",
+      "%",
+      busy.map((used) => (100 * used) / elapsedSeconds),
     );
   } finally {
     await mesh.stop();
     rmSync(directory, { recursive: true, force: true });
   }
-};
+}

@@ -12,12 +12,14 @@ const suites: Record<string, () => Promise<{ suite: BenchSuite }>> = {
   learning: () => import("./learning.ts"),
   tracing: () => import("./tracing.ts"),
   idle: () => import("./idle.ts"),
+  executable: () => import("./executable.ts"),
   "constant-time": () => import("./constant-time.ts"),
 };
 
 /** Suites that run only when they are named, because they take a minute, and how long they measure unless told. */
 const onRequest: Readonly<Record<string, { seconds: number }>> = {
   idle: { seconds: 30 },
+  executable: { seconds: 30 },
   "constant-time": { seconds: 10 },
 };
 

@@ -1,18 +1,26 @@
-// npm run build: bundles the daemon and the command line into dist/.
+// npm run build [-- --quiet] [--outdir DIR]: bundles the daemon and the command line into dist/.
 
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { bundle, workers } from "./bundle.mjs";
 
-const dist = new URL("../dist/", import.meta.url);
-const quiet = process.argv.includes("--quiet");
+const { values } = parseArgs({
+  options: {
+    quiet: { type: "boolean", default: false },
+    outdir: { type: "string", default: fileURLToPath(new URL("../dist", import.meta.url)) },
+  },
+});
+const { quiet, outdir } = values;
 
-mkdirSync(dist, { recursive: true });
+mkdirSync(outdir, { recursive: true });
 // The folders in dist/ belong to other builds.
-for (const entry of readdirSync(dist, { withFileTypes: true })) {
-  if (entry.isFile()) rmSync(new URL(entry.name, dist));
+for (const entry of readdirSync(outdir, { withFileTypes: true })) {
+  if (entry.isFile()) rmSync(join(outdir, entry.name));
 }
 const programs = { meshd: "src/cli/meshd.ts", meshctl: "src/cli/meshctl.ts" };
-const { outputs } = await bundle({ ...programs, ...workers }, "dist", { sourcemap: true });
+const { outputs } = await bundle({ ...programs, ...workers }, outdir, { sourcemap: true });
 if (!quiet) {
   for (const [file, { bytes }] of Object.entries(outputs)) {
     if (file.endsWith(".mjs")) console.log(`${file}  ${(bytes / 1024).toFixed(0)} KiB`);

@@ -39,7 +39,11 @@ function download(name, { version, integrity }, folder) {
       throw new Error(`${name} has digest ${found}, but the lock file says ${integrity}.`);
     }
     execFileSync("tar", ["-xzf", file, "-C", temporary, "package/bin/node", "package/LICENSE"]);
-    renameSync(join(temporary, "package"), folder);
+    try {
+      renameSync(join(temporary, "package"), folder);
+    } catch (error) {
+      if (!existsSync(folder)) throw error; // else another build was faster
+    }
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { MeshError } from "../foundation/index.ts";
 
 /**
- * What keeps a daemon small, for everything that starts one; `bin/meshd` and the executable (packaging/build-sea.mjs) hold the same, and
+ * What keeps a daemon small, and closed, for everything that starts one; `bin/meshd` and the executable (packaging/build-sea.mjs) hold the same, and
  * tests compare them.
  * Measured as resident memory and CPU of an idle daemon with four peers (`npm run bench -- idle`): 120 MB and 2.2 % of a
  * core with none of it, 93 MB and 2.4 to 3 % with all, the more the busier the host is with other work. A number below
@@ -21,6 +21,8 @@ export const daemonRuntime = {
     "--no-sparkplug",
     // So small a young generation is not worth waking four threads for. No memory, 0.1 to 0.4 % of CPU.
     "--single-threaded-gc",
+    // By itself Node.js answers SIGUSR1 by opening its debugger on port 9229, for every user of the host.
+    "--disable-sigusr1",
   ],
   environment: {
     // One heap for all threads instead of one for each that allocates. 3 MB.

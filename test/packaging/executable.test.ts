@@ -116,7 +116,12 @@ describe("the single executable", { skip, concurrency: false }, () => {
     const { node } = await daemon.status();
     assert.equal(node.state, "running");
     assert.match((await ended([meshctl, "status"], { env })).out, /alone/);
+    assert.equal(readFileSync(`/proc/${daemon.child.pid ?? 0}/comm`, "utf8"), "meshd\n");
+    // Opens no debugger, of which Node.js would tell on standard error.
+    daemon.child.kill("SIGUSR1");
+    assert.equal((await daemon.status()).node.state, "running");
     assert.equal(await daemon.end("SIGTERM"), 0);
+    assert.equal(daemon.err, "");
   });
 
   test("has a configuration checked by itself as meshd, even where the file is called meshctl", async (t) => {
