@@ -8,27 +8,29 @@ import { MeshError } from "../foundation/index.ts";
 /**
  * What keeps a daemon small, and closed, for everything that starts one; `bin/meshd` and the executable (packaging/build-sea.mjs) hold the same, and
  * tests compare them.
- * Measured as resident memory and CPU of an idle daemon with four peers (`npm run bench -- idle`): 120 MB and 2.2 % of a
- * core with none of it, 93 MB and 2.4 to 3 % with all, the more the busier the host is with other work. A number below
- * is what the daemon gains when that line alone goes.
+ * Measured as resident memory and CPU of an idle daemon with four peers (`npm run bench -- idle --seconds 600`: what a young heap shows in a minute
+ * grows for some more). A number below is what the daemon gains when that line alone goes.
  */
 export const daemonRuntime = {
   flags: [
-    // A young generation of 1 MB instead of 16, a heap that grows in smaller steps, less inlining. Where the CPU goes.
-    // Without it but with --max-semi-space-size=1 it would be 4 MB more and 0.3 % less.
+    // A young generation of 1 MB instead of 16, a heap that grows in steps of 2 MB instead of 8. 8 MB, of which 4 come only after minutes.
     "--optimize-for-size",
-    // No baseline compiler: what is hot still reaches the optimizing ones. 3 MB.
+    // One optimizing compiler, TurboFan: neither the baseline one (3 MB) nor the middle one (4 MB, for 0.2 % of a core).
     "--no-sparkplug",
+    "--no-maglev",
     // So small a young generation is not worth waking four threads for. No memory, 0.1 to 0.4 % of CPU.
     "--single-threaded-gc",
-    // By itself Node.js answers SIGUSR1 by opening its debugger on port 9229, for every user of the host.
+    // One thread to compile in instead of four. 0.5 MB.
+    "--v8-pool-size=1",
+    // SIGUSR1 would open Node's debugger on loopback, for every user of this host.
     "--disable-sigusr1",
   ],
   environment: {
     // One heap for all threads instead of one for each that allocates. 3 MB.
     MALLOC_ARENA_MAX: "1",
-    // Fixed thresholds: else glibc raises them with every large block that is freed, and keeps such blocks. 2 MB.
-    MALLOC_MMAP_THRESHOLD_: "65536",
+    // What compilers use for a moment, in pieces of 32 KB, goes back to the system at once. 4 MB, measured against 64 KB; and a fixed value: else
+    // glibc raises it with every large block that is freed.
+    MALLOC_MMAP_THRESHOLD_: "16384",
     MALLOC_TRIM_THRESHOLD_: "131072",
   },
 } as const;

@@ -7,6 +7,7 @@ import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { stringify } from "yaml";
+import { daemonRuntime } from "../../../src/cli/daemon-program.ts";
 import { LocalMesh } from "../../../src/cli/commands/dev/local-mesh.ts";
 import { scratch, Stack, until } from "../../integration/node/harness.ts";
 import {
@@ -99,14 +100,20 @@ describe("a Prometheus that scrapes five daemons every second", { skip }, () => 
   const instances: string[] = [];
 
   before(async () => {
-    execFileSync(process.execPath, ["packaging/build.mjs", "--quiet"], { cwd: repository });
     const directory = scratch(stack);
+    const bundle = join(directory, "bundle");
+    const build = ["packaging/build.mjs", "--quiet", "--outdir", bundle];
+    execFileSync(process.execPath, build, { cwd: repository });
     mesh = LocalMesh.spawn({
       directory: join(directory, "mesh"),
       nodes: NODES,
       byzantine: 0,
       csv: undefined,
-      daemon: [join(repository, "dist/meshd.mjs")],
+      daemon: {
+        file: process.execPath,
+        argv0: process.execPath,
+        args: [...daemonRuntime.flags, join(bundle, "meshd.mjs")],
+      },
     });
     stack.after(() => mesh.stop());
     const { signal } = new AbortController();
