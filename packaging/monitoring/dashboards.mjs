@@ -824,6 +824,18 @@ export const dashboards = [
           },
           w: 4,
         },
+        {
+          title: "Trace spans",
+          unit: "cpm",
+          description: "All 0 while tracing is off. Lost spans hurt nothing else: docs/tracing.md.",
+          queries: {
+            taken: "60 * sum(rate(meshd_telemetry_spans_exported_total{$i}[$r]))",
+            "lost: {{reason}}":
+              "60 * sum by (reason) (rate(meshd_telemetry_spans_dropped_total{$i}[$r]))",
+            "failed attempts": "60 * sum(rate(meshd_telemetry_span_exports_failed_total{$i}[$r]))",
+          },
+          w: 24,
+        },
       ],
     ],
   },

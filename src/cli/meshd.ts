@@ -73,7 +73,7 @@ async function run(configFile: string): Promise<void> {
   });
   // A fault of ours: the state on disk is whole at any moment, so a restart is safer than going on.
   process.on("uncaughtException", fail);
-  node = createNode(readConfig(configFile), build, process.env);
+  node = await createNode(readConfig(configFile), build, process.env);
   try {
     await node.start();
   } catch (error) {

@@ -8,6 +8,7 @@ import { flCommand } from "./commands/fl.ts";
 import { identityCommand } from "./commands/identity.ts";
 import { initCommand } from "./commands/init.ts";
 import { joinCommand } from "./commands/join.ts";
+import { logCommand } from "./commands/log.ts";
 import { peersCommand } from "./commands/peers.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tokenCommand } from "./commands/token.ts";
@@ -29,6 +30,7 @@ export const meshctlProgram: Program = {
     tokenCommand,
     joinCommand,
     configCommand,
+    logCommand,
     devCommand,
     completionCommand,
   ],

@@ -13,6 +13,7 @@ import { seedCredentials } from "../adapters/systemd/seed-credentials.ts";
 import { StateStore } from "../adapters/sqlite/state-store.ts";
 import { createPinoLogger, type PinoLogger } from "../adapters/telemetry/pino-logger.ts";
 import { type ProcessMeter, startProcessMeter } from "../adapters/telemetry/process-meter.ts";
+import type { RunningTracer } from "../adapters/telemetry/otlp-tracer.ts";
 import { createPromMeter, type PromMeter } from "../adapters/telemetry/prom-meter.ts";
 import { createWasmEngine } from "../adapters/wasm/engine.ts";
 import { type Config, configDifference } from "../config/index.ts";
@@ -26,11 +27,14 @@ import {
   selfTest,
 } from "../crypto/index.ts";
 import { errorCode, errorMessage } from "../foundation/index.ts";
-import { type NodeKeys, nodeKeysFromSeeds } from "../identity/index.ts";
+import { type NodeKeys, nodeKeysFromSeeds, nodeSpiffeId } from "../identity/index.ts";
+import type { SpanAttributes } from "../ports/index.ts";
 import { ControlSurface } from "./control-surface.ts";
 import { Lifecycle } from "./lifecycle.ts";
+import { LogLevelSwitch } from "./log-level.ts";
 import { allMetrics, meterConfig, meterNode } from "./metrics.ts";
 import { type ManagerEnvironment, Supervision } from "./supervision.ts";
+import { tracerFor } from "./tracing.ts";
 
 export interface Build {
   readonly version: string;
@@ -52,13 +56,13 @@ export interface MeshNode {
 /**
  * Makes a daemon; nothing listens yet.
  * @param environment what a service manager set: NOTIFY_SOCKET, WATCHDOG_USEC, CREDENTIALS_DIRECTORY
- * @throws MeshError `crypto/self-test-failed`, `crypto/engine-unavailable`, `state/*`
+ * @throws MeshError `crypto/self-test-failed`, `crypto/engine-unavailable`, `state/*`, `telemetry/bad-header-file`
  */
-export function createNode(
+export async function createNode(
   config: Config,
   build: Build,
   environment: ManagerEnvironment = {},
-): MeshNode {
+): Promise<MeshNode> {
   const { level, format } = config.telemetry.log;
   const logger = createPinoLogger({ level, format });
   const prom = createPromMeter(allMetrics);
@@ -71,6 +75,12 @@ export function createNode(
   );
   const keys = ownKeys(engine, keyFiles, store.credential() !== undefined);
   const epoch = store.nextEpoch(systemClock.now().wallMs);
+  const { meter } = prom;
+  const tracer = await tracerFor(
+    config.telemetry.tracing,
+    { random: systemRandom, meter, logger, resource: () => resourceOf(build, keys, store) },
+    build.version,
+  );
   const process = startProcessMeter(prom, { version: build.version, engine: engine.name });
   const lifecycle = new Lifecycle(
     {
@@ -78,7 +88,8 @@ export function createNode(
       random: systemRandom,
       clock: systemClock,
       logger,
-      meter: prom.meter,
+      meter,
+      tracer,
       store,
       keyFiles,
       keys,
@@ -93,8 +104,10 @@ export function createNode(
     config,
     build,
     logger,
+    logLevel: new LogLevelSwitch(logger, level),
     prom,
     process,
+    tracer,
     store,
     lifecycle,
     supervision,
@@ -102,6 +115,19 @@ export function createNode(
     engine,
     epoch,
   });
+}
+
+/** Whose spans they are; the SPIFFE id is known from the enrolment on. */
+function resourceOf({ version }: Build, { nodeId }: NodeKeys, store: StateStore): SpanAttributes {
+  const credential = store.credential();
+  return {
+    "service.name": "meshd",
+    "service.version": version,
+    "service.instance.id": nodeId,
+    ...(credential && {
+      "meshd.spiffe_id": nodeSpiffeId(credential.trustDomain, credential.name),
+    }),
+  };
 }
 
 function testedEngine(config: Config, { meter }: PromMeter): CryptoEngine {
@@ -131,8 +157,10 @@ interface Parts {
   readonly config: Config;
   readonly build: Build;
   readonly logger: PinoLogger;
+  readonly logLevel: LogLevelSwitch;
   readonly prom: PromMeter;
   readonly process: ProcessMeter;
+  readonly tracer: RunningTracer;
   readonly store: StateStore;
   readonly lifecycle: Lifecycle;
   readonly supervision: Supervision;
@@ -153,7 +181,7 @@ class Daemon implements MeshNode {
   }
 
   async start(): Promise<void> {
-    const { config, logger, prom, lifecycle, build, engine, epoch } = this.#parts;
+    const { config, logger, prom, tracer, lifecycle, build, engine, epoch } = this.#parts;
     const surface = new ControlSurface(
       { ...this.#parts, version: build.version },
       () => this.#metricsAddress,
@@ -167,12 +195,12 @@ class Daemon implements MeshNode {
       }),
     );
     await this.#startMetrics(surface);
-    const app = createControlApp(surface, (error) =>
+    const unexpected = (error: unknown): void =>
       logger.error(
         { code: errorCode(error), error: errorMessage(error) },
         "control request failed",
-      ),
-    );
+      );
+    const app = createControlApp(surface, unexpected, tracer);
     this.#servers.push(await startControlServer({ app, socketPath: config.control.socket }));
     await lifecycle.start();
     logger.info(
@@ -208,12 +236,12 @@ class Daemon implements MeshNode {
   }
 
   #take(config: Config): void {
-    const { logger, prom, lifecycle, config: atStart } = this.#parts;
+    const { logger, prom, logLevel, lifecycle, config: atStart } = this.#parts;
     const { reload } = configDifference(this.#config, config);
     // Against the start: a key stays pending until the restart, however often the file is read meanwhile.
     const { restart } = configDifference(atStart, config);
     lifecycle.reload(config);
-    logger.setLevel(config.telemetry.log.level);
+    logLevel.configure(config.telemetry.log.level);
     this.#config = config;
     if (restart.length > 0)
       logger.warn(
@@ -241,10 +269,11 @@ class Daemon implements MeshNode {
   }
 
   async #stop(): Promise<void> {
-    const { lifecycle, process, store, keys, logger, supervision } = this.#parts;
+    const { lifecycle, process, tracer, store, keys, logger, supervision } = this.#parts;
     supervision.stopping();
     await lifecycle.stop();
     await Promise.all(this.#servers.map((server) => server.stop()));
+    await tracer.stop();
     process.stop();
     keys.destroy();
     store.close();
