@@ -67,6 +67,7 @@ async function run(configFile: string): Promise<void> {
     try {
       node?.reload(readConfig(configFile));
     } catch (error) {
+      node?.reloadFailed();
       process.stderr.write(
         `meshd: the configuration stays as it was: ${errorMessage(error)} [${errorCode(error)}]\n`,
       );

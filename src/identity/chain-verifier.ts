@@ -14,7 +14,7 @@ import {
   verifyToAnchors,
 } from "./chain.ts";
 import type { ChainErrorCode } from "./errors.ts";
-import { CHAIN_CACHE_ENTRIES, CHAIN_VERIFICATIONS } from "./metrics.ts";
+import { AUTHORITY_EXPIRY, CHAIN_CACHE_ENTRIES, CHAIN_VERIFICATIONS } from "./metrics.ts";
 import type { PeerIdentity } from "./peer-identity.ts";
 import type { TrustBundle } from "./trust-bundle.ts";
 import { CERTIFICATE_BYTES_MAX, type ParsedCertificate } from "./x509/certificate.ts";
@@ -47,6 +47,7 @@ export class ChainVerifier {
     this.#options = options;
     this.#entriesMax = options.entriesMax ?? CHAIN_CACHE_ENTRIES_MAX;
     this.#anchors = trustAnchors(bundle);
+    this.#publishExpiry();
   }
 
   /**
@@ -57,6 +58,7 @@ export class ChainVerifier {
     this.#anchors = trustAnchors(bundle);
     this.#verified.clear();
     this.#publishSize();
+    this.#publishExpiry();
   }
 
   /** As `verifyChain`, with the memory. */
@@ -113,6 +115,12 @@ export class ChainVerifier {
       this.#verified.delete(oldest);
     }
     this.#publishSize();
+  }
+
+  /** While one root is valid, chains to it verify: the last one counts. */
+  #publishExpiry(): void {
+    const lastMs = Math.max(0, ...this.#anchors.roots.map(({ notAfterMs }) => notAfterMs));
+    this.#meter.set(AUTHORITY_EXPIRY, Math.floor(lastMs / 1000), { authority: "root" });
   }
 
   #publishSize(): void {

@@ -4,6 +4,8 @@ import { ATTESTATION_REFUSALS } from "./attestation/messages.ts";
 import type { MetricDeclaration } from "../ports/index.ts";
 
 export const SVID_EXPIRY = "meshd_identity_svid_expiry_timestamp_seconds";
+export const SVID_ISSUE = "meshd_identity_svid_issue_timestamp_seconds";
+export const AUTHORITY_EXPIRY = "meshd_identity_authority_expiry_timestamp_seconds";
 export const SVID_RENEWALS = "meshd_identity_svid_renewals_total";
 export const ATTESTATIONS = "meshd_identity_attestations_total";
 export const CHAIN_VERIFICATIONS = "meshd_identity_chain_verifications_total";
@@ -17,7 +19,18 @@ export const identityMetrics: readonly MetricDeclaration[] = [
   {
     name: SVID_EXPIRY,
     kind: "gauge",
-    help: "When the node's own SVID expires, in seconds since 1970 (UTC).",
+    help: "When the node's own SVID expires, in seconds since 1970 (UTC); 0 before the node is enrolled.",
+  },
+  {
+    name: SVID_ISSUE,
+    kind: "gauge",
+    help: "When the node's own SVID was issued, in seconds since 1970 (UTC); 0 before the node is enrolled.",
+  },
+  {
+    name: AUTHORITY_EXPIRY,
+    kind: "gauge",
+    help: "When an authority above this node expires, in seconds since 1970 (UTC): the last root of the trust bundle, or the intermediate that signed the node's own SVID. 0 before the node is enrolled.",
+    labels: { authority: ["root", "intermediate"] },
   },
   {
     name: SVID_RENEWALS,

@@ -5,8 +5,9 @@ import { MeshError } from "../foundation/index.ts";
 import type { Meter, Random, WallMs } from "../ports/index.ts";
 import type { IdentityErrorCode } from "./errors.ts";
 import { NOT_BEFORE_BACKDATE_MS } from "./issuer.ts";
-import { SVID_EXPIRY, SVID_RENEWALS } from "./metrics.ts";
+import { AUTHORITY_EXPIRY, SVID_EXPIRY, SVID_ISSUE, SVID_RENEWALS } from "./metrics.ts";
 import type { PeerIdentity } from "./peer-identity.ts";
+import { describeCertificate } from "./x509/describe.ts";
 
 /** At which share of its life an SVID is renewed, and by which share of that the moment moves at random. */
 const RENEWAL_LIFE_RATIO = 0.5;
@@ -25,12 +26,17 @@ export type Validity = Pick<PeerIdentity, "notBeforeMs" | "notAfterMs">;
 /** What an operator is told of a credential. */
 export type SvidHealth = "ok" | "renew-due" | "expired";
 
+/** When an identity was issued: its validity begins {@link NOT_BEFORE_BACKDATE_MS} earlier. */
+function issueTime({ notBeforeMs, notAfterMs }: Validity): number {
+  return Math.min(notBeforeMs + NOT_BEFORE_BACKDATE_MS, notAfterMs);
+}
+
 /**
  * The wall time of renewal: 45 % to 55 % of the life since the issue. The validity begins earlier than that, by
  * {@link NOT_BEFORE_BACKDATE_MS}: counted from there, an SVID of some minutes would be due at once.
  */
 export function renewalTime(identity: Validity, random: Pick<Random, "fraction">): WallMs {
-  const issuedAtMs = Math.min(identity.notBeforeMs + NOT_BEFORE_BACKDATE_MS, identity.notAfterMs);
+  const issuedAtMs = issueTime(identity);
   const lifeMs = identity.notAfterMs - issuedAtMs;
   const jitter = (random.fraction() * 2 - 1) * RENEWAL_JITTER_RATIO;
   return Math.floor(issuedAtMs + lifeMs * RENEWAL_LIFE_RATIO * (1 + jitter)) as WallMs;
@@ -123,6 +129,12 @@ export class SvidHolder {
   }
 
   #publishExpiry(): void {
-    this.#meter.set(SVID_EXPIRY, Math.floor(this.#identity.notAfterMs / 1000));
+    const { notAfterMs, chain } = this.#identity;
+    this.#meter.set(SVID_EXPIRY, Math.floor(notAfterMs / 1000));
+    this.#meter.set(SVID_ISSUE, Math.floor(issueTime(this.#identity) / 1000));
+    const intermediates = chain.slice(1).map((der) => describeCertificate(der).notAfterMs);
+    if (intermediates.length === 0) return;
+    const firstMs = Math.min(...intermediates);
+    this.#meter.set(AUTHORITY_EXPIRY, Math.floor(firstMs / 1000), { authority: "intermediate" });
   }
 }

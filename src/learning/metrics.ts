@@ -6,6 +6,11 @@ import { updateRefusalCodes } from "./codes.ts";
 /** Metrics of the learning room. */
 export const learningMetrics: readonly MetricDeclaration[] = [
   {
+    name: "meshd_learning_tasks_running",
+    kind: "gauge",
+    help: "Training tasks that this node takes part in now: 0 or 1.",
+  },
+  {
     name: "meshd_learning_round",
     kind: "gauge",
     help: "Last round of the training task that this node finished; 0 before the first.",

@@ -32,6 +32,7 @@ import { Network } from "../adapters/libp2p/network.ts";
 import { systemClock } from "../adapters/clock.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { Member } from "./member.ts";
+import type { HealthCode } from "./metrics.ts";
 
 export interface SurfaceParts {
   readonly config: Config;
@@ -44,6 +45,9 @@ export interface SurfaceParts {
   readonly store: StateStore;
   readonly epoch: number;
 }
+
+/** A health entry whose code the metric knows, too. */
+type Condition = Health & { readonly code: HealthCode };
 
 /** Above this lag heartbeats suffer: the objective of the design. */
 const LAG_OBJECTIVE_MS = 50;
@@ -62,7 +66,7 @@ export class ControlSurface implements NodeControl {
     const { config, version, lifecycle, epoch, engine, keys, process: meter } = this.#parts;
     const { member, state } = lifecycle;
     const identity = member?.svid.identity;
-    const health = this.#health();
+    const health = this.health();
     const isDegraded = state === "running" && health.some(({ severity }) => severity !== "info");
     const running = state === "running" ? member : undefined;
     return {
@@ -181,7 +185,7 @@ export class ControlSurface implements NodeControl {
   /** Ready: enrolled, in the mesh, with an SVID that has not expired. */
   readiness(): Readiness {
     const { lifecycle } = this.#parts;
-    const errors = this.#health().filter(({ severity }) => severity === "error");
+    const errors = this.health().filter(({ severity }) => severity === "error");
     const reasons = [
       ...(lifecycle.state === "running" ? [] : [`node/${lifecycle.state}`]),
       ...errors.map(({ code }) => code),
@@ -198,10 +202,11 @@ export class ControlSurface implements NodeControl {
     return Object.fromEntries(rows.map(({ labels, value }) => [labels[label] ?? "", value]));
   }
 
-  #health(): Health[] {
+  /** What `meshctl status` shows as health. */
+  health(): Condition[] {
     const { config, lifecycle, process: meter } = this.#parts;
     const { member, problem, state } = lifecycle;
-    const health: Health[] = [];
+    const health: Condition[] = [];
     if (problem !== undefined)
       health.push({ code: problem.code, severity: "error", message: problem.message });
     if (state === "unenrolled" && problem === undefined) {
@@ -235,8 +240,8 @@ export class ControlSurface implements NodeControl {
   }
 }
 
-function memberHealth(member: Member): Health[] {
-  const health: Health[] = [];
+function memberHealth(member: Member): Condition[] {
+  const health: Condition[] = [];
   const svid = member.svid.health(systemClock.now().wallMs);
   if (svid === "expired")
     health.push({

@@ -8,7 +8,6 @@ import { type RunningServer } from "../adapters/http/running-server.ts";
 import { startControlServer } from "../adapters/http/control-server.ts";
 import { startMetricsServer } from "../adapters/http/metrics-server.ts";
 import { KeyFiles, type SeedName } from "../adapters/key-files.ts";
-import { networkMetrics } from "../adapters/libp2p/network.ts";
 import { systemRandom } from "../adapters/random.ts";
 import { StateStore } from "../adapters/sqlite/state-store.ts";
 import { createPinoLogger, type PinoLogger } from "../adapters/telemetry/pino-logger.ts";
@@ -27,9 +26,9 @@ import {
 } from "../crypto/index.ts";
 import { errorCode, errorMessage } from "../foundation/index.ts";
 import { type NodeKeys, nodeKeysFromSeeds } from "../identity/index.ts";
-import { daemonMetrics } from "../telemetry/index.ts";
 import { ControlSurface } from "./control-surface.ts";
 import { Lifecycle } from "./lifecycle.ts";
+import { allMetrics, meterConfig, meterNode } from "./metrics.ts";
 
 export interface Build {
   readonly version: string;
@@ -43,6 +42,8 @@ export interface MeshNode {
   stop(): Promise<void>;
   /** Takes a changed configuration as far as a running daemon can, and logs what needs a restart. */
   reload(config: Config): void;
+  /** Notes that a reload's configuration could not be used, so that a monitor learns of it. */
+  reloadFailed(): void;
 }
 
 /**
@@ -52,7 +53,7 @@ export interface MeshNode {
 export function createNode(config: Config, build: Build): MeshNode {
   const { level, format } = config.telemetry.log;
   const logger = createPinoLogger({ level, format });
-  const prom = createPromMeter([...daemonMetrics, ...networkMetrics]);
+  const prom = createPromMeter(allMetrics);
   const engine = testedEngine(config, prom);
   const store = new StateStore(config.stateDir);
   const keyFiles = new KeyFiles(join(config.stateDir, "keys"), systemRandom);
@@ -134,10 +135,18 @@ class Daemon implements MeshNode {
   }
 
   async start(): Promise<void> {
-    const { config, logger, lifecycle, build, engine, epoch } = this.#parts;
+    const { config, logger, prom, lifecycle, build, engine, epoch } = this.#parts;
     const surface = new ControlSurface(
       { ...this.#parts, version: build.version },
       () => this.#metricsAddress,
+    );
+    meterConfig(prom.meter, systemClock.now().wallMs, 0);
+    prom.beforeText(() =>
+      meterNode(prom.meter, {
+        state: lifecycle.state,
+        health: surface.health(),
+        stateDir: config.stateDir,
+      }),
     );
     await this.#startMetrics(surface);
     const app = createControlApp(surface, (error) =>
@@ -168,7 +177,7 @@ class Daemon implements MeshNode {
   }
 
   reload(config: Config): void {
-    const { logger, lifecycle, config: atStart } = this.#parts;
+    const { logger, prom, lifecycle, config: atStart } = this.#parts;
     const { reload } = configDifference(this.#config, config);
     // Against the start: a key stays pending until the restart, however often the file is read meanwhile.
     const { restart } = configDifference(atStart, config);
@@ -180,7 +189,12 @@ class Daemon implements MeshNode {
         { code: "config/restart-needed", keys: restart },
         "changed keys take effect at the next start",
       );
+    meterConfig(prom.meter, systemClock.now().wallMs, restart.length);
     logger.info({ keys: reload }, "configuration reloaded");
+  }
+
+  reloadFailed(): void {
+    this.#parts.prom.meter.set("meshd_node_config_reload_successful", 0);
   }
 
   #metricsAddress: string | null = null;

@@ -318,7 +318,7 @@ export class LearningService {
         csvText,
         onEnded: () => this.#ended(run),
       });
-      this.#current = run;
+      this.#setCurrent(run);
       this.#runs.set(task.taskId, run);
       for (const id of this.#runs.keys()) {
         if (this.#runs.size <= ENDED_KEPT) break;
@@ -343,8 +343,13 @@ export class LearningService {
     }
   }
 
+  #setCurrent(run: TaskRun | undefined): void {
+    this.#current = run;
+    this.#deps.meter.set("meshd_learning_tasks_running", run === undefined ? 0 : 1);
+  }
+
   #ended(run: TaskRun): void {
-    if (this.#current === run) this.#current = undefined;
+    if (this.#current === run) this.#setCurrent(undefined);
     this.#deps.onLearning(null);
     const next = this.#waiting;
     this.#waiting = undefined;

@@ -32,7 +32,7 @@ export class Lifecycle {
   #member: Member | undefined;
   #issuing: Issuing | undefined;
   /** Why a stored credential could not be used; the node then waits for a new token. */
-  #problem: MeshError | undefined;
+  #problem: CredentialProblem | undefined;
 
   constructor(deps: LifecycleDeps, options: LifecycleOptions) {
     this.#deps = deps;
@@ -47,7 +47,7 @@ export class Lifecycle {
     return this.#member;
   }
 
-  get problem(): MeshError | undefined {
+  get problem(): CredentialProblem | undefined {
     return this.#problem;
   }
 
@@ -60,7 +60,7 @@ export class Lifecycle {
     try {
       await this.#startMember();
     } catch (error) {
-      if (!isMeshError(error) || !CREDENTIAL_PROBLEMS.has(error.code)) throw error;
+      if (!isCredentialProblem(error)) throw error;
       this.#problem = error;
       this.#state = "unenrolled";
       this.#deps.logger.error(
@@ -250,13 +250,18 @@ function reachable(addresses: readonly string[]): readonly string[] {
 }
 
 /** Codes of a stored credential that a new token mends. */
-const CREDENTIAL_PROBLEMS = new Set([
+export const credentialProblems = [
   "identity/expired",
   "identity/not-yet-valid",
   "identity/untrusted",
   "identity/signature-invalid",
   "identity/node-id-mismatch",
-]);
+] as const;
+type CredentialProblem = MeshError<(typeof credentialProblems)[number]>;
+
+function isCredentialProblem(error: unknown): error is CredentialProblem {
+  return isMeshError(error) && credentialProblems.some((code) => code === error.code);
+}
 
 const TOKEN_MESSAGES = {
   "identity/token-expired":

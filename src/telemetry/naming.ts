@@ -9,6 +9,7 @@ const subjects = [
   "handshake",
   "mesh",
   "learning",
+  "network",
   "node",
   "telemetry",
   "process",

@@ -13,8 +13,8 @@ export const processMetrics: readonly MetricDeclaration[] = [
   {
     name: "meshd_process_event_loop_lag_seconds",
     kind: "gauge",
-    help: "How late the event loop came to its timers since the last scrape, by quantile.",
-    labels: { quantile: ["0.5", "0.99", "1"] },
+    help: "How late the event loop came to its timers since the last scrape, by percentile.",
+    labels: { percentile: ["p50", "p99", "max"] },
   },
   {
     name: "meshd_process_resident_memory_bytes",
@@ -41,6 +41,21 @@ export const processMetrics: readonly MetricDeclaration[] = [
     name: "meshd_process_start_time_seconds",
     kind: "gauge",
     help: "When the process started, in seconds since 1970-01-01 UTC.",
+  },
+  {
+    name: "meshd_process_wall_clock_seconds",
+    kind: "gauge",
+    help: "What this host's clock says at the scrape, in seconds since 1970-01-01 UTC; certificates are judged by it.",
+  },
+  {
+    name: "meshd_process_open_fds",
+    kind: "gauge",
+    help: "Open file descriptors of the process; 0 where /proc is not to be read.",
+  },
+  {
+    name: "meshd_process_max_fds",
+    kind: "gauge",
+    help: "File descriptors that the process may open; 0 where that is unlimited or unknown.",
   },
 ];
 

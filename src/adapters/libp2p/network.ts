@@ -37,17 +37,17 @@ export const networkMetrics: readonly MetricDeclaration[] = [
   {
     name: "meshd_network_streams_refused_total",
     kind: "counter",
-    help: "Streams aborted because the peer has no right to their protocol",
+    help: "Streams aborted because the peer has no right to their protocol.",
   },
   {
     name: "meshd_network_connections_refused_total",
     kind: "counter",
-    help: "Inbound connections refused because too many of their address had not authenticated",
+    help: "Inbound connections refused because too many of their address had not authenticated.",
   },
   {
     name: "meshd_network_connections",
     kind: "gauge",
-    help: "Open connections by what the peer has proven",
+    help: "Open connections by what the peer has proven.",
     labels: { peer: ["svid", "joining", "unanchored", "interop"] },
   },
 ];

@@ -54,10 +54,12 @@ export interface StoredTask {
 const PEERS_KEPT = 64;
 const TASKS_KEPT = 16;
 
+type WriteErrorCode = Extract<StateErrorCode, "state/write-failed">;
+
 export class StateStore {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
-  #writeError: MeshError | undefined;
+  #writeError: MeshError<WriteErrorCode> | undefined;
   /** Join tokens of an issuer. */
   readonly tokens: TokenStore;
   /** Which node holds which name, on an issuer. */
@@ -85,7 +87,7 @@ export class StateStore {
   }
 
   /** The last write's error, until a write succeeds again. */
-  get writeError(): MeshError | undefined {
+  get writeError(): MeshError<WriteErrorCode> | undefined {
     return this.#writeError;
   }
 
@@ -282,7 +284,7 @@ export class StateStore {
       this.#writeError = undefined;
       return Number(changes);
     } catch (cause) {
-      this.#writeError = new MeshError<StateErrorCode>(
+      this.#writeError = new MeshError<WriteErrorCode>(
         "state/write-failed",
         `Cannot write the state: ${errorMessage(cause)}. Free space on the disk of state_dir, or check it.`,
         {},

@@ -53,6 +53,7 @@ describe("a training task", () => {
     await enrol({ a, b });
     await converged({ a, b });
     const { taskId } = await a.client.flStart(SOFTMAX);
+    assert.equal(await a.metric("meshd_learning_tasks_running"), 1);
     for (const daemon of [a, b]) {
       const status = await learned(daemon, taskId, isFinished);
       assert.deepEqual(
@@ -63,6 +64,7 @@ describe("a training task", () => {
       const [first, second] = status.history;
       assert.ok((second?.accuracy ?? 0) > 0.5, `accuracy ${second?.accuracy ?? 0}`);
       assert.ok((second?.loss ?? 9) < (first?.loss ?? 0), "the loss went down");
+      assert.equal(await daemon.metric("meshd_learning_tasks_running"), 0);
       assert.equal(await daemon.metric("meshd_learning_round"), 2);
       assert.equal(await daemon.metric("meshd_learning_accuracy_ratio"), second?.accuracy);
     }

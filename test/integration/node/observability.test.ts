@@ -38,7 +38,7 @@ const REQUIRED: readonly [string, Readonly<Record<string, string>>?][] = [
   ["meshd_learning_loss"],
   ["meshd_learning_accuracy_ratio"],
   ["meshd_learning_updates_rejected_total", { code: "learning/outlier" }],
-  ["meshd_process_event_loop_lag_seconds", { quantile: "0.99" }],
+  ["meshd_process_event_loop_lag_seconds", { percentile: "p99" }],
   ["meshd_process_resident_memory_bytes"],
 ];
 
@@ -73,6 +73,8 @@ test("/live is up at once, /ready follows enrolment, and /metrics has every requ
   assert.deepEqual(await a.get("/live"), { status: 200, text: "live\n" });
   const early = await a.get("/ready");
   assert.equal(early.status, 503);
+  assert.equal(await a.metric("meshd_node_state", { state: "unenrolled" }), 1);
+  assert.equal(await a.metric("meshd_node_health_condition", { code: "node/unenrolled" }), 1);
   assert.match(early.text, /node\/unenrolled/);
   const b = await startDaemon(t);
   await enrol({ a, b });
@@ -97,6 +99,19 @@ test("/live is up at once, /ready follows enrolment, and /metrics has every requ
   assert.equal(sumOf(text, "meshd_build_info"), 1);
   assert.equal(sumOf(text, "meshd_mesh_peers", { state: "alive" }), 1);
   assert.ok(sumOf(text, "meshd_handshake_duration_seconds_count") >= 2, "the join and the link");
+  assert.equal(sumOf(text, "meshd_node_state", { state: "running" }), 1);
+  assert.equal(sumOf(text, "meshd_node_state"), 1);
+  assert.equal(sumOf(text, "meshd_node_health_condition", { code: "node/unenrolled" }), 0);
+  assert.ok(sumOf(text, "meshd_node_state_disk_free_bytes") > 0);
+  assert.equal(
+    sumOf(text, "meshd_node_state_disk_free_bytes") <=
+      sumOf(text, "meshd_node_state_disk_size_bytes"),
+    true,
+  );
+  const expiry = "meshd_identity_authority_expiry_timestamp_seconds";
+  const intermediateAt = sumOf(text, expiry, { authority: "intermediate" });
+  assert.ok(intermediateAt > sumOf(text, "meshd_identity_svid_expiry_timestamp_seconds"));
+  assert.ok(sumOf(text, expiry, { authority: "root" }) > intermediateAt);
   assert.ok(sumOf(text, "meshd_process_resident_memory_bytes") > 10_000_000);
   const { svid } = await a.status();
   assert.equal(

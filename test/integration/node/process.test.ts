@@ -233,6 +233,9 @@ describe("SIGHUP", () => {
     await until("the complaint", () => Promise.resolve(root.err.includes("[config/invalid]")));
     assert.match(root.err, /the configuration stays as it was/);
     assert.ok((await root.peer("guest"))?.connected);
+    const reloadSuccessful = "meshd_node_config_reload_successful";
+    assert.equal(await root.metric(reloadSuccessful), 0);
+    const loadedAt = await root.metric("meshd_node_config_load_timestamp_seconds");
 
     reload(
       fileText(root.directory, {
@@ -253,6 +256,9 @@ describe("SIGHUP", () => {
       "policy",
       "telemetry.log.level",
     ]);
+    assert.equal(await root.metric(reloadSuccessful), 1);
+    assert.equal(await root.metric("meshd_node_config_restart_keys"), 1);
+    assert.ok((await root.metric("meshd_node_config_load_timestamp_seconds")) > loadedAt);
     await until(
       "the guest to be disconnected",
       async () => (await root.peer("guest"))?.connected !== true,

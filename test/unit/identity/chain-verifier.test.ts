@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { isMeshError } from "../../../src/foundation/index.ts";
-import { ChainVerifier, type ChainOptions } from "../../../src/identity/index.ts";
+import {
+  ChainVerifier,
+  type ChainOptions,
+  describeCertificate,
+} from "../../../src/identity/index.ts";
 import { after, DAY_MS, engine, issue, makeDomain, memoryMeter, nodeKeys, NOW } from "./support.ts";
 
 const domain = makeDomain();
@@ -44,6 +48,10 @@ describe("the chain verifier", () => {
     assert.equal(meter.counts.get("meshd_identity_chain_verifications_total verified"), 1);
     assert.equal(meter.counts.get("meshd_identity_chain_verifications_total cached"), 1);
     assert.equal(meter.gauges.get("meshd_identity_chain_cache_entries"), 1);
+    assert.equal(
+      meter.gauges.get("meshd_identity_authority_expiry_timestamp_seconds root"),
+      describeCertificate(domain.root).notAfterMs / 1000,
+    );
   });
 
   it("looks at the clock again on every hit", () => {

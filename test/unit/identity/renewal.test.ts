@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { isMeshError } from "../../../src/foundation/index.ts";
 import {
+  describeCertificate,
   identityMetrics,
   NOT_BEFORE_BACKDATE_MS,
   type PeerIdentity,
@@ -76,6 +77,13 @@ describe("the holder of an SVID", () => {
     assert.equal(
       meter.gauges.get("meshd_identity_svid_expiry_timestamp_seconds"),
       (NOW + DAY_MS) / 1000,
+    );
+    assert.equal(meter.gauges.get("meshd_identity_svid_issue_timestamp_seconds"), NOW / 1000);
+    const { notAfterMs } = describeCertificate(holder.identity.chain[1]!);
+    assert.ok(notAfterMs > NOW + DAY_MS, "the intermediate outlives the SVID");
+    assert.equal(
+      meter.gauges.get("meshd_identity_authority_expiry_timestamp_seconds intermediate"),
+      notAfterMs / 1000,
     );
     assert.equal(holder.health(holder.renewAtMs), "renew-due");
     const next = identity("alpha", DAY_MS / 2);

@@ -68,8 +68,8 @@ export function memoryMeter(): MemoryMeter {
       const key = [name, ...Object.values(labels)].join(" ");
       counts.set(key, (counts.get(key) ?? 0) + by);
     },
-    set(name, value) {
-      gauges.set(name, value);
+    set(name, value, labels = {}) {
+      gauges.set([name, ...Object.values(labels)].join(" "), value);
     },
     observe() {
       throw new Error("no histogram is declared");

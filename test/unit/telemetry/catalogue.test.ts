@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { daemonMetrics, metricProblems, telemetryMetrics } from "../../../src/telemetry/index.ts";
+import { allMetrics } from "../../../src/node/metrics.ts";
+import { metricProblems, telemetryMetrics } from "../../../src/telemetry/index.ts";
 
 test("every declared metric follows the naming rule", () => {
-  assert.ok(daemonMetrics.length > 20);
-  assert.deepEqual([...daemonMetrics, ...telemetryMetrics].flatMap(metricProblems), []);
+  assert.ok(allMetrics.length > 20);
+  assert.deepEqual([...allMetrics, ...telemetryMetrics].flatMap(metricProblems), []);
 });
 
 test("no name is declared twice", () => {
-  const names = [...daemonMetrics, ...telemetryMetrics].map(({ name }) => name);
+  const names = [...allMetrics, ...telemetryMetrics].map(({ name }) => name);
   assert.deepEqual(names, [...new Set(names)]);
 });
 

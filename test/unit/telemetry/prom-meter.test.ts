@@ -132,7 +132,11 @@ test("the whole daemon's page parses, with the process's own values", async (t) 
   );
   assert.ok((samples.get("meshd_process_resident_memory_bytes") ?? 0) > 1e6);
   assert.ok((samples.get('meshd_process_cpu_seconds_total{mode="user"}') ?? 0) > 0);
-  assert.ok((samples.get('meshd_process_event_loop_lag_seconds{quantile="0.99"}') ?? -1) >= 0);
+  assert.ok((samples.get('meshd_process_event_loop_lag_seconds{percentile="p99"}') ?? -1) >= 0);
+  const open = samples.get("meshd_process_open_fds") ?? 0;
+  assert.ok(open > 3 && open < (samples.get("meshd_process_max_fds") ?? 0), `${open} descriptors`);
+  const clock = samples.get("meshd_process_wall_clock_seconds") ?? 0;
+  assert.ok(clock > (samples.get("meshd_process_start_time_seconds") ?? Infinity));
   const { rssBytes, eventLoopLagP99Ms } = watch.read();
   assert.ok(Number.isSafeInteger(rssBytes) && eventLoopLagP99Ms >= 0);
 });

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Installs what some tests need beyond Node.js, as far as this machine lets it, and says what it could not get: those
+# tests are then skipped, with the reason. Needs apt-get and root for anything at all.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+get() { # what for, then packages
+  local purpose="$1"
+  shift
+  if dpkg-query -W "$@" >/dev/null 2>&1; then return; fi
+  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@" >/dev/null 2>&1 ||
+    echo "not to be had: $* ($purpose)"
+}
+
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+  echo "no root or no apt-get: only the tools that are here already are used"
+  exit 0
+fi
+apt-get -qq update >/dev/null 2>&1 || echo "apt-get update failed"
+get "monitoring: rules, routes, a mesh that is scraped" prometheus prometheus-alertmanager
