@@ -34,7 +34,7 @@ import {
   type TrustBundle,
   verifyChain,
 } from "../src/identity/index.ts";
-import type { Meter } from "../src/ports/index.ts";
+import { type Meter, noTracer, type Tracer } from "../src/ports/index.ts";
 import { type BenchSuite, summarize } from "./measure.ts";
 
 const TRUST_DOMAIN = "bench.example";
@@ -59,13 +59,13 @@ const upgraderOf = (protocol: string): Upgrader =>
     getConnectionEncrypters: () => new Map([[protocol, undefined]]),
   }) as unknown as Upgrader;
 
-interface Issued {
+export interface Issued {
   readonly bundle: TrustBundle;
   readonly credentials: readonly LocalCredential[];
 }
 
 /** Two nodes with chains of two certificates under one root. */
-function issue(): Issued {
+export function issue(): Issued {
   const rootSigner = engine.mlDsa65.signer(systemRandom.bytes(32));
   const nowMs = systemClock.now().wallMs;
   const deps = { engine, random: systemRandom, rootSigner };
@@ -94,9 +94,13 @@ function verifierOf(bundle: TrustBundle, memory: "fresh" | "known"): PeerVerifie
   };
 }
 
-type Encrypters = readonly [dialler: ConnectionEncrypter, listener: ConnectionEncrypter];
+export type Encrypters = readonly [dialler: ConnectionEncrypter, listener: ConnectionEncrypter];
 
-function meshEncrypters({ bundle, credentials }: Issued, memory: "fresh" | "known"): Encrypters {
+export function meshEncrypters(
+  { bundle, credentials }: Issued,
+  memory: "fresh" | "known",
+  tracer: Tracer = noTracer,
+): Encrypters {
   const [dialler, listener] = credentials.map((credential) => {
     const unlimited = { addressBurst: 1e9, globalBurst: 1e9 };
     const limiter = new HandshakeLimiter(systemClock.now().monoMs, unlimited);
@@ -106,6 +110,7 @@ function meshEncrypters({ bundle, credentials }: Issued, memory: "fresh" | "know
       clock: systemClock,
       logger: quiet,
       meter,
+      tracer,
       limiter,
     };
     const verifier = verifierOf(bundle, memory);
@@ -130,7 +135,7 @@ async function classicalEncrypters(): Promise<Encrypters> {
 }
 
 /** Real sockets through libp2p's TCP transport, with an upgrader that only hands out the raw connections. */
-async function loopback(): Promise<{
+export async function loopback(): Promise<{
   readonly open: () => Promise<readonly [MultiaddrConnection, MultiaddrConnection]>;
   readonly close: () => Promise<void>;
 }> {
@@ -163,7 +168,7 @@ interface Sample {
 }
 
 /** One handshake; `bytes` is what both sides handed to their sockets. */
-async function handshake(
+export async function handshake(
   [dialler, listener]: Encrypters,
   [outbound, inbound]: readonly [MultiaddrConnection, MultiaddrConnection],
 ): Promise<Sample> {

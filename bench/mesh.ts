@@ -41,7 +41,7 @@ function reportsOf(nodes: number, degree: number): NeighbourReport[][] {
 }
 
 /** A listener, and heartbeats of one origin as gossip delivers them: parsed, checked, verified, applied. */
-function heartbeatReceiver(): () => void {
+export function heartbeatReceiver(): () => void {
   const engine = createWasmEngine({ random: systemRandom });
   const origin = engine.mlDsa65.signer(engine.sha256(utf8Bytes("origin")));
   const own = engine.mlDsa65.signer(engine.sha256(utf8Bytes("listener")));

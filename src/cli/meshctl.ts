@@ -8,6 +8,7 @@ import { flCommand } from "./commands/fl.ts";
 import { identityCommand } from "./commands/identity.ts";
 import { initCommand } from "./commands/init.ts";
 import { joinCommand } from "./commands/join.ts";
+import { logCommand } from "./commands/log.ts";
 import { peersCommand } from "./commands/peers.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tokenCommand } from "./commands/token.ts";
@@ -34,6 +35,7 @@ process.exitCode = await runProgram(
       tokenCommand,
       joinCommand,
       configCommand,
+      logCommand,
       devCommand,
     ],
   },

@@ -75,7 +75,7 @@ async function run(configFile: string): Promise<void> {
   });
   // A fault of ours: the state on disk is whole at any moment, so a restart is safer than going on.
   process.on("uncaughtException", fail);
-  node = createNode(readConfig(configFile), build);
+  node = await createNode(readConfig(configFile), build);
   try {
     await node.start();
   } catch (error) {

@@ -44,6 +44,15 @@ export interface Config {
       readonly level: "debug" | "info" | "warn" | "error";
       readonly format: "json" | "pretty";
     };
+    readonly tracing: {
+      /** An http or https URL, or `off`. */
+      readonly endpoint: string;
+      /** Shares of traces, in [0, 1]. */
+      readonly sampleRatio: number;
+      readonly beaconSampleRatio: number;
+      /** `null`: the collector asks for no headers. */
+      readonly headersFile: string | null;
+    };
   };
 }
 
@@ -76,6 +85,12 @@ export function configOf(file: ConfigFile): Config {
     telemetry: {
       metrics: { listen: file.telemetry.metrics.listen },
       log: { level: file.telemetry.log.level, format: file.telemetry.log.format },
+      tracing: {
+        endpoint: file.telemetry.tracing.endpoint,
+        sampleRatio: file.telemetry.tracing.sample_ratio,
+        beaconSampleRatio: file.telemetry.tracing.beacon_sample_ratio,
+        headersFile: file.telemetry.tracing.headers_file ?? null,
+      },
     },
   });
 }
@@ -102,6 +117,10 @@ const valueOfKey: Readonly<Record<string, (config: Config) => unknown>> = {
   "telemetry.metrics.listen": (config) => config.telemetry.metrics.listen,
   "telemetry.log.level": (config) => config.telemetry.log.level,
   "telemetry.log.format": (config) => config.telemetry.log.format,
+  "telemetry.tracing.endpoint": (config) => config.telemetry.tracing.endpoint,
+  "telemetry.tracing.sample_ratio": (config) => config.telemetry.tracing.sampleRatio,
+  "telemetry.tracing.beacon_sample_ratio": (config) => config.telemetry.tracing.beaconSampleRatio,
+  "telemetry.tracing.headers_file": (config) => config.telemetry.tracing.headersFile,
 };
 
 /** The keys in which two configurations differ, in the order of the file. */

@@ -34,6 +34,7 @@ export const configLimits = {
   pathBytesMax: 4096,
   /** `sun_path` of Linux holds 108 bytes with the closing zero. */
   socketPathBytesMax: 107,
+  endpointCharsMax: 2048,
   heartbeatIntervalMs: { min: 100, max: 60_000 },
   connectionsTarget: { min: 1, max: 1024 },
   svidLifetimeMs: { min: 60_000, max: 90 * 86_400_000 },
@@ -183,6 +184,26 @@ export const configKeys: Readonly<Record<string, ConfigKey>> = {
   "telemetry.log.format": {
     rule: "json or pretty",
     hint: "json for machines, pretty for a terminal",
+    reload: false,
+  },
+  "telemetry.tracing.endpoint": {
+    rule: "an http or https URL without user, password and fragment, or off",
+    hint: "write http://127.0.0.1:4318/v1/traces or off; credentials go into telemetry.tracing.headers_file",
+    reload: false,
+  },
+  "telemetry.tracing.sample_ratio": {
+    rule: "a number from 0 to 1",
+    hint: "1 records every trace, 0.1 one in ten",
+    reload: false,
+  },
+  "telemetry.tracing.beacon_sample_ratio": {
+    rule: "a number from 0 to 1",
+    hint: "0.001 records one beacon in a thousand; there may be thousands a second",
+    reload: false,
+  },
+  "telemetry.tracing.headers_file": {
+    rule: "an absolute path",
+    hint: "name a file with one header a line, such as authorization: Bearer …",
     reload: false,
   },
 };

@@ -183,7 +183,8 @@ function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
 
 function valueText(value: unknown): string {
   if (value === undefined) return "missing";
-  const text = JSON.stringify(value);
+  // A password that was put into a URL must not get into a log because of that.
+  const text = JSON.stringify(value).replace(/\/\/[^/"]*@/g, "//…@");
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }
 

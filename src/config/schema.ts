@@ -61,6 +61,18 @@ const metricsListen = z.string().transform((text, context): MetricsListen => {
   return z.NEVER;
 });
 
+/** Where spans go. Credentials in the URL are refused: they would be shown wherever the configuration is. */
+const traceEndpoint = z
+  .string()
+  .max(configLimits.endpointCharsMax)
+  .refine((text) => {
+    if (text === "off") return true;
+    if (!/^https?:\/\/[\x21-\x7e]+$/.test(text) || !URL.canParse(text)) return false;
+    const { username, password, hash } = new URL(text);
+    return username === "" && password === "" && hash === "";
+  });
+const ratio = z.number().min(0).max(1);
+
 /** The rules of a file that has no `policy`: every node of the trust domain may take part. */
 const defaultPolicy: z.input<typeof rule>[] = [
   {
@@ -113,6 +125,12 @@ export const fileSchema = z.strictObject({
     log: section({
       level: z.enum(["debug", "info", "warn", "error"]).default("info"),
       format: z.enum(["json", "pretty"]).default("json"),
+    }),
+    tracing: section({
+      endpoint: traceEndpoint.default("off"),
+      sample_ratio: ratio.default(1),
+      beacon_sample_ratio: ratio.default(0.001),
+      headers_file: absolutePath(configLimits.pathBytesMax).optional(),
     }),
   }),
 });

@@ -2,7 +2,13 @@
 // adapter serves it. Every answer, errors included, carries `schemaVersion`.
 
 import { errorCode, errorMessage, isMeshError, MeshError } from "../foundation/index.ts";
-import type { HttpAnswer, HttpHandler, HttpRequest } from "../ports/index.ts";
+import {
+  type HttpAnswer,
+  type HttpHandler,
+  type HttpRequest,
+  noTracer,
+  type Tracer,
+} from "../ports/index.ts";
 import type { z } from "zod";
 import {
   CONTROL_SCHEMA_VERSION,
@@ -11,6 +17,7 @@ import {
   flStartRequestSchema,
   initRequestSchema,
   joinRequestSchema,
+  logLevelRequestSchema,
   tokenRequestSchema,
 } from "./contract.ts";
 import { type ControlErrorCode, statusOfError } from "./errors.ts";
@@ -22,22 +29,29 @@ export type UnexpectedErrorListener = (error: unknown) => void;
 /** The fields of a good answer. */
 type Route = (body: HttpRequest["body"]) => Promise<object>;
 
-/** The API of a node. `onUnexpectedError` hears what a client sees as status 500. */
+/**
+ * The API of a node. `onUnexpectedError` hears what a client sees as status 500. Each call is a span of `tracer`, part
+ * of the client's trace if its request says so.
+ */
 export function createControlApp(
   node: NodeControl,
   onUnexpectedError: UnexpectedErrorListener = () => undefined,
+  tracer: Tracer = noTracer,
 ): HttpHandler {
   const routes = routesOf(node);
-  return async ({ method, path, body }) => {
+  return async ({ method, path, body, traceparent }) => {
     try {
-      const route = routes.get(`${method === "HEAD" ? "GET" : method} ${path}`);
+      const name = `${method === "HEAD" ? "GET" : method} ${path}`;
+      const route = routes.get(name);
       if (route === undefined) {
         throw refused(
           "control/not-found",
           `Cannot ${method} ${path.slice(0, 200)}: no such route.`,
         );
       }
-      return answer(200, { schemaVersion: CONTROL_SCHEMA_VERSION, ...(await route(body)) });
+      const parent = traceparent === undefined ? ("root" as const) : { traceparent };
+      const fields = await tracer.span(name, { kind: "server", parent }, () => route(body));
+      return answer(200, { schemaVersion: CONTROL_SCHEMA_VERSION, ...fields });
     } catch (error) {
       const { http } = statusOfError(errorCode(error));
       if (http === 500) onUnexpectedError(error);
@@ -58,6 +72,8 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
     ["POST /v1/init", async (body) => node.init(await request(body, initRequestSchema))],
     ["POST /v1/join", async (body) => node.join(await request(body, joinRequestSchema))],
     ["POST /v1/tokens", async (body) => node.createToken(await request(body, tokenRequestSchema))],
+    ["GET /v1/log", async () => node.log()],
+    ["POST /v1/log", async (body) => node.setLogLevel(await request(body, logLevelRequestSchema))],
   ]);
 }
 

@@ -22,6 +22,9 @@ import {
   type InitRequest,
   identitySchema,
   type JoinRequest,
+  type LogLevelRequest,
+  logSchema,
+  type LogState,
   type Peers,
   peersSchema,
   type Status,
@@ -92,6 +95,14 @@ export class ControlClient {
 
   createToken(request: TokenRequest): Promise<Token> {
     return this.#call("POST", "/v1/tokens", tokenSchema, request);
+  }
+
+  log(): Promise<LogState> {
+    return this.#call("GET", "/v1/log", logSchema);
+  }
+
+  setLogLevel(request: LogLevelRequest): Promise<LogState> {
+    return this.#call("POST", "/v1/log", logSchema, request);
   }
 
   async #call<Answer>(

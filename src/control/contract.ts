@@ -178,6 +178,15 @@ export const enrolledSchema = answer({
 });
 export const tokenSchema = answer({ token: z.string(), expiresAt: isoTime });
 
+export const logLevels = ["debug", "info", "warn", "error"] as const;
+export const logLevelSchema = z.enum(logLevels);
+
+export const logSchema = answer({
+  level: logLevelSchema,
+  /** What the configuration says, and the level is again from the next start or reload on. */
+  configured: logLevelSchema,
+});
+
 export const errorSchema = answer({
   error: z.object({
     code: z.string(),
@@ -230,6 +239,8 @@ export const flStartRequestSchema = z.strictObject({
   participants: z.array(nodeNameSchema).min(1).max(controlLimits.namesMax).optional(),
 });
 
+export const logLevelRequestSchema = z.strictObject({ level: logLevelSchema });
+
 export type Peer = z.infer<typeof peerSchema>;
 export type Health = z.infer<typeof healthSchema>;
 export type LearningStatus = z.infer<typeof learningStatusSchema>;
@@ -242,6 +253,8 @@ export type FlStarted = z.infer<typeof flStartedSchema>;
 export type FlStopped = z.infer<typeof flStoppedSchema>;
 export type Enrolled = z.infer<typeof enrolledSchema>;
 export type Token = z.infer<typeof tokenSchema>;
+export type LogState = z.infer<typeof logSchema>;
+export type LogLevelRequest = z.infer<typeof logLevelRequestSchema>;
 export type ErrorAnswer = z.infer<typeof errorSchema>;
 export type InitRequest = z.infer<typeof initRequestSchema>;
 export type JoinRequest = z.infer<typeof joinRequestSchema>;

@@ -10,6 +10,8 @@ import type {
   Identity,
   InitRequest,
   JoinRequest,
+  LogLevelRequest,
+  LogState,
   Peers,
   Status,
   Token,
@@ -38,4 +40,7 @@ export interface NodeControl {
   join(request: JoinRequest): Awaitable<Body<Enrolled>>;
   /** @throws MeshError `control/not-issuer`, `control/not-enrolled` */
   createToken(request: TokenRequest): Awaitable<Body<Token>>;
+  log(): Awaitable<Body<LogState>>;
+  /** Lasts until the next start or reload. */
+  setLogLevel(request: LogLevelRequest): Awaitable<Body<LogState>>;
 }

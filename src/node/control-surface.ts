@@ -17,6 +17,8 @@ import type {
   Identity,
   InitRequest,
   JoinRequest,
+  LogLevelRequest,
+  LogState,
   NodeControl,
   Peer,
   Peers,
@@ -31,6 +33,7 @@ import type { MemberView } from "../mesh/index.ts";
 import { Network } from "../adapters/libp2p/network.ts";
 import { systemClock } from "../adapters/clock.ts";
 import type { Lifecycle } from "./lifecycle.ts";
+import type { LogLevelSwitch } from "./log-level.ts";
 import type { Member } from "./member.ts";
 import type { HealthCode } from "./metrics.ts";
 
@@ -43,6 +46,7 @@ export interface SurfaceParts {
   readonly keys: NodeKeys;
   readonly engine: CryptoEngine;
   readonly store: StateStore;
+  readonly logLevel: LogLevelSwitch;
   readonly epoch: number;
 }
 
@@ -182,6 +186,16 @@ export class ControlSurface implements NodeControl {
     return this.#parts.lifecycle.createToken(request);
   }
 
+  log(): Body<LogState> {
+    const { level, configured } = this.#parts.logLevel;
+    return { level, configured };
+  }
+
+  setLogLevel({ level }: LogLevelRequest): Body<LogState> {
+    this.#parts.logLevel.set(level);
+    return this.log();
+  }
+
   /** Ready: enrolled, in the mesh, with an SVID that has not expired. */
   readiness(): Readiness {
     const { lifecycle } = this.#parts;
@@ -226,6 +240,14 @@ export class ControlSurface implements NodeControl {
         code: "learning/adversary",
         severity: "info",
         message: "Lab only: this node poisons its updates when a task asks for it.",
+      });
+    }
+    const { level, configured } = this.#parts.logLevel;
+    if (level !== configured) {
+      health.push({
+        code: "node/log-level",
+        severity: "info",
+        message: `Logs at ${level} until the next start or reload; the configuration says ${configured}.`,
       });
     }
     const { eventLoopLagP99Ms } = meter.read();

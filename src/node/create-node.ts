@@ -12,6 +12,7 @@ import { systemRandom } from "../adapters/random.ts";
 import { StateStore } from "../adapters/sqlite/state-store.ts";
 import { createPinoLogger, type PinoLogger } from "../adapters/telemetry/pino-logger.ts";
 import { type ProcessMeter, startProcessMeter } from "../adapters/telemetry/process-meter.ts";
+import type { RunningTracer } from "../adapters/telemetry/otlp-tracer.ts";
 import { createPromMeter, type PromMeter } from "../adapters/telemetry/prom-meter.ts";
 import { createWasmEngine } from "../adapters/wasm/engine.ts";
 import { type Config, configDifference } from "../config/index.ts";
@@ -25,10 +26,13 @@ import {
   selfTest,
 } from "../crypto/index.ts";
 import { errorCode, errorMessage } from "../foundation/index.ts";
-import { type NodeKeys, nodeKeysFromSeeds } from "../identity/index.ts";
+import { type NodeKeys, nodeKeysFromSeeds, nodeSpiffeId } from "../identity/index.ts";
+import type { SpanAttributes } from "../ports/index.ts";
 import { ControlSurface } from "./control-surface.ts";
 import { Lifecycle } from "./lifecycle.ts";
+import { LogLevelSwitch } from "./log-level.ts";
 import { allMetrics, meterConfig, meterNode } from "./metrics.ts";
+import { tracerFor } from "./tracing.ts";
 
 export interface Build {
   readonly version: string;
@@ -48,9 +52,9 @@ export interface MeshNode {
 
 /**
  * Makes a daemon; nothing listens yet.
- * @throws MeshError `crypto/self-test-failed`, `crypto/engine-unavailable`, `state/*`
+ * @throws MeshError `crypto/self-test-failed`, `crypto/engine-unavailable`, `state/*`, `telemetry/bad-header-file`
  */
-export function createNode(config: Config, build: Build): MeshNode {
+export async function createNode(config: Config, build: Build): Promise<MeshNode> {
   const { level, format } = config.telemetry.log;
   const logger = createPinoLogger({ level, format });
   const prom = createPromMeter(allMetrics);
@@ -59,6 +63,12 @@ export function createNode(config: Config, build: Build): MeshNode {
   const keyFiles = new KeyFiles(join(config.stateDir, "keys"), systemRandom);
   const keys = ownKeys(engine, keyFiles, store.credential() !== undefined);
   const epoch = store.nextEpoch(systemClock.now().wallMs);
+  const { meter } = prom;
+  const tracer = await tracerFor(
+    config.telemetry.tracing,
+    { random: systemRandom, meter, logger, resource: () => resourceOf(build, keys, store) },
+    build.version,
+  );
   const process = startProcessMeter(prom, { version: build.version, engine: engine.name });
   const lifecycle = new Lifecycle(
     {
@@ -66,7 +76,8 @@ export function createNode(config: Config, build: Build): MeshNode {
       random: systemRandom,
       clock: systemClock,
       logger,
-      meter: prom.meter,
+      meter,
+      tracer,
       store,
       keyFiles,
       keys,
@@ -77,14 +88,29 @@ export function createNode(config: Config, build: Build): MeshNode {
     config,
     build,
     logger,
+    logLevel: new LogLevelSwitch(logger, level),
     prom,
     process,
+    tracer,
     store,
     lifecycle,
     keys,
     engine,
     epoch,
   });
+}
+
+/** Whose spans they are; the SPIFFE id is known from the enrolment on. */
+function resourceOf({ version }: Build, { nodeId }: NodeKeys, store: StateStore): SpanAttributes {
+  const credential = store.credential();
+  return {
+    "service.name": "meshd",
+    "service.version": version,
+    "service.instance.id": nodeId,
+    ...(credential && {
+      "meshd.spiffe_id": nodeSpiffeId(credential.trustDomain, credential.name),
+    }),
+  };
 }
 
 function testedEngine(config: Config, { meter }: PromMeter): CryptoEngine {
@@ -114,8 +140,10 @@ interface Parts {
   readonly config: Config;
   readonly build: Build;
   readonly logger: PinoLogger;
+  readonly logLevel: LogLevelSwitch;
   readonly prom: PromMeter;
   readonly process: ProcessMeter;
+  readonly tracer: RunningTracer;
   readonly store: StateStore;
   readonly lifecycle: Lifecycle;
   readonly keys: NodeKeys;
@@ -135,7 +163,7 @@ class Daemon implements MeshNode {
   }
 
   async start(): Promise<void> {
-    const { config, logger, prom, lifecycle, build, engine, epoch } = this.#parts;
+    const { config, logger, prom, tracer, lifecycle, build, engine, epoch } = this.#parts;
     const surface = new ControlSurface(
       { ...this.#parts, version: build.version },
       () => this.#metricsAddress,
@@ -149,12 +177,12 @@ class Daemon implements MeshNode {
       }),
     );
     await this.#startMetrics(surface);
-    const app = createControlApp(surface, (error) =>
+    const unexpected = (error: unknown): void =>
       logger.error(
         { code: errorCode(error), error: errorMessage(error) },
         "control request failed",
-      ),
-    );
+      );
+    const app = createControlApp(surface, unexpected, tracer);
     this.#servers.push(await startControlServer({ app, socketPath: config.control.socket }));
     await lifecycle.start();
     logger.info(
@@ -177,12 +205,12 @@ class Daemon implements MeshNode {
   }
 
   reload(config: Config): void {
-    const { logger, prom, lifecycle, config: atStart } = this.#parts;
+    const { logger, logLevel, prom, lifecycle, config: atStart } = this.#parts;
     const { reload } = configDifference(this.#config, config);
     // Against the start: a key stays pending until the restart, however often the file is read meanwhile.
     const { restart } = configDifference(atStart, config);
     lifecycle.reload(config);
-    logger.setLevel(config.telemetry.log.level);
+    logLevel.configure(config.telemetry.log.level);
     this.#config = config;
     if (restart.length > 0)
       logger.warn(
@@ -214,9 +242,10 @@ class Daemon implements MeshNode {
   }
 
   async #stop(): Promise<void> {
-    const { lifecycle, process, store, keys, logger } = this.#parts;
+    const { lifecycle, process, tracer, store, keys, logger } = this.#parts;
     await lifecycle.stop();
     await Promise.all(this.#servers.map((server) => server.stop()));
+    await tracer.stop();
     process.stop();
     keys.destroy();
     store.close();

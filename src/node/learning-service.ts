@@ -28,7 +28,7 @@ import {
   verifySignedTask,
 } from "../learning/index.ts";
 import type { LearningStatus } from "../mesh/index.ts";
-import type { Clock, Logger, Meter } from "../ports/index.ts";
+import type { Clock, Logger, Meter, Tracer } from "../ports/index.ts";
 import type { NodeIdentities } from "./identity-directory.ts";
 import { csvTextOf, manifestOf } from "./task-manifest.ts";
 import { PULL_PROTOCOL, PULL_REQUEST_BYTES_MAX, TaskRun } from "./task-run.ts";
@@ -76,6 +76,7 @@ export interface LearningServiceDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly meter: Meter;
+  readonly tracer: Tracer;
   readonly self: PeerIdentity;
   readonly allows: (spiffeId: string, right: Right) => boolean;
   /** Names of the members that take part when a request names none, this node's included. */

@@ -122,10 +122,11 @@ export class Lifecycle {
       });
     this.#state = "starting";
     try {
-      const { identity, bundle, issuerSpiffeId } = await joinMesh(
-        { ...this.#deps, ed25519Seed: keyFiles.seed("ed25519") },
-        token.value,
-        name,
+      const attributes = { "meshd.trust_domain": token.value.trustDomain, "meshd.name": name };
+      const { identity, bundle, issuerSpiffeId } = await this.#deps.tracer.span(
+        "join",
+        { attributes },
+        () => joinMesh({ ...this.#deps, ed25519Seed: keyFiles.seed("ed25519") }, token.value, name),
       );
       store.saveIssuerId(issuerSpiffeId);
       store.saveCredential({

@@ -29,7 +29,7 @@ import {
   type TrustBundle,
 } from "../identity/index.ts";
 import { type MemberView, meshDefaults, MeshMachine, type MeshAction } from "../mesh/index.ts";
-import type { Clock, Logger, Meter, Random } from "../ports/index.ts";
+import type { Clock, Logger, Meter, Random, Tracer } from "../ports/index.ts";
 import {
   encodeIdentityRecord,
   IDENTITY_BYTES_MAX,
@@ -51,6 +51,7 @@ export interface MemberDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly meter: Meter;
+  readonly tracer: Tracer;
   readonly store: StateStore;
   readonly keyFiles: KeyFiles;
   readonly keys: NodeKeys;
@@ -212,9 +213,9 @@ export class Member {
   }
 
   #makeNetwork({ config, credential, version }: MemberOptions): Network {
-    const { engine, random, clock, logger, meter, keys, keyFiles, issuing } = this.#deps;
+    const { engine, random, clock, logger, meter, tracer, keys, keyFiles, issuing } = this.#deps;
     const limiter = new HandshakeLimiter(clock.now().monoMs);
-    const shared = { engine, random, clock, logger, meter, limiter };
+    const shared = { engine, random, clock, logger, meter, tracer, limiter };
     const verifier: PeerVerifier = {
       verifyChain: (chain, ed25519) => this.#verify(chain, ed25519),
       parseLeafKey: (chain, ed25519) => parseLeafKey({ engine, chain, ed25519 }),
@@ -253,6 +254,7 @@ export class Member {
         },
         logger,
         meter,
+        tracer,
         allowsUnauthenticated: () => this.#policy.allows(undefined, "mesh.join"),
         records: {
           validate: (nodeId, record) => void this.identities.open(nodeId, record),
@@ -280,12 +282,13 @@ export class Member {
         topics: topicsOf(credential.trustDomain, config.mesh.zone),
         connectionsMax: 4 * config.mesh.connectionsTarget,
         version,
+        traced: config.telemetry.tracing.endpoint !== "off",
       },
     );
   }
 
   #makeMeshService(): MeshService {
-    const { clock, logger, store } = this.#deps;
+    const { clock, logger, tracer, store } = this.#deps;
     return new MeshService(
       {
         network: this.network,
@@ -293,6 +296,7 @@ export class Member {
         identities: this.identities,
         clock,
         logger,
+        tracer,
         onMemberChanged: (change) => this.#memberChanged(change),
         onEpochRaised: (epoch) => store.saveEpoch(epoch),
       },
@@ -305,7 +309,7 @@ export class Member {
   }
 
   #makeLearning(): LearningService {
-    const { engine, keys, clock, logger, meter, store } = this.#deps;
+    const { engine, keys, clock, logger, meter, tracer, store } = this.#deps;
     const self = this.svid.identity;
     return new LearningService(
       {
@@ -317,6 +321,7 @@ export class Member {
         clock,
         logger,
         meter,
+        tracer,
         self,
         allows: (spiffeId, right) => this.#policy.allows(spiffeId, right),
         aliveMembers: () => [
@@ -458,13 +463,9 @@ export class Member {
   }
 
   async #renew(): Promise<void> {
-    const { logger, clock, issuing, keys } = this.#deps;
+    const { logger, clock, tracer } = this.#deps;
     try {
-      if (issuing !== undefined) {
-        this.#adopt({ ...this.#stored(), chain: issuing.issueTo(keys, this.svid.identity.name) });
-      } else {
-        await this.#renewAtIssuer();
-      }
+      await tracer.span("svid.renew", { parent: "root" }, () => this.#renewNow());
       logger.info(
         { notAfter: new Date(this.svid.identity.notAfterMs).toISOString() },
         "SVID renewed",
@@ -476,6 +477,12 @@ export class Member {
         "SVID renewal failed; it is tried again",
       );
     }
+  }
+
+  async #renewNow(): Promise<void> {
+    const { issuing, keys } = this.#deps;
+    if (issuing === undefined) return this.#renewAtIssuer();
+    this.#adopt({ ...this.#stored(), chain: issuing.issueTo(keys, this.svid.identity.name) });
   }
 
   /** Asks one issuer after another; the last refusal is thrown. */

@@ -19,7 +19,8 @@ import type {
   MeshOptions,
   MeshTimerId,
 } from "../mesh/index.ts";
-import type { Clock, Logger, MonoMs } from "../ports/index.ts";
+import type { Clock, Logger, MonoMs, Span, Tracer } from "../ports/index.ts";
+import { BEACON_SPAN } from "../telemetry/index.ts";
 import { type GossipDecision, Network } from "../adapters/libp2p/network.ts";
 import { topicOf } from "../adapters/libp2p/topics.ts";
 import type { NodeIdentities } from "./identity-directory.ts";
@@ -52,6 +53,7 @@ export interface MeshServiceDeps {
   readonly identities: NodeIdentities;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly tracer: Tracer;
   readonly onMemberChanged: (change: Extract<MeshAction, { kind: "member-changed" }>) => void;
   /** The mesh remembers a later boot of this node than its disk did. */
   readonly onEpochRaised: (epoch: number) => void;
@@ -139,6 +141,12 @@ export class MeshService {
 
   async #receive(bytes: Uint8Array, from: NodeId): Promise<GossipDecision> {
     if (!this.#running) return "ignore";
+    return this.#deps.tracer.span(BEACON_SPAN, { parent: "root" }, (span) =>
+      this.#validate(bytes, from, span),
+    );
+  }
+
+  async #validate(bytes: Uint8Array, from: NodeId, span: Span): Promise<GossipDecision> {
     const { machine, identities, clock } = this.#deps;
     let verdict = machine.receive(bytes, from, clock.now());
     if (verdict.verdict === "need-identity") {
@@ -146,6 +154,7 @@ export class MeshService {
       verdict = machine.receive(bytes, from, clock.now());
       if (verdict.verdict === "need-identity") return "ignore";
     }
+    span.set({ "meshd.beacon.code": verdict.code, "meshd.beacon.bytes": bytes.length });
     this.#run(verdict.actions);
     return verdict.verdict;
   }

@@ -29,7 +29,8 @@ import {
   type TaskManifest,
 } from "../learning/index.ts";
 import type { LearningStatus } from "../mesh/index.ts";
-import type { Clock, Logger, Meter } from "../ports/index.ts";
+import type { Clock, Logger, Meter, Tracer } from "../ports/index.ts";
+import { RoundTrace } from "./round-trace.ts";
 
 /** `taskId newline round-or-newest`; the answer is a status byte and, for an update, its safetensors. */
 export const PULL_PROTOCOL = "/x0tta6bl4/fl-pull/1";
@@ -47,6 +48,7 @@ export interface TaskRunDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly meter: Meter;
+  readonly tracer: Tracer;
   readonly self: PeerIdentity;
   readonly onLearning: (status: LearningStatus | null) => void;
 }
@@ -70,6 +72,7 @@ export class TaskRun {
   /** Wakes pulls that wait for an offer. */
   readonly #waiting = new Set<() => void>();
   readonly #history: RoundReport[];
+  readonly #trace: RoundTrace;
   #machine: EpidemicMachine | undefined;
   #state: StoredTask["state"] = "running";
   #model: Uint8Array | undefined;
@@ -80,6 +83,7 @@ export class TaskRun {
     this.task = task;
     this.#deps = deps;
     this.#options = options;
+    this.#trace = new RoundTrace(deps.tracer, task);
     this.#history = resume === undefined ? [] : (JSON.parse(resume.history) as RoundReport[]);
     this.#model = resume?.model;
     this.#save();
@@ -99,6 +103,7 @@ export class TaskRun {
   async halt(): Promise<void> {
     this.#wake();
     this.#halted = true;
+    this.#trace.end("learning/halted");
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
     await this.#thread.stop();
@@ -215,31 +220,37 @@ export class TaskRun {
 
   #handle(event: EpidemicEvent): void {
     if (this.#state !== "running" || this.#halted) return;
-    for (const action of this.#machine?.handle(event, this.#deps.clock.now()) ?? [])
-      this.#carryOut(action);
+    const now = this.#deps.clock.now();
+    const actions = this.#machine?.handle(event, now) ?? [];
+    // The machine aggregates before it asks for the evaluation.
+    if (actions.some(({ type }) => type === "evaluate")) this.#trace.phase("aggregate", now.wallMs);
+    for (const action of actions) this.#carryOut(action);
   }
 
   #carryOut(action: EpidemicAction): void {
     switch (action.type) {
       case "train":
         this.#deps.onLearning({ taskId: this.task.taskId, round: action.round });
+        this.#trace.begin(action.round);
         return this.#thread.request({
           kind: "train",
           round: action.round,
           weights: action.weights,
         });
       case "evaluate":
+        this.#trace.phase("evaluate");
         return this.#thread.request({
           kind: "evaluate",
           round: action.round,
           weights: action.weights,
         });
       case "pull":
-        void this.#pull(action.round, action.nodeId, action.timeoutMs);
+        void this.#trace.within(() => this.#pull(action.round, action.nodeId, action.timeoutMs));
         return;
       case "set-timer":
         return this.#setTimer(action.id, action.delayMs);
       case "offer":
+        this.#trace.phase("exchange");
         return this.#wake();
       case "persist":
         this.#model = action.bytes;
@@ -307,6 +318,7 @@ export class TaskRun {
   /** Model and report of a round go to disk together: a restart finds both or neither. */
   #finishRound({ type, ...report }: Extract<EpidemicAction, { type: "round-finished" }>): void {
     this.#history.push(report);
+    this.#trace.finish(report);
     this.#save();
     const { round, loss, accuracy, result, rejected, durationMs } = report;
     this.#deps.logger.info(

@@ -6,6 +6,8 @@ export interface HttpRequest {
   readonly method: string;
   /** Without the query. */
   readonly path: string;
+  /** The header of that name, as it came. */
+  readonly traceparent?: string;
   readonly body: AsyncIterable<Uint8Array>;
 }
 

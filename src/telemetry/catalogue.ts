@@ -7,6 +7,7 @@ import { learningMetrics } from "../learning/index.ts";
 import { meshMetrics } from "../mesh/index.ts";
 import type { MetricDeclaration } from "../ports/index.ts";
 import { processMetrics } from "./process-metrics.ts";
+import { tracingMetrics } from "./tracing.ts";
 
 /** What a daemon's meter declares; the meter adds its own `telemetryMetrics`. */
 export const daemonMetrics: readonly MetricDeclaration[] = [
@@ -16,4 +17,5 @@ export const daemonMetrics: readonly MetricDeclaration[] = [
   ...handshakeMetrics,
   ...meshMetrics,
   ...learningMetrics,
+  ...tracingMetrics,
 ];

@@ -39,7 +39,9 @@ export function listenerOf(handler: HttpHandler): RequestListener {
     const [path = "/"] = url.split("?", 1);
     // A handler that has read enough leaves the loop; that must not take the socket with it before the answer is out.
     const body = incoming.iterator({ destroyOnReturn: false });
-    handler({ method, path, body }).then(
+    const { traceparent } = incoming.headers;
+    const traced = typeof traceparent === "string" ? { traceparent } : {};
+    handler({ method, path, ...traced, body }).then(
       ({ status, headers, body: text }) => {
         outgoing.writeHead(status, { ...headers, "content-length": Buffer.byteLength(text) });
         outgoing.end(text);

@@ -44,7 +44,7 @@ import {
   X25519_BYTES,
   type X25519KeyPair,
 } from "../../handshake/index.ts";
-import type { Clock, Logger, Meter, Random } from "../../ports/index.ts";
+import type { Clock, Logger, Meter, Random, Span, Tracer } from "../../ports/index.ts";
 import { libp2pNoiseCrypto } from "./noise-crypto.ts";
 import { NoiseStream } from "./noise-stream.ts";
 
@@ -55,6 +55,7 @@ export interface EncrypterDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly meter: Meter;
+  readonly tracer: Tracer;
   readonly limiter: HandshakeLimiter;
 }
 
@@ -204,20 +205,34 @@ class NoiseEncrypter implements ConnectionEncrypter {
     options: SecureConnectionOptions = {},
     slot?: HandshakeSlot,
   ): Promise<SecuredConnection> {
+    const span = this.#startSpan(role);
     try {
-      return await this.#run(role, connection, options, slot);
+      const secured = await this.#run(role, connection, options, { slot, span });
+      span.end();
+      return secured;
     } catch (error) {
       if (isMeshError(error, "handshake/failed")) throw error;
-      this.#failed("handshake/unexpected", errorMessage(error));
+      this.#failed("handshake/unexpected", errorMessage(error), span);
       throw refuseConnection(connection);
     }
+  }
+
+  /** A peer's handshake is part of nothing that this node does at the time. */
+  #startSpan(role: HandshakeRole): Span {
+    const attributes = {
+      "meshd.handshake.role": role,
+      "meshd.handshake.suite": this.#binding.suite,
+    };
+    return role === "initiator"
+      ? this.#deps.tracer.start("handshake", { kind: "client", attributes })
+      : this.#deps.tracer.start("handshake", { kind: "server", attributes, parent: "root" });
   }
 
   async #run(
     role: HandshakeRole,
     connection: MessageStream,
     { remotePeer, signal, skipStreamMuxerNegotiation }: SecureConnectionOptions,
-    slot: HandshakeSlot | undefined,
+    { slot, span }: { readonly slot: HandshakeSlot | undefined; readonly span: Span },
   ): Promise<SecuredConnection> {
     const { clock, engine, random, meter } = this.#deps;
     const startMs = this.#begin(role);
@@ -238,10 +253,11 @@ class NoiseEncrypter implements ConnectionEncrypter {
         staticKeyPair: this.#staticKeyPair,
         signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
         ...(slot && { beforeB: () => this.#spend(slot) }),
-        onFailure: (code, detail) => this.#failed(code, detail),
+        onFailure: (code, detail) => this.#failed(code, detail, span),
       },
     );
     const durationMs = clock.now().monoMs - startMs;
+    if (outcome.peer.kind === "svid") span.set({ "meshd.peer": outcome.peer.identity.spiffeId });
     meter.observe(DURATION_METRIC, durationMs / 1000, { suite: this.#binding.suite });
     return this.#secured(bytes.unwrap(), outcome, muxers, durationMs);
   }
@@ -272,8 +288,9 @@ class NoiseEncrypter implements ConnectionEncrypter {
     return this.#deps.clock.now().monoMs;
   }
 
-  #failed(code: HandshakeReason, detail: string): void {
+  #failed(code: HandshakeReason, detail: string, span?: Span): void {
     const { suite } = this.#binding;
+    span?.end(code);
     this.#deps.meter.count(FAILURES_METRIC, { suite, code });
     const fields = { suite, code, detail };
     // Hostile input cannot reach "unexpected": it is a fault of this node.

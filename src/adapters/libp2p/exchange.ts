@@ -1,8 +1,13 @@
 // One request and its one answer on a stream of its own, both bounded and framed by their length.
+//
+// A request that is part of a trace goes by the traced variant of its protocol, where the trace's context (a W3C
+// traceparent) is a frame of its own before the request. A peer that does not trace does not know that variant, and libp2p's negotiation
+// falls back to the plain one: nothing that is exchanged without tracing is different by a byte.
 
 import type { Connection, Stream } from "@libp2p/interface";
 import { lpStream } from "@libp2p/utils";
-import { errorMessage, MeshError } from "../../foundation/index.ts";
+import { errorMessage, MeshError, utf8Bytes } from "../../foundation/index.ts";
+import type { Tracer } from "../../ports/index.ts";
 
 /** Bytes of a length prefix: enough for 256 MiB, and every limit of ours is far below. */
 const LENGTH_BYTES_MAX = 4;
@@ -29,26 +34,59 @@ function decodeLength(prefix: Uint8Array): number {
   throw new MeshError("network/request-failed", "The length prefix is too long.");
 }
 
+const TRACED = "/traced";
+
+/** The variant of a protocol whose requests come with a trace context. */
+export function tracedProtocol(protocol: string): string {
+  return protocol + TRACED;
+}
+
+/** The protocol that a traced variant, or the protocol itself, stands for. */
+export function plainProtocol(protocol: string): string {
+  return protocol.endsWith(TRACED) ? protocol.slice(0, -TRACED.length) : protocol;
+}
+
 export interface RequestOptions {
   readonly timeoutMs: number;
   readonly responseBytesMax: number;
 }
 
 /**
- * One request and its answer on a connection.
+ * One request and its answer on a connection. It is a span if it is part of a trace, and never begins one: what nodes ask
+ * each other all the time would drown the rest.
  * @throws MeshError `network/request-failed`
  */
-export async function exchange(
+export function exchange(
+  tracer: Tracer,
+  connection: Connection,
+  protocol: string,
+  request: Uint8Array,
+  options: RequestOptions,
+): Promise<Uint8Array> {
+  if (tracer.traceparent() === undefined) return send(connection, protocol, request, options);
+  const attributes = { "meshd.protocol": protocol, "meshd.request.bytes": request.length };
+  return tracer.span(`request ${protocol}`, { kind: "client", attributes }, async (span) => {
+    const response = await send(connection, protocol, request, options, tracer.traceparent());
+    span.set({ "meshd.response.bytes": response.length });
+    return response;
+  });
+}
+
+async function send(
   connection: Connection,
   protocol: string,
   request: Uint8Array,
   { timeoutMs, responseBytesMax }: RequestOptions,
+  traceparent?: string,
 ): Promise<Uint8Array> {
   const signal = AbortSignal.timeout(timeoutMs);
   let stream: Stream | undefined;
   try {
-    stream = await connection.newStream(protocol, { signal });
+    const wanted = traceparent === undefined ? protocol : [tracedProtocol(protocol), protocol];
+    stream = await connection.newStream(wanted, { signal });
     const framed = framedStream(stream, responseBytesMax);
+    if (traceparent !== undefined && stream.protocol !== protocol)
+      await framed.write(utf8Bytes(traceparent), { signal });
     await framed.write(request, { signal });
     const response = (await framed.read({ signal })).subarray();
     await stream.close({ signal });

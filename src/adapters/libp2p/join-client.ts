@@ -2,6 +2,7 @@
 // token one after another and speaks attestation with the first that answers.
 
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
+import type { Connection } from "@libp2p/interface";
 import { tcp } from "@libp2p/tcp";
 import { yamux } from "@libp2p/yamux";
 import { multiaddr } from "@multiformats/multiaddr";
@@ -19,7 +20,7 @@ import {
   type NodeKeys,
   parseLeafKey,
 } from "../../identity/index.ts";
-import type { Clock, Logger, Meter, Random } from "../../ports/index.ts";
+import type { Clock, Logger, Meter, Random, Tracer } from "../../ports/index.ts";
 import { pqNoise } from "./encrypter.ts";
 import { exchange } from "./exchange.ts";
 import { PeerRegistry } from "./peer-registry.ts";
@@ -32,6 +33,7 @@ export interface JoinDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly meter: Meter;
+  readonly tracer: Tracer;
   readonly keys: NodeKeys;
   readonly ed25519Seed: Uint8Array;
 }
@@ -78,8 +80,8 @@ export async function joinMesh(deps: JoinDeps, token: JoinToken, name: string): 
 }
 
 async function attest(
-  { engine, clock, keys }: JoinDeps,
-  connection: Parameters<typeof exchange>[0],
+  { engine, clock, keys, tracer }: JoinDeps,
+  connection: Connection,
   registry: PeerRegistry,
   token: JoinToken,
   name: string,
@@ -98,7 +100,7 @@ async function attest(
   );
   let step = client.start(clock.now().wallMs);
   while (step.step === "send") {
-    const response = await exchange(connection, ATTESTATION_PROTOCOL, step.request, {
+    const response = await exchange(tracer, connection, ATTESTATION_PROTOCOL, step.request, {
       timeoutMs: DIAL_TIMEOUT_MS,
       responseBytesMax: ATTESTATION_RESPONSE_BYTES_MAX,
     });
@@ -134,7 +136,7 @@ function joiningEncrypter(
   { trustDomain }: JoinToken,
   registry: PeerRegistry,
 ): ReturnType<typeof pqNoise> {
-  const { engine, random, clock, logger, meter, keys } = deps;
+  const { engine, random, clock, logger, meter, tracer, keys } = deps;
   const verifier: PeerVerifier = {
     verifyChain: () => ({ ok: false, code: "identity/untrusted" }),
     parseLeafKey: (chain, ed25519) => parseLeafKey({ engine, chain, ed25519 }),
@@ -148,6 +150,7 @@ function joiningEncrypter(
       clock,
       logger,
       meter,
+      tracer,
       limiter: new HandshakeLimiter(clock.now().monoMs),
       verifier,
       credential: () => ({ ed25519: keys.ed25519, mldsa65: keys.mldsa65, svidChain: [] }),

@@ -19,8 +19,9 @@ import { createLibp2p, type Libp2p } from "libp2p";
 import { errorCode, errorMessage, MeshError, utf8Bytes, utf8Text } from "../../foundation/index.ts";
 import { type AuthenticatedPeer, limiterKey } from "../../handshake/index.ts";
 import type { NodeId, PeerIdentity } from "../../identity/index.ts";
-import type { Logger, Meter, MetricDeclaration } from "../../ports/index.ts";
-import { exchange, framedStream, type RequestOptions } from "./exchange.ts";
+import type { Logger, Meter, MetricDeclaration, Tracer } from "../../ports/index.ts";
+import { parseTraceparent, TRACEPARENT_CHARS } from "../../telemetry/index.ts";
+import { exchange, framedStream, type RequestOptions, tracedProtocol } from "./exchange.ts";
 import type { EncrypterFactory } from "./encrypter.ts";
 import { RecordStore } from "./record-store.ts";
 import { PeerRegistry } from "./peer-registry.ts";
@@ -99,6 +100,8 @@ export interface NetworkOptions {
   readonly topics: readonly string[];
   readonly connectionsMax: number;
   readonly version: string;
+  /** Whether requests may come with a trace context. @default false */
+  readonly traced?: boolean;
   /** How long a peer without an SVID may stay. @default 30000 */
   readonly joiningTimeMs?: number;
 }
@@ -109,6 +112,7 @@ export interface NetworkDeps {
   readonly encrypters: (registry: PeerRegistry) => EncrypterFactory[];
   readonly logger: Logger;
   readonly meter: Meter;
+  readonly tracer: Tracer;
   /** Whether peers without SPIFFE identity (interop) may take part at all. */
   readonly allowsUnauthenticated: () => boolean;
   /** Decides on identity records that peers put into the DHT, or that it finds. `validate` throws to refuse. */
@@ -126,6 +130,17 @@ export interface ServeOptions {
   readonly requestBytesMax: number;
   readonly streamsPerPeerMax: number;
 }
+
+/**
+ * Answers one request.
+ * @param peer whom the connection's handshake authenticated
+ * @param signal ends with the stream
+ */
+type RequestHandler = (
+  peer: AuthenticatedPeer,
+  request: Uint8Array,
+  signal: AbortSignal,
+) => Promise<Uint8Array>;
 
 interface Link {
   readonly peer: PeerIdentity;
@@ -257,27 +272,23 @@ export class Network {
     request: Uint8Array,
     options: RequestOptions,
   ): Promise<Uint8Array> {
-    return exchange(this.#connectionTo(nodeId), protocol, request, options);
+    return exchange(this.#deps.tracer, this.#connectionTo(nodeId), protocol, request, options);
   }
 
   /**
-   * Answers requests on a protocol. A throwing handler aborts the stream: the peer learns nothing but that.
-   * @param handler gets the authenticated peer and the bounded request; its signal ends with the stream
+   * Answers requests on a protocol, and where this node traces, on its traced variant. A throwing handler aborts the
+   * stream: the peer learns nothing but that.
    */
-  async serve(
-    protocol: string,
-    options: ServeOptions,
-    handler: (
-      peer: AuthenticatedPeer,
-      request: Uint8Array,
-      signal: AbortSignal,
-    ) => Promise<Uint8Array>,
-  ): Promise<void> {
-    await this.#node().handle(
-      protocol,
-      (stream, connection) => this.#answer(stream, connection, options, handler),
-      { maxInboundStreams: options.streamsPerPeerMax },
-    );
+  async serve(protocol: string, options: ServeOptions, handler: RequestHandler): Promise<void> {
+    const variants =
+      this.#options.traced === true ? [tracedProtocol(protocol), protocol] : [protocol];
+    for (const variant of variants) {
+      await this.#node().handle(
+        variant,
+        (stream, connection) => this.#answer(stream, connection, options, handler, protocol),
+        { maxInboundStreams: options.streamsPerPeerMax },
+      );
+    }
   }
 
   /** Subscribes to a topic; the validator decides on each message before it is forwarded. */
@@ -554,11 +565,8 @@ export class Network {
     stream: Stream,
     connection: Connection,
     options: ServeOptions,
-    handler: (
-      peer: AuthenticatedPeer,
-      request: Uint8Array,
-      signal: AbortSignal,
-    ) => Promise<Uint8Array>,
+    handler: RequestHandler,
+    protocol: string,
   ): Promise<void> {
     const ended = new AbortController();
     stream.addEventListener("close", () => ended.abort(), { once: true });
@@ -566,9 +574,16 @@ export class Network {
       const peer = this.#registry.of(connection);
       if (peer === undefined)
         throw new MeshError("internal/invariant", "A stream opened without a handshake.");
-      const framed = framedStream(stream, options.requestBytesMax);
-      const request = await framed.read({ signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
-      const answer = await handler(peer, request.subarray(), ended.signal);
+      const { requestBytesMax } = options;
+      const framed = framedStream(stream, Math.max(requestBytesMax, TRACEPARENT_CHARS));
+      const arrival = { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) };
+      const context = stream.protocol === protocol ? undefined : await framed.read(arrival);
+      const request = (await framed.read(arrival)).subarray();
+      if (request.length > requestBytesMax)
+        throw new MeshError("network/request-failed", "The request is too long.");
+      const answer = await this.#traced(protocol, peer, context?.subarray(), () =>
+        handler(peer, request, ended.signal),
+      );
       // A peer that never reads its answer would hold the stream for as long as it likes.
       const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
       await framed.write(answer, { signal });
@@ -580,6 +595,26 @@ export class Network {
       );
       stream.abort(new Error("refused"));
     }
+  }
+
+  /** Runs the work as part of the peer's trace, if there is one: a request that is served never begins a trace. */
+  #traced(
+    protocol: string,
+    peer: AuthenticatedPeer,
+    context: Uint8Array | undefined,
+    work: () => Promise<Uint8Array>,
+  ): Promise<Uint8Array> {
+    const traceparent = context && Buffer.from(context).toString("latin1");
+    if (traceparent === undefined || parseTraceparent(traceparent) === undefined) return work();
+    const attributes = {
+      "meshd.protocol": protocol,
+      "meshd.peer": peer.kind === "svid" ? peer.identity.spiffeId : peer.kind,
+    };
+    return this.#deps.tracer.span(
+      `serve ${protocol}`,
+      { kind: "server", parent: { traceparent }, attributes },
+      work,
+    );
   }
 }
 

@@ -14,6 +14,7 @@ import type { Registrar } from "@libp2p/interface-internal";
 import { MeshError } from "../../foundation/index.ts";
 import type { AuthenticatedPeer } from "../../handshake/index.ts";
 import { ATTESTATION_PROTOCOL } from "../../identity/index.ts";
+import { plainProtocol } from "./exchange.ts";
 
 /** Whether a peer may take part in a protocol, in either direction. */
 export function mayOpen(
@@ -26,7 +27,7 @@ export function mayOpen(
       return true;
     case "joining":
     case "unanchored":
-      return protocol === ATTESTATION_PROTOCOL;
+      return plainProtocol(protocol) === ATTESTATION_PROTOCOL;
     case "interop":
       return allowsUnauthenticated && !protocol.startsWith("/x0tta6bl4/");
     case undefined:

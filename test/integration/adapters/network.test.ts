@@ -22,6 +22,7 @@ import {
   seededRandom,
   TRUST_DOMAIN,
 } from "../../unit/handshake/fixture.ts";
+import { noTracer } from "../../../src/ports/index.ts";
 import { until } from "../node/harness.ts";
 
 const ECHO = "/x0tta6bl4/test-echo/1";
@@ -64,7 +65,14 @@ function makeNetwork(t: TestContext, seed: string, options: Options = {}): TestN
     },
     observe: () => undefined,
   };
-  const shared = { engine, random: systemRandom, clock: systemClock, logger: quiet, meter };
+  const shared = {
+    engine,
+    random: systemRandom,
+    clock: systemClock,
+    logger: quiet,
+    meter,
+    tracer: noTracer,
+  };
   const verifier = fakeVerifier();
   const network = new Network(
     {
@@ -87,6 +95,7 @@ function makeNetwork(t: TestContext, seed: string, options: Options = {}): TestN
       ],
       logger: quiet,
       meter,
+      tracer: noTracer,
       // An issuer is unanchored to a joiner, and stays only where the policy lets such peers in.
       allowsUnauthenticated: () => options.joining === true,
       records: { validate: () => undefined, select: () => 0 },

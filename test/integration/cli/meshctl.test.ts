@@ -15,6 +15,7 @@ test("every reading verb draws for people and answers programs with schemaVersio
     [["beacons"], /Refused: 2 mesh\/replayed/, "beacons"],
     [["identity"], /Certificate chain, leaf first/, "chain"],
     [["fl", "status"], /Last rounds/, "learning"],
+    [["log", "level"], /^info\n$/, "level"],
   ];
   for (const [verb, drawn, field] of verbs) {
     const people = await meshctl([...verb, "--socket", socketPath]);
@@ -90,6 +91,20 @@ test("the acting verbs send what the command line says", async (t) => {
     { token: "secret", name: "n" },
     { ttlSeconds: 1_800, name: "n" },
   ]);
+});
+
+test("log level changes the level, says for how long, and takes no other word", async (t) => {
+  const { socketPath, node } = await serveNode(t);
+  const changed = await meshctl(["log", "level", "debug", "--socket", socketPath]);
+  assert.deepEqual(
+    [changed.exit, changed.out],
+    [0, "debug, until the next start or reload: the configuration says info\n"],
+  );
+  assert.deepEqual(node.calls, [{ level: "debug" }]);
+  const unknown = await meshctl(["log", "level", "trace", "--socket", socketPath]);
+  assert.equal(unknown.exit, 2);
+  assert.match(unknown.err, /debug, info, warn, error/);
+  assert.equal(node.calls.length, 1);
 });
 
 test("status exits with 4 exactly when something is wrong", async (t) => {

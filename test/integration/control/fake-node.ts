@@ -175,6 +175,11 @@ export function fakeNode(
       calls.push(request);
       return { token: "x0t.secret", expiresAt: "2026-03-01T13:00:00.000Z" };
     },
+    log: () => ({ level: "info", configured: "info" }),
+    setLogLevel: (request) => {
+      calls.push(request);
+      return { ...request, configured: "info" };
+    },
     ...part,
   };
 }

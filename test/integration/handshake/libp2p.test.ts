@@ -28,7 +28,7 @@ import {
   MESH_PROTOCOL_ID,
   type PeerVerifier,
 } from "../../../src/handshake/index.ts";
-import type { Meter } from "../../../src/ports/index.ts";
+import { type Meter, noTracer } from "../../../src/ports/index.ts";
 import {
   engine,
   fakeCertificate,
@@ -97,7 +97,15 @@ async function startNode(seed: string, options: NodeOptions = {}): Promise<TestN
     observe: () => undefined,
   };
   const limiter = new HandshakeLimiter(systemClock.now().monoMs, { addressBurst: 1000, ...limits });
-  const deps = { engine, random: systemRandom, clock: systemClock, logger: quiet, meter, limiter };
+  const deps = {
+    engine,
+    random: systemRandom,
+    clock: systemClock,
+    logger: quiet,
+    meter,
+    tracer: noTracer,
+    limiter,
+  };
   const onAuthenticated = (peer: AuthenticatedPeer, peerId: PeerId): void => {
     peers.push({ peer, peerId });
   };

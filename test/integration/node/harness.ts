@@ -33,7 +33,11 @@ export interface FileOptions {
   readonly policy?: readonly { readonly spiffe: string; readonly allow: readonly string[] }[];
   readonly learning?: object;
   readonly crypto?: object;
-  readonly telemetry?: { readonly metrics?: object; readonly log?: object };
+  readonly telemetry?: {
+    readonly metrics?: object;
+    readonly log?: object;
+    readonly tracing?: object;
+  };
 }
 
 /** A directory that lives as long as the test. */
@@ -56,6 +60,7 @@ export function fileText(directory: string, options: FileOptions = {}): string {
       ...options.mesh,
     },
     telemetry: {
+      ...options.telemetry,
       metrics: { listen: "127.0.0.1:0", ...options.telemetry?.metrics },
       log: { level: "error", ...options.telemetry?.log },
     },
@@ -205,7 +210,7 @@ export async function startDaemon(
   options: FileOptions = {},
   directory = scratch(t),
 ): Promise<InProcessDaemon> {
-  const node = createNode(configOf(directory, options), BUILD);
+  const node = await createNode(configOf(directory, options), BUILD);
   t.after(() => node.stop());
   await node.start();
   return new InProcessDaemon(directory, node);

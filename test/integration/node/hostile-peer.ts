@@ -19,6 +19,7 @@ import {
   parseJoinToken,
   parseLeafKey,
 } from "../../../src/identity/index.ts";
+import { noTracer } from "../../../src/ports/index.ts";
 import { type Cleanup, TRUST_DOMAIN } from "./harness.ts";
 
 const engine = createNativeEngine();
@@ -35,6 +36,7 @@ const shared = {
   clock: systemClock,
   logger: quiet,
   meter: unmetered,
+  tracer: noTracer,
 };
 
 /** How a stream of the hostile peer ended, and what came over it before. */

@@ -44,10 +44,11 @@ crypto: {engine: noble}
 identity: {svid_lifetime: 1h, clock_skew: 1s}
 policy: []
 learning: {enabled: false, adversary: true, csv: {file: /x, label: x}}
-telemetry: {metrics: {listen: off}, log: {level: warn, format: pretty}}
+telemetry: {metrics: {listen: off}, log: {level: warn, format: pretty},
+  tracing: {endpoint: http://x/, sample_ratio: 0, beacon_sample_ratio: 0, headers_file: /x}}
 `,
     "x",
   );
   const { reload, restart } = configDifference(base, next);
-  assert.equal(reload.length + restart.length, 20);
+  assert.equal(reload.length + restart.length, 24);
 });

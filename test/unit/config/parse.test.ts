@@ -80,6 +80,13 @@ test("all problems are reported at once, with line, value, rule and hint", () =>
   assert.equal(found.get("learning.csv.file")?.value, "missing");
 });
 
+test("a password in a URL is refused and not shown", () => {
+  const found = problemsOf("telemetry: {tracing: {endpoint: http://me:hunter2@host/v1/traces}}");
+  const problem = found.get("telemetry.tracing.endpoint");
+  assert.equal(problem?.value, '"http://…@host/v1/traces"');
+  assert.match(problem.hint, /headers_file/);
+});
+
 // Each rule on both sides of its edge.
 const edges: readonly [path: string, good: readonly string[], bad: readonly string[]][] = [
   ["state_dir", ["/", "/a b"], ["relative", "5", '""', '"/a\\0b"']],
@@ -126,6 +133,24 @@ const edges: readonly [path: string, good: readonly string[], bad: readonly stri
   ],
   ["telemetry.log.level", ["debug", "error"], ["trace"]],
   ["telemetry.log.format", ["json", "pretty"], ["text"]],
+  [
+    "telemetry.tracing.endpoint",
+    ["off", "http://127.0.0.1:4318/v1/traces", "https://[::1]/x?y", `http://a/${"x".repeat(2039)}`],
+    [
+      "on",
+      "127.0.0.1:4318",
+      "grpc://a:4317",
+      "http://",
+      "http://u:p@a/",
+      "http://u@a/",
+      '"http://a/#b"',
+      '"http://a b/"',
+      `http://a/${"x".repeat(2040)}`,
+    ],
+  ],
+  ["telemetry.tracing.sample_ratio", ["0", "1", "0.5"], ["-0.01", "1.01", ".nan", '"1"']],
+  ["telemetry.tracing.beacon_sample_ratio", ["0", "1"], ["-1", "2", "all"]],
+  ["telemetry.tracing.headers_file", ["/etc/x"], ["x", "''"]],
 ];
 
 for (const [path, good, bad] of edges) {
