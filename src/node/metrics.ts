@@ -13,6 +13,7 @@ const lifecycleStates = ["unenrolled", "starting", "running", "stopping"] as con
 export const healthCodes = [
   "node/unenrolled",
   "node/slow",
+  "node/stalled",
   ...credentialProblems,
   "mesh/quarantined",
   "mesh/isolated",
