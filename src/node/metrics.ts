@@ -13,6 +13,7 @@ const lifecycleStates = ["unenrolled", "starting", "running", "stopping"] as con
 export const healthCodes = [
   "node/unenrolled",
   "node/slow",
+  "node/log-level",
   "node/stalled",
   ...credentialProblems,
   "mesh/quarantined",
