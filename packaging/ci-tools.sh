@@ -12,9 +12,12 @@ get() { # what for, then packages
     echo "not to be had: $* ($purpose)"
 }
 
+timeout 900 packaging/kubernetes-tools.sh || echo "not to be had: helm, kustomize, kubeconform and schemas (manifests)"
+
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
   echo "no root or no apt-get: only the tools that are here already are used"
   exit 0
 fi
 apt-get -qq update >/dev/null 2>&1 || echo "apt-get update failed"
-get "monitoring: rules, routes, a mesh that is scraped" prometheus prometheus-alertmanager
+get "image: built from the Dockerfile, and run" buildah debootstrap podman runc
+timeout 900 packaging/docker/build-without-registry.sh >/dev/null 2>&1 || echo "not to be had: an image (its tests)"
