@@ -14,8 +14,9 @@ export const workers = {
   "verification-worker": "src/adapters/wasm/verification-worker.ts",
 };
 
-/** The commit that is built, with "-dirty" after it if the files differ from it. */
+/** The commit that is built, with "-dirty" after it if the files differ from it. Where there is no history, MESHD_COMMIT tells it. */
 export function commit() {
+  if (process.env["MESHD_COMMIT"] !== undefined) return process.env["MESHD_COMMIT"];
   try {
     return execFileSync("git", ["describe", "--always", "--exclude=*", "--abbrev=12", "--dirty"], {
       cwd: root,

@@ -12,6 +12,8 @@ get() { # what for, then packages
     echo "not to be had: $* ($purpose)"
 }
 
+timeout 900 packaging/kubernetes-tools.sh || echo "not to be had: helm, kustomize, kubeconform and schemas (manifests)"
+
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
   echo "no root or no apt-get: only the tools that are here already are used"
   exit 0
@@ -22,3 +24,5 @@ get "units: verify, score, hosts booted in systemd-nspawn" systemd systemd-conta
 get "man pages and completions" man-db mandoc bash zsh fish
 get "Debian packages: built, judged, foreign ones run" binutils lintian qemu-user-static
 packaging/host-root.sh || echo "not to be had: a root to boot hosts from"
+get "image: built from the Dockerfile, and run" buildah debootstrap podman runc
+timeout 900 packaging/docker/build-without-registry.sh >/dev/null 2>&1 || echo "not to be had: an image (its tests)"

@@ -6,7 +6,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 folder="$PWD/node_modules/.cache/host-root"
 suite="${SUITE:-bookworm}"
-mirror="${MIRROR:-http://deb.debian.org/debian}"
 
 if [ "$(cat "$folder.complete" 2>/dev/null || true)" = "$suite" ]; then
   echo "$folder is complete"
@@ -14,7 +13,7 @@ if [ "$(cat "$folder.complete" 2>/dev/null || true)" = "$suite" ]; then
 fi
 rm -rf "$folder" "$folder.complete"
 mkdir -p "$(dirname "$folder")"
-debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,iproute2,libatomic1 "$suite" "$folder" "$mirror" >"$folder.log" 2>&1 || {
+debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,iproute2,libatomic1 "$suite" "$folder" ${MIRROR:+"$MIRROR"} >"$folder.log" 2>&1 || {
   tail -n 5 "$folder.log" >&2
   exit 1
 }

@@ -766,6 +766,17 @@ export const dashboards = [
           },
           w: 8,
         },
+        {
+          title: "Service manager: watchdog not fed, messages lost",
+          unit: "none",
+          description:
+            "Under systemd only. A watchdog that is not fed for 30 s ends in a restart; the reason says what made no progress.",
+          queries: {
+            "{{instance}} {{reason}}": "increase(meshd_process_watchdog_withheld_total{$i}[$r])",
+            "{{instance}} messages lost": "increase(meshd_process_notify_failures_total{$i}[$r])",
+          },
+          w: 8,
+        },
       ],
       [
         "Configuration and disk",

@@ -231,6 +231,13 @@ export class ControlSurface implements NodeControl {
       });
     }
     if (member !== undefined) health.push(...memberHealth(member));
+    if (member?.isLive() === false) {
+      health.push({
+        code: "node/stalled",
+        severity: "error",
+        message: "The mesh machine has stopped working. Restart meshd, and report its log.",
+      });
+    }
     const { writeError } = this.#parts.store;
     if (writeError !== undefined) {
       health.push({ code: writeError.code, severity: "error", message: writeError.message });

@@ -82,11 +82,8 @@ export class Member {
   #renewing = false;
   /** The DHT has not this node's record yet, or not its newest. */
   #recordDue = true;
-  /**
-   * Bootstrap addresses that were never reached: they are dialled until they are, although there are peers. Hosts
-   * that boot together could otherwise find one another in pairs and stay two meshes.
-   */
-  readonly #unreached: Set<string>;
+  /** The PeerId that was last reached under an address. */
+  readonly #bootstrapPeers = new Map<string, string>();
 
   /**
    * @throws MeshError `identity/expired` and the other codes of chain verification for a stored SVID that is no
@@ -98,7 +95,6 @@ export class Member {
     this.#deps = deps;
     this.#config = config;
     this.#bootstrap = config.mesh.bootstrap;
-    this.#unreached = new Set(config.mesh.bootstrap);
     this.#bundle = bundleOf(credential);
     this.#policy = policyFor(config.policy, credential.trustDomain);
     this.#verifier = new ChainVerifier({ engine, meter }, this.#bundle, {
@@ -211,10 +207,7 @@ export class Member {
       void this.network.disconnect(peer.nodeId);
     }
     this.#bootstrap = config.mesh.bootstrap;
-    for (const address of config.mesh.bootstrap) {
-      this.#unreached.add(address);
-      this.#dialInBackground([address]);
-    }
+    this.#dialAbsentBootstrap();
   }
 
   #makeNetwork({ config, credential, version }: MemberOptions): Network {
@@ -423,17 +416,32 @@ export class Member {
   /** Peers of an earlier run: a restarted node finds the mesh again without its bootstrap addresses. */
   #dialKnown(): void {
     for (const address of new Set([...this.#bootstrap, ...this.#deps.store.knownAddresses()])) {
-      this.#dialInBackground([address]);
+      this.#dialInBackground(address);
     }
   }
 
-  #dialInBackground(addresses: readonly string[]): void {
-    this.network.dial(addresses).then(
-      () => {
-        for (const address of addresses) this.#unreached.delete(address);
-      },
+  /**
+   * Bootstrap addresses are dialled although there are peers, while the node behind them is not in the mesh. Hosts that boot
+   * together could otherwise find one another in pairs and stay two meshes; and a host that comes back under its name, but with
+   * another address, may itself know nobody to dial.
+   */
+  #dialAbsentBootstrap(): void {
+    const present = new Set<string>();
+    for (const { nodeId, state } of this.mesh.members()) {
+      const identity = this.identities.lookup(nodeId);
+      if (identity !== undefined && (state === "alive" || state === "suspect"))
+        present.add(Network.peerIdOf(identity.ed25519).toString());
+    }
+    for (const address of this.#bootstrap) {
+      if (!present.has(this.#bootstrapPeers.get(address) ?? "")) this.#dialInBackground(address);
+    }
+  }
+
+  #dialInBackground(address: string): void {
+    this.network.dial([address]).then(
+      (peerId) => this.#bootstrapPeers.set(address, peerId),
       (error: unknown) => {
-        this.#deps.logger.debug({ code: errorCode(error), addresses }, "known peer not reachable");
+        this.#deps.logger.debug({ code: errorCode(error), address }, "known peer not reachable");
       },
     );
   }
@@ -442,7 +450,7 @@ export class Member {
   #upkeep(): void {
     if (this.#recordDue) this.#putRecord();
     if (this.network.connectedPeers().length === 0) this.#dialKnown();
-    else for (const address of this.#unreached) this.#dialInBackground([address]);
+    else this.#dialAbsentBootstrap();
     const now = this.#deps.clock.now().wallMs;
     if (now >= this.svid.renewAtMs && !this.#renewing) {
       this.#renewing = true;

@@ -14,6 +14,7 @@ export const healthCodes = [
   "node/unenrolled",
   "node/slow",
   "node/log-level",
+  "node/stalled",
   ...credentialProblems,
   "mesh/quarantined",
   "mesh/isolated",

@@ -225,16 +225,17 @@ export class Network {
   }
 
   /**
-   * Dials a peer at any of its addresses; a no-op when connected.
+   * Dials a peer at any of its addresses, and tells its PeerId; a no-op when connected.
    * @throws MeshError `network/dial-failed`
    */
-  async dial(addresses: readonly string[], peerId?: PeerId): Promise<void> {
+  async dial(addresses: readonly string[], peerId?: PeerId): Promise<string> {
     const suffix = peerId === undefined ? "" : `/p2p/${peerId.toString()}`;
     try {
       const targets = addresses.map((address) =>
         multiaddr(address.includes("/p2p/") ? address : address + suffix),
       );
-      await this.#node().dial(targets);
+      const { remotePeer } = await this.#node().dial(targets);
+      return remotePeer.toString();
     } catch (cause) {
       throw new MeshError<NetworkErrorCode>(
         "network/dial-failed",

@@ -126,6 +126,41 @@ test("status exits with 4 exactly when something is wrong", async (t) => {
   assert.equal(await exitWith({ node: { ...node, state: "starting" } }), 0);
 });
 
+test("status --check answers one question with its exit status and one line", async (t) => {
+  let status = fakeStatus();
+  const { socketPath } = await serveNode(t, { status: () => status });
+  const probe = async (name: string, part: Partial<typeof status>) => {
+    status = { ...fakeStatus(), ...part };
+    const { exit, out } = await meshctl(["status", "--check", name, "--socket", socketPath]);
+    return [exit, out];
+  };
+  const node = fakeStatus().node;
+  const unenrolled = { node: { ...node, state: "unenrolled" as const } };
+  const sick = (code: string, severity: "warning" | "error") => ({
+    node: { ...node, state: "degraded" as const },
+    health: [{ code, severity, message: "Something." }],
+  });
+  assert.deepEqual(await probe("live", {}), [0, "live\n"]);
+  assert.deepEqual(await probe("ready", {}), [0, "ready\n"]);
+  // A host that waits for its token is alive: a restart would not help it.
+  assert.deepEqual(await probe("live", unenrolled), [0, "live\n"]);
+  assert.deepEqual(await probe("ready", unenrolled), [4, "not ready: node/unenrolled\n"]);
+  assert.deepEqual(await probe("ready", sick("mesh/few-peers", "warning")), [0, "ready\n"]);
+  assert.deepEqual(await probe("live", sick("state/full", "error")), [0, "live\n"]);
+  assert.deepEqual(await probe("ready", sick("state/full", "error")), [
+    4,
+    "not ready: state/full\n",
+  ]);
+  assert.deepEqual(await probe("live", sick("node/stalled", "error")), [
+    4,
+    "not live: node/stalled\n",
+  ]);
+  const unknown = await meshctl(["status", "--check", "well", "--socket", socketPath]);
+  assert.equal(unknown.exit, 2);
+  const unreachable = await meshctl(["status", "--check", "live", "--socket", `${socketPath}.x`]);
+  assert.equal(unreachable.exit, 3);
+});
+
 test("a refusal of the daemon exits with 1 and says message and code on standard error", async (t) => {
   const { socketPath } = await serveNode(t, {
     createToken: () => {

@@ -1,8 +1,9 @@
 // How hosts get into a mesh: init, token, join, and every way in which a join is refused.
 
 import assert from "node:assert/strict";
-import { createServer } from "node:net";
-import { after, before, describe, test } from "node:test";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { after, before, describe, test, type TestContext } from "node:test";
 import { encodeJoinToken, type JoinToken, parseJoinToken } from "../../../src/identity/index.ts";
 import {
   assertRefused,
@@ -10,6 +11,7 @@ import {
   enrol,
   type InProcessDaemon,
   refusal,
+  scratch,
   Stack,
   startDaemon,
   TRUST_DOMAIN,
@@ -33,6 +35,23 @@ async function freePort(): Promise<number> {
   assert.ok(typeof address === "object" && address !== null);
   await new Promise((resolve) => server.close(resolve));
   return address.port;
+}
+
+/** An address that stays, such as a DNS name, and leads to whatever listens where `leadTo` said last. */
+async function forwarder(t: TestContext) {
+  let port = 0;
+  const server = createServer((socket) => {
+    const onward = connect(port, "127.0.0.1");
+    socket.on("error", () => onward.destroy()).on("close", () => onward.destroy());
+    onward.on("error", () => socket.destroy()).on("close", () => socket.destroy());
+    socket.pipe(onward).pipe(socket);
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  return {
+    address: `/ip4/127.0.0.1/tcp/${(server.address() as AddressInfo).port}`,
+    leadTo: (address: string) => (port = Number(/\/tcp\/(\d+)/.exec(address)?.[1])),
+  };
 }
 
 describe("a mesh of three", () => {
@@ -72,6 +91,27 @@ describe("a mesh of three", () => {
       issuers.map(({ name }) => name),
       ["a"],
     );
+  });
+
+  test("takes a founder back in that comes again elsewhere under its name, and knows nobody itself", async (t) => {
+    const name = await forwarder(t);
+    const bootstrap = { mesh: { bootstrap: [name.address] } };
+    const directory = scratch(t);
+    const a = await startDaemon(t, {}, directory);
+    const b = await startDaemon(t, bootstrap);
+    const c = await startDaemon(t, bootstrap);
+    await enrol({ a });
+    name.leadTo(await a.address());
+    for (const [other, daemon] of Object.entries({ b, c })) {
+      const { token } = await a.client.createToken({ ttlSeconds: 60 });
+      await daemon.client.join({ token, name: other });
+    }
+    await converged({ a, b, c });
+    await a.stop();
+    await until("the others to see it leave", async () => (await b.peer("a"))?.state === "left");
+    const again = await startDaemon(t, {}, directory);
+    name.leadTo(await again.address());
+    await converged({ a: again, b, c });
   });
 
   test("starts with one node, which is healthy though it has no peer", async (t) => {
