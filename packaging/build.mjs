@@ -3,6 +3,7 @@
 
 import { execFileSync } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { lean } from "./lean.mjs";
@@ -10,6 +11,9 @@ import { lean } from "./lean.mjs";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
 const quiet = process.argv.includes("--quiet");
+/** `--outdir DIR`: another place than dist/, for a test that must not have its bundle replaced under it. */
+const at = process.argv.indexOf("--outdir");
+const outdir = resolve(root, at < 0 ? "dist" : process.argv[at + 1]);
 
 function commit() {
   try {
@@ -23,7 +27,7 @@ function commit() {
   }
 }
 
-rmSync(new URL("../dist", import.meta.url), { recursive: true, force: true });
+rmSync(outdir, { recursive: true, force: true });
 const result = await build({
   absWorkingDir: root,
   entryPoints: {
@@ -32,7 +36,7 @@ const result = await build({
     "trainer-worker": "src/adapters/workers/trainer-worker.ts",
     "verification-worker": "src/adapters/wasm/verification-worker.ts",
   },
-  outdir: "dist",
+  outdir,
   outExtension: { ".js": ".mjs" },
   bundle: true,
   platform: "node",

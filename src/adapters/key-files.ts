@@ -7,6 +7,7 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -68,6 +69,15 @@ export class KeyFiles {
   /** Keeps a seed that was made elsewhere; synced to disk when it returns. */
   save(name: SeedName, seed: Uint8Array): void {
     this.#write(this.#file(name), seed);
+  }
+
+  /** The names of all seeds there are, in alphabetical order. */
+  names(): SeedName[] {
+    if (!existsSync(this.#directory)) return [];
+    return readdirSync(this.#directory)
+      .filter((file) => file.endsWith(".seed"))
+      .map((file) => file.slice(0, -".seed".length) as SeedName)
+      .sort();
   }
 
   /** Deletes a seed that is no longer used; none is no error. */

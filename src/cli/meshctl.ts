@@ -3,7 +3,10 @@
 import packageFile from "../../package.json" with { type: "json" };
 import { processCli } from "./cli.ts";
 import { beaconsCommand } from "./commands/beacons.ts";
+import { backupCommand } from "./commands/backup.ts";
+import { bugreportCommand } from "./commands/bugreport.ts";
 import { configCommand } from "./commands/config.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { devCommand } from "./commands/dev.ts";
 import { flCommand } from "./commands/fl.ts";
 import { identityCommand } from "./commands/identity.ts";
@@ -11,6 +14,7 @@ import { initCommand } from "./commands/init.ts";
 import { joinCommand } from "./commands/join.ts";
 import { peersCommand } from "./commands/peers.ts";
 import { statusCommand } from "./commands/status.ts";
+import { waitCommand } from "./commands/wait.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { runProgram } from "./run-program.ts";
 
@@ -33,6 +37,10 @@ process.exitCode = await runProgram(
       initCommand,
       tokenCommand,
       joinCommand,
+      waitCommand,
+      doctorCommand,
+      bugreportCommand,
+      backupCommand,
       configCommand,
       devCommand,
     ],

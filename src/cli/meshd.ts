@@ -4,9 +4,9 @@ import { readFileSync, statSync } from "node:fs";
 import { parseArgs } from "node:util";
 import packageFile from "../../package.json" with { type: "json" };
 import { type Config, configLimits, parseConfig } from "../config/index.ts";
-import { statusOfError } from "../control/index.ts";
+import { answerOffline, MAINTENANCE_OPTION, statusOfError } from "../control/index.ts";
 import { errorCode, errorMessage, MeshError } from "../foundation/index.ts";
-import { createNode, type MeshNode } from "../node/index.ts";
+import { type ConfigSource, createNode, maintain, type MeshNode } from "../node/index.ts";
 
 const DEFAULT_CONFIG = "/etc/meshd/meshd.yml";
 
@@ -18,8 +18,9 @@ SIGTERM leaves the mesh and stops; SIGHUP re-reads the configuration.
 Exit status: 0 ok, 1 failure, 2 usage.
 `;
 
-function readConfig(file: string): Config {
-  return parseConfig(readText(file), file);
+function readConfig(file: string): { readonly config: Config; readonly source: ConfigSource } {
+  const source = { file, text: readText(file) };
+  return { config: parseConfig(source.text, file), source };
 }
 
 function readText(file: string): string {
@@ -65,7 +66,8 @@ async function run(configFile: string): Promise<void> {
   process.once("disconnect", stop);
   process.on("SIGHUP", () => {
     try {
-      node?.reload(readConfig(configFile));
+      const { config, source } = readConfig(configFile);
+      node?.reload(config, source);
     } catch (error) {
       process.stderr.write(
         `meshd: the configuration stays as it was: ${errorMessage(error)} [${errorCode(error)}]\n`,
@@ -75,13 +77,20 @@ async function run(configFile: string): Promise<void> {
   // A fault of ours: the state on disk is whole at any moment, so a restart is safer than going on.
   process.on("uncaughtException", fail);
   const commit = process.env["MESHD_COMMIT"] ?? "unknown";
-  node = createNode(readConfig(configFile), { version: packageFile.version, commit });
+  const { config, source } = readConfig(configFile);
+  node = createNode(config, { version: packageFile.version, commit }, source);
   try {
     await node.start();
   } catch (error) {
     await node.stop();
     throw error;
   }
+}
+
+/** One request of meshctl from standard input; see control/maintenance.ts. */
+async function maintenance(): Promise<void> {
+  const request = readFileSync(0, "utf8");
+  process.stdout.write(await answerOffline(request, (asked) => maintain(asked, readText)));
 }
 
 function parse(): { config: string; check: string | undefined } | "help" | "version" {
@@ -103,8 +112,10 @@ function parse(): { config: string; check: string | undefined } | "help" | "vers
   }
 }
 
-const wish = parse();
-if (wish === "help") {
+const wish = process.argv[2] === MAINTENANCE_OPTION ? "maintenance" : parse();
+if (wish === "maintenance") {
+  await maintenance();
+} else if (wish === "help") {
   process.stdout.write(USAGE);
 } else if (wish === "version") {
   process.stdout.write(`${packageFile.version}\n`);

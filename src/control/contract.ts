@@ -3,6 +3,14 @@
 // client ignores what it does not know, while the daemon refuses what it does not know.
 
 import * as z from "zod";
+import {
+  backupFields,
+  doctorFields,
+  effectiveConfigFields,
+  logsFields,
+  metricsFields,
+  restoredFields,
+} from "./operations-contract.ts";
 
 /** The version of every answer's shape. */
 export const CONTROL_SCHEMA_VERSION = 1;
@@ -178,6 +186,13 @@ export const enrolledSchema = answer({
 });
 export const tokenSchema = answer({ token: z.string(), expiresAt: isoTime });
 
+export const effectiveConfigSchema = answer(effectiveConfigFields);
+export const doctorSchema = answer(doctorFields);
+export const logsSchema = answer(logsFields);
+export const metricsSchema = answer(metricsFields);
+export const backupSchema = answer(backupFields);
+export const restoredSchema = answer(restoredFields);
+
 export const errorSchema = answer({
   error: z.object({
     code: z.string(),
@@ -242,6 +257,12 @@ export type FlStarted = z.infer<typeof flStartedSchema>;
 export type FlStopped = z.infer<typeof flStoppedSchema>;
 export type Enrolled = z.infer<typeof enrolledSchema>;
 export type Token = z.infer<typeof tokenSchema>;
+export type EffectiveConfig = z.infer<typeof effectiveConfigSchema>;
+export type Doctor = z.infer<typeof doctorSchema>;
+export type Logs = z.infer<typeof logsSchema>;
+export type Metrics = z.infer<typeof metricsSchema>;
+export type Backup = z.infer<typeof backupSchema>;
+export type Restored = z.infer<typeof restoredSchema>;
 export type ErrorAnswer = z.infer<typeof errorSchema>;
 export type InitRequest = z.infer<typeof initRequestSchema>;
 export type JoinRequest = z.infer<typeof joinRequestSchema>;

@@ -2,6 +2,8 @@
 
 import type {
   Beacons,
+  Doctor,
+  EffectiveConfig,
   Enrolled,
   FlStarted,
   FlStartRequest,
@@ -10,11 +12,14 @@ import type {
   Identity,
   InitRequest,
   JoinRequest,
+  Logs,
+  Metrics,
   Peers,
   Status,
   Token,
   TokenRequest,
 } from "./contract.ts";
+import type { BackupRequest } from "./operations-contract.ts";
 
 /** An answer before the API puts `schemaVersion` on it. */
 export type Body<Answer> = Omit<Answer, "schemaVersion">;
@@ -38,4 +43,11 @@ export interface NodeControl {
   join(request: JoinRequest): Awaitable<Body<Enrolled>>;
   /** @throws MeshError `control/not-issuer`, `control/not-enrolled` */
   createToken(request: TokenRequest): Awaitable<Body<Token>>;
+  /** What the daemon runs with. */
+  config(): Awaitable<Body<EffectiveConfig>>;
+  doctor(): Awaitable<Body<Doctor>>;
+  logs(): Awaitable<Body<Logs>>;
+  metrics(): Awaitable<Body<Metrics>>;
+  /** An encrypted backup of the state, as the bytes of its file. @throws MeshError `backup/*`, `state/*` */
+  backup(request: BackupRequest): Awaitable<AsyncIterable<Uint8Array>>;
 }

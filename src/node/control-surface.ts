@@ -6,8 +6,11 @@ import type { Readiness } from "../adapters/http/metrics-server.ts";
 import type { StateStore } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type {
+  BackupRequest,
   Beacons,
   Body,
+  Doctor,
+  EffectiveConfig,
   Enrolled,
   FlStarted,
   FlStartRequest,
@@ -17,6 +20,8 @@ import type {
   Identity,
   InitRequest,
   JoinRequest,
+  Logs,
+  Metrics,
   NodeControl,
   Peer,
   Peers,
@@ -32,6 +37,7 @@ import { Network } from "../adapters/libp2p/network.ts";
 import { systemClock } from "../adapters/clock.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { Member } from "./member.ts";
+import type { Operations } from "./operations.ts";
 
 export interface SurfaceParts {
   readonly config: Config;
@@ -43,6 +49,7 @@ export interface SurfaceParts {
   readonly engine: CryptoEngine;
   readonly store: StateStore;
   readonly epoch: number;
+  readonly operations: Operations;
 }
 
 /** Above this lag heartbeats suffer: the objective of the design. */
@@ -176,6 +183,27 @@ export class ControlSurface implements NodeControl {
 
   createToken(request: TokenRequest): Body<Token> {
     return this.#parts.lifecycle.createToken(request);
+  }
+
+  config(): Body<EffectiveConfig> {
+    return this.#parts.operations.config();
+  }
+
+  doctor(): Promise<Body<Doctor>> {
+    const { operations, lifecycle } = this.#parts;
+    return operations.doctor(this.status(), lifecycle.member?.network.observedIps() ?? []);
+  }
+
+  logs(): Body<Logs> {
+    return this.#parts.operations.logs();
+  }
+
+  metrics(): Promise<Body<Metrics>> {
+    return this.#parts.operations.metrics();
+  }
+
+  backup(request: BackupRequest): AsyncIterable<Uint8Array> {
+    return this.#parts.operations.backup(request);
   }
 
   /** Ready: enrolled, in the mesh, with an SVID that has not expired. */

@@ -10,10 +10,12 @@ import { startMetricsServer } from "../adapters/http/metrics-server.ts";
 import { KeyFiles, type SeedName } from "../adapters/key-files.ts";
 import { networkMetrics } from "../adapters/libp2p/network.ts";
 import { systemRandom } from "../adapters/random.ts";
+import { finishRestore } from "../adapters/sqlite/restore-swap.ts";
 import { StateStore } from "../adapters/sqlite/state-store.ts";
 import { createPinoLogger, type PinoLogger } from "../adapters/telemetry/pino-logger.ts";
 import { type ProcessMeter, startProcessMeter } from "../adapters/telemetry/process-meter.ts";
 import { createPromMeter, type PromMeter } from "../adapters/telemetry/prom-meter.ts";
+import { RecentLines } from "../adapters/telemetry/recent-lines.ts";
 import { createWasmEngine } from "../adapters/wasm/engine.ts";
 import { type Config, configDifference } from "../config/index.ts";
 import { createControlApp } from "../control/index.ts";
@@ -28,8 +30,10 @@ import {
 import { errorCode, errorMessage } from "../foundation/index.ts";
 import { type NodeKeys, nodeKeysFromSeeds } from "../identity/index.ts";
 import { daemonMetrics } from "../telemetry/index.ts";
+import { type ConfigSource, ConfigView } from "./config-view.ts";
 import { ControlSurface } from "./control-surface.ts";
 import { Lifecycle } from "./lifecycle.ts";
+import { Operations } from "./operations.ts";
 
 export interface Build {
   readonly version: string;
@@ -42,18 +46,20 @@ export interface MeshNode {
   /** Leaves the mesh and closes everything. Idempotent. */
   stop(): Promise<void>;
   /** Takes a changed configuration as far as a running daemon can, and logs what needs a restart. */
-  reload(config: Config): void;
+  reload(config: Config, source: ConfigSource): void;
 }
 
 /**
  * Makes a daemon; nothing listens yet.
  * @throws MeshError `crypto/self-test-failed`, `crypto/engine-unavailable`, `state/*`
  */
-export function createNode(config: Config, build: Build): MeshNode {
+export function createNode(config: Config, build: Build, source: ConfigSource): MeshNode {
   const { level, format } = config.telemetry.log;
-  const logger = createPinoLogger({ level, format });
+  const recentLines = new RecentLines();
+  const logger = createPinoLogger({ level, format, recent: recentLines });
   const prom = createPromMeter([...daemonMetrics, ...networkMetrics]);
   const engine = testedEngine(config, prom);
+  finishRestore(config.stateDir);
   const store = new StateStore(config.stateDir);
   const keyFiles = new KeyFiles(join(config.stateDir, "keys"), systemRandom);
   const keys = ownKeys(engine, keyFiles, store.credential() !== undefined);
@@ -83,6 +89,9 @@ export function createNode(config: Config, build: Build): MeshNode {
     keys,
     engine,
     epoch,
+    keyFiles,
+    recentLines,
+    configView: new ConfigView(source),
   });
 }
 
@@ -120,6 +129,9 @@ interface Parts {
   readonly keys: NodeKeys;
   readonly engine: CryptoEngine;
   readonly epoch: number;
+  readonly keyFiles: KeyFiles;
+  readonly recentLines: RecentLines;
+  readonly configView: ConfigView;
 }
 
 class Daemon implements MeshNode {
@@ -134,9 +146,14 @@ class Daemon implements MeshNode {
   }
 
   async start(): Promise<void> {
-    const { config, logger, lifecycle, build, engine, epoch } = this.#parts;
+    const { config, logger, lifecycle, build, engine, epoch, keys } = this.#parts;
+    const version = build.version;
     const surface = new ControlSurface(
-      { ...this.#parts, version: build.version },
+      {
+        ...this.#parts,
+        version,
+        operations: new Operations({ ...this.#parts, version, nodeId: keys.nodeId }),
+      },
       () => this.#metricsAddress,
     );
     await this.#startMetrics(surface);
@@ -167,7 +184,7 @@ class Daemon implements MeshNode {
     return this.#stopping;
   }
 
-  reload(config: Config): void {
+  reload(config: Config, source: ConfigSource): void {
     const { logger, lifecycle, config: atStart } = this.#parts;
     const { reload } = configDifference(this.#config, config);
     // Against the start: a key stays pending until the restart, however often the file is read meanwhile.
@@ -175,6 +192,7 @@ class Daemon implements MeshNode {
     lifecycle.reload(config);
     logger.setLevel(config.telemetry.log.level);
     this.#config = config;
+    this.#parts.configView.reloaded(source);
     if (restart.length > 0)
       logger.warn(
         { code: "config/restart-needed", keys: restart },

@@ -11,7 +11,7 @@ import assert from "node:assert/strict";
 import { type Config, parseConfig } from "../../../src/config/index.ts";
 import { ControlClient, type Peer, type Status } from "../../../src/control/index.ts";
 import { isMeshError, type MeshError } from "../../../src/foundation/index.ts";
-import { createNode, type MeshNode } from "../../../src/node/index.ts";
+import { type ConfigSource, createNode, type MeshNode } from "../../../src/node/index.ts";
 
 export const TRUST_DOMAIN = "it.mesh";
 const BUILD = { version: "0.0.0-test", commit: "test" };
@@ -191,12 +191,17 @@ export class InProcessDaemon extends TestDaemon {
   }
 
   reload(options: FileOptions): void {
-    this.#node.reload(configOf(this.directory, options));
+    const { config, source } = configOf(this.directory, options);
+    this.#node.reload(config, source);
   }
 }
 
-function configOf(directory: string, options: FileOptions): Config {
-  return parseConfig(fileText(directory, options), "test");
+function configOf(
+  directory: string,
+  options: FileOptions,
+): { readonly config: Config; readonly source: ConfigSource } {
+  const source = { file: join(directory, "meshd.yml"), text: fileText(directory, options) };
+  return { config: parseConfig(source.text, source.file), source };
 }
 
 /** Starts a daemon in this process. */
@@ -205,7 +210,9 @@ export async function startDaemon(
   options: FileOptions = {},
   directory = scratch(t),
 ): Promise<InProcessDaemon> {
-  const node = createNode(configOf(directory, options), BUILD);
+  const { config, source } = configOf(directory, options);
+  writeFileSync(source.file, source.text);
+  const node = createNode(config, BUILD, source);
   t.after(() => node.stop());
   await node.start();
   return new InProcessDaemon(directory, node);
