@@ -7,6 +7,7 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -16,7 +17,8 @@ import {
 import { dirname, join } from "node:path";
 import { equalBytes, errorMessage, MeshError } from "../foundation/index.ts";
 import type { Random } from "../ports/index.ts";
-import { diskFull, type StateErrorCode } from "./sqlite/database.ts";
+import { diskFull } from "./sqlite/database.ts";
+import type { StateErrorCode } from "./sqlite/state-error-code.ts";
 
 export const SEED_BYTES = 32;
 
@@ -85,6 +87,15 @@ export class KeyFiles {
   /** Keeps a seed that was made elsewhere; synced to disk when it returns. @throws MeshError `state/disk-full` */
   save(name: SeedName, seed: Uint8Array): void {
     this.#write(this.#file(name), seed);
+  }
+
+  /** The names of all seeds there are, in alphabetical order. */
+  names(): SeedName[] {
+    if (!existsSync(this.#directory)) return [];
+    return readdirSync(this.#directory)
+      .filter((file) => file.endsWith(".seed"))
+      .map((file) => file.slice(0, -".seed".length) as SeedName)
+      .sort();
   }
 
   /** Deletes a seed that is no longer used; none is no error. */

@@ -2,9 +2,10 @@
 
 import { readFileSync, statSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { type Config, configLimits, parseConfig } from "../config/index.ts";
+import { configLimits, parseConfig } from "../config/index.ts";
+import { answerOffline, MAINTENANCE_OPTION } from "../control/index.ts";
 import { errorCode, errorMessage, MeshError } from "../foundation/index.ts";
-import { createNode, type MeshNode } from "../node/index.ts";
+import { createNode, type LoadedConfig, maintain, type MeshNode } from "../node/index.ts";
 import { daemonExitStatus } from "./daemon-exit.ts";
 import { daemonOptions, defaultConfigPath } from "./daemon-options.ts";
 import { build, versionText } from "./version.ts";
@@ -17,8 +18,9 @@ SIGTERM leaves the mesh and stops; SIGHUP re-reads the configuration.
 Exit status: 0 ok, 1 failure, 2 usage, 78 what only a person can mend: configuration, keys, state.
 `;
 
-function readConfig(file: string): Config {
-  return parseConfig(readText(file), file);
+function readConfig(file: string): LoadedConfig {
+  const source = { file, text: readText(file) };
+  return { config: parseConfig(source.text, file), source };
 }
 
 function readText(file: string): string {
@@ -82,6 +84,12 @@ async function run(configFile: string): Promise<void> {
   }
 }
 
+/** One request of meshctl from standard input; see control/maintenance.ts. */
+async function maintenance(): Promise<void> {
+  const request = readFileSync(0, "utf8");
+  process.stdout.write(await answerOffline(request, (asked) => maintain(asked, readText)));
+}
+
 function parse(): { config: string; check: string | undefined } | "help" | "version" {
   try {
     const { values } = parseArgs({ options: daemonOptions });
@@ -94,8 +102,10 @@ function parse(): { config: string; check: string | undefined } | "help" | "vers
   }
 }
 
-const wish = parse();
-if (wish === "help") {
+const wish = process.argv[2] === MAINTENANCE_OPTION ? "maintenance" : parse();
+if (wish === "maintenance") {
+  await maintenance();
+} else if (wish === "help") {
   process.stdout.write(USAGE);
 } else if (wish === "version") {
   process.stdout.write(`${versionText}\n`);

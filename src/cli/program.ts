@@ -1,9 +1,12 @@
 // meshctl as a program: its name and its verbs. The command line runs it; man pages and completions are made from it.
 
+import { backupCommand } from "./commands/backup.ts";
 import { beaconsCommand } from "./commands/beacons.ts";
+import { bugreportCommand } from "./commands/bugreport.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { configCommand } from "./commands/config.ts";
 import { devCommand } from "./commands/dev.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { flCommand } from "./commands/fl.ts";
 import { identityCommand } from "./commands/identity.ts";
 import { initCommand } from "./commands/init.ts";
@@ -12,6 +15,7 @@ import { logCommand } from "./commands/log.ts";
 import { peersCommand } from "./commands/peers.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tokenCommand } from "./commands/token.ts";
+import { waitCommand } from "./commands/wait.ts";
 import type { Program } from "./run-program.ts";
 import { versionText } from "./version.ts";
 
@@ -29,6 +33,10 @@ export const meshctlProgram: Program = {
     initCommand,
     tokenCommand,
     joinCommand,
+    waitCommand,
+    doctorCommand,
+    bugreportCommand,
+    backupCommand,
     configCommand,
     logCommand,
     devCommand,

@@ -96,7 +96,7 @@ export function configOf(file: ConfigFile): Config {
 }
 
 /** Where each key of the file went. A list or mapping counts as one value. */
-const valueOfKey: Readonly<Record<string, (config: Config) => unknown>> = {
+export const valueOfKey: Readonly<Record<string, (config: Config) => unknown>> = {
   state_dir: (config) => config.stateDir,
   "control.socket": (config) => config.control.socket,
   "mesh.listen": (config) => config.mesh.listen,

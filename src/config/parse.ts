@@ -72,6 +72,11 @@ export function parseConfig(yamlText: string, filename: string): Config {
   throw new ConfigError(filename, problems.slice(0, configLimits.problemsMax));
 }
 
+/** What a file says, unchecked. @throws ConfigError `config/invalid` for what is not YAML */
+export function rawConfig(yamlText: string, filename: string): unknown {
+  return readYaml(yamlText, filename).raw;
+}
+
 interface YamlFile {
   readonly raw: unknown;
   readonly document: Document;

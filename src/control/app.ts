@@ -22,12 +22,13 @@ import {
 } from "./contract.ts";
 import { type ControlErrorCode, statusOfError } from "./errors.ts";
 import type { NodeControl } from "./node-control.ts";
+import { backupRequestSchema } from "./operations-contract.ts";
 
 /** Told of an error that is no MeshError, or an internal one, so that it reaches the log. */
 export type UnexpectedErrorListener = (error: unknown) => void;
 
-/** The fields of a good answer. */
-type Route = (body: HttpRequest["body"]) => Promise<object>;
+/** The fields of a good answer, or its bytes. */
+type Route = (body: HttpRequest["body"]) => Promise<object | AsyncIterable<Uint8Array>>;
 
 /**
  * The API of a node. `onUnexpectedError` hears what a client sees as status 500. Each call is a span of `tracer`, part
@@ -50,8 +51,9 @@ export function createControlApp(
         );
       }
       const parent = traceparent === undefined ? ("root" as const) : { traceparent };
-      const fields = await tracer.span(name, { kind: "server", parent }, () => route(body));
-      return answer(200, { schemaVersion: CONTROL_SCHEMA_VERSION, ...fields });
+      const good = await tracer.span(name, { kind: "server", parent }, () => route(body));
+      if (Symbol.asyncIterator in good) return byteAnswer(good);
+      return answer(200, { schemaVersion: CONTROL_SCHEMA_VERSION, ...good });
     } catch (error) {
       const { http } = statusOfError(errorCode(error));
       if (http === 500) onUnexpectedError(error);
@@ -71,6 +73,11 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
     ["POST /v1/fl/stop", async () => node.flStop()],
     ["POST /v1/init", async (body) => node.init(await request(body, initRequestSchema))],
     ["POST /v1/join", async (body) => node.join(await request(body, joinRequestSchema))],
+    ["GET /v1/config", async () => node.config()],
+    ["GET /v1/doctor", async () => node.doctor()],
+    ["GET /v1/logs", async () => node.logs()],
+    ["GET /v1/metrics", async () => node.metrics()],
+    ["POST /v1/backup", async (body) => node.backup(await request(body, backupRequestSchema))],
     ["POST /v1/tokens", async (body) => node.createToken(await request(body, tokenRequestSchema))],
     ["GET /v1/log", async () => node.log()],
     ["POST /v1/log", async (body) => node.setLogLevel(await request(body, logLevelRequestSchema))],
@@ -103,6 +110,10 @@ function mutableDetails(error: MeshError): ErrorAnswer["error"]["details"] {
 
 function answer(status: number, body: object): HttpAnswer {
   return { status, headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+}
+
+function byteAnswer(body: AsyncIterable<Uint8Array>): HttpAnswer {
+  return { status: 200, headers: { "content-type": "application/octet-stream" }, body };
 }
 
 function refused(code: ControlErrorCode, message: string, problems: string[] = []): MeshError {

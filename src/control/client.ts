@@ -8,6 +8,10 @@ import {
   type Beacons,
   beaconsSchema,
   controlLimits,
+  type Doctor,
+  doctorSchema,
+  type EffectiveConfig,
+  effectiveConfigSchema,
   type Enrolled,
   enrolledSchema,
   errorSchema,
@@ -25,6 +29,10 @@ import {
   type LogLevelRequest,
   logSchema,
   type LogState,
+  type Logs,
+  logsSchema,
+  type Metrics,
+  metricsSchema,
   type Peers,
   peersSchema,
   type Status,
@@ -34,6 +42,7 @@ import {
   tokenSchema,
 } from "./contract.ts";
 import type { ControlErrorCode } from "./errors.ts";
+import type { BackupRequest } from "./operations-contract.ts";
 
 /** Options of {@link ControlClient}. */
 export interface ControlClientOptions {
@@ -105,6 +114,31 @@ export class ControlClient {
     return this.#call("POST", "/v1/log", logSchema, request);
   }
 
+  config(): Promise<EffectiveConfig> {
+    return this.#call("GET", "/v1/config", effectiveConfigSchema);
+  }
+
+  doctor(): Promise<Doctor> {
+    return this.#call("GET", "/v1/doctor", doctorSchema);
+  }
+
+  logs(): Promise<Logs> {
+    return this.#call("GET", "/v1/logs", logsSchema);
+  }
+
+  metrics(): Promise<Metrics> {
+    return this.#call("GET", "/v1/metrics", metricsSchema);
+  }
+
+  /** The bytes of an encrypted backup as they come. Iterating throws `control/timeout` or `control/unreachable` when they end early. */
+  async *backup(request: BackupRequest): AsyncGenerator<Uint8Array> {
+    const timeoutMs = 60 * this.#timeoutMs;
+    const response = await open(this.#socketPath, "POST", "/v1/backup", timeoutMs, request);
+    if (response.status >= 400)
+      throw daemonError(response.status, parseJson(await textOf(response)));
+    yield* response.chunks;
+  }
+
   async #call<Answer>(
     method: "GET" | "POST",
     path: string,
@@ -112,9 +146,9 @@ export class ControlClient {
     body?: object,
     timeoutMs = this.#timeoutMs,
   ): Promise<Answer> {
-    const { status, text } = await exchange(this.#socketPath, method, path, timeoutMs, body);
-    const json = parseJson(text);
-    if (status >= 400) throw daemonError(status, json);
+    const response = await open(this.#socketPath, method, path, timeoutMs, body);
+    const json = parseJson(await textOf(response));
+    if (response.status >= 400) throw daemonError(response.status, json);
     const checked = schema.safeParse(json);
     if (checked.success) return checked.data;
     const [issue] = checked.error.issues;
@@ -124,10 +158,12 @@ export class ControlClient {
 
 interface RawAnswer {
   readonly status: number;
-  readonly text: string;
+  /** Throws MeshError when the answer breaks off. */
+  readonly chunks: AsyncIterable<Uint8Array>;
 }
 
-function exchange(
+/** Sends a request; resolves with the head of the answer. */
+function open(
   socketPath: string,
   method: string,
   path: string,
@@ -141,30 +177,39 @@ function exchange(
       payload === undefined
         ? {}
         : { "content-type": "application/json", "content-length": Buffer.byteLength(payload) };
-    const fail = (error: unknown): void => {
-      reject(signal.aborted ? timedOut(timeoutMs, error) : unreachable(socketPath, error));
-    };
+    const explain = (error: unknown): MeshError =>
+      signal.aborted ? timedOut(timeoutMs, error) : unreachable(socketPath, error);
     const call = httpRequest({ socketPath, method, path, headers, signal, agent: false });
-    call.on("error", fail);
-    call.on("response", (response) => {
-      const chunks: Buffer[] = [];
-      let bytes = 0;
-      response.on("error", fail);
-      response.on("data", (chunk: Buffer) => {
-        bytes += chunk.length;
-        if (bytes > controlLimits.answerBytesMax) {
-          reject(badAnswer(`it is longer than ${controlLimits.answerBytesMax} bytes`));
-          call.destroy();
-          return;
-        }
-        chunks.push(chunk);
-      });
-      response.on("end", () =>
-        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") }),
-      );
-    });
+    call.on("error", (error) => reject(explain(error)));
+    call.on("response", (response) =>
+      resolve({ status: response.statusCode ?? 0, chunks: chunksOf(response, explain) }),
+    );
     call.end(payload);
   });
+}
+
+async function* chunksOf(
+  response: AsyncIterable<Uint8Array>,
+  explain: (error: unknown) => MeshError,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* response;
+  } catch (error) {
+    throw explain(error);
+  }
+}
+
+/** The whole answer, read no further than the limit. */
+async function textOf({ chunks }: RawAnswer): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.length;
+    if (bytes > controlLimits.answerBytesMax)
+      throw badAnswer(`it is longer than ${controlLimits.answerBytesMax} bytes`);
+    parts.push(chunk);
+  }
+  return Buffer.concat(parts).toString("utf8");
 }
 
 function parseJson(text: string): unknown {

@@ -3,6 +3,14 @@
 // client ignores what it does not know, while the daemon refuses what it does not know.
 
 import * as z from "zod";
+import {
+  backupFields,
+  doctorFields,
+  effectiveConfigFields,
+  logsFields,
+  metricsFields,
+  restoredFields,
+} from "./operations-contract.ts";
 
 /** The version of every answer's shape. */
 export const CONTROL_SCHEMA_VERSION = 1;
@@ -187,6 +195,13 @@ export const logSchema = answer({
   configured: logLevelSchema,
 });
 
+export const effectiveConfigSchema = answer(effectiveConfigFields);
+export const doctorSchema = answer(doctorFields);
+export const logsSchema = answer(logsFields);
+export const metricsSchema = answer(metricsFields);
+export const backupSchema = answer(backupFields);
+export const restoredSchema = answer(restoredFields);
+
 export const errorSchema = answer({
   error: z.object({
     code: z.string(),
@@ -255,6 +270,12 @@ export type Enrolled = z.infer<typeof enrolledSchema>;
 export type Token = z.infer<typeof tokenSchema>;
 export type LogState = z.infer<typeof logSchema>;
 export type LogLevelRequest = z.infer<typeof logLevelRequestSchema>;
+export type EffectiveConfig = z.infer<typeof effectiveConfigSchema>;
+export type Doctor = z.infer<typeof doctorSchema>;
+export type Logs = z.infer<typeof logsSchema>;
+export type Metrics = z.infer<typeof metricsSchema>;
+export type Backup = z.infer<typeof backupSchema>;
+export type Restored = z.infer<typeof restoredSchema>;
 export type ErrorAnswer = z.infer<typeof errorSchema>;
 export type InitRequest = z.infer<typeof initRequestSchema>;
 export type JoinRequest = z.infer<typeof joinRequestSchema>;

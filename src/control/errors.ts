@@ -56,6 +56,7 @@ const statusOf: Readonly<Record<string, ErrorStatus>> = {
   "learning/": { http: 422, exit: failure },
   "network/": { http: 502, exit: failure },
   "state/": { http: 503, exit: failure },
+  "backup/": { http: 422, exit: failure },
 };
 
 /** What anything else is: our own fault. */

@@ -1,13 +1,27 @@
 // The control room's door: the contract, the API over a NodeControl, and its client.
 
 export { createControlApp, errorAnswer, type UnexpectedErrorListener } from "./app.ts";
+export {
+  BACKUP_HEADER_BYTES,
+  type BackupErrorCode,
+  backupKey,
+  newBackupHeader,
+  parseBackupHeader,
+} from "./backup-header.ts";
 export { ControlClient, type ControlClientOptions } from "./client.ts";
 export {
+  type Backup,
+  backupSchema,
   type Beacons,
   CONTROL_SCHEMA_VERSION,
   controlLimits,
+  type Doctor,
+  doctorSchema,
+  type EffectiveConfig,
+  effectiveConfigSchema,
   type Enrolled,
   type ErrorAnswer,
+  errorSchema,
   type FlStarted,
   type FlStartRequest,
   type FlStatus,
@@ -23,8 +37,12 @@ export {
   logLevels,
   type LogLevelRequest,
   type LogState,
+  type Logs,
+  type Metrics,
   type Peer,
   type Peers,
+  type Restored,
+  restoredSchema,
   type Status,
   type Token,
   type TokenRequest,
@@ -37,4 +55,12 @@ export {
   exitStatus,
   statusOfError,
 } from "./errors.ts";
+export { answerOffline, MAINTENANCE_OPTION } from "./maintenance.ts";
 export type { Body, NodeControl } from "./node-control.ts";
+export {
+  type BackupRequest,
+  type CheckStatus,
+  type DoctorCheck,
+  type OfflineRequest,
+  operationsLimits,
+} from "./operations-contract.ts";

@@ -2,6 +2,8 @@
 
 import type {
   Beacons,
+  Doctor,
+  EffectiveConfig,
   Enrolled,
   FlStarted,
   FlStartRequest,
@@ -12,11 +14,14 @@ import type {
   JoinRequest,
   LogLevelRequest,
   LogState,
+  Logs,
+  Metrics,
   Peers,
   Status,
   Token,
   TokenRequest,
 } from "./contract.ts";
+import type { BackupRequest } from "./operations-contract.ts";
 
 /** An answer before the API puts `schemaVersion` on it. */
 export type Body<Answer> = Omit<Answer, "schemaVersion">;
@@ -43,4 +48,11 @@ export interface NodeControl {
   log(): Awaitable<Body<LogState>>;
   /** Lasts until the next start or reload. */
   setLogLevel(request: LogLevelRequest): Awaitable<Body<LogState>>;
+  /** What the daemon runs with. */
+  config(): Awaitable<Body<EffectiveConfig>>;
+  doctor(): Awaitable<Body<Doctor>>;
+  logs(): Awaitable<Body<Logs>>;
+  metrics(): Awaitable<Body<Metrics>>;
+  /** An encrypted backup of the state, as the bytes of its file. @throws MeshError `backup/*`, `state/*` */
+  backup(request: BackupRequest): Awaitable<AsyncIterable<Uint8Array>>;
 }

@@ -24,3 +24,4 @@ export {
   refuse,
   type Result,
 } from "./errors.ts";
+export { parseTarHeader, TAR_BLOCK, tarEnd, type TarFile, tarHeader, tarPadding } from "./ustar.ts";

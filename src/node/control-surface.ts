@@ -6,8 +6,11 @@ import type { Readiness } from "../adapters/http/metrics-server.ts";
 import type { StateStore } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type {
+  BackupRequest,
   Beacons,
   Body,
+  Doctor,
+  EffectiveConfig,
   Enrolled,
   FlStarted,
   FlStartRequest,
@@ -19,6 +22,8 @@ import type {
   JoinRequest,
   LogLevelRequest,
   LogState,
+  Logs,
+  Metrics,
   NodeControl,
   Peer,
   Peers,
@@ -36,6 +41,7 @@ import type { Lifecycle } from "./lifecycle.ts";
 import type { LogLevelSwitch } from "./log-level.ts";
 import type { Member } from "./member.ts";
 import type { HealthCode } from "./metrics.ts";
+import type { Operations } from "./operations.ts";
 
 export interface SurfaceParts {
   readonly config: Config;
@@ -48,6 +54,7 @@ export interface SurfaceParts {
   readonly store: StateStore;
   readonly logLevel: LogLevelSwitch;
   readonly epoch: number;
+  readonly operations: Operations;
 }
 
 /** A health entry whose code the metric knows, too. */
@@ -194,6 +201,27 @@ export class ControlSurface implements NodeControl {
   setLogLevel({ level }: LogLevelRequest): Body<LogState> {
     this.#parts.logLevel.set(level);
     return this.log();
+  }
+
+  config(): Body<EffectiveConfig> {
+    return this.#parts.operations.config();
+  }
+
+  doctor(): Promise<Body<Doctor>> {
+    const { operations, lifecycle } = this.#parts;
+    return operations.doctor(this.status(), lifecycle.member?.network.observedIps() ?? []);
+  }
+
+  logs(): Body<Logs> {
+    return this.#parts.operations.logs();
+  }
+
+  metrics(): Promise<Body<Metrics>> {
+    return this.#parts.operations.metrics();
+  }
+
+  backup(request: BackupRequest): AsyncIterable<Uint8Array> {
+    return this.#parts.operations.backup(request);
   }
 
   /** Ready: enrolled, in the mesh, with an SVID that has not expired. */

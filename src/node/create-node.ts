@@ -10,11 +10,13 @@ import { startMetricsServer } from "../adapters/http/metrics-server.ts";
 import { KeyFiles, type SeedName } from "../adapters/key-files.ts";
 import { systemRandom } from "../adapters/random.ts";
 import { seedCredentials } from "../adapters/systemd/seed-credentials.ts";
+import { finishRestore } from "../adapters/sqlite/restore-swap.ts";
 import { StateStore } from "../adapters/sqlite/state-store.ts";
 import { createPinoLogger, type PinoLogger } from "../adapters/telemetry/pino-logger.ts";
 import { type ProcessMeter, startProcessMeter } from "../adapters/telemetry/process-meter.ts";
 import type { RunningTracer } from "../adapters/telemetry/otlp-tracer.ts";
 import { createPromMeter, type PromMeter } from "../adapters/telemetry/prom-meter.ts";
+import { RecentLines } from "../adapters/telemetry/recent-lines.ts";
 import { createWasmEngine } from "../adapters/wasm/engine.ts";
 import { type Config, configDifference } from "../config/index.ts";
 import { createControlApp } from "../control/index.ts";
@@ -29,16 +31,24 @@ import {
 import { errorCode, errorMessage } from "../foundation/index.ts";
 import { type NodeKeys, nodeKeysFromSeeds, nodeSpiffeId } from "../identity/index.ts";
 import type { SpanAttributes } from "../ports/index.ts";
+import { type ConfigSource, ConfigView } from "./config-view.ts";
 import { ControlSurface } from "./control-surface.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { LogLevelSwitch } from "./log-level.ts";
 import { allMetrics, meterConfig, meterNode } from "./metrics.ts";
+import { Operations } from "./operations.ts";
 import { type ManagerEnvironment, Supervision } from "./supervision.ts";
 import { tracerFor } from "./tracing.ts";
 
 export interface Build {
   readonly version: string;
   readonly commit: string;
+}
+
+/** A checked configuration, and the file it is from. */
+export interface LoadedConfig {
+  readonly config: Config;
+  readonly source: ConfigSource;
 }
 
 /** A daemon. `start` once, `stop` once; both may throw a MeshError whose message is for the operator. */
@@ -50,7 +60,7 @@ export interface MeshNode {
    * Takes a changed configuration as far as a running daemon can, and logs what needs a restart. What `read` throws
    * goes on to the caller, and nothing changes.
    */
-  reload(read: () => Config): void;
+  reload(read: () => LoadedConfig): void;
 }
 
 /**
@@ -59,14 +69,16 @@ export interface MeshNode {
  * @throws MeshError `crypto/self-test-failed`, `crypto/engine-unavailable`, `state/*`, `telemetry/bad-header-file`
  */
 export async function createNode(
-  config: Config,
+  { config, source }: LoadedConfig,
   build: Build,
   environment: ManagerEnvironment = {},
 ): Promise<MeshNode> {
   const { level, format } = config.telemetry.log;
-  const logger = createPinoLogger({ level, format });
+  const recentLines = new RecentLines();
+  const logger = createPinoLogger({ level, format, recent: recentLines });
   const prom = createPromMeter(allMetrics);
   const engine = testedEngine(config, prom);
+  finishRestore(config.stateDir);
   const store = new StateStore(config.stateDir);
   const keyFiles = new KeyFiles(
     join(config.stateDir, "keys"),
@@ -114,6 +126,9 @@ export async function createNode(
     keys,
     engine,
     epoch,
+    keyFiles,
+    recentLines,
+    configView: new ConfigView(source),
   });
 }
 
@@ -167,6 +182,9 @@ interface Parts {
   readonly keys: NodeKeys;
   readonly engine: CryptoEngine;
   readonly epoch: number;
+  readonly keyFiles: KeyFiles;
+  readonly recentLines: RecentLines;
+  readonly configView: ConfigView;
 }
 
 class Daemon implements MeshNode {
@@ -181,9 +199,14 @@ class Daemon implements MeshNode {
   }
 
   async start(): Promise<void> {
-    const { config, logger, prom, tracer, lifecycle, build, engine, epoch } = this.#parts;
+    const { config, logger, prom, tracer, lifecycle, build, engine, epoch, keys } = this.#parts;
+    const version = build.version;
     const surface = new ControlSurface(
-      { ...this.#parts, version: build.version },
+      {
+        ...this.#parts,
+        version,
+        operations: new Operations({ ...this.#parts, version, nodeId: keys.nodeId }),
+      },
       () => this.#metricsAddress,
     );
     meterConfig(prom.meter, systemClock.now().wallMs, 0);
@@ -223,7 +246,7 @@ class Daemon implements MeshNode {
     return this.#stopping;
   }
 
-  reload(read: () => Config): void {
+  reload(read: () => LoadedConfig): void {
     const { supervision, prom } = this.#parts;
     supervision.reloading(() => {
       try {
@@ -235,7 +258,7 @@ class Daemon implements MeshNode {
     });
   }
 
-  #take(config: Config): void {
+  #take({ config, source }: LoadedConfig): void {
     const { logger, prom, logLevel, lifecycle, config: atStart } = this.#parts;
     const { reload } = configDifference(this.#config, config);
     // Against the start: a key stays pending until the restart, however often the file is read meanwhile.
@@ -243,6 +266,7 @@ class Daemon implements MeshNode {
     lifecycle.reload(config);
     logLevel.configure(config.telemetry.log.level);
     this.#config = config;
+    this.#parts.configView.reloaded(source);
     if (restart.length > 0)
       logger.warn(
         { code: "config/restart-needed", keys: restart },

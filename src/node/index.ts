@@ -1,3 +1,4 @@
 // The door of the node room: a configured daemon.
 
-export { type Build, createNode, type MeshNode } from "./create-node.ts";
+export { type Build, createNode, type LoadedConfig, type MeshNode } from "./create-node.ts";
+export { maintain } from "./maintenance.ts";

@@ -4,7 +4,11 @@ import type { KeyFiles } from "../adapters/key-files.ts";
 import { type EncrypterOptions, interopNoise, pqNoise } from "../adapters/libp2p/encrypter.ts";
 import { Network } from "../adapters/libp2p/network.ts";
 import { topicsOf } from "../adapters/libp2p/topics.ts";
-import type { StateStore, StoredCredential } from "../adapters/sqlite/state-store.ts";
+import {
+  PEERS_KEPT,
+  type StateStore,
+  type StoredCredential,
+} from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type { CryptoEngine } from "../crypto/index.ts";
 import { errorCode, errorMessage, isMeshError, MeshError } from "../foundation/index.ts";
@@ -84,6 +88,8 @@ export class Member {
   #recordDue = true;
   /** The PeerId that was last reached under an address. */
   readonly #bootstrapPeers = new Map<string, string>();
+  /** Addresses on disk by NodeId: only what changed is written. */
+  readonly #remembered = new Map<NodeId, string>();
 
   /**
    * @throws MeshError `identity/expired` and the other codes of chain verification for a stored SVID that is no
@@ -190,6 +196,7 @@ export class Member {
   /** Tells the mesh that this node leaves, and closes everything. Idempotent. */
   async stop(): Promise<void> {
     clearInterval(this.#upkeepTimer);
+    this.#rememberPeers();
     await this.learning.stop();
     await this.#service.stop();
     await this.network.stop();
@@ -346,24 +353,45 @@ export class Member {
     to,
     cause,
   }: Extract<MeshAction, { kind: "member-changed" }>): void {
-    const { logger, store, clock } = this.#deps;
     const name = this.identities.lookup(nodeId)?.name;
-    logger.info({ nodeId, name, from, to, cause }, "member changed");
-    if (to === "alive") {
-      const view = this.mesh.members().find((member) => member.nodeId === nodeId);
-      const peerId = this.#peerIdOf(nodeId);
-      if (view !== undefined && peerId !== undefined) {
-        const addresses = view.addresses.map((address) =>
-          address.includes("/p2p/") ? address : `${address}/p2p/${peerId.toString()}`,
-        );
-        if (addresses.length > 0) store.rememberPeer(nodeId, addresses, clock.now().wallMs);
-      }
-    }
+    this.#deps.logger.info({ nodeId, name, from, to, cause }, "member changed");
     if (to === "dead" || to === "left" || to === "quarantined") {
       this.learning.peerGone(nodeId);
       // What is left of its connections is half-open: the next one must not wait for that to be noticed.
       void this.network.disconnect(nodeId);
     }
+  }
+
+  /**
+   * Keeps where connected members are reachable: after a restart this node finds them again by itself. A member is
+   * often alive by its connection before its beacon tells its addresses, so this is looked at again and again.
+   */
+  #rememberPeers(): void {
+    const reachable = this.mesh
+      .members()
+      .filter(({ connected, addresses }) => connected && addresses.length > 0)
+      .slice(0, PEERS_KEPT);
+    try {
+      for (const { nodeId, addresses } of reachable) this.#rememberPeer(nodeId, addresses);
+    } catch (error) {
+      this.#deps.logger.error(
+        { code: errorCode(error), error: errorMessage(error) },
+        "addresses of peers not kept",
+      );
+    }
+    const still = new Set(reachable.map(({ nodeId }) => nodeId));
+    for (const nodeId of this.#remembered.keys())
+      if (!still.has(nodeId)) this.#remembered.delete(nodeId);
+  }
+
+  #rememberPeer(nodeId: NodeId, addresses: readonly string[]): void {
+    const peerId = this.#peerIdOf(nodeId);
+    if (peerId === undefined || this.#remembered.get(nodeId) === addresses.join()) return;
+    const dialable = addresses.map((address) =>
+      address.includes("/p2p/") ? address : `${address}/p2p/${peerId.toString()}`,
+    );
+    this.#deps.store.rememberPeer(nodeId, dialable, this.#deps.clock.now().wallMs);
+    this.#remembered.set(nodeId, addresses.join());
   }
 
   #peerIdOf(nodeId: NodeId): ReturnType<typeof Network.peerIdOf> | undefined {
@@ -448,6 +476,7 @@ export class Member {
 
   /** Renewal of the own SVID, expiry of the peers', and the way back into the mesh when no peer is left. */
   #upkeep(): void {
+    this.#rememberPeers();
     if (this.#recordDue) this.#putRecord();
     if (this.network.connectedPeers().length === 0) this.#dialKnown();
     else this.#dialAbsentBootstrap();

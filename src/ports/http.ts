@@ -11,11 +11,11 @@ export interface HttpRequest {
   readonly body: AsyncIterable<Uint8Array>;
 }
 
-/** A whole answer. */
+/** A whole answer. A body of bytes that ends with an error breaks the connection: the client sees that it is not whole. */
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  readonly body: string | AsyncIterable<Uint8Array>;
 }
 
 /** Answers requests; its errors are its own to answer. */

@@ -2,6 +2,8 @@
 // that does not wait for idle clients.
 
 import type { RequestListener, Server } from "node:http";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import type { HttpHandler } from "../../ports/index.ts";
 
 /** A server that listens. */
@@ -42,9 +44,15 @@ export function listenerOf(handler: HttpHandler): RequestListener {
     const { traceparent } = incoming.headers;
     const traced = typeof traceparent === "string" ? { traceparent } : {};
     handler({ method, path, ...traced, body }).then(
-      ({ status, headers, body: text }) => {
-        outgoing.writeHead(status, { ...headers, "content-length": Buffer.byteLength(text) });
-        outgoing.end(text);
+      ({ status, headers, body: content }) => {
+        if (typeof content === "string") {
+          outgoing.writeHead(status, { ...headers, "content-length": Buffer.byteLength(content) });
+          outgoing.end(content);
+        } else {
+          outgoing.writeHead(status, { ...headers });
+          // An error of either side has destroyed the connection by then; whoever reads it sees that.
+          pipeline(Readable.from(content), outgoing).catch(() => undefined);
+        }
         // What is left of the body is thrown away, for no longer than the server's request timeout.
         incoming.resume();
       },

@@ -7,7 +7,13 @@ import { bootstrap } from "@libp2p/bootstrap";
 import { generateKeyPairFromSeed, publicKeyFromRaw } from "@libp2p/crypto/keys";
 import { type GossipSub, gossipsub, StrictNoSign, TopicValidatorResult } from "@libp2p/gossipsub";
 import { identify } from "@libp2p/identify";
-import type { Connection, MultiaddrConnection, PeerId, Stream } from "@libp2p/interface";
+import type {
+  Connection,
+  IdentifyResult,
+  MultiaddrConnection,
+  PeerId,
+  Stream,
+} from "@libp2p/interface";
 import { kadDHT, passthroughMapper } from "@libp2p/kad-dht";
 import { mdns } from "@libp2p/mdns";
 import { peerIdFromPublicKey } from "@libp2p/peer-id";
@@ -159,6 +165,8 @@ export class Network {
   /** Raw inbound connections without a handshake yet, by address. */
   readonly #pending = new Map<string, Set<MultiaddrConnection>>();
   readonly #joining = new Map<Connection, NodeJS.Timeout>();
+  /** What connected peers told of how they see this node. */
+  readonly #observed = new Map<Connection, string>();
   #libp2p: Libp2p<Services> | undefined;
 
   constructor(deps: NetworkDeps, options: NetworkOptions) {
@@ -175,6 +183,7 @@ export class Network {
     const node = await this.#create();
     node.addEventListener("connection:open", ({ detail }) => this.#opened(detail));
     node.addEventListener("connection:close", ({ detail }) => this.#closed(detail));
+    node.addEventListener("peer:identify", ({ detail }) => this.#identified(detail));
     node.addEventListener("peer:discovery", ({ detail }) => {
       if (detail.multiaddrs.length > 0) this.#dialQuietly(detail.multiaddrs.map(String), detail.id);
     });
@@ -204,6 +213,11 @@ export class Network {
   /** Addresses to tell others, each with `/p2p/<PeerId>`. */
   addresses(): string[] {
     return this.#node().getMultiaddrs().map(String);
+  }
+
+  /** IP addresses of this node as connected peers see them. */
+  observedIps(): string[] {
+    return [...new Set(this.#observed.values())].sort();
   }
 
   /** The PeerId that belongs to an Ed25519 key. */
@@ -526,9 +540,16 @@ export class Network {
     );
   }
 
+  /** A peer has told how it sees this node; only connections that are still open count. */
+  #identified({ connection, observedAddr }: IdentifyResult): void {
+    const ip = /^\/ip[46]\/([^/]+)/.exec(observedAddr?.toString() ?? "")?.[1];
+    if (ip !== undefined && connection.status === "open") this.#observed.set(connection, ip);
+  }
+
   #closed(connection: Connection): void {
     clearTimeout(this.#joining.get(connection));
     this.#joining.delete(connection);
+    this.#observed.delete(connection);
     const peer = this.#registry.of(connection);
     if (peer?.kind === "svid") {
       const link = this.#links.get(peer.identity.nodeId);

@@ -1,70 +1,70 @@
 // Opens the state database so that nothing committed is lost by kill -9 (write-ahead log, full sync),
 // one process at a time owns it, and what cannot be used is named: unwritable, corrupt, or from a newer version.
 
-import { accessSync, constants, mkdirSync } from "node:fs";
+import { accessSync, closeSync, constants, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { errorMessage, MeshError } from "../../foundation/index.ts";
+import { errorMessage, isMeshError, MeshError } from "../../foundation/index.ts";
+import { MIGRATIONS, migrate, refuseNewer } from "./migrations.ts";
+import type { StateErrorCode } from "./state-error-code.ts";
 
-/** Codes of errors about the state directory. */
-export type StateErrorCode =
-  | "state/not-writable"
-  | "state/corrupt"
-  | "state/write-failed"
-  | "state/schema-too-new"
-  | "state/in-use"
-  | "state/disk-full"
-  | "state/key-missing"
-  | "state/key-conflict"
-  | "state/credential-unusable"
-  | "state/key-unreadable";
-
-/** Each entry brings the schema from its index to the next version; the version is SQLite's `user_version`. */
-const MIGRATIONS: readonly string[] = [
-  `
-  CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-  CREATE TABLE credential (
-    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
-    trust_domain TEXT NOT NULL, name TEXT NOT NULL, bundle TEXT NOT NULL, chain BLOB NOT NULL
-  ) STRICT;
-  CREATE TABLE issuer (
-    only_row INTEGER PRIMARY KEY CHECK (only_row = 1), root BLOB NOT NULL, intermediate BLOB
-  ) STRICT;
-  CREATE TABLE tokens (
-    secret_hash TEXT PRIMARY KEY, expires_at_ms INTEGER NOT NULL, name TEXT, used_by TEXT, used_at_ms INTEGER
-  ) STRICT;
-  CREATE TABLE names (name TEXT PRIMARY KEY, node_id TEXT NOT NULL UNIQUE) STRICT;
-  CREATE TABLE peers (node_id TEXT PRIMARY KEY, addresses TEXT NOT NULL, seen_at_ms INTEGER NOT NULL) STRICT;
-  CREATE TABLE tasks (
-    task_id TEXT PRIMARY KEY, signed BLOB NOT NULL, state TEXT NOT NULL, round INTEGER NOT NULL,
-    model BLOB, history TEXT NOT NULL, updated_at_ms INTEGER NOT NULL
-  ) STRICT;
-  `,
-];
+export const DATABASE_NAME = "meshd.sqlite";
 
 /**
  * Opens (or creates) `meshd.sqlite` in `directory` and migrates its schema forward.
- * @throws MeshError `state/not-writable`, `state/corrupt`, `state/schema-too-new`, `state/in-use`
+ * @param migrations a list of its own is for tests of the mechanism alone
+ * @throws MeshError `state/not-writable`, `state/corrupt`, `state/schema-too-new`, `state/in-use`, `state/migration-failed`
  */
-export function openDatabase(directory: string): DatabaseSync {
+export function openDatabase(
+  directory: string,
+  migrations: readonly string[] = MIGRATIONS,
+): DatabaseSync {
   makeDirectory(directory);
-  const file = join(directory, "meshd.sqlite");
+  const file = join(directory, DATABASE_NAME);
   let database: DatabaseSync | undefined;
   try {
+    makeFile(file);
     database = new DatabaseSync(file, { timeout: 2_000 });
     // An exclusive lock from the first read on: a second daemon on the same state is refused.
-    database.exec(
-      "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL",
-    );
+    database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL");
     database.exec("BEGIN EXCLUSIVE; COMMIT");
+    // Before anything is written: what a newer meshd left stays as it is.
+    refuseNewer(database, file, migrations);
+    database.exec("PRAGMA journal_mode = WAL");
     const check = database.prepare("PRAGMA quick_check(1)").get();
     if (check?.["quick_check"] !== "ok") throw new Error(String(check?.["quick_check"]));
-    migrate(database, file);
+    migrate(database, file, migrations);
     return database;
   } catch (error) {
     database?.close();
     throw explain(error, file);
   }
+}
+
+/**
+ * Takes the lock that a running daemon holds, without reading or changing anything; a damaged database has none.
+ * Makes an empty database where there is none, so that no daemon can start meanwhile.
+ * @throws MeshError `state/in-use`, `state/not-writable`
+ */
+export function lockDatabase(directory: string): DatabaseSync {
+  makeDirectory(directory);
+  const file = join(directory, DATABASE_NAME);
+  makeFile(file);
+  const database = new DatabaseSync(file, { timeout: 0 });
+  try {
+    database.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT");
+    return database;
+  } catch (error) {
+    const known = explain(error, file);
+    if (isMeshError(known, "state/corrupt")) return database;
+    database.close();
+    throw known;
+  }
+}
+
+/** SQLite would make it readable for all, and takes the mode of the write-ahead log from it. */
+function makeFile(file: string): void {
+  closeSync(openSync(file, "a", 0o600));
 }
 
 function makeDirectory(directory: string): void {
@@ -78,21 +78,6 @@ function makeDirectory(directory: string): void {
       { directory },
       { cause },
     );
-  }
-}
-
-function migrate(database: DatabaseSync, file: string): void {
-  const row = database.prepare("PRAGMA user_version").get();
-  const version = Number(row?.["user_version"]);
-  if (version > MIGRATIONS.length) {
-    throw new MeshError<StateErrorCode>(
-      "state/schema-too-new",
-      `Cannot open '${file}': its schema is version ${version}, this meshd knows up to ${MIGRATIONS.length}. Install the newer meshd again.`,
-      { file, version },
-    );
-  }
-  for (let next = version; next < MIGRATIONS.length; next++) {
-    database.exec(`BEGIN; ${MIGRATIONS[next] ?? ""} PRAGMA user_version = ${next + 1}; COMMIT`);
   }
 }
 

@@ -19,7 +19,9 @@ import {
   type TokenStore,
 } from "../../identity/index.ts";
 import type { WallMs } from "../../ports/index.ts";
-import { openDatabase, type StateErrorCode } from "./database.ts";
+import { openDatabase } from "./database.ts";
+import type { StateErrorCode } from "./state-error-code.ts";
+import { schemaVersion } from "./migrations.ts";
 
 /** What enrolment gives a node, beside its keys. */
 export interface StoredCredential {
@@ -51,7 +53,9 @@ export interface StoredTask {
 }
 
 /** Known peers kept for the next start, and finished tasks kept for `fl status`. */
-const PEERS_KEPT = 64;
+export const PEERS_KEPT = 64;
+/** An epoch is at least the time in seconds; a node that crashed again and again may be ahead of it by its restarts. */
+const RESTORE_EPOCH_MARGIN = 3_600;
 const TASKS_KEPT = 16;
 
 type WriteErrorCode = Extract<StateErrorCode, "state/write-failed">;
@@ -140,6 +144,30 @@ export class StateStore {
       bundle,
       joinChain(chain),
     );
+  }
+
+  /** The boot counter of the last start. */
+  epoch(): number {
+    return Number(this.#get("SELECT value FROM facts WHERE name = 'epoch'")?.["value"] ?? 0);
+  }
+
+  get schemaVersion(): number {
+    return schemaVersion(this.#database);
+  }
+
+  /** Writes a consistent copy of the database; the file must not exist. @throws MeshError `state/write-failed` */
+  snapshot(file: string): void {
+    this.#run("VACUUM INTO ?", file);
+  }
+
+  /**
+   * Makes a restored state fit to be run although the mesh went on without it: the boot counter jumps over all epochs
+   * that may have been used since the backup, as a repeated one is proof of equivocation, and join tokens end, as one
+   * that was used since would be good for a second time.
+   */
+  settleRestored(nowMs: WallMs): void {
+    this.saveEpoch(Math.max(this.epoch(), Math.floor(nowMs / 1000)) + RESTORE_EPOCH_MARGIN);
+    this.#run("DELETE FROM tokens");
   }
 
   issuer(): StoredIssuer | undefined {

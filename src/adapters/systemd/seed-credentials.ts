@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { errorMessage, MeshError } from "../../foundation/index.ts";
 import { type OwnSeedName, SEED_BYTES } from "../key-files.ts";
-import type { StateErrorCode } from "../sqlite/database.ts";
+import type { StateErrorCode } from "../sqlite/state-error-code.ts";
 
 const IDS: Readonly<Record<OwnSeedName, string>> = {
   ed25519: "meshd.ed25519",

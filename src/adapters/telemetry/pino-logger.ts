@@ -5,6 +5,7 @@ import { type DestinationStream, pino } from "pino";
 import type { LogFields, Logger } from "../../ports/index.ts";
 import { safeLogFields } from "../../telemetry/index.ts";
 import { prettyLine } from "./pretty-line.ts";
+import type { RecentLines } from "./recent-lines.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -14,6 +15,8 @@ export interface PinoLoggerOptions {
   readonly format: "json" | "pretty";
   /** Fields of every line, such as the node's name. */
   readonly fields?: LogFields;
+  /** Is given every line as JSON, whatever the format. */
+  readonly recent?: Pick<RecentLines, "push">;
   /** Where lines go. @default standard output */
   readonly destination?: DestinationStream;
   /** Colours in the pretty format. @default true when standard output is a terminal and NO_COLOR is unset */
@@ -36,6 +39,7 @@ export function createPinoLogger(options: PinoLoggerOptions): PinoLogger {
     options.format === "json"
       ? output
       : { write: (line) => output.write(prettyLine(line, colours)) };
+  const { recent } = options;
   const log = pino(
     {
       level: "debug",
@@ -44,7 +48,14 @@ export function createPinoLogger(options: PinoLoggerOptions): PinoLogger {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (level) => ({ level }) },
     },
-    stream,
+    recent === undefined
+      ? stream
+      : {
+          write: (line) => {
+            recent.push(line);
+            stream.write(line);
+          },
+        },
   );
   const level = { minimum: rank[options.level] };
   return {

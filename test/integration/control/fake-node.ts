@@ -180,6 +180,22 @@ export function fakeNode(
       calls.push(request);
       return { ...request, configured: "info" };
     },
+    config: () => ({
+      file: "/etc/meshd/meshd.yml",
+      keys: [
+        { key: "state_dir", value: "/var/lib/meshd", origin: "default" },
+        { key: "mesh.listen", value: ["/ip4/0.0.0.0/tcp/4001"], origin: "default" },
+        { key: "mesh.zone", value: "berlin", origin: "file" },
+      ],
+      restartPending: ["mesh.zone"],
+    }),
+    doctor: () => ({
+      scope: "daemon",
+      checks: [{ code: "doctor/node", status: "ok", finding: "The node is running.", fix: null }],
+    }),
+    logs: () => ({ lines: ['{"level":"info","message":"meshd started"}'], dropped: 0 }),
+    metrics: () => ({ text: "meshd_up 1\n" }),
+    backup: () => ReadableStream.from([new Uint8Array(3)]),
     ...part,
   };
 }

@@ -8,10 +8,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import assert from "node:assert/strict";
-import { type Config, parseConfig } from "../../../src/config/index.ts";
+import { parseConfig } from "../../../src/config/index.ts";
 import { ControlClient, type Peer, type Status } from "../../../src/control/index.ts";
 import { isMeshError, type MeshError } from "../../../src/foundation/index.ts";
-import { createNode, type MeshNode } from "../../../src/node/index.ts";
+import { createNode, type LoadedConfig, type MeshNode } from "../../../src/node/index.ts";
 
 export const TRUST_DOMAIN = "it.mesh";
 const BUILD = { version: "0.0.0-test", commit: "test" };
@@ -200,8 +200,9 @@ export class InProcessDaemon extends TestDaemon {
   }
 }
 
-function configOf(directory: string, options: FileOptions): Config {
-  return parseConfig(fileText(directory, options), "test");
+function configOf(directory: string, options: FileOptions): LoadedConfig {
+  const source = { file: join(directory, "meshd.yml"), text: fileText(directory, options) };
+  return { config: parseConfig(source.text, source.file), source };
 }
 
 /** Starts a daemon in this process. */
@@ -210,7 +211,9 @@ export async function startDaemon(
   options: FileOptions = {},
   directory = scratch(t),
 ): Promise<InProcessDaemon> {
-  const node = await createNode(configOf(directory, options), BUILD);
+  const loaded = configOf(directory, options);
+  writeFileSync(loaded.source.file, loaded.source.text);
+  const node = await createNode(loaded, BUILD);
   t.after(() => node.stop());
   await node.start();
   return new InProcessDaemon(directory, node);

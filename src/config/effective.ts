@@ -1,0 +1,62 @@
+// The configuration as a file would have to say it in full, and where each value comes from.
+
+import { type Config, valueOfKey } from "./config.ts";
+import { durationText } from "./duration.ts";
+import { parseConfig, rawConfig } from "./parse.ts";
+import type { MetricsListen } from "./schema.ts";
+
+/** A value that JSON can hold. */
+export type ConfigValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly ConfigValue[]
+  | { readonly [key: string]: ConfigValue };
+
+/** One key of the file. */
+export interface EffectiveKey {
+  /** Path in the file, such as `mesh.listen`. */
+  readonly key: string;
+  /** As the file would say it. */
+  readonly value: ConfigValue;
+  readonly origin: "file" | "default";
+}
+
+/** Keys that the file gives as a text and the program keeps as something else. */
+const asInFile: Readonly<Record<string, (value: never) => ConfigValue>> = {
+  "mesh.heartbeat_interval": durationText,
+  "identity.svid_lifetime": durationText,
+  "identity.clock_skew": durationText,
+  "telemetry.metrics.listen": (listen: MetricsListen) =>
+    listen === "off"
+      ? listen
+      : `${listen.host.includes(":") ? `[${listen.host}]` : listen.host}:${listen.port}`,
+};
+
+/**
+ * Every key of a file's text with its value, in the order of the file's schema.
+ * @throws ConfigError `config/invalid`
+ */
+export function effectiveConfig(yamlText: string, filename: string): EffectiveKey[] {
+  const config = parseConfig(yamlText, filename);
+  const raw = rawConfig(yamlText, filename);
+  return Object.entries(valueOfKey).map(([key, read]) => ({
+    key,
+    value: fileValue(key, read, config),
+    origin: isGiven(raw, key.split(".")) ? "file" : "default",
+  }));
+}
+
+function fileValue(key: string, read: (config: Config) => unknown, config: Config): ConfigValue {
+  const value = read(config) as never;
+  return asInFile[key]?.(value) ?? value;
+}
+
+/** A section without content counts as absent, as it does for the schema. */
+function isGiven(raw: unknown, path: readonly string[]): boolean {
+  const [name, ...rest] = path;
+  if (name === undefined) return raw !== undefined;
+  if (typeof raw !== "object" || raw === null || !Object.hasOwn(raw, name)) return false;
+  return isGiven((raw as Record<string, unknown>)[name], rest);
+}
