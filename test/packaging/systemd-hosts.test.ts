@@ -71,7 +71,7 @@ const nodeId = (host: Host): Promise<string> =>
 
 const NO_WAIT = "this meshctl has no verb wait";
 const hasWait = async (host: Host): Promise<boolean> =>
-  (await host.run("meshctl wait --help")).status === 0;
+  (await host.run('meshctl --help | grep -q "^ *wait "')).status === 0;
 
 describe("meshd under systemd", { skip, concurrency: false }, () => {
   const stack = new Stack();
