@@ -89,13 +89,13 @@ export class KeyFiles {
     this.#write(this.#file(name), seed);
   }
 
-  /** The names of all seeds there are, in alphabetical order. */
+  /** The names of all seeds there are, those from elsewhere included, in alphabetical order. */
   names(): SeedName[] {
-    if (!existsSync(this.#directory)) return [];
-    return readdirSync(this.#directory)
+    const files = existsSync(this.#directory) ? readdirSync(this.#directory) : [];
+    const stored = files
       .filter((file) => file.endsWith(".seed"))
-      .map((file) => file.slice(0, -".seed".length) as SeedName)
-      .sort();
+      .map((file) => file.slice(0, -".seed".length) as SeedName);
+    return [...new Set([...stored, ...this.#given.keys()])].sort();
   }
 
   /** Deletes a seed that is no longer used; none is no error. */

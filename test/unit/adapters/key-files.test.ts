@@ -55,4 +55,13 @@ describe("key files", () => {
     files().remove("intermediate-01");
     assert.notDeepEqual(files().seed("intermediate-01"), seed);
   });
+
+  test("all seeds have names, those of the service manager too: a backup is made of them", () => {
+    const given = new Map([["ed25519", new Uint8Array(32).fill(1)] as const]);
+    const keys = new KeyFiles(directory, systemRandom, given);
+    assert.deepEqual(keys.names(), ["ed25519"]);
+    keys.seed("ml-dsa-65");
+    assert.deepEqual(keys.names(), ["ed25519", "ml-dsa-65"]);
+    assert.deepEqual(keys.existing("ed25519"), new Uint8Array(32).fill(1));
+  });
 });
