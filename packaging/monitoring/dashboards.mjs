@@ -262,6 +262,35 @@ export const dashboards = [
           w: 8,
         },
       ],
+      [
+        "Tunnels",
+        {
+          title: "Connections relayed",
+          unit: "none",
+          description:
+            "TCP connections through the mesh now: inbound ones lead to a port exposed here, outbound ones come from a forward.",
+          queries: { "{{instance}} {{direction}}": "meshd_tunnel_connections{$i}" },
+          w: 8,
+        },
+        {
+          title: "Bytes relayed",
+          unit: "Bps",
+          description: "To peers and from them, over all tunnels.",
+          queries: { "{{instance}} {{direction}}": "rate(meshd_tunnel_bytes_total{$i}[$r])" },
+          w: 8,
+        },
+        {
+          title: "Tunnels opened, refused and failed",
+          unit: "none",
+          description:
+            "What peers that asked for a port here were answered; and connections of programs here that could not be led to a peer.",
+          queries: {
+            "{{instance}} {{answer}}": "increase(meshd_tunnel_opened_total{$i}[$r])",
+            "{{instance}} failed": "increase(meshd_tunnel_failures_total{$i}[$r])",
+          },
+          w: 8,
+        },
+      ],
     ],
   },
   {

@@ -15,6 +15,7 @@ import { logCommand } from "./commands/log.ts";
 import { peersCommand } from "./commands/peers.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tokenCommand } from "./commands/token.ts";
+import { exposeCommand, forwardCommand, tunnelsCommand } from "./commands/tunnels.ts";
 import { waitCommand } from "./commands/wait.ts";
 import type { Program } from "./run-program.ts";
 import { versionText } from "./version.ts";
@@ -33,6 +34,9 @@ export const meshctlProgram: Program = {
     initCommand,
     tokenCommand,
     joinCommand,
+    forwardCommand,
+    exposeCommand,
+    tunnelsCommand,
     waitCommand,
     doctorCommand,
     bugreportCommand,

@@ -1,6 +1,6 @@
 // The configuration that the rest of the daemon sees: units in the names, nothing optional by accident.
 
-import type { policyRights } from "./keys.ts";
+import type { PolicyRight } from "./keys.ts";
 import type { ConfigFile, MetricsListen } from "./schema.ts";
 
 /**
@@ -9,7 +9,7 @@ import type { ConfigFile, MetricsListen } from "./schema.ts";
  */
 export interface ConfigPolicyRule {
   readonly spiffe: string;
-  readonly allow: readonly (typeof policyRights)[number][];
+  readonly allow: readonly PolicyRight[];
 }
 
 /** The validated, deeply frozen configuration. */

@@ -4,7 +4,7 @@ export type { Config, ConfigPolicyRule } from "./config.ts";
 export { type ConfigDifference, configDifference } from "./difference.ts";
 export { durationMs, durationText } from "./duration.ts";
 export { type ConfigValue, effectiveConfig, type EffectiveKey } from "./effective.ts";
-export { type ConfigKey, configKeys, configLimits, policyRights } from "./keys.ts";
+export { type ConfigKey, configKeys, configLimits, isPolicyRight, policyRights } from "./keys.ts";
 export {
   ConfigError,
   type ConfigErrorCode,

@@ -22,6 +22,17 @@ export const policyRights = [
   "control.write",
 ] as const;
 
+/** A right of {@link policyRights}, or that to an exposed port, or to all of them. */
+export type PolicyRight = (typeof policyRights)[number] | `tunnel.connect:${number | "*"}`;
+
+const TUNNEL_RIGHT = /^tunnel\.connect:(?:\*|[1-9]\d{0,4})$/;
+
+/** Whether a text is the name of a right. */
+export function isPolicyRight(text: string): text is PolicyRight {
+  const isTunnel = TUNNEL_RIGHT.test(text) && !(Number(text.replace(/.*:/, "")) > 65_535);
+  return isTunnel || (policyRights as readonly string[]).includes(text);
+}
+
 /** Limits of the configuration, in the unit of each key. */
 export const configLimits = {
   fileBytesMax: 256 * 1024,
@@ -138,12 +149,12 @@ export const configKeys: Readonly<Record<string, ConfigKey>> = {
   },
   "policy[].allow": {
     rule: "a list of rights without repetition",
-    hint: `choose from ${policyRights.join(", ")}`,
+    hint: `choose from ${policyRights.join(", ")}, tunnel.connect:<port>, tunnel.connect:*`,
     reload: true,
   },
   "policy[].allow[]": {
     rule: "the name of a right",
-    hint: `choose from ${policyRights.join(", ")}`,
+    hint: `choose from ${policyRights.join(", ")}, tunnel.connect:<port>, tunnel.connect:*`,
     reload: true,
   },
   "learning.enabled": {

@@ -5,7 +5,7 @@ import { isAbsolute } from "node:path";
 import { multiaddr } from "@multiformats/multiaddr";
 import * as z from "zod";
 import { durationMs } from "./duration.ts";
-import { configLimits, policyRights } from "./keys.ts";
+import { configLimits, isPolicyRight, type PolicyRight } from "./keys.ts";
 
 const absolutePath = (bytesMax: number): z.ZodString =>
   z
@@ -34,7 +34,7 @@ function isTcpAddress(text: string): boolean {
 }
 const addresses = z.array(z.string().max(512).refine(isTcpAddress)).max(configLimits.addressesMax);
 
-const right = z.enum(policyRights);
+const right = z.custom<PolicyRight>((text) => typeof text === "string" && isPolicyRight(text));
 const rule = z.strictObject({
   spiffe: z
     .string()

@@ -23,6 +23,11 @@ import {
 import { type ControlErrorCode, statusOfError } from "./errors.ts";
 import type { NodeControl } from "./node-control.ts";
 import { backupRequestSchema } from "./operations-contract.ts";
+import {
+  closeTunnelRequestSchema,
+  exposeRequestSchema,
+  forwardRequestSchema,
+} from "./tunnel-contract.ts";
 
 /** Told of an error that is no MeshError, or an internal one, so that it reaches the log. */
 export type UnexpectedErrorListener = (error: unknown) => void;
@@ -79,6 +84,19 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
     ["GET /v1/metrics", async () => node.metrics()],
     ["POST /v1/backup", async (body) => node.backup(await request(body, backupRequestSchema))],
     ["POST /v1/tokens", async (body) => node.createToken(await request(body, tokenRequestSchema))],
+    ["GET /v1/tunnels", async () => node.tunnels()],
+    [
+      "POST /v1/tunnels/expose",
+      async (body) => node.expose(await request(body, exposeRequestSchema)),
+    ],
+    [
+      "POST /v1/tunnels/forward",
+      async (body) => node.forward(await request(body, forwardRequestSchema)),
+    ],
+    [
+      "POST /v1/tunnels/close",
+      async (body) => node.closeTunnel(await request(body, closeTunnelRequestSchema)),
+    ],
     ["GET /v1/log", async () => node.log()],
     ["POST /v1/log", async (body) => node.setLogLevel(await request(body, logLevelRequestSchema))],
   ]);

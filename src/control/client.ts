@@ -40,9 +40,12 @@ import {
   type Token,
   type TokenRequest,
   tokenSchema,
+  type Tunnels,
+  tunnelsSchema,
 } from "./contract.ts";
 import type { ControlErrorCode } from "./errors.ts";
 import type { BackupRequest } from "./operations-contract.ts";
+import type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";
 
 /** Options of {@link ControlClient}. */
 export interface ControlClientOptions {
@@ -104,6 +107,22 @@ export class ControlClient {
 
   createToken(request: TokenRequest): Promise<Token> {
     return this.#call("POST", "/v1/tokens", tokenSchema, request);
+  }
+
+  tunnels(): Promise<Tunnels> {
+    return this.#call("GET", "/v1/tunnels", tunnelsSchema);
+  }
+
+  expose(request: ExposeRequest): Promise<Tunnels> {
+    return this.#call("POST", "/v1/tunnels/expose", tunnelsSchema, request);
+  }
+
+  forward(request: ForwardRequest): Promise<Tunnels> {
+    return this.#call("POST", "/v1/tunnels/forward", tunnelsSchema, request);
+  }
+
+  closeTunnel(request: CloseTunnelRequest): Promise<Tunnels> {
+    return this.#call("POST", "/v1/tunnels/close", tunnelsSchema, request);
   }
 
   log(): Promise<LogState> {

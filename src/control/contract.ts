@@ -11,6 +11,7 @@ import {
   metricsFields,
   restoredFields,
 } from "./operations-contract.ts";
+import { tunnelsFields } from "./tunnel-contract.ts";
 
 /** The version of every answer's shape. */
 export const CONTROL_SCHEMA_VERSION = 1;
@@ -195,6 +196,7 @@ export const logSchema = answer({
   configured: logLevelSchema,
 });
 
+export const tunnelsSchema = answer(tunnelsFields);
 export const effectiveConfigSchema = answer(effectiveConfigFields);
 export const doctorSchema = answer(doctorFields);
 export const logsSchema = answer(logsFields);
@@ -270,6 +272,7 @@ export type Enrolled = z.infer<typeof enrolledSchema>;
 export type Token = z.infer<typeof tokenSchema>;
 export type LogState = z.infer<typeof logSchema>;
 export type LogLevelRequest = z.infer<typeof logLevelRequestSchema>;
+export type Tunnels = z.infer<typeof tunnelsSchema>;
 export type EffectiveConfig = z.infer<typeof effectiveConfigSchema>;
 export type Doctor = z.infer<typeof doctorSchema>;
 export type Logs = z.infer<typeof logsSchema>;

@@ -55,6 +55,7 @@ const statusOf: Readonly<Record<string, ErrorStatus>> = {
   "mesh/": { http: 409, exit: failure },
   "learning/": { http: 422, exit: failure },
   "network/": { http: 502, exit: failure },
+  "tunnel/": { http: 409, exit: failure },
   "state/": { http: 503, exit: failure },
   "backup/": { http: 422, exit: failure },
 };

@@ -47,6 +47,7 @@ export {
   type Token,
   type TokenRequest,
   tokenRequestSchema,
+  type Tunnels,
 } from "./contract.ts";
 export {
   type ControlErrorCode,
@@ -64,3 +65,4 @@ export {
   type OfflineRequest,
   operationsLimits,
 } from "./operations-contract.ts";
+export type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";

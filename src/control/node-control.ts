@@ -20,8 +20,10 @@ import type {
   Status,
   Token,
   TokenRequest,
+  Tunnels,
 } from "./contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
+import type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";
 
 /** An answer before the API puts `schemaVersion` on it. */
 export type Body<Answer> = Omit<Answer, "schemaVersion">;
@@ -45,6 +47,13 @@ export interface NodeControl {
   join(request: JoinRequest): Awaitable<Body<Enrolled>>;
   /** @throws MeshError `control/not-issuer`, `control/not-enrolled` */
   createToken(request: TokenRequest): Awaitable<Body<Token>>;
+  tunnels(): Awaitable<Body<Tunnels>>;
+  /** Adds an exposed port, or replaces it; gives all. @throws MeshError `tunnel/too-many`, `control/not-enrolled` */
+  expose(request: ExposeRequest): Awaitable<Body<Tunnels>>;
+  /** Gives the new forward alone. @throws MeshError `tunnel/unknown-peer`, `tunnel/port-taken`, `tunnel/too-many` */
+  forward(request: ForwardRequest): Awaitable<Body<Tunnels>>;
+  /** Gives what is left. @throws MeshError `tunnel/unknown` */
+  closeTunnel(request: CloseTunnelRequest): Awaitable<Body<Tunnels>>;
   log(): Awaitable<Body<LogState>>;
   /** Lasts until the next start or reload. */
   setLogLevel(request: LogLevelRequest): Awaitable<Body<LogState>>;

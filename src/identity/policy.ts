@@ -17,8 +17,13 @@ export const RIGHTS = [
   "control.write",
 ] as const;
 
+/** To open a TCP connection to an exposed port: `tunnel.connect:22`, or `tunnel.connect:*` for every port. */
+export type TunnelRight = `tunnel.connect:${number | "*"}`;
+
 /** What a peer may be allowed to do. */
-export type Right = (typeof RIGHTS)[number];
+export type Right = (typeof RIGHTS)[number] | TunnelRight;
+
+const TUNNEL_RIGHT = /^tunnel\.connect:(?:\*|[1-9]\d{0,4})$/;
 
 /** The pattern of peers without a SPIFFE id. */
 export const UNAUTHENTICATED = "unauthenticated";
@@ -66,7 +71,7 @@ export function parsePolicy(rules: readonly PolicyRule[]): Policy {
     for (const right of rule.allow) {
       if (!isRight(right))
         problems.push(
-          `rule ${index}: '${String(right)}' is no right, known are ${RIGHTS.join(", ")}`,
+          `rule ${index}: '${String(right)}' is no right, known are ${RIGHTS.join(", ")}, tunnel.connect:<port>`,
         );
     }
     if (pattern !== undefined) compiled.push({ pattern, allow: new Set(rule.allow) });
@@ -83,7 +88,16 @@ export function parsePolicy(rules: readonly PolicyRule[]): Policy {
 
 /** Whether a text is the name of a right. */
 export function isRight(text: string): text is Right {
-  return (RIGHTS as readonly string[]).includes(text);
+  return (RIGHTS as readonly string[]).includes(text) || isTunnelRight(text);
+}
+
+function isTunnelRight(text: string): text is TunnelRight {
+  return TUNNEL_RIGHT.test(text) && !(Number(text.slice("tunnel.connect:".length)) > 65_535);
+}
+
+/** Whether a rule gives a right by its name, or all ports at once. */
+function gives(allow: ReadonlySet<Right>, right: Right): boolean {
+  return allow.has(right) || (isTunnelRight(right) && allow.has("tunnel.connect:*"));
 }
 
 function allows(
@@ -93,12 +107,12 @@ function allows(
 ): boolean {
   if (spiffeId === undefined) {
     return rules.some(
-      ({ pattern, allow }) => pattern.kind === "unauthenticated" && allow.has(right),
+      ({ pattern, allow }) => pattern.kind === "unauthenticated" && gives(allow, right),
     );
   }
   const id = parseSpiffeId(spiffeId);
   if (!id.ok) return false;
-  return rules.some(({ pattern, allow }) => allow.has(right) && matches(pattern, id.value));
+  return rules.some(({ pattern, allow }) => gives(allow, right) && matches(pattern, id.value));
 }
 
 function parsePattern(text: string): Pattern | undefined {

@@ -9,13 +9,16 @@ import type {
   BackupRequest,
   Beacons,
   Body,
+  CloseTunnelRequest,
   Doctor,
   EffectiveConfig,
   Enrolled,
+  ExposeRequest,
   FlStarted,
   FlStartRequest,
   FlStatus,
   FlStopped,
+  ForwardRequest,
   Health,
   Identity,
   InitRequest,
@@ -30,12 +33,20 @@ import type {
   Status,
   Token,
   TokenRequest,
+  Tunnels,
 } from "../control/index.ts";
 import type { CryptoEngine } from "../crypto/index.ts";
-import { toHex } from "../foundation/index.ts";
-import { bundleDigest, describeCertificate, type NodeKeys } from "../identity/index.ts";
+import { MeshError, toHex } from "../foundation/index.ts";
+import {
+  bundleDigest,
+  describeCertificate,
+  type NodeId,
+  type NodeKeys,
+} from "../identity/index.ts";
 import type { MemberView } from "../mesh/index.ts";
 import { Network } from "../adapters/libp2p/network.ts";
+import type { TunnelErrorCode } from "../adapters/tunnel/opening.ts";
+import type { Forward } from "../adapters/tunnel/tunnels.ts";
 import { systemClock } from "../adapters/clock.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { LogLevelSwitch } from "./log-level.ts";
@@ -193,6 +204,30 @@ export class ControlSurface implements NodeControl {
     return this.#parts.lifecycle.createToken(request);
   }
 
+  tunnels(): Body<Tunnels> {
+    const { member } = this.#parts.lifecycle;
+    return tunnelsOf(member, member?.tunnels.forwards ?? []);
+  }
+
+  expose({ port, host, targetPort }: ExposeRequest): Body<Tunnels> {
+    this.#parts.lifecycle.requireMember().tunnels.expose(port, { host, port: targetPort });
+    return this.tunnels();
+  }
+
+  async forward({ peer, host, port, remotePort }: ForwardRequest): Promise<Body<Tunnels>> {
+    const member = this.#parts.lifecycle.requireMember();
+    const nodeId = memberCalled(member, peer);
+    const listen = await member.tunnels.forward({ listen: { host, port }, nodeId, remotePort });
+    return { ...tunnelsOf(member, [{ listen, nodeId, remotePort }]), exposed: [] };
+  }
+
+  closeTunnel({ kind, port }: CloseTunnelRequest): Body<Tunnels> {
+    const { tunnels } = this.#parts.lifecycle.requireMember();
+    if (kind === "exposed") tunnels.unexpose(port);
+    else tunnels.unforward(port);
+    return this.tunnels();
+  }
+
   log(): Body<LogState> {
     const { level, configured } = this.#parts.logLevel;
     return { level, configured };
@@ -295,6 +330,35 @@ export class ControlSurface implements NodeControl {
     }
     return health;
   }
+}
+
+/** @throws MeshError `tunnel/unknown-peer` */
+function memberCalled({ mesh }: Member, peer: string): NodeId {
+  const found = mesh.members().filter(({ nodeId, name }) => nodeId === peer || name === peer);
+  const [only] = found.filter(({ state }) => state !== "left" && state !== "dead");
+  if (only !== undefined) return only.nodeId;
+  throw new MeshError<TunnelErrorCode>(
+    "tunnel/unknown-peer",
+    `No living member of the mesh is called '${peer}'. Look at: meshctl peers`,
+    { peer },
+  );
+}
+
+function tunnelsOf(member: Member | undefined, forwards: readonly Forward[]): Body<Tunnels> {
+  return {
+    exposed: (member?.tunnels.exposed ?? []).map(({ port, target }) => ({
+      port,
+      host: target.host,
+      targetPort: target.port,
+    })),
+    forwards: forwards.map(({ listen, nodeId, remotePort }) => ({
+      host: listen.host,
+      port: listen.port,
+      peer: member?.nameOf(nodeId) ?? nodeId,
+      nodeId,
+      remotePort,
+    })),
+  };
 }
 
 function memberHealth(member: Member): Condition[] {

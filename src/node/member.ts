@@ -4,6 +4,7 @@ import type { KeyFiles } from "../adapters/key-files.ts";
 import { type EncrypterOptions, interopNoise, pqNoise } from "../adapters/libp2p/encrypter.ts";
 import { Network } from "../adapters/libp2p/network.ts";
 import { topicsOf } from "../adapters/libp2p/topics.ts";
+import { Tunnels } from "../adapters/tunnel/tunnels.ts";
 import {
   PEERS_KEPT,
   type StateStore,
@@ -73,6 +74,7 @@ export class Member {
   readonly mesh: MeshMachine;
   readonly network: Network;
   readonly learning: LearningService;
+  readonly tunnels: Tunnels;
   readonly identities: NodeIdentities;
   readonly svid: SvidHolder;
   readonly #deps: MemberDeps;
@@ -147,6 +149,14 @@ export class Member {
     );
     this.#service = this.#makeMeshService();
     this.learning = this.#makeLearning();
+    this.tunnels = new Tunnels({
+      network: this.network,
+      allows: (spiffeId, right) => this.#policy.allows(spiffeId, right),
+      reach: (nodeId) => this.#reach(nodeId),
+      nameOf: (nodeId) => this.nameOf(nodeId),
+      logger: deps.logger,
+      meter,
+    });
   }
 
   get bundle(): TrustBundle {
@@ -179,6 +189,7 @@ export class Member {
     }
     this.#service.handle({ kind: "local-changed", addresses: network.addresses().slice(0, 8) });
     await this.learning.start();
+    await this.tunnels.start();
     this.#dialKnown();
     this.#upkeepTimer = setInterval(() => this.#upkeep(), UPKEEP_MS);
   }
@@ -197,6 +208,7 @@ export class Member {
   async stop(): Promise<void> {
     clearInterval(this.#upkeepTimer);
     this.#rememberPeers();
+    this.tunnels.stop();
     await this.learning.stop();
     await this.#service.stop();
     await this.network.stop();
@@ -392,6 +404,13 @@ export class Member {
     );
     this.#deps.store.rememberPeer(nodeId, dialable, this.#deps.clock.now().wallMs);
     this.#remembered.set(nodeId, addresses.join());
+  }
+
+  /** Sees to a connection to a member. @throws MeshError `network/dial-failed` */
+  async #reach(nodeId: NodeId): Promise<void> {
+    if (this.network.isConnected(nodeId)) return;
+    const view = this.mesh.members().find((member) => member.nodeId === nodeId);
+    await this.network.dial(view?.addresses ?? [], this.#peerIdOf(nodeId));
   }
 
   #peerIdOf(nodeId: NodeId): ReturnType<typeof Network.peerIdOf> | undefined {

@@ -3,6 +3,7 @@
 
 import { statfsSync } from "node:fs";
 import { networkMetrics } from "../adapters/libp2p/network.ts";
+import { tunnelMetrics } from "../adapters/tunnel/tunnels.ts";
 import type { Meter, MetricDeclaration } from "../ports/index.ts";
 import { daemonMetrics } from "../telemetry/index.ts";
 import { credentialProblems, type LifecycleState } from "./lifecycle.ts";
@@ -67,6 +68,7 @@ export const nodeMetrics: readonly MetricDeclaration[] = [
 export const allMetrics: readonly MetricDeclaration[] = [
   ...daemonMetrics,
   ...networkMetrics,
+  ...tunnelMetrics,
   ...nodeMetrics,
 ];
 

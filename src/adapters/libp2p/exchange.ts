@@ -5,7 +5,7 @@
 // falls back to the plain one: nothing that is exchanged without tracing is different by a byte.
 
 import type { Connection, Stream } from "@libp2p/interface";
-import { lpStream } from "@libp2p/utils";
+import { type LengthPrefixedStream, lpStream } from "@libp2p/utils";
 import { errorMessage, MeshError, utf8Bytes } from "../../foundation/index.ts";
 import type { Tracer } from "../../ports/index.ts";
 
@@ -16,7 +16,7 @@ const LENGTH_BYTES_MAX = 4;
  * A stream as length-prefixed messages of at most `bytesMax`. The prefix is bounded here: libp2p's own reader
  * (utils 7) takes length bytes that never end for as long as the peer sends them.
  */
-export function framedStream(stream: Stream, bytesMax: number): ReturnType<typeof lpStream> {
+export function framedStream(stream: Stream, bytesMax: number): LengthPrefixedStream<Stream> {
   return lpStream(stream, {
     maxDataLength: bytesMax,
     lengthDecoder: (prefix) => decodeLength(prefix.subarray()),

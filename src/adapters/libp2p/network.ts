@@ -87,6 +87,12 @@ const PINGS_PER_PEER_MAX = 8;
 /** A request must arrive, and its answer be taken, within this. */
 const REQUEST_TIMEOUT_MS = 10_000;
 
+/**
+ * What a peer may send on a stream before somebody has read it. Below the 4 MiB at which libp2p gives up a stream that is paused (its default
+ * window is 16), and enough for 20 MB/s at a round trip of 50 ms.
+ */
+const STREAM_WINDOW_BYTES_MAX = 1024 * 1024;
+
 export type NetworkErrorCode =
   | "network/port-taken"
   | "network/cannot-listen"
@@ -306,6 +312,45 @@ export class Network {
     }
   }
 
+  /**
+   * A stream to a connected peer, for protocols that are no request and answer.
+   * @throws MeshError `network/not-connected`, `network/request-failed`
+   */
+  async openStream(nodeId: NodeId, protocol: string, signal: AbortSignal): Promise<Stream> {
+    const connection = this.#connectionTo(nodeId);
+    try {
+      return await connection.newStream(protocol, { signal });
+    } catch (cause) {
+      throw new MeshError<NetworkErrorCode>(
+        "network/request-failed",
+        `The peer takes no stream of ${protocol}: ${errorMessage(cause)}. It may run an older version.`,
+        { protocol },
+        { cause },
+      );
+    }
+  }
+
+  /** Gives members' streams on a protocol to `handler`; one that throws aborts its stream. */
+  async handleStreams(
+    protocol: string,
+    { streamsPerPeerMax }: { readonly streamsPerPeerMax: number },
+    handler: (peer: PeerIdentity, stream: Stream) => Promise<void>,
+  ): Promise<void> {
+    await this.#node().handle(
+      protocol,
+      async (stream, connection) => {
+        try {
+          const peer = this.#registry.of(connection);
+          if (peer?.kind !== "svid") throw new Error("only members of the trust domain may");
+          await handler(peer.identity, stream);
+        } catch (error) {
+          this.#refused(stream, error);
+        }
+      },
+      { maxInboundStreams: streamsPerPeerMax },
+    );
+  }
+
   /** Subscribes to a topic; the validator decides on each message before it is forwarded. */
   subscribe(
     topic: string,
@@ -383,7 +428,9 @@ export class Network {
       nodeInfo: { name: "meshd", version, userAgent: `meshd/${version}` },
       addresses: { listen: [...listen], announce: [...announce] },
       transports: [tcp()],
-      streamMuxers: [boundMuxer(yamux())],
+      streamMuxers: [
+        boundMuxer(yamux({ streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX } })),
+      ],
       connectionGater: {
         denyInboundConnection: (raw) =>
           this.#denyPending(raw) || this.#boundUntilAuthenticated(raw),
@@ -611,12 +658,16 @@ export class Network {
       await framed.write(answer, { signal });
       await stream.close({ signal });
     } catch (error) {
-      this.#deps.logger.debug(
-        { code: errorCode(error), protocol: stream.protocol, error: errorMessage(error) },
-        "request refused",
-      );
-      stream.abort(new Error("refused"));
+      this.#refused(stream, error);
     }
+  }
+
+  #refused(stream: Stream, error: unknown): void {
+    this.#deps.logger.debug(
+      { code: errorCode(error), protocol: stream.protocol, error: errorMessage(error) },
+      "request refused",
+    );
+    stream.abort(new Error("refused"));
   }
 
   /** Runs the work as part of the peer's trace, if there is one: a request that is served never begins a trace. */

@@ -3,132 +3,14 @@
 
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
-import { test, type TestContext } from "node:test";
-import { systemClock } from "../../../src/adapters/clock.ts";
-import { pqNoise } from "../../../src/adapters/libp2p/encrypter.ts";
-import { Network } from "../../../src/adapters/libp2p/network.ts";
-import { systemRandom } from "../../../src/adapters/random.ts";
+import { test } from "node:test";
 import { isMeshError, toHex } from "../../../src/foundation/index.ts";
-import { HandshakeLimiter } from "../../../src/handshake/index.ts";
-import {
-  ATTESTATION_PROTOCOL,
-  type NodeId,
-  type PeerIdentity,
-} from "../../../src/identity/index.ts";
-import {
-  engine,
-  fakeCertificate,
-  fakeVerifier,
-  seededRandom,
-  TRUST_DOMAIN,
-} from "../../unit/handshake/fixture.ts";
-import { noTracer } from "../../../src/ports/index.ts";
+import { ATTESTATION_PROTOCOL, type NodeId } from "../../../src/identity/index.ts";
 import { until } from "../node/harness.ts";
+import { linked, makeNetwork, type TestNetwork } from "./test-network.ts";
 
 const ECHO = "/x0tta6bl4/test-echo/1";
 const LIMIT = { requestBytesMax: 100, streamsPerPeerMax: 2 };
-const quiet = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
-
-interface TestNetwork {
-  readonly network: Network;
-  readonly nodeId: NodeId;
-  readonly connected: PeerIdentity[];
-  readonly disconnected: NodeId[];
-  readonly gauges: Map<string, number>;
-}
-
-interface Options {
-  readonly listen?: readonly string[];
-  /** Without a certificate it can only join. */
-  readonly joining?: boolean;
-  readonly joiningTimeMs?: number;
-}
-
-function makeNetwork(t: TestContext, seed: string, options: Options = {}): TestNetwork {
-  const ed25519Seed = seededRandom(`${seed}/ed25519`).bytes(32);
-  const ed25519 = engine.ed25519.signer(ed25519Seed);
-  const mldsa65 = engine.mlDsa65.signer(seededRandom(`${seed}/mldsa65`).bytes(32));
-  const svidChain =
-    options.joining === true ? [] : [fakeCertificate(ed25519.publicKey, mldsa65.publicKey)];
-  const connected: PeerIdentity[] = [];
-  const disconnected: NodeId[] = [];
-  const gauges = new Map<string, number>();
-  const meter = {
-    count: () => undefined,
-    set: (_name: string, value: number, labels?: Readonly<Record<string, string>>) => {
-      gauges.set(labels?.["peer"] ?? "", value);
-    },
-    observe: () => undefined,
-  };
-  const shared = {
-    engine,
-    random: systemRandom,
-    clock: systemClock,
-    logger: quiet,
-    meter,
-    tracer: noTracer,
-  };
-  const verifier = fakeVerifier();
-  const network = new Network(
-    {
-      ed25519Seed,
-      encrypters: (registry) => [
-        pqNoise(
-          {
-            ...shared,
-            limiter: new HandshakeLimiter(systemClock.now().monoMs),
-            verifier,
-            credential: () => ({ ed25519, mldsa65, svidChain }),
-          },
-          {
-            trustDomain: TRUST_DOMAIN,
-            acceptJoining: () => true,
-            acceptUnanchored: options.joining === true,
-            onAuthenticated: (peer, _peerId, _ms, raw) => registry.remember(raw, peer),
-          },
-        ),
-      ],
-      logger: quiet,
-      meter,
-      tracer: noTracer,
-      // An issuer is unanchored to a joiner, and stays only where the policy lets such peers in.
-      allowsUnauthenticated: () => options.joining === true,
-      records: { validate: () => undefined, select: () => 0 },
-      onAuthenticated: () => undefined,
-      onConnected: (peer) => connected.push(peer),
-      onDisconnected: (nodeId) => disconnected.push(nodeId),
-    },
-    {
-      listen: options.listen ?? ["/ip4/127.0.0.1/tcp/0"],
-      announce: [],
-      bootstrap: [],
-      mdns: false,
-      trustDomain: TRUST_DOMAIN,
-      topics: [],
-      connectionsMax: 64,
-      version: "0.0.0-test",
-      ...(options.joiningTimeMs === undefined ? {} : { joiningTimeMs: options.joiningTimeMs }),
-    },
-  );
-  t.after(() => network.stop());
-  const nodeId = verifier.nodeIdOf(ed25519.publicKey, mldsa65.publicKey);
-  return { network, nodeId, connected, disconnected, gauges };
-}
-
-async function linked(t: TestContext, seed: string): Promise<[TestNetwork, TestNetwork]> {
-  const a = makeNetwork(t, `${seed}/a`);
-  const b = makeNetwork(t, `${seed}/b`);
-  await a.network.start();
-  await b.network.start();
-  await a.network.dial(b.network.addresses());
-  await until("b to see a", () => Promise.resolve(b.network.isConnected(a.nodeId)));
-  return [a, b];
-}
 
 async function codeOf(call: Promise<unknown>): Promise<string> {
   return call.then(

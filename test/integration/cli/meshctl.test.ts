@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { existsSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { MeshError } from "../../../src/foundation/index.ts";
 import { fakeStatus } from "../control/fake-node.ts";
 import { serveNode, socketPathFor } from "../control/served-node.ts";
-import { finished, meshctl, repositoryRoot } from "./run-meshctl.ts";
+import { meshctl, repositoryRoot } from "./run-meshctl.ts";
 
 test("every reading verb draws for people and answers programs with schemaVersion 1", async (t) => {
   const { socketPath } = await serveNode(t);
@@ -16,6 +18,7 @@ test("every reading verb draws for people and answers programs with schemaVersio
     [["identity"], /Certificate chain, leaf first/, "chain"],
     [["fl", "status"], /Last rounds/, "learning"],
     [["log", "level"], /^info\n$/, "level"],
+    [["tunnels"], /RIGHT THAT A PEER NEEDS/, "exposed"],
   ];
   for (const [verb, drawn, field] of verbs) {
     const people = await meshctl([...verb, "--socket", socketPath]);
@@ -105,6 +108,36 @@ test("log level changes the level, says for how long, and takes no other word", 
   assert.equal(unknown.exit, 2);
   assert.match(unknown.err, /debug, info, warn, error/);
   assert.equal(node.calls.length, 1);
+});
+
+test("forward, expose and tunnels send what was typed, and refuse ports that are none", async (t) => {
+  const { socketPath, node } = await serveNode(t);
+  const run = (...args: string[]) => meshctl([...args, "--socket", socketPath]);
+  const forwarded = await run("forward", "node-b", "8080:80");
+  assert.equal(forwarded.exit, 0);
+  assert.match(forwarded.out, /127\.0\.0\.1:8080\s+node-b\s+80/);
+  await run("forward", "node-b", "[::1]:0:443");
+  await run("expose", "22");
+  await run("expose", "22", "--to", "db.internal:2222");
+  await run("tunnels", "close", "forward", "8080");
+  assert.deepEqual(node.calls, [
+    { peer: "node-b", host: "127.0.0.1", port: 8080, remotePort: 80 },
+    { peer: "node-b", host: "::1", port: 0, remotePort: 443 },
+    { port: 22, host: "127.0.0.1", targetPort: 22 },
+    { port: 22, host: "db.internal", targetPort: 2222 },
+    { kind: "forward", port: 8080 },
+  ]);
+  const listed = await run("tunnels");
+  assert.match(listed.out, /22\s+127\.0\.0\.1:2222\s+tunnel\.connect:22/);
+  for (const args of [
+    ["forward", "node-b", "8080"],
+    ["forward", "node-b", "8080:0"],
+    ["forward", "node-b", "65536:80"],
+    ["expose", "0"],
+    ["expose", "22", "--to", "host:0"],
+    ["tunnels", "close", "both", "22"],
+  ])
+    assert.equal((await run(...args)).exit, 2, args.join(" "));
 });
 
 test("status exits with 4 exactly when something is wrong", async (t) => {
@@ -239,16 +272,17 @@ test("config check hands the file to the daemon's program and its verdict back",
   assert.match(bad.out + bad.err, /colour/);
 });
 
-test("the launchers say how to build when nothing is built", async (t) => {
-  for (const name of ["meshd", "meshctl"]) {
-    if (existsSync(join(repositoryRoot, `dist/${name}.mjs`))) {
-      t.diagnostic(`dist/${name}.mjs is built: its launcher is tried by the packaging tests`);
-      continue;
-    }
-    const result = await finished([`bin/${name}`]);
-    assert.deepEqual(
-      [result.exit, result.err],
-      [1, `error: ${name} is not built. Build it with: npm run build\n`],
-    );
+test("the launchers say how to build when nothing is built", (t) => {
+  const unbuilt = mkdtempSync(join(tmpdir(), "meshd-unbuilt-"));
+  t.after(() => rmSync(unbuilt, { recursive: true, force: true }));
+  cpSync(join(repositoryRoot, "bin"), join(unbuilt, "bin"), { recursive: true });
+  for (const [interpreter, name] of [
+    ["sh", "meshd"],
+    [process.execPath, "meshctl"],
+  ] as const) {
+    const launcher = join(unbuilt, "bin", name);
+    const { status, stderr } = spawnSync(interpreter, [launcher], { encoding: "utf8" });
+    const message = `error: ${name} is not built. Build it with: npm run build\n`;
+    assert.deepEqual([status, stderr], [1, message]);
   }
 });

@@ -22,7 +22,7 @@ export function meshctl(
 }
 
 /** Runs Node.js with `args` in the repository. */
-export function finished(
+function finished(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   input = "",

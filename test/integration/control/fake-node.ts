@@ -7,6 +7,7 @@ import type {
   NodeControl,
   Peer,
   Status,
+  Tunnels,
 } from "../../../src/control/index.ts";
 
 export const fixedNowMs = Date.parse("2026-03-01T12:00:00.000Z");
@@ -140,6 +141,13 @@ const identity: Body<Identity> = {
   isIssuer: true,
 };
 
+const tunnels: Body<Tunnels> = {
+  exposed: [{ port: 22, host: "127.0.0.1", targetPort: 2222 }],
+  forwards: [
+    { host: "127.0.0.1", port: 8080, peer: "node-b", nodeId: "b".repeat(64), remotePort: 80 },
+  ],
+};
+
 /** A node that remembers its calls; `part` replaces methods. */
 export function fakeNode(
   part: Partial<NodeControl> = {},
@@ -174,6 +182,19 @@ export function fakeNode(
     createToken: (request) => {
       calls.push(request);
       return { token: "x0t.secret", expiresAt: "2026-03-01T13:00:00.000Z" };
+    },
+    tunnels: () => tunnels,
+    expose: (request) => {
+      calls.push(request);
+      return tunnels;
+    },
+    forward: (request) => {
+      calls.push(request);
+      return tunnels;
+    },
+    closeTunnel: (request) => {
+      calls.push(request);
+      return { exposed: [], forwards: [] };
     },
     log: () => ({ level: "info", configured: "info" }),
     setLogLevel: (request) => {

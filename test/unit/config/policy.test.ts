@@ -1,11 +1,26 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { configLimits, parseConfig, policyRights } from "../../../src/config/index.ts";
-import { parsePolicy, POLICY_RULES_MAX, RIGHTS } from "../../../src/identity/index.ts";
+import {
+  configLimits,
+  isPolicyRight,
+  parseConfig,
+  policyRights,
+} from "../../../src/config/index.ts";
+import { isRight, parsePolicy, POLICY_RULES_MAX, RIGHTS } from "../../../src/identity/index.ts";
 
 test("the configuration's rights and limits are the policy's", () => {
   assert.deepEqual([...policyRights].sort(), [...RIGHTS].sort());
   assert.equal(configLimits.policyRulesMax, POLICY_RULES_MAX);
+});
+
+test("the configuration and the policy agree on which ports a right may name", () => {
+  const wrong = ["", ":", ":0", ":65536", ":99999", ":022", ":22 ", ":-1", ":1e3", ":**", ":22:23"];
+  for (const end of [":1", ":22", ":65535", ":*"]) {
+    assert.ok(isPolicyRight(`tunnel.connect${end}`) && isRight(`tunnel.connect${end}`), end);
+  }
+  for (const end of wrong) {
+    assert.ok(!isPolicyRight(`tunnel.connect${end}`) && !isRight(`tunnel.connect${end}`), end);
+  }
 });
 
 test("what the configuration accepts as a pattern, the policy accepts once * is a trust domain", () => {

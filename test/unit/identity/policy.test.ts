@@ -29,6 +29,18 @@ describe("a policy", () => {
     assert.equal(policy.allows("spiffe://a/node/b", "mesh.join"), false);
   });
 
+  it("gives one port or all, and no port gives another", () => {
+    const policy = parsePolicy([
+      { spiffe: "spiffe://a/node/b", allow: ["tunnel.connect:22"] },
+      { spiffe: "spiffe://a/node/c", allow: ["tunnel.connect:*"] },
+    ]);
+    assert.equal(policy.allows("spiffe://a/node/b", "tunnel.connect:22"), true);
+    assert.equal(policy.allows("spiffe://a/node/b", "tunnel.connect:2"), false);
+    assert.equal(policy.allows("spiffe://a/node/b", "tunnel.connect:*"), false);
+    assert.equal(policy.allows("spiffe://a/node/c", "tunnel.connect:22"), true);
+    assert.equal(policy.allows("spiffe://a/node/c", "mesh.join"), false);
+  });
+
   it("takes /* as exactly one segment more", () => {
     const policy = parsePolicy([{ spiffe: "spiffe://a/node/*", allow: ["mesh.join"] }]);
     assert.equal(policy.allows("spiffe://a/node/b", "mesh.join"), true);

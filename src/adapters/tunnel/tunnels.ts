@@ -1,0 +1,334 @@
+// TCP through the mesh: ports of this host that peers may reach (exposed), and ports here that lead to a peer's (forwards). A connection is a
+// stream of its own on the link to the peer, so it is authenticated and encrypted like everything else. Default deny twice: a port has to be
+// exposed, and the policy has to give the peer the right `tunnel.connect:<port>`.
+
+import { connect, createServer, type Server, type Socket } from "node:net";
+import type { Stream } from "@libp2p/interface";
+import { errorCode, errorMessage, MeshError } from "../../foundation/index.ts";
+import type { NodeId, PeerIdentity, Right } from "../../identity/index.ts";
+import type { Logger, Meter, MetricDeclaration } from "../../ports/index.ts";
+import { framedStream } from "../libp2p/exchange.ts";
+import type { Network } from "../libp2p/network.ts";
+import {
+  ANSWER_BYTES,
+  encodeAnswer,
+  encodeOpening,
+  OPENING_BYTES,
+  parseAnswer,
+  parseOpening,
+  refusal,
+  TUNNEL_ANSWERS,
+  TUNNEL_PROTOCOL,
+  type TunnelAnswer,
+  type TunnelErrorCode,
+} from "./opening.ts";
+import { relay, reset } from "./relay.ts";
+
+export const tunnelMetrics: readonly MetricDeclaration[] = [
+  {
+    name: "meshd_tunnel_connections",
+    kind: "gauge",
+    help: "Connections relayed now, by who opened them: a peer to a port exposed here, or a program here to a forward.",
+    labels: { direction: ["inbound", "outbound"] },
+  },
+  {
+    name: "meshd_tunnel_opened_total",
+    kind: "counter",
+    help: "A peer asked for a connection to this host and got this answer.",
+    labels: { answer: TUNNEL_ANSWERS },
+  },
+  {
+    name: "meshd_tunnel_failures_total",
+    kind: "counter",
+    help: "A connection of a program here could not be led to the peer.",
+  },
+  {
+    name: "meshd_tunnel_bytes_total",
+    kind: "counter",
+    help: "Bytes relayed, sent to peers and received from them.",
+    labels: { direction: ["sent", "received"] },
+  },
+];
+
+/** How many ports may be exposed, and how many forwarded. */
+export const TUNNELS_MAX = 64;
+/** Connections relayed at once, both directions together; each may hold the window of its stream, 1 MiB, for a reader that is slow. */
+const CONNECTIONS_MAX = 128;
+/** Of these from one peer. */
+const CONNECTIONS_PER_PEER_MAX = 64;
+/** For the opening, the answer, and the connection to what is exposed. */
+const OPEN_TIMEOUT_MS = 10_000;
+
+/** A TCP address of this host or of one it can reach. */
+export interface Target {
+  readonly host: string;
+  /** 1..65535; as the address of a listener, 0 lets the system choose. */
+  readonly port: number;
+}
+
+export interface Exposed {
+  /** The port as peers name it. */
+  readonly port: number;
+  readonly target: Target;
+}
+
+export interface Forward {
+  readonly listen: Target;
+  readonly nodeId: NodeId;
+  readonly remotePort: number;
+}
+
+export interface TunnelsDeps {
+  readonly network: Pick<Network, "openStream" | "handleStreams">;
+  readonly allows: (spiffeId: string | undefined, right: Right) => boolean;
+  /** Sees to a connection to a peer. @throws MeshError `network/*` */
+  readonly reach: (nodeId: NodeId) => Promise<void>;
+  readonly nameOf: (nodeId: NodeId) => string;
+  readonly logger: Logger;
+  readonly meter: Meter;
+}
+
+interface RunningForward extends Forward {
+  readonly server: Server;
+}
+
+export class Tunnels {
+  readonly #deps: TunnelsDeps;
+  readonly #exposed = new Map<number, Target>();
+  readonly #forwards = new Map<number, RunningForward>();
+  /** Every connection that is relayed or about to be. */
+  readonly #sockets = new Map<Socket, "inbound" | "outbound">();
+
+  constructor(deps: TunnelsDeps, exposed: readonly Exposed[] = []) {
+    this.#deps = deps;
+    for (const { port, target } of exposed) this.#exposed.set(port, target);
+  }
+
+  /** Answers peers from now on. */
+  async start(): Promise<void> {
+    await this.#deps.network.handleStreams(
+      TUNNEL_PROTOCOL,
+      { streamsPerPeerMax: CONNECTIONS_PER_PEER_MAX },
+      (peer, stream) => this.#accept(peer, stream),
+    );
+  }
+
+  /** Closes every listener and connection. Idempotent. */
+  stop(): void {
+    for (const { server } of this.#forwards.values()) server.close();
+    this.#forwards.clear();
+    for (const socket of this.#sockets.keys()) reset(socket);
+  }
+
+  get exposed(): Exposed[] {
+    return [...this.#exposed].map(([port, target]) => ({ port, target }));
+  }
+
+  get forwards(): Forward[] {
+    return [...this.#forwards.values()].map(({ server: _, ...forward }) => forward);
+  }
+
+  /** Lets peers with the right reach `target` by `port`; replaces what was exposed there. @throws MeshError `tunnel/too-many` */
+  expose(port: number, target: Target): void {
+    if (!this.#exposed.has(port) && this.#exposed.size >= TUNNELS_MAX) throw tooMany("exposed");
+    this.#exposed.set(port, target);
+    this.#deps.logger.info({ port, target: `${target.host}:${target.port}` }, "port exposed");
+  }
+
+  /** Ends exposing; connections that are there go on. @throws MeshError `tunnel/unknown` */
+  unexpose(port: number): void {
+    if (!this.#exposed.delete(port)) throw unknown(port, "exposed");
+    this.#deps.logger.info({ port }, "port no longer exposed");
+  }
+
+  /**
+   * Listens at `listen` and leads each connection to `remotePort` of the peer. Gives the address it listens at.
+   * @throws MeshError `tunnel/too-many`, `tunnel/port-taken`
+   */
+  async forward({ listen, nodeId, remotePort }: Forward): Promise<Target> {
+    if (this.#forwards.size >= TUNNELS_MAX) throw tooMany("forwarded");
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) =>
+      this.#connect(socket, nodeId, remotePort),
+    );
+    const port = await listening(server, listen);
+    const bound = { host: listen.host, port };
+    this.#forwards.set(port, { listen: bound, nodeId, remotePort, server });
+    this.#deps.logger.info({ port, nodeId, remotePort }, "port forwarded");
+    return bound;
+  }
+
+  /** Ends listening; connections that are there go on. @throws MeshError `tunnel/unknown` */
+  unforward(port: number): void {
+    const forward = this.#forwards.get(port);
+    if (forward === undefined) throw unknown(port, "forwarded");
+    this.#forwards.delete(port);
+    forward.server.close();
+    this.#deps.logger.info({ port }, "port no longer forwarded");
+  }
+
+  /** A peer's stream to this host. */
+  async #accept(peer: PeerIdentity, stream: Stream): Promise<void> {
+    const framed = framedStream(stream, OPENING_BYTES);
+    const signal = AbortSignal.timeout(OPEN_TIMEOUT_MS);
+    const port = parseOpening((await framed.read({ signal })).subarray());
+    const socket = await this.#target(peer, port);
+    const answer: TunnelAnswer = typeof socket === "string" ? socket : "connected";
+    this.#deps.meter.count("meshd_tunnel_opened_total", { answer });
+    if (typeof socket === "string") {
+      this.#deps.logger.info({ name: peer.name, port: port ?? 0, answer }, "tunnel refused");
+      await framed.write(encodeAnswer(socket), { signal });
+      await stream.close({ signal });
+      return;
+    }
+    try {
+      await framed.write(encodeAnswer("connected"), { signal });
+    } catch (error) {
+      this.#forget(socket);
+      throw error;
+    }
+    await this.#relay(socket, framed.unwrap());
+  }
+
+  /** The connection to what is exposed, or why there is none. */
+  async #target(
+    peer: PeerIdentity,
+    port: number | undefined,
+  ): Promise<Socket | Exclude<TunnelAnswer, "connected">> {
+    if (port === undefined || !this.#deps.allows(peer.spiffeId, `tunnel.connect:${port}`))
+      return "refused";
+    const target = this.#exposed.get(port);
+    if (target === undefined) return "not-exposed";
+    if (this.#sockets.size >= CONNECTIONS_MAX) return "busy";
+    const socket = connect({ ...target, allowHalfOpen: true, timeout: OPEN_TIMEOUT_MS });
+    this.#remember(socket, "inbound");
+    const isConnected = await connected(socket);
+    if (isConnected) return socket;
+    this.#forget(socket);
+    return "unreachable";
+  }
+
+  /** A program's connection to a forward. */
+  #connect(socket: Socket, nodeId: NodeId, remotePort: number): void {
+    if (this.#sockets.size >= CONNECTIONS_MAX) {
+      this.#deps.meter.count("meshd_tunnel_failures_total");
+      reset(socket);
+      return;
+    }
+    this.#remember(socket, "outbound");
+    this.#lead(socket, nodeId, remotePort).catch((error: unknown) => {
+      this.#forget(socket);
+      this.#deps.meter.count("meshd_tunnel_failures_total");
+      this.#deps.logger.warn(
+        { code: errorCode(error), name: this.#deps.nameOf(nodeId), error: errorMessage(error) },
+        "tunnel not opened",
+      );
+    });
+  }
+
+  async #lead(socket: Socket, nodeId: NodeId, port: number): Promise<void> {
+    const stream = await this.open(nodeId, port);
+    if (socket.destroyed) {
+      stream.abort(new Error("the program has gone meanwhile"));
+      this.#forget(socket);
+      return;
+    }
+    const over = this.#relay(socket, stream);
+    socket.resume();
+    await over;
+  }
+
+  /**
+   * A stream that is a connection to a peer's exposed port.
+   * @throws MeshError `network/not-connected`, `network/dial-failed`, `network/request-failed`, `tunnel/*`
+   */
+  async open(nodeId: NodeId, port: number): Promise<Stream> {
+    await this.#deps.reach(nodeId);
+    const signal = AbortSignal.timeout(OPEN_TIMEOUT_MS);
+    const stream = await this.#deps.network.openStream(nodeId, TUNNEL_PROTOCOL, signal);
+    try {
+      const framed = framedStream(stream, ANSWER_BYTES);
+      await framed.write(encodeOpening(port), { signal });
+      const answer = parseAnswer((await framed.read({ signal })).subarray());
+      if (answer !== "connected") throw refusal(answer, this.#deps.nameOf(nodeId), port);
+      return framed.unwrap();
+    } catch (error) {
+      stream.abort(new Error("no tunnel"));
+      throw error;
+    }
+  }
+
+  async #relay(socket: Socket, stream: Stream): Promise<void> {
+    const { meter } = this.#deps;
+    const counter = (direction: string) => (bytes: number) =>
+      meter.count("meshd_tunnel_bytes_total", { direction }, bytes);
+    await relay(socket, stream, { sent: counter("sent"), received: counter("received") });
+    this.#forget(socket);
+  }
+
+  #remember(socket: Socket, direction: "inbound" | "outbound"): void {
+    socket.setNoDelay(true);
+    // Until it is relayed an error only means that it has gone.
+    socket.on("error", () => undefined);
+    this.#sockets.set(socket, direction);
+    this.#count();
+  }
+
+  #forget(socket: Socket): void {
+    reset(socket);
+    this.#sockets.delete(socket);
+    this.#count();
+  }
+
+  #count(): void {
+    const directions = [...this.#sockets.values()];
+    for (const direction of ["inbound", "outbound"] as const) {
+      const open = directions.filter((one) => one === direction).length;
+      this.#deps.meter.set("meshd_tunnel_connections", open, { direction });
+    }
+  }
+}
+
+/** Whether the socket got its connection; the timeout it was made with ends the waiting. */
+function connected(socket: Socket): Promise<boolean> {
+  return new Promise((resolve) => {
+    socket.once("connect", () => {
+      socket.setTimeout(0);
+      resolve(true);
+    });
+    socket.once("timeout", () => resolve(false));
+    socket.once("close", () => resolve(false));
+  });
+}
+
+/** The port it listens at. */
+function listening(server: Server, { host, port }: Target): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (cause) =>
+      reject(
+        new MeshError<TunnelErrorCode>(
+          "tunnel/port-taken",
+          `Cannot listen at ${host}:${port}: ${errorMessage(cause)}. Choose another local port, or 0 for any.`,
+          { host, port },
+          { cause },
+        ),
+      ),
+    );
+    server.listen({ host, port }, () => {
+      const address = server.address();
+      resolve(typeof address === "object" && address !== null ? address.port : port);
+    });
+  });
+}
+
+function tooMany(what: string): MeshError<TunnelErrorCode> {
+  return new MeshError(
+    "tunnel/too-many",
+    `Cannot add a port: ${TUNNELS_MAX} are ${what}, which is the most. Close one with: meshctl tunnels close PORT`,
+  );
+}
+
+function unknown(port: number, what: string): MeshError<TunnelErrorCode> {
+  return new MeshError("tunnel/unknown", `Port ${port} is not ${what}. Look at: meshctl tunnels`, {
+    port,
+  });
+}
