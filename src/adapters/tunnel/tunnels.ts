@@ -152,6 +152,10 @@ export class Tunnels {
     );
     const port = await listening(server, listen);
     const bound = { host: listen.host, port };
+    if (this.#forwards.has(port)) {
+      server.close();
+      throw portTaken(bound, "another forward has this port, at another address");
+    }
     this.#forwards.set(port, { listen: bound, nodeId, remotePort, server });
     this.#deps.logger.info({ port, nodeId, remotePort }, "port forwarded");
     return bound;
@@ -175,7 +179,7 @@ export class Tunnels {
     const answer: TunnelAnswer = typeof socket === "string" ? socket : "connected";
     this.#deps.meter.count("meshd_tunnel_opened_total", { answer });
     if (typeof socket === "string") {
-      this.#deps.logger.info({ name: peer.name, port: port ?? 0, answer }, "tunnel refused");
+      this.#deps.logger.debug({ name: peer.name, port: port ?? 0, answer }, "tunnel refused");
       await framed.write(encodeAnswer(socket), { signal });
       await stream.close({ signal });
       return;
@@ -303,21 +307,20 @@ function connected(socket: Socket): Promise<boolean> {
 /** The port it listens at. */
 function listening(server: Server, { host, port }: Target): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once("error", (cause) =>
-      reject(
-        new MeshError<TunnelErrorCode>(
-          "tunnel/port-taken",
-          `Cannot listen at ${host}:${port}: ${errorMessage(cause)}. Choose another local port, or 0 for any.`,
-          { host, port },
-          { cause },
-        ),
-      ),
-    );
+    server.once("error", (cause) => reject(portTaken({ host, port }, errorMessage(cause))));
     server.listen({ host, port }, () => {
       const address = server.address();
       resolve(typeof address === "object" && address !== null ? address.port : port);
     });
   });
+}
+
+function portTaken({ host, port }: Target, why: string): MeshError<TunnelErrorCode> {
+  return new MeshError(
+    "tunnel/port-taken",
+    `Cannot listen at ${host}:${port}: ${why}. Choose another local port, or 0 for any.`,
+    { host, port },
+  );
 }
 
 function tooMany(what: string): MeshError<TunnelErrorCode> {

@@ -237,6 +237,21 @@ test("an opening that names no port, or is longer than one, connects to nothing"
   );
 });
 
+test("a local port is one forward's alone, at whichever address", async (t) => {
+  const [a, b] = await linked(t, "twice");
+  const { tunnels } = await tunnelsOf(t, a);
+  const to = { nodeId: b.nodeId, remotePort: PORT };
+  const { port } = await tunnels.forward({ listen: { host: "127.0.0.1", port: 0 }, ...to });
+  for (const host of ["127.0.0.1", "127.0.0.2"]) {
+    await assert.rejects(tunnels.forward({ listen: { host, port }, ...to }), (error) =>
+      isMeshError(error, "tunnel/port-taken"),
+    );
+  }
+  assert.equal(tunnels.forwards.length, 1);
+  tunnels.unforward(port);
+  await tunnels.forward({ listen: { host: "127.0.0.2", port }, ...to });
+});
+
 test("stopping ends what is relayed, and the ports listen no more", async (t) => {
   const [a, b] = await linked(t, "stop");
   const near = await tunnelsOf(t, a);
