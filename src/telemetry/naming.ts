@@ -10,6 +10,7 @@ const subjects = [
   "mesh",
   "learning",
   "network",
+  "tunnel",
   "node",
   "telemetry",
   "process",
