@@ -59,12 +59,25 @@ export const healthSchema = z.object({
 });
 
 export const attackSchema = z.enum(["none", "sign-flip", "label-flip", "gaussian", "scaled"]);
-export const aggregatorSchema = z.enum([
+/** The learning room's rules, as a request may name them. */
+export const aggregators = [
   "mean",
   "median",
   "trimmed-mean",
   "nearest-neighbour-mixing",
-]);
+  "geometric-median",
+  "krum",
+  "multi-krum",
+  "centered-clipping",
+  "caf",
+  "spectral",
+  "nnm+geometric-median",
+  "arc+nnm+geometric-median",
+  "arc+nnm+multi-krum",
+  "arc+caf",
+  "arc+spectral",
+] as const;
+export const aggregatorSchema = z.enum(aggregators);
 
 export const learningStatusSchema = z.object({
   taskId: z.string(),

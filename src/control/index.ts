@@ -10,6 +10,7 @@ export {
 } from "./backup-header.ts";
 export { ControlClient, type ControlClientOptions } from "./client.ts";
 export {
+  aggregators,
   type Backup,
   backupSchema,
   type Beacons,
