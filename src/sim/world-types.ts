@@ -15,10 +15,12 @@ export interface WorldOptions {
   readonly clockError?: (node: NodeIndex) => Partial<ClockError>;
   /** Connections one node holds at most; a dial beyond fails. @default 64 */
   readonly connectionsMax?: number;
-  /** Gossip edges a node grafts itself; it has about twice as many. @default 4 */
-  readonly graftsPerNode?: number;
-  /** Peers beside the edges that a node offers its recent messages to, once a heartbeat. @default 3 */
+  /** gossipsub's D: mesh peers a node wants in each topic; with less than two thirds it grafts. @default 6 */
+  readonly meshPeers?: number;
+  /** gossipsub's Dlazy: subscribers beside the mesh that are offered the recent messages, once a heartbeat. @default 6 */
   readonly lazyPeers?: number;
+  /** Own messages go to every connected subscriber, as js-libp2p's gossipsub does unless told otherwise. @default true */
+  readonly floodPublish?: boolean;
   /** Between two offers. @default 1000 */
   readonly gossipHeartbeatMs?: number;
   /** When an end notices that the other end is silent: a crash, a partition. @default 10000 */

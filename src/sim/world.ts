@@ -6,7 +6,8 @@ import { MeshError } from "../foundation/index.ts";
 import type { Now } from "../ports/index.ts";
 import { ConnectionTable } from "./connections.ts";
 import type { SimErrorCode } from "./errors.ts";
-import { GenerationSet, GossipOverlay } from "./gossip-overlay.ts";
+import { GenerationSet } from "./generation-set.ts";
+import { GossipOverlay, meshDegree } from "./gossip-overlay.ts";
 import { GossipStore } from "./gossip-store.ts";
 import { Network } from "./network.ts";
 import type {
@@ -26,8 +27,12 @@ import type { WorldCounts, WorldEvent, WorldOptions } from "./world-types.ts";
 const FRAME_BYTES = 60;
 /** Bytes of one message id in an offer. */
 const MESSAGE_ID_BYTES = 32;
-/** Messages that one offer names at most; the newest. */
-const OFFER_MESSAGES_MAX = 2_000;
+/** Messages that one offer names at most; the newest (gossipsub: 5,000). */
+const OFFER_MESSAGES_MAX = 5_000;
+/** Share of the subscribers beside the mesh that get an offer, when that is more than `lazyPeers`. */
+const LAZY_RATIO = 0.25;
+/** An offer names the messages of so many heartbeats (gossipsub's mcache_gossip). */
+const OFFER_HEARTBEATS = 3;
 /** Events at one instant after which the run is declared stuck. */
 const INSTANT_EVENTS_MAX = 1_000_000;
 /** A connection is up after a TCP handshake and three messages: this many one-way delays. */
@@ -51,9 +56,8 @@ interface Slot<D extends Datagram> {
   life: number;
   readonly timers: Map<string, number>;
   seen: GenerationSet;
-  /** What it published or accepted in this and the last gossip heartbeat. */
-  recent: GossipMessage[];
-  recentBefore: GossipMessage[];
+  /** What it published or accepted since its gossip heartbeat, and between those before; newest first. */
+  recent: GossipMessage[][];
   stalledUntilMs: number;
 }
 
@@ -78,6 +82,7 @@ export class World<D extends Datagram> {
   readonly #slots: readonly Slot<D>[];
   readonly #connections: ConnectionTable;
   readonly #overlay: GossipOverlay;
+  readonly #offering: SeededRandom;
   readonly #store: GossipStore;
   #tokens = 0;
 
@@ -87,8 +92,9 @@ export class World<D extends Datagram> {
     this.#deps = deps;
     this.#options = {
       connectionsMax: 64,
-      graftsPerNode: 4,
-      lazyPeers: 3,
+      meshPeers: 6,
+      lazyPeers: 6,
+      floodPublish: true,
       gossipHeartbeatMs: 1_000,
       silenceMs: 10_000,
       dialTimeoutMs: 5_000,
@@ -97,7 +103,7 @@ export class World<D extends Datagram> {
       bytesInTrace: true,
       ...rest,
     };
-    const { nodes, seed, connectionsMax, graftsPerNode, seenMs, seenMax } = this.#options;
+    const { nodes, seed, connectionsMax, meshPeers, seenMs, seenMax } = this.#options;
     if (!Number.isInteger(nodes) || nodes < 1 || nodes > NODES_MAX) {
       throw badOption(`nodes must be 1 to ${NODES_MAX}: current value is ${nodes}`);
     }
@@ -105,7 +111,8 @@ export class World<D extends Datagram> {
     this.network = new Network(nodes, this.random.fork("network"), network);
     this.trace = new TraceDigest(deps.sha256);
     this.#connections = new ConnectionTable(nodes, connectionsMax);
-    this.#overlay = new GossipOverlay(nodes, this.random.fork("overlay"), graftsPerNode);
+    this.#overlay = new GossipOverlay(nodes, this.random.fork("overlay"), meshDegree(meshPeers));
+    this.#offering = this.random.fork("offers");
     this.#store = new GossipStore(deps.sha256, 2 * seenMs, seenMax);
     this.#slots = Array.from({ length: nodes }, (_, node) => ({
       clock: new NodeClock(clockError?.(node)),
@@ -114,8 +121,7 @@ export class World<D extends Datagram> {
       life: 0,
       timers: new Map<string, number>(),
       seen: new GenerationSet(seenMs, seenMax),
-      recent: [],
-      recentBefore: [],
+      recent: [[]],
       stalledUntilMs: 0,
     }));
   }
@@ -260,7 +266,7 @@ export class World<D extends Datagram> {
         if (this.#arrives(event)) this.#receive(event.node, slot, event.from, event.message);
         return;
       case "offers": {
-        this.#offer(event.node, slot, event.life);
+        this.#onHeartbeat(event.node, slot, event.life);
         return;
       }
       case "offer": {
@@ -301,8 +307,7 @@ export class World<D extends Datagram> {
     if (slot.node !== undefined || slot.life !== life) return;
     slot.boots++;
     slot.seen = new GenerationSet(this.#options.seenMs, this.#options.seenMax);
-    slot.recent = [];
-    slot.recentBefore = [];
+    slot.recent = [[]];
     slot.node = this.#deps.spawn(node, slot.boots);
     this.#queue.schedule(this.nowMs + this.#options.gossipHeartbeatMs, {
       type: "offers",
@@ -313,7 +318,7 @@ export class World<D extends Datagram> {
   }
 
   #vanish(node: NodeIndex, slot: Slot<D>): void {
-    for (const peer of this.peers(node)) this.#overlay.cut(node, peer);
+    this.#overlay.drop(node);
     this.#connections.drop(node);
     slot.node = undefined;
     slot.life++;
@@ -329,7 +334,7 @@ export class World<D extends Datagram> {
   }
 
   #receive(node: NodeIndex, slot: Slot<D>, from: NodeIndex, message: GossipMessage): void {
-    if (slot.node === undefined) return;
+    if (slot.node === undefined || !this.#overlay.isSubscribed(node, message.topic)) return;
     if (!slot.seen.add(message.number, this.nowMs)) {
       this.counts.repeated++;
       this.#record("repeat", node, from, message.topic, message.number, 0);
@@ -341,7 +346,7 @@ export class World<D extends Datagram> {
     if (result.verdict === "accept") this.counts.accepted++;
     if (result.verdict === "reject") this.counts.rejected++;
     if (result.verdict === "ignore") this.counts.ignored++;
-    if (result.verdict === "accept") this.#push(node, message, from);
+    if (result.verdict === "accept") this.#push(node, slot, message, from);
     this.#apply(node, slot, result.actions);
   }
 
@@ -362,12 +367,18 @@ export class World<D extends Datagram> {
           const message = this.#store.intern(action.topic, action.bytes, this.nowMs);
           slot.seen.add(message.number, this.nowMs);
           this.counts.published++;
-          this.#push(node, message, NO_NODE);
+          this.#publish(node, slot, message);
           break;
         }
+        case "subscribe":
+          this.#overlay.subscribe(node, action.topic, this.peers(node));
+          break;
+        case "unsubscribe":
+          this.#overlay.unsubscribe(node, action.topic);
+          break;
         case "forward":
           this.counts.accepted++;
-          this.#push(node, action.message, NO_NODE);
+          this.#push(node, slot, action.message, NO_NODE);
           break;
         case "send":
           this.#send(node, action.to, action.datagram);
@@ -382,10 +393,21 @@ export class World<D extends Datagram> {
     }
   }
 
-  /** Passes a message on over every gossip edge but the one it came by. */
-  #push(node: NodeIndex, message: GossipMessage, except: NodeIndex): void {
-    this.#slot(node).recent.push(message);
-    for (const peer of this.#overlay.edges(node)) {
+  /** A message of the node's own: to its mesh, and when it floods, to every other subscriber it is connected to. */
+  #publish(node: NodeIndex, slot: Slot<D>, message: GossipMessage): void {
+    const { topic } = message;
+    this.#push(node, slot, message, NO_NODE);
+    // Without a subscription there is no mesh, and the subscribers are all there is: gossipsub's fanout.
+    if (!this.#options.floodPublish && this.#overlay.isSubscribed(node, topic)) return;
+    for (const peer of this.#overlay.others(node, topic, this.peers(node))) {
+      this.#gossip(node, peer, message);
+    }
+  }
+
+  /** Passes a message on to every mesh peer but the one it came from. */
+  #push(node: NodeIndex, slot: Slot<D>, message: GossipMessage, except: NodeIndex): void {
+    slot.recent[0]?.push(message);
+    for (const peer of this.#overlay.mesh(node, message.topic)) {
       if (peer !== except) this.#gossip(node, peer, message);
     }
   }
@@ -396,16 +418,33 @@ export class World<D extends Datagram> {
     });
   }
 
-  /** The gossip heartbeat of a node. */
-  #offer(from: NodeIndex, slot: Slot<D>, life: number): void {
+  /** The gossip heartbeat of a node: it mends its meshes and offers what it had lately. */
+  #onHeartbeat(node: NodeIndex, slot: Slot<D>, life: number): void {
     if (slot.life !== life) return;
-    const messages = [...slot.recentBefore, ...slot.recent].slice(-OFFER_MESSAGES_MAX);
-    slot.recentBefore = slot.recent;
-    slot.recent = [];
     const atMs = this.nowMs + this.#options.gossipHeartbeatMs;
-    this.#queue.schedule(atMs, { type: "offers", node: from, life });
-    if (messages.length === 0) return;
-    for (const node of this.#overlay.others(from, this.peers(from), this.#options.lazyPeers)) {
+    this.#queue.schedule(atMs, { type: "offers", node, life });
+    const connected = this.peers(node);
+    this.#overlay.maintain(node, connected);
+    const recent = slot.recent.flat();
+    slot.recent = [[], ...slot.recent.slice(0, OFFER_HEARTBEATS - 1)];
+    if (recent.length === 0 || this.#options.lazyPeers === 0) return;
+    for (const topic of this.#overlay.topics(node)) {
+      const messages = recent.filter((message) => message.topic === topic);
+      if (messages.length > 0) this.#offer(node, topic, connected, messages);
+    }
+  }
+
+  /** Offers the messages to some subscribers of the topic that are no mesh peers. */
+  #offer(
+    from: NodeIndex,
+    topic: string,
+    connected: readonly NodeIndex[],
+    recent: readonly GossipMessage[],
+  ): void {
+    const others = this.#overlay.others(from, topic, connected);
+    const count = Math.max(this.#options.lazyPeers, Math.floor(others.length * LAZY_RATIO));
+    const messages = recent.slice(0, OFFER_MESSAGES_MAX);
+    for (const node of this.#offering.sample(others, count)) {
       this.#carry(from, node, messages.length * MESSAGE_ID_BYTES, (atMs, connection) => {
         this.#queue.schedule(atMs, { type: "offer", node, from, connection, messages });
       });
@@ -478,8 +517,8 @@ export class World<D extends Datagram> {
       if (stale !== undefined) this.#lose(end, other, stale);
     }
     connections.open(node, peer);
-    this.#overlay.graft(node, connections.peers(node));
-    this.#overlay.graft(peer, connections.peers(peer));
+    this.#overlay.connected(node, peer);
+    this.#overlay.connected(peer, node);
     this.#deliver(node, { kind: "connected", peer });
     this.#deliver(peer, { kind: "connected", peer: node });
   }
@@ -518,7 +557,6 @@ export class World<D extends Datagram> {
   #lose(node: NodeIndex, peer: NodeIndex, connection: number): void {
     if (!this.#connections.close(node, peer, connection)) return;
     this.#overlay.cut(node, peer);
-    this.#overlay.graft(node, this.peers(node));
     this.#deliver(node, { kind: "disconnected", peer });
   }
 

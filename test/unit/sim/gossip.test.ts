@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { GenerationSet, GossipOverlay } from "../../../src/sim/gossip-overlay.ts";
+import { GenerationSet } from "../../../src/sim/generation-set.ts";
+import { GossipOverlay, meshDegree } from "../../../src/sim/gossip-overlay.ts";
 import { GossipStore } from "../../../src/sim/gossip-store.ts";
 import { Pending } from "../../../src/sim/pending.ts";
 import { SeededRandom } from "../../../src/sim/random.ts";
@@ -43,16 +44,69 @@ test("equal bytes on one topic are one message, on another topic another", () =>
   assert.equal(store.count, 2);
 });
 
-test("an edge that either side grafted carries both ways; a cut is noticed by its own side", () => {
-  const overlay = new GossipOverlay(3, SeededRandom.fromSeed(1), 1);
-  overlay.graft(0, [1]);
-  assert.deepEqual([...overlay.edges(0)], [1]);
-  assert.deepEqual([...overlay.edges(1)], [0]);
-  overlay.graft(0, [1, 2]);
-  assert.deepEqual([...overlay.edges(0)], [1], "it has enough of its own");
+function overlayOf(nodes: number, target: number): GossipOverlay {
+  return new GossipOverlay(nodes, SeededRandom.fromSeed(1), meshDegree(target));
+}
+
+const sorted = (peers: readonly number[]): number[] => [...peers].sort((a, b) => a - b);
+
+test("the degrees of a D of 6 are gossipsub's", () => {
+  assert.deepEqual(meshDegree(6), { target: 6, low: 4, high: 12 });
+});
+
+test("a graft joins both ends, in the topics that both subscribe to and in no other", () => {
+  const overlay = overlayOf(3, 6);
+  overlay.subscribe(0, "a", []);
+  overlay.subscribe(0, "b", []);
+  overlay.subscribe(1, "b", []);
+  overlay.connected(0, 1);
+  assert.deepEqual(
+    [overlay.mesh(0, "a"), overlay.mesh(0, "b"), overlay.mesh(1, "b")],
+    [[], [1], [0]],
+  );
+  overlay.subscribe(1, "a", [0]);
+  assert.deepEqual([overlay.mesh(0, "a"), overlay.mesh(1, "a")], [[1], [0]]);
+  assert.equal(overlay.subscribe(1, "a", [0]), false, "it does already");
+});
+
+test("a node takes D mesh peers, and grafts anew only when fewer than Dlo are left", () => {
+  const overlay = overlayOf(10, 6);
+  const all = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+  for (const node of all) overlay.subscribe(node, "t", []);
+  overlay.subscribe(0, "t", all);
+  const mesh = sorted(overlay.mesh(0, "t"));
+  assert.equal(mesh.length, 6);
+  assert.deepEqual(
+    sorted(overlay.others(0, "t", all)),
+    all.filter((peer) => !mesh.includes(peer)),
+  );
+  for (const peer of mesh.slice(0, 2)) overlay.cut(0, peer);
+  overlay.maintain(0, all);
+  assert.equal(overlay.mesh(0, "t").length, 4, "Dlo is enough");
+  overlay.cut(0, mesh[2]!);
+  overlay.maintain(0, all);
+  assert.equal(overlay.mesh(0, "t").length, 6);
+});
+
+test("nobody has more than Dhi mesh peers, however many want to graft it", () => {
+  const overlay = overlayOf(20, 2);
+  overlay.subscribe(0, "t", []);
+  for (let node = 1; node < 20; node++) overlay.subscribe(node, "t", [0]);
+  assert.equal(overlay.mesh(0, "t").length, 4);
+});
+
+test("who leaves a topic is pruned at once; a lost connection is noticed by its own side", () => {
+  const overlay = overlayOf(2, 6);
+  overlay.subscribe(0, "t", []);
+  overlay.subscribe(1, "t", [0]);
   overlay.cut(0, 1);
-  assert.deepEqual([...overlay.edges(0)], []);
-  assert.deepEqual([...overlay.edges(1)], [0]);
+  assert.deepEqual([overlay.mesh(0, "t"), overlay.mesh(1, "t")], [[], [0]]);
+  overlay.unsubscribe(0, "t");
+  overlay.subscribe(0, "t", [1]);
+  assert.deepEqual([overlay.mesh(0, "t"), overlay.mesh(1, "t")], [[1], [0]]);
+  overlay.unsubscribe(1, "t");
+  assert.deepEqual([overlay.mesh(0, "t"), overlay.others(0, "t", [1])], [[], []]);
+  assert.equal(overlay.unsubscribe(1, "t"), false);
 });
 
 test("questions are numbered, settled once, and the oldest makes room", () => {
