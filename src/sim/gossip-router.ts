@@ -83,7 +83,7 @@ export class GossipRouter {
   }
 
   subscribe(node: NodeIndex, topic: string): void {
-    this.#overlay.subscribe(node, topic, this.#world.peers(node));
+    this.#overlay.subscribe(node, this.#store.topic(topic), this.#world.peers(node));
   }
 
   unsubscribe(node: NodeIndex, topic: string): void {
@@ -116,8 +116,9 @@ export class GossipRouter {
   }
 
   /** A message of the node's own: to its mesh, and when it floods, to every other subscriber it is connected to. */
-  publish(node: NodeIndex, topic: string, bytes: Uint8Array): void {
-    const message = this.intern(topic, bytes);
+  publish(node: NodeIndex, name: string, bytes: Uint8Array): void {
+    const message = this.intern(name, bytes);
+    const { topic } = message;
     this.isNew(node, message);
     this.push(node, message, NO_NODE);
     // Without a subscription there is no mesh, and the subscribers are all there is: gossipsub's fanout.
@@ -155,7 +156,7 @@ export class GossipRouter {
   want(node: NodeIndex, from: NodeIndex, offered: readonly GossipMessage[]): number {
     const { seen } = this.#memory(node);
     const generation = this.#store.generationAt(this.#world.clock.nowMs);
-    const messages = offered.filter((message) => !seen.has(message, generation));
+    const messages = seen.lacking(offered, generation);
     const topic = messages[0]?.topic;
     if (topic === undefined) return 0;
     const sizeBytes = messageIdsBytes(topic, messages.length);

@@ -18,6 +18,7 @@ export class GossipStore {
   #old = new Map<string, GossipMessage>();
   /** Messages of this generation by topic. */
   #places = new Map<string, number>();
+  readonly #topics = new Map<string, string>();
   #count = 0;
 
   /** Remembers at most `max` messages of a generation; a repeat of one beyond is a new message. */
@@ -32,13 +33,22 @@ export class GossipStore {
     return this.#count;
   }
 
+  /** The one string object for a topic's name: maps find it without comparing letters. */
+  topic(name: string): string {
+    const known = this.#topics.get(name);
+    if (known !== undefined) return known;
+    this.#topics.set(name, name);
+    return name;
+  }
+
   /** The generation of a moment. */
   generationAt(nowMs: number): number {
     return Math.floor(nowMs / this.#generationMs);
   }
 
   /** The message of these bytes: the one it was before, or a new one. The bytes are copied. */
-  intern(topic: string, bytes: Uint8Array, nowMs: number): GossipMessage {
+  intern(name: string, bytes: Uint8Array, nowMs: number): GossipMessage {
+    const topic = this.topic(name);
     this.#turn(this.generationAt(nowMs));
     const hash = toHex(this.#sha256(bytes));
     const key = `${topic}/${hash}`;

@@ -16,11 +16,19 @@ const WORDS_MIN = 4;
 export class SeenMessages {
   readonly #topics = new Map<string, TopicBits>();
 
-  /** Whether the message was seen, or is so old that nobody would know. @param generation that of the present */
-  has(message: GossipMessage, generation: number): boolean {
-    const topic = this.#turned(message.topic, generation);
-    const bits = bitsOf(topic, message);
-    return bits === undefined || isSet(bits, message.place);
+  /**
+   * Those of the messages that were not seen; none that is so old that nobody would know.
+   * @param messages of one topic
+   * @param generation that of the present
+   */
+  lacking(messages: readonly GossipMessage[], generation: number): GossipMessage[] {
+    const first = messages[0];
+    if (first === undefined) return [];
+    const topic = this.#turned(first.topic, generation);
+    return messages.filter((message) => {
+      const bits = bitsOf(topic, message);
+      return bits !== undefined && !isSet(bits, message.place);
+    });
   }
 
   /** True when the message was not seen; it is afterwards. @param generation that of the present */
