@@ -11,6 +11,8 @@ import type {
   EquivocationProof,
   GossipVerdict,
   MeshAction,
+  NeedSignatures,
+  SignatureHandling,
 } from "./machine-types.ts";
 import { advance, placeAfterBeacon } from "./membership/chain-place.ts";
 import type { FailureDetector } from "./membership/detector.ts";
@@ -28,7 +30,8 @@ const EPOCH_MAX = 0xffff_ffff;
 type VerdictBody =
   | { readonly verdict: "accept"; readonly code: BeaconAcceptCode }
   | { readonly verdict: "reject" | "ignore"; readonly code: BeaconRejectCode }
-  | { readonly verdict: "need-identity"; readonly nodeId: NodeId };
+  | { readonly verdict: "need-identity"; readonly nodeId: NodeId }
+  | NeedSignatures;
 
 interface InboxDeps {
   readonly self: NodeId;
@@ -71,14 +74,15 @@ export class Inbox {
   }
 
   /** Takes one message; the actions are those of the verdict's union without the list. */
-  receive(bytes: Uint8Array, from: NodeId, now: Now): VerdictBody {
-    const verdict = this.#dispatch(bytes, from, now);
+  receive(bytes: Uint8Array, from: NodeId, now: Now, signatures: SignatureHandling): VerdictBody {
+    const verdict = this.#dispatch(bytes, from, now, signatures);
     const { meter } = this.#deps;
     if (verdict.verdict === "accept") {
       meter.count("meshd_mesh_beacons_accepted_total", { kind: verdict.code });
     } else if (verdict.verdict === "need-identity") {
       meter.count("meshd_mesh_identity_requests_total");
-    } else meter.count("meshd_mesh_beacons_rejected_total", { code: verdict.code });
+    } else if (verdict.verdict !== "need-signature")
+      meter.count("meshd_mesh_beacons_rejected_total", { code: verdict.code });
     return verdict;
   }
 
@@ -96,7 +100,7 @@ export class Inbox {
     this.#pulledAtMs.delete(peer);
   }
 
-  #dispatch(bytes: Uint8Array, from: NodeId, now: Now): VerdictBody {
+  #dispatch(bytes: Uint8Array, from: NodeId, now: Now, signatures: SignatureHandling): VerdictBody {
     const { validator } = this.#deps;
     switch (bytes[0]) {
       case beaconKinds.heartbeat: {
@@ -106,15 +110,17 @@ export class Inbox {
         return { verdict: "accept", code: "heartbeat" };
       }
       case beaconKinds.state: {
-        const check = validator.state(bytes, from, now);
+        const check = validator.state(bytes, from, now, signatures);
         if (check.ok === "need-identity") return { verdict: check.ok, nodeId: check.nodeId };
+        if (check.ok === "need-signature") return { verdict: check.ok, jobs: check.jobs };
         if (!check.ok) return this.#refused(check, from, now);
         this.#applyState(check.accepted, check.identity, from, now);
         return { verdict: "accept", code: "state" };
       }
       case beaconKinds.proof: {
-        const check = validator.proof(bytes, from, now);
+        const check = validator.proof(bytes, from, now, signatures);
         if (check.ok === "need-identity") return { verdict: check.ok, nodeId: check.nodeId };
+        if (check.ok === "need-signature") return { verdict: check.ok, jobs: check.jobs };
         if (!check.ok) return this.#refused(check, from, now);
         this.#applyProof(check.proof, bytes.slice(), now);
         return { verdict: "accept", code: "proof" };
@@ -220,6 +226,11 @@ export class Inbox {
 }
 
 /** The verdict with its actions. */
-export function withActions(body: VerdictBody, actions: readonly MeshAction[]): GossipVerdict {
-  return body.verdict === "need-identity" ? body : { ...body, actions };
+export function withActions(
+  body: VerdictBody,
+  actions: readonly MeshAction[],
+): GossipVerdict | NeedSignatures {
+  return body.verdict === "need-identity" || body.verdict === "need-signature"
+    ? body
+    : { ...body, actions };
 }

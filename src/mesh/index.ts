@@ -1,5 +1,6 @@
 // The door of the mesh room.
 
+export { type RateLimit, RateLimiter } from "./beacons/rate-limiter.ts";
 export { type BeaconRejectCode, beaconRejectCodes } from "./beacons/reject-codes.ts";
 export { MeshMachine } from "./machine.ts";
 export type {
@@ -19,12 +20,15 @@ export type {
   MeshSelf,
   MeshTimerId,
   MeshTopic,
+  NeedSignatures,
   RouteView,
+  SignatureHandling,
 } from "./machine-types.ts";
 export { meshMetrics } from "./metrics.ts";
 export { meshDefaults, type MeshOptions } from "./options.ts";
 export {
   beaconContext,
+  beaconKinds,
   beaconLimits,
   chainContext,
   decodeStateBeacon,

@@ -2,7 +2,7 @@
 // (the libp2p adapter in production, the simulator in tests). The machine does no I/O, reads no clock and sets no
 // timer: every effect is an action, every cause an event or a received message.
 
-import type { CryptoEngine, MlDsaSigner } from "../crypto/index.ts";
+import type { CryptoEngine, MlDsaSigner, MlDsaVerification } from "../crypto/index.ts";
 import type { NodeId, PeerIdentity } from "../identity/index.ts";
 import type { Meter, MonoMs, Now, Random, WallMs } from "../ports/index.ts";
 import type { BeaconRejectCode } from "./beacons/reject-codes.ts";
@@ -122,6 +122,18 @@ export type GossipVerdict =
     }
   | { readonly verdict: "need-identity"; readonly nodeId: NodeId };
 
+/**
+ * Who verifies the signatures of a message: the machine, or its driver, in batches. With `defer` the answer may be
+ * {@link NeedSignatures}; then `receive` is called again with the same bytes and the outcome.
+ */
+export type SignatureHandling = "inline" | "defer" | "valid" | "invalid";
+
+/** The message is good if all these signatures are; it is charged to the sender until `receive` hears of it again. */
+export interface NeedSignatures {
+  readonly verdict: "need-signature";
+  readonly jobs: readonly MlDsaVerification[];
+}
+
 /** Verified identities by node id; whoever fills it bounds it and drops what has expired. */
 export interface IdentityDirectory {
   lookup(nodeId: NodeId): PeerIdentity | undefined;
@@ -216,7 +228,18 @@ export interface EquivocationProof {
 export interface MeshProtocol {
   handle(event: MeshEvent, now: Now): readonly MeshAction[];
   /** A gossip message of either topic, or a pulled beacon; `from` is the peer that handed it over. */
-  receive(bytes: Uint8Array, from: NodeId, now: Now): GossipVerdict;
+  receive(
+    bytes: Uint8Array,
+    from: NodeId,
+    now: Now,
+    signatures?: Exclude<SignatureHandling, "defer">,
+  ): GossipVerdict;
+  receive(
+    bytes: Uint8Array,
+    from: NodeId,
+    now: Now,
+    signatures: "defer",
+  ): GossipVerdict | NeedSignatures;
   /** What this node has, for a peer's {@link beaconsMissingFrom}. */
   beaconDigest(): Uint8Array;
   /** Messages that the sender of the digest lacks, each for its `receive`; none for a malformed digest. */

@@ -24,7 +24,9 @@ import type {
   MeshEvent,
   MeshProtocol,
   MeshTimerId,
+  NeedSignatures,
   RouteView,
+  SignatureHandling,
 } from "./machine-types.ts";
 import { FailureDetector } from "./membership/detector.ts";
 import { Dialer } from "./membership/dialer.ts";
@@ -108,13 +110,30 @@ export class MeshMachine implements MeshProtocol {
     return this.#taken();
   }
 
-  receive(bytes: Uint8Array, from: NodeId, now: Now): GossipVerdict {
+  receive(
+    bytes: Uint8Array,
+    from: NodeId,
+    now: Now,
+    signatures?: Exclude<SignatureHandling, "defer">,
+  ): GossipVerdict;
+  receive(
+    bytes: Uint8Array,
+    from: NodeId,
+    now: Now,
+    signatures: "defer",
+  ): GossipVerdict | NeedSignatures;
+  receive(
+    bytes: Uint8Array,
+    from: NodeId,
+    now: Now,
+    signatures: SignatureHandling = "inline",
+  ): GossipVerdict | NeedSignatures {
     if (this.#phase !== "running") {
       const code = "mesh/not-running";
       this.#deps.meter.count("meshd_mesh_beacons_rejected_total", { code });
       return { verdict: "ignore", code, actions: [] };
     }
-    const body = this.#inbox.receive(bytes, from, now);
+    const body = this.#inbox.receive(bytes, from, now, signatures);
     return withActions(body, this.#taken());
   }
 

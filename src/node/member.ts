@@ -3,7 +3,6 @@
 import type { KeyFiles } from "../adapters/key-files.ts";
 import { type EncrypterOptions, interopNoise, pqNoise } from "../adapters/libp2p/encrypter.ts";
 import { Network } from "../adapters/libp2p/network.ts";
-import { topicsOf } from "../adapters/libp2p/topics.ts";
 import { Tunnels } from "../adapters/tunnel/tunnels.ts";
 import {
   PEERS_KEPT,
@@ -272,6 +271,8 @@ export class Member {
         logger,
         meter,
         tracer,
+        monoMs: () => clock.now().monoMs,
+        reputation: () => 0,
         allowsUnauthenticated: () => this.#policy.allows(undefined, "mesh.join"),
         records: {
           validate: (nodeId, record) => void this.identities.open(nodeId, record),
@@ -296,7 +297,7 @@ export class Member {
         bootstrap: config.mesh.bootstrap,
         mdns: config.mesh.mdns,
         trustDomain: credential.trustDomain,
-        topics: topicsOf(credential.trustDomain, config.mesh.zone),
+        heartbeatIntervalMs: config.mesh.heartbeatIntervalMs,
         connectionsMax: 4 * config.mesh.connectionsTarget,
         version,
         traced: config.telemetry.tracing.endpoint !== "off",
@@ -305,14 +306,16 @@ export class Member {
   }
 
   #makeMeshService(): MeshService {
-    const { clock, logger, tracer, store } = this.#deps;
+    const { engine, clock, logger, meter, tracer, store } = this.#deps;
     return new MeshService(
       {
         network: this.network,
         machine: this.mesh,
         identities: this.identities,
+        engine,
         clock,
         logger,
+        meter,
         tracer,
         onMemberChanged: (change) => this.#memberChanged(change),
         onEpochRaised: (epoch) => store.saveEpoch(epoch),
