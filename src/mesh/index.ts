@@ -6,6 +6,7 @@ export type {
   BeaconAcceptCode,
   EquivocationProof,
   GossipVerdict,
+  HopView,
   IdentityDirectory,
   LearningStatus,
   LinkView,
@@ -19,6 +20,10 @@ export type {
   MeshSelf,
   MeshTimerId,
   MeshTopic,
+  OwnLinkView,
+  PathView,
+  RelayView,
+  RouteDetail,
   RouteView,
 } from "./machine-types.ts";
 export { meshMetrics } from "./metrics.ts";
@@ -37,4 +42,4 @@ export { decodeProof, encodeProof } from "./beacons/equivocation.ts";
 export { linkCost } from "./links/cost.ts";
 export { suspicionTimeoutMs } from "./membership/suspicion.ts";
 export { ShortestPaths } from "./routing/shortest-paths.ts";
-export { type Graph, Topology } from "./topology/topology.ts";
+export { type Edge, type Graph, Topology } from "./topology/topology.ts";
