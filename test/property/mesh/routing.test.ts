@@ -122,18 +122,24 @@ test("disjoint paths are as many and as cheap as brute force finds", () => {
 });
 
 test("two disjoint paths are found where taking the shortest first leaves none (Suurballe's trap)", () => {
-  // 0-1-2-3 is the shortest; without 1 and 2 nothing is left, but 0-1-3 and 0-2-3 exist.
+  // 0-1-2-3-4 is the shortest; without its nodes nothing is left, but 0-1-4 and 0-3-4 exist: two links are taken back.
   const link = (a: number, b: number, rttMs: number) => ({ a, b, rttMs, loss: 0 });
-  const topology = setAll(new Topology(), {
-    nodes: 4,
-    links: [link(0, 1, 0), link(1, 2, 0), link(2, 3, 0), link(0, 2, 120), link(1, 3, 120)],
-  });
+  const chain = [link(0, 1, 0), link(1, 2, 0), link(2, 3, 0), link(3, 4, 0)];
+  const detours = [link(0, 3, 500), link(1, 4, 500)].map((one) => ({ ...one, loss: 0.5 }));
+  const topology = setAll(new Topology(), { nodes: 5, links: [...chain, ...detours] });
   const slot = (number: number): number => topology.slot(id(number));
-  const [first] = disjointPaths(topology, slot(0), slot(3), 1);
-  assert.deepEqual(first?.nodes, [slot(0), slot(1), slot(2), slot(3)]);
-  const both = disjointPaths(topology, slot(0), slot(3), 2).map(({ nodes }) => nodes);
-  assert.equal(both.length, 2);
-  assert.ok(both.every((nodes) => nodes.length === 3));
+  const [first] = disjointPaths(topology, slot(0), slot(4), 1);
+  assert.deepEqual(first?.nodes, [0, 1, 2, 3, 4].map(slot));
+  const both = disjointPaths(topology, slot(0), slot(4), 2).map(({ nodes }) => nodes);
+  assert.deepEqual(
+    new Set(both.map(String)),
+    new Set(
+      [
+        [0, 1, 4],
+        [0, 3, 4],
+      ].map((path) => String(path.map(slot))),
+    ),
+  );
 });
 
 test("whatever each node holds, following the next hops of all of them ends at the target", () => {
