@@ -7,6 +7,7 @@ export type {
   BeaconAcceptCode,
   EquivocationProof,
   GossipVerdict,
+  HopView,
   IdentityDirectory,
   LearningStatus,
   LinkView,
@@ -21,6 +22,10 @@ export type {
   MeshTimerId,
   MeshTopic,
   NeedSignatures,
+  OwnLinkView,
+  PathView,
+  RelayView,
+  RouteDetail,
   RouteView,
   SignatureHandling,
 } from "./machine-types.ts";
@@ -41,4 +46,4 @@ export { decodeProof, encodeProof } from "./beacons/equivocation.ts";
 export { linkCost } from "./links/cost.ts";
 export { suspicionTimeoutMs } from "./membership/suspicion.ts";
 export { ShortestPaths } from "./routing/shortest-paths.ts";
-export { type Graph, Topology } from "./topology/topology.ts";
+export { type Edge, type Graph, Topology } from "./topology/topology.ts";

@@ -6,6 +6,15 @@ import type { CryptoEngine, MlDsaSigner, MlDsaVerification } from "../crypto/ind
 import type { NodeId, PeerIdentity } from "../identity/index.ts";
 import type { Meter, MonoMs, Now, Random, WallMs } from "../ports/index.ts";
 import type { BeaconRejectCode } from "./beacons/reject-codes.ts";
+import type { OwnLinkView, PathView, RelayView, RouteDetail } from "./routing/route-types.ts";
+
+export type {
+  HopView,
+  OwnLinkView,
+  PathView,
+  RelayView,
+  RouteDetail,
+} from "./routing/route-types.ts";
 
 /** Gossip topics: signed state beacons (and equivocation proofs) on one, heartbeats on the other. */
 export type MeshTopic = "state" | "heartbeat";
@@ -248,8 +257,16 @@ export interface MeshProtocol {
   members(): readonly MemberView[];
   /** Usable links between members, the own ones included. */
   topology(): readonly LinkView[];
-  /** Best routes from here, by node id. */
+  /** The own links as they are measured, by node id. */
+  links(): readonly OwnLinkView[];
+  /** Routes from here, by node id. */
   routes(): readonly RouteView[];
+  /** The route to a node with its reasons; `undefined` when there is none. */
+  route(target: NodeId): RouteDetail | undefined;
+  /** At most `count` paths that share no node but their ends, of the least total cost, the cheapest first. */
+  disjointRoutes(target: NodeId, count: number): readonly PathView[];
+  /** Whom to ask for a connection to a node that cannot be dialled, in order of preference. */
+  relaysFor(target: NodeId): readonly RelayView[];
   readonly epoch: number;
   readonly sequence: number;
 }

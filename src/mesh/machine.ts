@@ -3,7 +3,7 @@
 // same seed give the same actions in the same order.
 
 import type { NodeId } from "../identity/index.ts";
-import type { Now } from "../ports/index.ts";
+import type { MonoMs, Now } from "../ports/index.ts";
 import {
   decodeDigest,
   type DigestEntry,
@@ -25,6 +25,10 @@ import type {
   MeshProtocol,
   MeshTimerId,
   NeedSignatures,
+  OwnLinkView,
+  PathView,
+  RelayView,
+  RouteDetail,
   RouteView,
   SignatureHandling,
 } from "./machine-types.ts";
@@ -49,6 +53,8 @@ export class MeshMachine implements MeshProtocol {
   readonly #dialer: Dialer;
   readonly #routes: RouteTable;
   #actions: MeshAction[] = [];
+  /** When something happened last: what is asked in between is answered as of then. */
+  #nowMs = 0 as MonoMs;
   #phase: "new" | "running" | "stopped" = "new";
 
   constructor(deps: MeshDeps, options: Partial<MeshOptions> = {}) {
@@ -71,7 +77,9 @@ export class MeshMachine implements MeshProtocol {
       this.#options,
     );
     const detector = this.#detector;
-    this.#neighbourhood = new Neighbourhood({ roster, detector, meter, emit, onChange });
+    this.#neighbourhood = new Neighbourhood({
+      ...{ self: self.nodeId, roster, detector, meter, emit, onChange },
+    });
     this.#publisher = new BeaconPublisher(
       { engine, signer, self, random, emit, neighbours },
       this.#options,
@@ -86,7 +94,10 @@ export class MeshMachine implements MeshProtocol {
       this.#options,
     );
     this.#dialer = new Dialer({ roster, random, self, emit }, this.#options);
-    this.#routes = new RouteTable({ roster, meter, self: self.nodeId, ownNeighbours: neighbours });
+    this.#routes = new RouteTable({
+      ...{ roster, meter, self: self.nodeId, ownNeighbours: neighbours },
+      reputation: () => 0,
+    });
   }
 
   /** The epoch of the own beacons: that of the options unless the mesh remembered a later one. */
@@ -101,6 +112,7 @@ export class MeshMachine implements MeshProtocol {
 
   /** Takes an event; before `started` and after `stopping` there are no actions. */
   handle(event: MeshEvent, now: Now): readonly MeshAction[] {
+    this.#nowMs = now.monoMs;
     if (event.kind === "started" && this.#phase === "new") {
       this.#phase = "running";
       this.#publisher.start(now);
@@ -175,11 +187,27 @@ export class MeshMachine implements MeshProtocol {
   }
 
   topology(): readonly LinkView[] {
-    return this.#routes.links();
+    return this.#routes.links(this.#nowMs);
+  }
+
+  links(): readonly OwnLinkView[] {
+    return this.#neighbourhood.links();
   }
 
   routes(): readonly RouteView[] {
-    return this.#routes.routes();
+    return this.#routes.routes(this.#nowMs);
+  }
+
+  route(target: NodeId): RouteDetail | undefined {
+    return this.#routes.route(target, this.#nowMs);
+  }
+
+  disjointRoutes(target: NodeId, count: number): readonly PathView[] {
+    return this.#routes.disjointRoutes(target, count, this.#nowMs);
+  }
+
+  relaysFor(target: NodeId): readonly RelayView[] {
+    return this.#routes.relaysFor(target, this.#nowMs);
   }
 
   #apply(event: MeshEvent, now: Now): void {
@@ -242,6 +270,7 @@ export class MeshMachine implements MeshProtocol {
       }
       case "detector": {
         this.#detector.tick(now);
+        this.#routes.tick(now.monoMs);
         return;
       }
       case "dial": {
