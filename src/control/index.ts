@@ -41,6 +41,7 @@ export {
   type Metrics,
   type Peer,
   type Peers,
+  type Quarantine,
   type Restored,
   restoredSchema,
   type Status,
@@ -65,4 +66,5 @@ export {
   type OfflineRequest,
   operationsLimits,
 } from "./operations-contract.ts";
+export type { ReleaseRequest } from "./quarantine-contract.ts";
 export type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";

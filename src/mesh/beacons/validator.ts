@@ -7,12 +7,14 @@ import { type CryptoEngine, verifyLink } from "../../crypto/index.ts";
 import { type Refusal, refuse, toHex } from "../../foundation/index.ts";
 import type { NodeId, PeerIdentity } from "../../identity/index.ts";
 import type { Meter, Now, WallMs } from "../../ports/index.ts";
-import type { EquivocationProof, MeshDeps } from "../machine-types.ts";
+import type { EquivocationProof, MeshDeps, Release } from "../machine-types.ts";
 import type { AcceptedBeacon, Member } from "../membership/member.ts";
+import type { Quarantine } from "../membership/quarantine.ts";
 import type { Roster } from "../membership/roster.ts";
 import type { MeshOptions } from "../options.ts";
 import { decodeProof, encodeProof } from "./equivocation.ts";
 import { decodeHeartbeat, type Heartbeat } from "./heartbeat.ts";
+import { decodeRelease, releaseContext } from "./release.ts";
 import { RateLimiter } from "./rate-limiter.ts";
 import type { BeaconRejectCode } from "./reject-codes.ts";
 import { beaconContext, decodeStateBeacon, type UnverifiedBeacon } from "./state-beacon.ts";
@@ -52,6 +54,11 @@ export type ProofCheck =
   | Refused
   | NeedIdentity;
 
+export type ReleaseCheck =
+  | { readonly ok: true; readonly release: Release }
+  | Refused
+  | NeedIdentity;
+
 /** What the validator must know of the own node. */
 export interface OwnBeacon {
   readonly nodeId: NodeId;
@@ -65,6 +72,7 @@ type ValidatorDeps = Pick<MeshDeps, "identities" | "allows"> & {
   readonly engine: Pick<CryptoEngine, "sha256" | "mlDsa65">;
   readonly meter: Meter;
   readonly roster: Roster;
+  readonly quarantine: Quarantine;
   /** ML-DSA-65 public key of the own node. */
   readonly ownKey: Uint8Array;
   readonly own: () => OwnBeacon;
@@ -110,7 +118,12 @@ export class BeaconValidator {
     return this.#charged(from, now, this.#checkProof(bytes, from, now));
   }
 
-  #charged<Check extends StateCheck | HeartbeatCheck | ProofCheck>(
+  /** A release from quarantine. */
+  release(bytes: Uint8Array, from: NodeId, now: Now): ReleaseCheck {
+    return this.#charged(from, now, this.#checkRelease(bytes, from, now));
+  }
+
+  #charged<Check extends StateCheck | HeartbeatCheck | ProofCheck | ReleaseCheck>(
     from: NodeId,
     now: Now,
     check: Check,
@@ -133,6 +146,7 @@ export class BeaconValidator {
     const digest = toHex(this.#deps.engine.sha256(signed));
     const accepted: AcceptedBeacon = { beacon, bytes, digest };
     if (nodeId === this.#deps.own().nodeId) return this.#checkOwn(decoded.value, digest);
+    if (beacon.epoch < this.#deps.quarantine.floorOf(nodeId)) return blamed("mesh/stale-epoch");
     const member = this.#deps.roster.get(nodeId);
     const replay = replayCode(member, accepted);
     if (replay !== undefined && replay !== "mesh/equivocation") return blamed(replay);
@@ -177,6 +191,7 @@ export class BeaconValidator {
     if (!this.#forwarders.has(from, now.monoMs)) return blamed("mesh/forwarder-rate");
     if (!this.#heartbeats.has(nodeId, now.monoMs)) return blamed("mesh/origin-rate");
     if (nodeId === this.#deps.own().nodeId) return blamed("mesh/own");
+    if (epoch < this.#deps.quarantine.floorOf(nodeId)) return blamed("mesh/stale-epoch");
     const member = this.#deps.roster.get(nodeId);
     if (member === undefined) return blamed("mesh/unknown-origin");
     if (member.state === "quarantined") return blamed("mesh/quarantined");
@@ -219,17 +234,47 @@ export class BeaconValidator {
     const blamed = (code: BeaconRejectCode): Refused => ({ ...refuse(code), nodeId });
     if (!this.#forwarders.has(from, now.monoMs)) return blamed("mesh/forwarder-rate");
     if (nodeId === this.#deps.own().nodeId) return blamed("mesh/own");
-    const member = this.#deps.roster.get(nodeId);
-    if (member?.state === "quarantined") return blamed("mesh/quarantined");
-    if (member === undefined && !this.#deps.roster.hasRoom()) return blamed("mesh/members-full");
+    const { quarantine, roster } = this.#deps;
+    if (quarantine.has(nodeId)) return blamed("mesh/quarantined");
+    if (proof.epoch < quarantine.floorOf(nodeId)) return blamed("mesh/released");
+    if (!quarantine.hasRoom(nodeId)) return blamed("mesh/evidence-full");
+    if (roster.get(nodeId) === undefined && !roster.hasRoom()) return blamed("mesh/members-full");
     const identity = this.#deps.identities.lookup(nodeId);
     if (identity === undefined) return { ok: "need-identity", nodeId };
     const genuine = this.#verify(identity.mldsa65, first) && this.#verify(identity.mldsa65, second);
     return genuine ? { ok: true, proof, identity } : blamed("mesh/bad-signature");
   }
 
-  #verify(publicKey: Uint8Array, { signed, signature }: UnverifiedBeacon): boolean {
-    const valid = this.#deps.engine.mlDsa65.verify(publicKey, signed, signature, beaconContext);
+  /** Whom it releases is no argument for or against it: what counts is who signed. */
+  #checkRelease(bytes: Uint8Array, from: NodeId, now: Now): ReleaseCheck {
+    const decoded = decodeRelease(bytes);
+    if (!decoded.ok) return decoded;
+    const { release } = decoded.value;
+    const { nodeId, issuer, epochFloor } = release;
+    const blamed = (code: BeaconRejectCode): Refused => ({ ...refuse(code), nodeId: issuer });
+    if (!this.#forwarders.has(from, now.monoMs)) return blamed("mesh/forwarder-rate");
+    const { quarantine } = this.#deps;
+    const known = quarantine.get(nodeId);
+    if (known?.kind === "release" && known.epoch >= epochFloor) return blamed("mesh/duplicate");
+    if (known?.kind === "proof" && known.epoch >= epochFloor)
+      return { ...refuse("mesh/outdated-release"), nodeId };
+    if (!quarantine.hasRoom(nodeId)) return blamed("mesh/evidence-full");
+    if (quarantine.has(issuer)) return blamed("mesh/quarantined");
+    const identity = this.#deps.identities.lookup(issuer);
+    if (identity === undefined) return { ok: "need-identity", nodeId: issuer };
+    if (this.#isExpired(identity.notAfterMs, now)) return blamed("mesh/identity-expired");
+    // Nobody's name with it: a member without this right is not barred from anything else.
+    if (!this.#deps.allows(identity.spiffeId, "mesh.release")) return refuse("mesh/not-allowed");
+    const genuine = this.#verify(identity.mldsa65, decoded.value, releaseContext);
+    return genuine ? { ok: true, release } : blamed("mesh/bad-signature");
+  }
+
+  #verify(
+    publicKey: Uint8Array,
+    { signed, signature }: Pick<UnverifiedBeacon, "signed" | "signature">,
+    context = beaconContext,
+  ): boolean {
+    const valid = this.#deps.engine.mlDsa65.verify(publicKey, signed, signature, context);
     this.#deps.meter.count("meshd_mesh_beacon_signatures_total", {
       result: valid ? "valid" : "invalid",
     });
