@@ -13,6 +13,7 @@ import { initCommand } from "./commands/init.ts";
 import { joinCommand } from "./commands/join.ts";
 import { logCommand } from "./commands/log.ts";
 import { peersCommand } from "./commands/peers.ts";
+import { quarantineCommand } from "./commands/quarantine.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { exposeCommand, forwardCommand, tunnelsCommand } from "./commands/tunnels.ts";
@@ -29,6 +30,7 @@ export const meshctlProgram: Program = {
     statusCommand,
     peersCommand,
     beaconsCommand,
+    quarantineCommand,
     identityCommand,
     flCommand,
     initCommand,

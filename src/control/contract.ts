@@ -11,6 +11,7 @@ import {
   metricsFields,
   restoredFields,
 } from "./operations-contract.ts";
+import { quarantineFields } from "./quarantine-contract.ts";
 import { tunnelsFields } from "./tunnel-contract.ts";
 
 /** The version of every answer's shape. */
@@ -210,6 +211,7 @@ export const logSchema = answer({
 });
 
 export const tunnelsSchema = answer(tunnelsFields);
+export const quarantineSchema = answer(quarantineFields);
 export const effectiveConfigSchema = answer(effectiveConfigFields);
 export const doctorSchema = answer(doctorFields);
 export const logsSchema = answer(logsFields);
@@ -286,6 +288,7 @@ export type Token = z.infer<typeof tokenSchema>;
 export type LogState = z.infer<typeof logSchema>;
 export type LogLevelRequest = z.infer<typeof logLevelRequestSchema>;
 export type Tunnels = z.infer<typeof tunnelsSchema>;
+export type Quarantine = z.infer<typeof quarantineSchema>;
 export type EffectiveConfig = z.infer<typeof effectiveConfigSchema>;
 export type Doctor = z.infer<typeof doctorSchema>;
 export type Logs = z.infer<typeof logsSchema>;

@@ -42,6 +42,7 @@ export {
   type Metrics,
   type Peer,
   type Peers,
+  type Quarantine,
   type Restored,
   restoredSchema,
   type Status,
@@ -66,4 +67,5 @@ export {
   type OfflineRequest,
   operationsLimits,
 } from "./operations-contract.ts";
+export type { ReleaseRequest } from "./quarantine-contract.ts";
 export type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";

@@ -26,8 +26,12 @@ export type {
   PathView,
   RelayView,
   RouteDetail,
-  RouteView,
   SignatureHandling,
+  QuarantineView,
+  Release,
+  ReleaseRefusal,
+  RouteView,
+  StoredEvidence,
 } from "./machine-types.ts";
 export { meshMetrics } from "./metrics.ts";
 export { meshDefaults, type MeshOptions } from "./options.ts";
@@ -43,6 +47,8 @@ export {
 } from "./beacons/state-beacon.ts";
 export { decodeHeartbeat, encodeHeartbeat, type Heartbeat } from "./beacons/heartbeat.ts";
 export { decodeProof, encodeProof } from "./beacons/equivocation.ts";
+export { decodeRelease, encodeRelease, REASON_CHARS_MAX } from "./beacons/release.ts";
+export { EVIDENCE_MAX } from "./membership/quarantine.ts";
 export { linkCost } from "./links/cost.ts";
 export { suspicionTimeoutMs } from "./membership/suspicion.ts";
 export { ShortestPaths } from "./routing/shortest-paths.ts";

@@ -6,6 +6,8 @@ import {
   errorCode,
   errorMessage,
   fromHex,
+  ok,
+  type Result,
   toHex,
   uint32be,
   unreachable,
@@ -19,6 +21,7 @@ import type {
   MeshMachine,
   MeshOptions,
   MeshTimerId,
+  ReleaseRefusal,
 } from "../mesh/index.ts";
 import type { Clock, Logger, Meter, MonoMs, Tracer } from "../ports/index.ts";
 import { BEACON_SPAN } from "../telemetry/index.ts";
@@ -61,6 +64,8 @@ export interface MeshServiceDeps {
   readonly meter: Meter;
   readonly tracer: Tracer;
   readonly onMemberChanged: (change: Extract<MeshAction, { kind: "member-changed" }>) => void;
+  /** What is to be known against a node from now on, for the disk. */
+  readonly onEvidence: (evidence: Extract<MeshAction, { kind: "evidence" }>) => void;
   /** The mesh remembers a later boot of this node than its disk did. */
   readonly onEpochRaised: (epoch: number) => void;
 }
@@ -164,6 +169,14 @@ export class MeshService {
     if (event.kind === "timer") this.#timersHandled++;
   }
 
+  /** Releases a node from quarantine. The caller has seen to the right to do so. */
+  release(nodeId: NodeId, reason: string): Result<void, ReleaseRefusal> {
+    const outcome = this.#deps.machine.release(nodeId, reason, this.#deps.clock.now());
+    if (!outcome.ok) return outcome;
+    this.#run(outcome.value);
+    return ok(undefined);
+  }
+
   async #receive(bytes: Uint8Array, from: NodeId): Promise<GossipDecision> {
     if (!this.#running) return "ignore";
     return this.#deps.tracer.span(BEACON_SPAN, { parent: "root" }, async (span) => {
@@ -208,6 +221,8 @@ export class MeshService {
         return this.#inBackground("disconnect", network.disconnect(action.nodeId));
       case "pull-beacons":
         return this.#inBackground("beacon pull", this.#pull(action.nodeId));
+      case "evidence":
+        return this.#deps.onEvidence(action);
       case "epoch-raised":
         return this.#deps.onEpochRaised(action.epoch);
       case "member-changed":
