@@ -11,6 +11,7 @@ import { flCommand } from "./commands/fl.ts";
 import { identityCommand } from "./commands/identity.ts";
 import { initCommand } from "./commands/init.ts";
 import { joinCommand } from "./commands/join.ts";
+import { loadCommand } from "./commands/load.ts";
 import { logCommand } from "./commands/log.ts";
 import { peersCommand } from "./commands/peers.ts";
 import { statusCommand } from "./commands/status.ts";
@@ -44,6 +45,7 @@ export const meshctlProgram: Program = {
     configCommand,
     logCommand,
     devCommand,
+    loadCommand,
     completionCommand,
   ],
 };
