@@ -11,6 +11,7 @@ import { flCommand } from "./commands/fl.ts";
 import { identityCommand } from "./commands/identity.ts";
 import { initCommand } from "./commands/init.ts";
 import { joinCommand } from "./commands/join.ts";
+import { loadCommand } from "./commands/load.ts";
 import { logCommand } from "./commands/log.ts";
 import { peersCommand } from "./commands/peers.ts";
 import { quarantineCommand } from "./commands/quarantine.ts";
@@ -46,6 +47,7 @@ export const meshctlProgram: Program = {
     configCommand,
     logCommand,
     devCommand,
+    loadCommand,
     completionCommand,
   ],
 };
