@@ -11,8 +11,10 @@ import { flCommand } from "./commands/fl.ts";
 import { identityCommand } from "./commands/identity.ts";
 import { initCommand } from "./commands/init.ts";
 import { joinCommand } from "./commands/join.ts";
+import { linksCommand } from "./commands/links.ts";
 import { logCommand } from "./commands/log.ts";
 import { peersCommand } from "./commands/peers.ts";
+import { routeCommand } from "./commands/route.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { exposeCommand, forwardCommand, tunnelsCommand } from "./commands/tunnels.ts";
@@ -29,6 +31,8 @@ export const meshctlProgram: Program = {
     statusCommand,
     peersCommand,
     beaconsCommand,
+    linksCommand,
+    routeCommand,
     identityCommand,
     flCommand,
     initCommand,

@@ -11,6 +11,7 @@ import {
   metricsFields,
   restoredFields,
 } from "./operations-contract.ts";
+import { linksFields, routeFields } from "./route-contract.ts";
 import { tunnelsFields } from "./tunnel-contract.ts";
 
 /** The version of every answer's shape. */
@@ -197,6 +198,8 @@ export const logSchema = answer({
 });
 
 export const tunnelsSchema = answer(tunnelsFields);
+export const linksSchema = answer(linksFields);
+export const routeSchema = answer(routeFields);
 export const effectiveConfigSchema = answer(effectiveConfigFields);
 export const doctorSchema = answer(doctorFields);
 export const logsSchema = answer(logsFields);
@@ -273,6 +276,8 @@ export type Token = z.infer<typeof tokenSchema>;
 export type LogState = z.infer<typeof logSchema>;
 export type LogLevelRequest = z.infer<typeof logLevelRequestSchema>;
 export type Tunnels = z.infer<typeof tunnelsSchema>;
+export type LinksAnswer = z.infer<typeof linksSchema>;
+export type RouteAnswer = z.infer<typeof routeSchema>;
 export type EffectiveConfig = z.infer<typeof effectiveConfigSchema>;
 export type Doctor = z.infer<typeof doctorSchema>;
 export type Logs = z.infer<typeof logsSchema>;

@@ -34,6 +34,7 @@ export {
   type JoinRequest,
   joinRequestSchema,
   type LearningStatus,
+  type LinksAnswer,
   logLevels,
   type LogLevelRequest,
   type LogState,
@@ -43,6 +44,7 @@ export {
   type Peers,
   type Restored,
   restoredSchema,
+  type RouteAnswer,
   type Status,
   type Token,
   type TokenRequest,
@@ -65,4 +67,5 @@ export {
   type OfflineRequest,
   operationsLimits,
 } from "./operations-contract.ts";
+export type { RouteRequest } from "./route-contract.ts";
 export type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";
