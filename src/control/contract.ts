@@ -12,6 +12,7 @@ import {
   restoredFields,
 } from "./operations-contract.ts";
 import { quarantineFields } from "./quarantine-contract.ts";
+import { linksFields, routeFields } from "./route-contract.ts";
 import { tunnelsFields } from "./tunnel-contract.ts";
 
 /** The version of every answer's shape. */
@@ -212,6 +213,8 @@ export const logSchema = answer({
 
 export const tunnelsSchema = answer(tunnelsFields);
 export const quarantineSchema = answer(quarantineFields);
+export const linksSchema = answer(linksFields);
+export const routeSchema = answer(routeFields);
 export const effectiveConfigSchema = answer(effectiveConfigFields);
 export const doctorSchema = answer(doctorFields);
 export const logsSchema = answer(logsFields);
@@ -289,6 +292,8 @@ export type LogState = z.infer<typeof logSchema>;
 export type LogLevelRequest = z.infer<typeof logLevelRequestSchema>;
 export type Tunnels = z.infer<typeof tunnelsSchema>;
 export type Quarantine = z.infer<typeof quarantineSchema>;
+export type LinksAnswer = z.infer<typeof linksSchema>;
+export type RouteAnswer = z.infer<typeof routeSchema>;
 export type EffectiveConfig = z.infer<typeof effectiveConfigSchema>;
 export type Doctor = z.infer<typeof doctorSchema>;
 export type Logs = z.infer<typeof logsSchema>;

@@ -35,6 +35,7 @@ export {
   type JoinRequest,
   joinRequestSchema,
   type LearningStatus,
+  type LinksAnswer,
   logLevels,
   type LogLevelRequest,
   type LogState,
@@ -45,6 +46,7 @@ export {
   type Quarantine,
   type Restored,
   restoredSchema,
+  type RouteAnswer,
   type Status,
   type Token,
   type TokenRequest,
@@ -68,4 +70,5 @@ export {
   operationsLimits,
 } from "./operations-contract.ts";
 export type { ReleaseRequest } from "./quarantine-contract.ts";
+export type { RouteRequest } from "./route-contract.ts";
 export type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";

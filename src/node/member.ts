@@ -48,6 +48,7 @@ import {
 } from "./identity-directory.ts";
 import type { Issuing } from "./issuing.ts";
 import { LearningService } from "./learning-service.ts";
+import { memberCalled } from "./member-lookup.ts";
 import { MeshService } from "./mesh-service.ts";
 import { policyFor } from "./policy.ts";
 
@@ -161,6 +162,7 @@ export class Member {
     this.tunnels = new Tunnels({
       network: this.network,
       allows: (spiffeId, right) => this.#policy.allows(spiffeId, right),
+      find: (peer) => this.find(peer),
       reach: (nodeId) => this.#reach(nodeId),
       nameOf: (nodeId) => this.nameOf(nodeId),
       logger: deps.logger,
@@ -191,6 +193,22 @@ export class Member {
     if (!outcome.ok) throw releaseRefused(outcome.code);
   }
 
+  /** The node that a text names. @throws MeshError `control/unknown-peer`, `control/ambiguous-peer` */
+  find(peer: string): NodeId {
+    return memberCalled(this.mesh.members(), this.#bundle.trustDomain, peer).nodeId;
+  }
+
+  /** Name and NodeId of the node that a text names, as far as they are known now. */
+  peerOf(text: string): { readonly peer: string; readonly nodeId: string } {
+    try {
+      const nodeId = this.find(text);
+      return { peer: this.nameOf(nodeId), nodeId };
+    } catch (error) {
+      if (!isMeshError(error)) throw error;
+      return { peer: text, nodeId: "" };
+    }
+  }
+
   /** Joins the mesh. @throws MeshError `network/port-taken`, `network/cannot-listen` */
   async start(): Promise<void> {
     const { network } = this;
@@ -209,6 +227,8 @@ export class Member {
     this.#service.handle({ kind: "local-changed", addresses: network.addresses().slice(0, 8) });
     await this.learning.start();
     await this.tunnels.start();
+    const { expose, forward } = this.#config.tunnel;
+    await this.tunnels.configure(expose, forward);
     this.#dialKnown();
     this.#upkeepTimer = setInterval(() => this.#upkeep(), UPKEEP_MS);
   }
@@ -233,7 +253,7 @@ export class Member {
     await this.network.stop();
   }
 
-  /** Takes a changed configuration: policy and bootstrap addresses. @throws MeshError `identity/policy-invalid` */
+  /** Takes a changed configuration: policy, bootstrap addresses and tunnels. @throws MeshError `identity/policy-invalid` */
   reload(config: Config): void {
     this.#policy = policyFor(config.policy, this.#bundle.trustDomain);
     for (const peer of this.network.connectedPeers()) {
@@ -246,6 +266,7 @@ export class Member {
     }
     this.#bootstrap = config.mesh.bootstrap;
     this.#dialAbsentBootstrap();
+    void this.tunnels.configure(config.tunnel.expose, config.tunnel.forward);
   }
 
   #makeNetwork({ config, credential, version }: MemberOptions): Network {
