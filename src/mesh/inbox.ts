@@ -150,6 +150,12 @@ export class Inbox {
     this.#deps.publisher.raiseEpoch(epoch, now);
   }
 
+  /** Somebody suspects this node: a beacon with the next sequence says otherwise, at once if the rate allows. */
+  refute(now: Now): void {
+    const { publisher, detector } = this.#deps;
+    if (publisher.refute(now)) detector.refutedOwn();
+  }
+
   #applyHeartbeat(check: Extract<HeartbeatCheck, { ok: true }>, now: Now): void {
     const { member, heartbeat, position } = check;
     const place = member.chain;
@@ -187,12 +193,11 @@ export class Inbox {
 
   /** Other members' suspicions: votes on a running one, and a cue to speak up when they are about this node. */
   #hearReports(beacon: StateBeacon, now: Now): void {
-    const { self, roster, detector, publisher } = this.#deps;
+    const { self, roster, detector } = this.#deps;
     for (const report of beacon.neighbours) {
       if (!report.suspect) continue;
       if (report.nodeId === self) {
-        detector.suspectedByOthers();
-        publisher.changed(now);
+        this.refute(now);
         continue;
       }
       const target = roster.get(report.nodeId);

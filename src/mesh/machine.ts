@@ -221,7 +221,12 @@ export class MeshMachine implements MeshProtocol {
       }
       case "indirect-probe-result": {
         const member = this.#roster.get(event.nodeId);
-        if (member !== undefined) this.#detector.indirectResult(member, event.alive, now);
+        if (member !== undefined)
+          this.#detector.indirectResult(member, event.alive, event.answers, now);
+        return;
+      }
+      case "suspected-by": {
+        if (this.#roster.get(event.nodeId)?.connected === true) this.#inbox.refute(now);
         return;
       }
       case "local-changed": {

@@ -30,6 +30,11 @@ export const meshMetrics: readonly MetricDeclaration[] = [
     labels: { outcome: ["raised", "refuted", "dead"] },
   },
   {
+    name: "meshd_mesh_flaps_total",
+    kind: "counter",
+    help: "A member that was held for dead came back in the same or a new epoch.",
+  },
+  {
     name: "meshd_mesh_probes_total",
     kind: "counter",
     help: "A direct probe was answered or failed.",

@@ -332,6 +332,7 @@ export class Member {
     const { clock, logger, tracer, store } = this.#deps;
     return new MeshService(
       {
+        self: this.#deps.keys.nodeId,
         network: this.network,
         machine: this.mesh,
         identities: this.identities,
