@@ -13,6 +13,7 @@ import type { FailureDetector } from "./membership/detector.ts";
 import { type AcceptedBeacon, currentBeacon } from "./membership/member.ts";
 import type { Roster } from "./membership/roster.ts";
 import type { MeshOptions } from "./options.ts";
+import { offenceOf, type Reputation } from "./reputation.ts";
 
 /** Accepted beacons kept per member: the newest, and one more to catch a contradiction that arrives late. */
 const ACCEPTED_KEPT = 2;
@@ -31,6 +32,7 @@ interface InboxDeps {
   readonly publisher: BeaconPublisher;
   readonly detector: FailureDetector;
   readonly evidence: Evidence;
+  readonly reputation: Reputation;
   readonly meter: Meter;
   readonly emit: (action: MeshAction) => void;
 }
@@ -67,7 +69,12 @@ export class Inbox {
       meter.count("meshd_mesh_beacons_accepted_total", { kind: verdict.code });
     } else if (verdict.verdict === "need-identity") {
       meter.count("meshd_mesh_identity_requests_total");
-    } else meter.count("meshd_mesh_beacons_rejected_total", { code: verdict.code });
+    } else {
+      meter.count("meshd_mesh_beacons_rejected_total", { code: verdict.code });
+      const isEvidence = bytes[0] === beaconKinds.proof || bytes[0] === beaconKinds.release;
+      const offence = offenceOf(verdict.code, isEvidence);
+      if (offence !== undefined) this.#deps.reputation.penalise(from, offence, now.monoMs);
+    }
     return verdict;
   }
 

@@ -193,6 +193,8 @@ export interface MemberView {
   readonly name?: string;
   readonly state: MemberState;
   readonly connected: boolean;
+  /** {@link MeshProtocol.reputation} */
+  readonly reputation: number;
   readonly epoch: number;
   readonly sequence: number;
   /** Index of the last verified heartbeat in the epoch. */
@@ -303,6 +305,11 @@ export interface MeshProtocol {
   topology(): readonly LinkView[];
   /** Best routes from here, by node id. */
   routes(): readonly RouteView[];
+  /**
+   * What is held against a node, in [-100, 0]: 0 is nothing, -100 a node in quarantine. It halves in ten minutes, as of
+   * the last event.
+   */
+  reputation(nodeId: NodeId): number;
   /** Who is in quarantine and who was released, the oldest statement first. */
   quarantine(): readonly QuarantineView[];
   /** Whether the node is shut out: from `new` on, so that nobody slips in while a daemon starts. */

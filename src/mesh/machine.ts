@@ -4,7 +4,7 @@
 
 import { ok, refuse, type Result } from "../foundation/index.ts";
 import type { NodeId } from "../identity/index.ts";
-import type { Now } from "../ports/index.ts";
+import type { MonoMs, Now } from "../ports/index.ts";
 import { decodeDigest, type DigestEntry, encodeDigest, isNewer } from "./beacons/digest.ts";
 import { BeaconPublisher } from "./beacons/publisher.ts";
 import { beaconKinds } from "./beacons/state-beacon.ts";
@@ -32,6 +32,7 @@ import { EVIDENCE_MAX, Quarantine } from "./membership/quarantine.ts";
 import { Roster } from "./membership/roster.ts";
 import { Neighbourhood } from "./neighbourhood.ts";
 import { meshDefaults, type MeshOptions } from "./options.ts";
+import { Reputation, REPUTATION_MIN } from "./reputation.ts";
 import { RouteTable } from "./routing/route-table.ts";
 import { memberView } from "./views.ts";
 
@@ -45,10 +46,13 @@ export class MeshMachine implements MeshProtocol {
   readonly #publisher: BeaconPublisher;
   readonly #quarantine: Quarantine;
   readonly #evidence: Evidence;
+  readonly #reputation: Reputation;
   readonly #inbox: Inbox;
   readonly #dialer: Dialer;
   readonly #routes: RouteTable;
   #actions: MeshAction[] = [];
+  /** Of the last event or message: what is asked between them is answered as of then. */
+  #nowMs = 0 as MonoMs;
   #phase: "new" | "running" | "stopped" = "new";
 
   constructor(deps: MeshDeps, options: Partial<MeshOptions> = {}) {
@@ -59,6 +63,8 @@ export class MeshMachine implements MeshProtocol {
     const onChange = (now: Now, what: "facts" | "numbers"): void =>
       this.#publisher.changed(now, what);
     const neighbours = () => this.#neighbourhood.reports();
+    this.#reputation = new Reputation(meter);
+    const reputation = this.#reputation;
     this.#roster = new Roster(this.#options, meter, emit);
     const roster = this.#roster;
     this.#detector = new FailureDetector(
@@ -66,6 +72,10 @@ export class MeshMachine implements MeshProtocol {
         ...{ roster, random, meter, emit },
         onSuspicion: (member, now) => {
           if (member.connected || member.link !== undefined) onChange(now, "facts");
+        },
+        onFlap: (member, now) => {
+          meter.count("meshd_mesh_flaps_total");
+          this.#reputation.penalise(member.nodeId, "flap", now.monoMs);
         },
       },
       this.#options,
@@ -91,7 +101,10 @@ export class MeshMachine implements MeshProtocol {
     });
     const evidence = this.#evidence;
     this.#inbox = new Inbox(
-      { self: self.nodeId, roster, validator, publisher, detector, evidence, meter, emit },
+      {
+        ...{ self: self.nodeId, roster, validator, publisher, detector, evidence, reputation },
+        ...{ meter, emit },
+      },
       this.#options,
     );
     this.#dialer = new Dialer({ roster, random, self, emit }, this.#options);
@@ -110,6 +123,7 @@ export class MeshMachine implements MeshProtocol {
 
   /** Takes an event; before `started` and after `stopping` there are no actions. */
   handle(event: MeshEvent, now: Now): readonly MeshAction[] {
+    this.#nowMs = now.monoMs;
     if (event.kind === "started" && this.#phase === "new") {
       this.#phase = "running";
       this.#evidence.start(now);
@@ -126,6 +140,7 @@ export class MeshMachine implements MeshProtocol {
       this.#deps.meter.count("meshd_mesh_beacons_rejected_total", { code });
       return { verdict: "ignore", code, actions: [] };
     }
+    this.#nowMs = now.monoMs;
     const body = this.#inbox.receive(bytes, from, now);
     return withActions(body, this.#taken());
   }
@@ -161,7 +176,9 @@ export class MeshMachine implements MeshProtocol {
   }
 
   members(): readonly MemberView[] {
-    const views = [...this.#roster.all()].map(memberView);
+    const views = [...this.#roster.all()].map((member) =>
+      memberView(member, this.reputation(member.nodeId)),
+    );
     return views.sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
   }
 
@@ -171,6 +188,11 @@ export class MeshMachine implements MeshProtocol {
 
   routes(): readonly RouteView[] {
     return this.#routes.routes();
+  }
+
+  reputation(nodeId: NodeId): number {
+    if (this.#quarantine.has(nodeId)) return REPUTATION_MIN;
+    return this.#reputation.of(nodeId, this.#nowMs);
   }
 
   quarantine(): readonly QuarantineView[] {

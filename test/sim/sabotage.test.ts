@@ -46,6 +46,7 @@ function sabotaged(
       members: () => real.members(),
       topology: () => real.topology(),
       routes: () => real.routes(),
+      reputation: (nodeId) => real.reputation(nodeId),
       quarantine: () => real.quarantine(),
       isQuarantined: (nodeId) => real.isQuarantined(nodeId),
       release: (nodeId, reason, now) => real.release(nodeId, reason, now),

@@ -21,6 +21,8 @@ interface DetectorDeps {
   readonly emit: (action: MeshAction) => void;
   /** A member became suspect, or a suspect recovered: the own beacon may have to say so. */
   readonly onSuspicion: (member: Member, now: Now) => void;
+  /** A member is back from the dead. */
+  readonly onFlap: (member: Member, now: Now) => void;
 }
 
 /** Looks twice per probe interval, so that a deadline is noticed at most half an interval late. */
@@ -66,7 +68,7 @@ export class FailureDetector {
     member.lastAliveAtMs = now.monoMs;
     member.probe = undefined;
     const wasSuspect = member.state === "suspect";
-    if (member.state === "dead") this.#deps.meter.count("meshd_mesh_flaps_total");
+    if (member.state === "dead") this.#deps.onFlap(member, now);
     const changed = this.#deps.roster.apply(member, cause, now.monoMs);
     if (wasSuspect && changed) {
       this.#deps.meter.count("meshd_mesh_suspicions_total", { outcome: "refuted" });
