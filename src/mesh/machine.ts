@@ -38,6 +38,7 @@ import { EVIDENCE_MAX, Quarantine } from "./membership/quarantine.ts";
 import { Roster } from "./membership/roster.ts";
 import { Neighbourhood } from "./neighbourhood.ts";
 import { meshDefaults, type MeshOptions } from "./options.ts";
+import { Reputation, REPUTATION_MIN } from "./reputation.ts";
 import { RouteTable } from "./routing/route-table.ts";
 import { memberView } from "./views.ts";
 
@@ -51,11 +52,12 @@ export class MeshMachine implements MeshProtocol {
   readonly #publisher: BeaconPublisher;
   readonly #quarantine: Quarantine;
   readonly #evidence: Evidence;
+  readonly #reputation: Reputation;
   readonly #inbox: Inbox;
   readonly #dialer: Dialer;
   readonly #routes: RouteTable;
   #actions: MeshAction[] = [];
-  /** When something happened last: what is asked in between is answered as of then. */
+  /** Of the last event or message: what is asked between them is answered as of then. */
   #nowMs = 0 as MonoMs;
   #phase: "new" | "running" | "stopped" = "new";
 
@@ -67,6 +69,8 @@ export class MeshMachine implements MeshProtocol {
     const onChange = (now: Now, what: "facts" | "numbers"): void =>
       this.#publisher.changed(now, what);
     const neighbours = () => this.#neighbourhood.reports();
+    this.#reputation = new Reputation(meter);
+    const reputation = this.#reputation;
     this.#roster = new Roster(this.#options, meter, emit);
     const roster = this.#roster;
     this.#detector = new FailureDetector(
@@ -74,6 +78,10 @@ export class MeshMachine implements MeshProtocol {
         ...{ roster, random, meter, emit },
         onSuspicion: (member, now) => {
           if (member.connected || member.link !== undefined) onChange(now, "facts");
+        },
+        onFlap: (member, now) => {
+          meter.count("meshd_mesh_flaps_total");
+          this.#reputation.penalise(member.nodeId, "flap", now.monoMs);
         },
       },
       this.#options,
@@ -101,13 +109,16 @@ export class MeshMachine implements MeshProtocol {
     });
     const evidence = this.#evidence;
     this.#inbox = new Inbox(
-      { self: self.nodeId, roster, validator, publisher, detector, evidence, meter, emit },
+      {
+        ...{ self: self.nodeId, roster, validator, publisher, detector, evidence, reputation },
+        ...{ meter, emit },
+      },
       this.#options,
     );
     this.#dialer = new Dialer({ roster, random, self, emit }, this.#options);
     this.#routes = new RouteTable({
       ...{ roster, meter, self: self.nodeId, ownNeighbours: neighbours },
-      reputation: () => 0,
+      reputation: (nodeId) => this.reputation(nodeId),
     });
   }
 
@@ -157,6 +168,7 @@ export class MeshMachine implements MeshProtocol {
       this.#deps.meter.count("meshd_mesh_beacons_rejected_total", { code });
       return { verdict: "ignore", code, actions: [] };
     }
+    this.#nowMs = now.monoMs;
     const body = this.#inbox.receive(bytes, from, now, signatures);
     return withActions(body, this.#taken());
   }
@@ -192,7 +204,9 @@ export class MeshMachine implements MeshProtocol {
   }
 
   members(): readonly MemberView[] {
-    const views = [...this.#roster.all()].map(memberView);
+    const views = [...this.#roster.all()].map((member) =>
+      memberView(member, this.reputation(member.nodeId)),
+    );
     return views.sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
   }
 
@@ -218,6 +232,11 @@ export class MeshMachine implements MeshProtocol {
 
   relaysFor(target: NodeId): readonly RelayView[] {
     return this.#routes.relaysFor(target, this.#nowMs);
+  }
+
+  reputation(nodeId: NodeId): number {
+    if (this.#quarantine.has(nodeId)) return REPUTATION_MIN;
+    return this.#reputation.of(nodeId, this.#nowMs);
   }
 
   quarantine(): readonly QuarantineView[] {
@@ -268,7 +287,12 @@ export class MeshMachine implements MeshProtocol {
       }
       case "indirect-probe-result": {
         const member = this.#roster.get(event.nodeId);
-        if (member !== undefined) this.#detector.indirectResult(member, event.alive, now);
+        if (member !== undefined)
+          this.#detector.indirectResult(member, event.alive, event.answers, now);
+        return;
+      }
+      case "suspected-by": {
+        if (this.#roster.get(event.nodeId)?.connected === true) this.#inbox.refute(now);
         return;
       }
       case "local-changed": {
