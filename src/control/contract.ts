@@ -43,6 +43,8 @@ export const peerSchema = z.object({
   connected: z.boolean(),
   /** The negotiated handshake suite; `null` without a connection. */
   suite: z.string().nullable(),
+  /** The relay that the link leads through, by name; `null` when it is direct, or there is none. */
+  relay: z.string().nullable().default(null),
   rttMs: z.number().nullable(),
   lossRatio: z.number(),
   lastBeaconAgeMs: z.number().nullable(),

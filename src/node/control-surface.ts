@@ -103,7 +103,7 @@ export class ControlSurface implements NodeControl {
         startedAt: this.#startedAt,
         epoch,
         zone: config.mesh.zone,
-        roles: member?.isIssuer === true ? ["issuer"] : [],
+        roles: member?.roles ?? [],
         engine: engine.name,
         handshakePolicy: config.mesh.handshakePolicy,
         addresses: running?.network.addresses() ?? [],
@@ -402,6 +402,7 @@ function svidOf({ svid }: Member): NonNullable<Status["svid"]> {
 
 function peerOf(member: Member, view: MemberView): Peer {
   const identity = member.identities.lookup(view.nodeId);
+  const relay = member.network.relayTo(view.nodeId);
   return {
     name: member.nameOf(view.nodeId),
     nodeId: view.nodeId,
@@ -410,6 +411,7 @@ function peerOf(member: Member, view: MemberView): Peer {
     state: view.state,
     connected: view.connected,
     suite: member.network.suiteOf(view.nodeId) ?? null,
+    relay: relay === undefined ? null : member.nameOf(relay),
     rttMs: view.rttMs ?? null,
     lossRatio: view.lossRatio ?? 0,
     lastBeaconAgeMs: Math.max(0, systemClock.now().monoMs - view.lastBeaconAtMs),

@@ -5,11 +5,7 @@ import { type EncrypterOptions, interopNoise, pqNoise } from "../adapters/libp2p
 import { Network } from "../adapters/libp2p/network.ts";
 import { topicsOf } from "../adapters/libp2p/topics.ts";
 import { Tunnels } from "../adapters/tunnel/tunnels.ts";
-import {
-  PEERS_KEPT,
-  type StateStore,
-  type StoredCredential,
-} from "../adapters/sqlite/state-store.ts";
+import type { StateStore, StoredCredential } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type { CryptoEngine } from "../crypto/index.ts";
 import { errorCode, errorMessage, isMeshError, MeshError } from "../foundation/index.ts";
@@ -45,6 +41,8 @@ import type { Issuing } from "./issuing.ts";
 import { LearningService } from "./learning-service.ts";
 import { MeshService } from "./mesh-service.ts";
 import { policyFor } from "./policy.ts";
+import { Reach, RELAY_ROLE } from "./reach.ts";
+import { Rejoin } from "./rejoin.ts";
 
 /** How often expiry and isolation are looked at: renewal times are hours, and a dial that fails costs little. */
 const UPKEEP_MS = 5_000;
@@ -84,25 +82,22 @@ export class Member {
   #policy: Policy;
   readonly #bundle: TrustBundle;
   #upkeepTimer: NodeJS.Timeout | undefined;
-  #bootstrap: readonly string[];
+  readonly #reach: Reach;
+  readonly #rejoin: Rejoin;
   #renewing = false;
+  /** The addresses that the own beacon tells. */
+  #told = "";
   /** The DHT has not this node's record yet, or not its newest. */
   #recordDue = true;
-  /** The PeerId that was last reached under an address. */
-  readonly #bootstrapPeers = new Map<string, string>();
-  /** Addresses on disk by NodeId: only what changed is written. */
-  readonly #remembered = new Map<NodeId, string>();
-
   /**
    * @throws MeshError `identity/expired` and the other codes of chain verification for a stored SVID that is no
    * longer good, `identity/bundle-malformed`, `identity/policy-invalid`
    */
   constructor(deps: MemberDeps, options: MemberOptions) {
-    const { engine, meter, random, keys, issuing } = deps;
+    const { engine, meter, random, keys } = deps;
     const { config, credential, epoch } = options;
     this.#deps = deps;
     this.#config = config;
-    this.#bootstrap = config.mesh.bootstrap;
     this.#bundle = bundleOf(credential);
     this.#policy = policyFor(config.policy, credential.trustDomain);
     this.#verifier = new ChainVerifier({ engine, meter }, this.#bundle, {
@@ -133,7 +128,7 @@ export class Member {
           epoch,
           addresses: [],
           zone: config.mesh.zone,
-          roles: issuing === undefined ? [] : ["issuer"],
+          roles: this.roles,
           svidNotAfterMs: this.svid.identity.notAfterMs,
         },
         identities: this.identities,
@@ -147,15 +142,18 @@ export class Member {
         connectionsTarget: config.mesh.connectionsTarget,
       },
     );
+    this.#reach = this.#makeReach();
+    this.#rejoin = this.#makeRejoin();
     this.#service = this.#makeMeshService();
     this.learning = this.#makeLearning();
     this.tunnels = new Tunnels({
       network: this.network,
       allows: (spiffeId, right) => this.#policy.allows(spiffeId, right),
-      reach: (nodeId) => this.#reach(nodeId),
+      reach: (nodeId) => this.#reachMember(nodeId),
       nameOf: (nodeId) => this.nameOf(nodeId),
       logger: deps.logger,
       meter,
+      relayed: config.mesh.relayBulk,
     });
   }
 
@@ -165,6 +163,12 @@ export class Member {
 
   get isIssuer(): boolean {
     return this.#deps.issuing !== undefined;
+  }
+
+  /** What this node does for others, as its beacons tell. */
+  get roles(): string[] {
+    const isRelay = this.#config.mesh.relay === "server";
+    return [...(this.isIssuer ? ["issuer"] : []), ...(isRelay ? [RELAY_ROLE] : [])];
   }
 
   /** The name behind a NodeId, this node's included; its first digits when no identity is known. */
@@ -178,7 +182,7 @@ export class Member {
     await network.start();
     await network.serve(
       IDENTITY_PROTOCOL,
-      { requestBytesMax: 32, streamsPerPeerMax: 8 },
+      { requestBytesMax: 32, streamsPerPeerMax: 8, relayed: true },
       (_peer, request) => Promise.resolve(this.identities.answer(request)),
     );
     await this.#serveAttestation();
@@ -187,10 +191,11 @@ export class Member {
     for (const peer of this.network.connectedPeers()) {
       this.#service.handle({ kind: "peer-connected", peer, addresses: [] });
     }
-    this.#service.handle({ kind: "local-changed", addresses: network.addresses().slice(0, 8) });
+    this.#told = ""; // what was told before the machine ran was not heard
+    this.#tellAddresses();
     await this.learning.start();
     await this.tunnels.start();
-    this.#dialKnown();
+    this.#rejoin.upkeep();
     this.#upkeepTimer = setInterval(() => this.#upkeep(), UPKEEP_MS);
   }
 
@@ -207,7 +212,7 @@ export class Member {
   /** Tells the mesh that this node leaves, and closes everything. Idempotent. */
   async stop(): Promise<void> {
     clearInterval(this.#upkeepTimer);
-    this.#rememberPeers();
+    this.#rejoin.remember(true);
     this.tunnels.stop();
     await this.learning.stop();
     await this.#service.stop();
@@ -225,8 +230,7 @@ export class Member {
       );
       void this.network.disconnect(peer.nodeId);
     }
-    this.#bootstrap = config.mesh.bootstrap;
-    this.#dialAbsentBootstrap();
+    this.#rejoin.bootstrap = config.mesh.bootstrap;
   }
 
   #makeNetwork({ config, credential, version }: MemberOptions): Network {
@@ -283,25 +287,72 @@ export class Member {
             { name: peer.name, nodeId: peer.nodeId, suite: this.network.suiteOf(peer.nodeId) },
             "peer connected",
           );
+          this.#rejoin.reached(peer.nodeId, addresses);
           this.#service.handle({ kind: "peer-connected", peer, addresses });
         },
         onDisconnected: (nodeId) => {
           logger.info({ nodeId }, "peer disconnected");
           this.#service.handle({ kind: "peer-disconnected", nodeId });
         },
+        onReachable: () => this.#tellAddresses(),
       },
       {
         listen: config.mesh.listen,
         announce: config.mesh.announce,
-        bootstrap: config.mesh.bootstrap,
         mdns: config.mesh.mdns,
         trustDomain: credential.trustDomain,
         topics: topicsOf(credential.trustDomain, config.mesh.zone),
         connectionsMax: 4 * config.mesh.connectionsTarget,
         version,
         traced: config.telemetry.tracing.endpoint !== "off",
+        relay: {
+          mode: config.mesh.relay,
+          reservationsMax: config.mesh.relayReservations,
+          circuitTimeMs: config.mesh.relayTimeMs,
+          circuitBytesMax: config.mesh.relayMebibytes * 1024 * 1024,
+        },
+        upnp: config.mesh.upnp,
       },
     );
+  }
+
+  #makeReach(): Reach {
+    const { clock, logger } = this.#deps;
+    const { announce, relay } = this.#config.mesh;
+    return new Reach(
+      {
+        network: this.network,
+        mesh: this.mesh,
+        peerIdOf: (nodeId) => this.#peerIdOf(nodeId),
+        clock,
+        logger,
+      },
+      { mode: relay, isAnnounced: announce.length > 0 },
+    );
+  }
+
+  #makeRejoin(): Rejoin {
+    const { store, clock, random, logger } = this.#deps;
+    return new Rejoin(
+      {
+        network: this.network,
+        mesh: this.mesh,
+        store,
+        peerIdOf: (nodeId) => this.#peerIdOf(nodeId),
+        clock,
+        random,
+        logger,
+      },
+      this.#config.mesh.bootstrap,
+    );
+  }
+
+  /** The own beacon tells where this node can be reached now. */
+  #tellAddresses(): void {
+    const addresses = this.#reach.addresses();
+    if (addresses.join() === this.#told) return;
+    this.#told = addresses.join();
+    this.#service.handle({ kind: "local-changed", addresses });
   }
 
   #makeMeshService(): MeshService {
@@ -314,6 +365,7 @@ export class Member {
         clock,
         logger,
         tracer,
+        dial: (nodeId, addresses) => this.#reach.dial(nodeId, addresses),
         onMemberChanged: (change) => this.#memberChanged(change),
         onEpochRaised: (epoch) => store.saveEpoch(epoch),
       },
@@ -353,6 +405,7 @@ export class Member {
       },
       {
         learning: this.#config.learning,
+        relayed: this.#config.mesh.relayBulk,
         zone: this.#config.mesh.zone,
         clockSkewMs: this.#config.identity.clockSkewMs,
       },
@@ -374,43 +427,11 @@ export class Member {
     }
   }
 
-  /**
-   * Keeps where connected members are reachable: after a restart this node finds them again by itself. A member is
-   * often alive by its connection before its beacon tells its addresses, so this is looked at again and again.
-   */
-  #rememberPeers(): void {
-    const reachable = this.mesh
-      .members()
-      .filter(({ connected, addresses }) => connected && addresses.length > 0)
-      .slice(0, PEERS_KEPT);
-    try {
-      for (const { nodeId, addresses } of reachable) this.#rememberPeer(nodeId, addresses);
-    } catch (error) {
-      this.#deps.logger.error(
-        { code: errorCode(error), error: errorMessage(error) },
-        "addresses of peers not kept",
-      );
-    }
-    const still = new Set(reachable.map(({ nodeId }) => nodeId));
-    for (const nodeId of this.#remembered.keys())
-      if (!still.has(nodeId)) this.#remembered.delete(nodeId);
-  }
-
-  #rememberPeer(nodeId: NodeId, addresses: readonly string[]): void {
-    const peerId = this.#peerIdOf(nodeId);
-    if (peerId === undefined || this.#remembered.get(nodeId) === addresses.join()) return;
-    const dialable = addresses.map((address) =>
-      address.includes("/p2p/") ? address : `${address}/p2p/${peerId.toString()}`,
-    );
-    this.#deps.store.rememberPeer(nodeId, dialable, this.#deps.clock.now().wallMs);
-    this.#remembered.set(nodeId, addresses.join());
-  }
-
   /** Sees to a connection to a member. @throws MeshError `network/dial-failed` */
-  async #reach(nodeId: NodeId): Promise<void> {
+  async #reachMember(nodeId: NodeId): Promise<void> {
     if (this.network.isConnected(nodeId)) return;
     const view = this.mesh.members().find((member) => member.nodeId === nodeId);
-    await this.network.dial(view?.addresses ?? [], this.#peerIdOf(nodeId));
+    await this.#reach.dial(nodeId, view?.addresses ?? []);
   }
 
   #peerIdOf(nodeId: NodeId): ReturnType<typeof Network.peerIdOf> | undefined {
@@ -442,7 +463,11 @@ export class Member {
     });
     await this.network.serve(
       ATTESTATION_PROTOCOL,
-      { requestBytesMax: ATTESTATION_REQUEST_BYTES_MAX, streamsPerPeerMax: 2 },
+      {
+        requestBytesMax: ATTESTATION_REQUEST_BYTES_MAX,
+        streamsPerPeerMax: 2,
+        relayed: true,
+      },
       async (peer, request) => {
         issuing?.keepIntermediate(clock.now().wallMs);
         return server.handle(request, await this.#asOfNow(peer), clock.now());
@@ -460,45 +485,12 @@ export class Member {
     return { ...peer, identity: this.identities.lookup(nodeId) ?? peer.identity };
   }
 
-  /** Peers of an earlier run: a restarted node finds the mesh again without its bootstrap addresses. */
-  #dialKnown(): void {
-    for (const address of new Set([...this.#bootstrap, ...this.#deps.store.knownAddresses()])) {
-      this.#dialInBackground(address);
-    }
-  }
-
-  /**
-   * Bootstrap addresses are dialled although there are peers, while the node behind them is not in the mesh. Hosts that boot
-   * together could otherwise find one another in pairs and stay two meshes; and a host that comes back under its name, but with
-   * another address, may itself know nobody to dial.
-   */
-  #dialAbsentBootstrap(): void {
-    const present = new Set<string>();
-    for (const { nodeId, state } of this.mesh.members()) {
-      const identity = this.identities.lookup(nodeId);
-      if (identity !== undefined && (state === "alive" || state === "suspect"))
-        present.add(Network.peerIdOf(identity.ed25519).toString());
-    }
-    for (const address of this.#bootstrap) {
-      if (!present.has(this.#bootstrapPeers.get(address) ?? "")) this.#dialInBackground(address);
-    }
-  }
-
-  #dialInBackground(address: string): void {
-    this.network.dial([address]).then(
-      (peerId) => this.#bootstrapPeers.set(address, peerId),
-      (error: unknown) => {
-        this.#deps.logger.debug({ code: errorCode(error), address }, "known peer not reachable");
-      },
-    );
-  }
-
   /** Renewal of the own SVID, expiry of the peers', and the way back into the mesh when no peer is left. */
   #upkeep(): void {
-    this.#rememberPeers();
+    this.#rejoin.remember();
+    this.#rejoin.upkeep();
+    void this.#reach.upkeep();
     if (this.#recordDue) this.#putRecord();
-    if (this.network.connectedPeers().length === 0) this.#dialKnown();
-    else this.#dialAbsentBootstrap();
     const now = this.#deps.clock.now().wallMs;
     if (now >= this.svid.renewAtMs && !this.#renewing) {
       this.#renewing = true;
@@ -572,8 +564,7 @@ export class Member {
   }
 
   async #renewAt(nodeId: NodeId, addresses: readonly string[]): Promise<StoredCredential> {
-    const peerId = this.#peerIdOf(nodeId);
-    if (!this.network.isConnected(nodeId)) await this.network.dial(addresses, peerId);
+    if (!this.network.isConnected(nodeId)) await this.#reach.dial(nodeId, addresses);
     const response = await this.network.request(nodeId, ATTESTATION_PROTOCOL, renewalRequest(), {
       timeoutMs: ATTEST_TIMEOUT_MS,
       responseBytesMax: ATTESTATION_RESPONSE_BYTES_MAX,

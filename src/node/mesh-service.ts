@@ -21,7 +21,7 @@ import type {
 } from "../mesh/index.ts";
 import type { Clock, Logger, MonoMs, Span, Tracer } from "../ports/index.ts";
 import { BEACON_SPAN } from "../telemetry/index.ts";
-import { type GossipDecision, Network } from "../adapters/libp2p/network.ts";
+import type { GossipDecision, Network } from "../adapters/libp2p/network.ts";
 import { topicOf } from "../adapters/libp2p/topics.ts";
 import type { NodeIdentities } from "./identity-directory.ts";
 
@@ -54,6 +54,8 @@ export interface MeshServiceDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly tracer: Tracer;
+  /** Connects to a member, whichever way. */
+  readonly dial: (nodeId: NodeId, addresses: readonly string[]) => Promise<void>;
   readonly onMemberChanged: (change: Extract<MeshAction, { kind: "member-changed" }>) => void;
   /** The mesh remembers a later boot of this node than its disk did. */
   readonly onEpochRaised: (epoch: number) => void;
@@ -88,17 +90,17 @@ export class MeshService {
     }
     await network.serve(
       SYNC_PROTOCOL,
-      { requestBytesMax: SYNC_REQUEST_BYTES_MAX, streamsPerPeerMax: 2 },
+      { requestBytesMax: SYNC_REQUEST_BYTES_MAX, streamsPerPeerMax: 2, relayed: true },
       (peer, request) => this.#answerSync(peer, request),
     );
     await network.serve(
       PROBE_PROTOCOL,
-      { requestBytesMax: 32, streamsPerPeerMax: 8 },
+      { requestBytesMax: 32, streamsPerPeerMax: 8, relayed: true },
       (_peer, request) => this.#probeFor(request),
     );
     await network.serve(
       PUSH_PROTOCOL,
-      { requestBytesMax: PUSH_BYTES_MAX, streamsPerPeerMax: 1 },
+      { requestBytesMax: PUSH_BYTES_MAX, streamsPerPeerMax: 1, relayed: true },
       async (peer, beacon) => {
         if (peer.kind === "svid") await this.#receive(beacon, peer.identity.nodeId);
         return new Uint8Array(0);
@@ -195,7 +197,7 @@ export class MeshService {
       case "probe-via":
         return this.#inBackground("indirect probe", this.#probeVia(action.nodeId, action.via));
       case "dial":
-        return this.#inBackground("dial", this.#dial(action.nodeId, action.addresses));
+        return this.#inBackground("dial", this.#deps.dial(action.nodeId, action.addresses));
       case "disconnect":
         this.#deps.logger.warn({ code: action.code, nodeId: action.nodeId }, "peer disconnected");
         return this.#inBackground("disconnect", network.disconnect(action.nodeId));
@@ -262,14 +264,6 @@ export class MeshService {
       this.#deps.logger.debug({ code: errorCode(error), nodeId }, "probe for a peer failed");
       return Uint8Array.of(0);
     }
-  }
-
-  async #dial(nodeId: NodeId, addresses: readonly string[]): Promise<void> {
-    const identity = this.#deps.identities.lookup(nodeId);
-    await this.#deps.network.dial(
-      addresses,
-      identity === undefined ? undefined : Network.peerIdOf(identity.ed25519),
-    );
   }
 
   async #pull(nodeId: NodeId): Promise<void> {

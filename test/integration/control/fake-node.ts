@@ -21,6 +21,7 @@ export function fakePeer(name: string, part: Partial<Peer> = {}): Peer {
     spiffeId: `spiffe://mesh.example.org/node/${name}`,
     state: "alive",
     connected: true,
+    relay: null,
     suite: "Noise_XXhfs_25519+MLKEM768_ChaChaPoly_SHA256",
     rttMs: 12.34,
     lossRatio: 0.001,
