@@ -121,6 +121,13 @@ export const dashboards = [
           w: 6,
         },
         {
+          title: "Records of the DHT",
+          unit: "none",
+          description: "Records of nodes that each node keeps, two for a node; 512 at most.",
+          queries: { [node]: "meshd_network_records{$i}" },
+          w: 6,
+        },
+        {
           title: "Relayed links made direct",
           unit: "cpm",
           description: "Tried and achieved a minute. None achieved: both ends are behind NATs.",

@@ -12,6 +12,7 @@ import { identityCommand } from "./commands/identity.ts";
 import { initCommand } from "./commands/init.ts";
 import { joinCommand } from "./commands/join.ts";
 import { logCommand } from "./commands/log.ts";
+import { lookupCommand } from "./commands/lookup.ts";
 import { peersCommand } from "./commands/peers.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tokenCommand } from "./commands/token.ts";
@@ -28,6 +29,7 @@ export const meshctlProgram: Program = {
   commands: [
     statusCommand,
     peersCommand,
+    lookupCommand,
     beaconsCommand,
     identityCommand,
     flCommand,

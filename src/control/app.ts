@@ -22,6 +22,7 @@ import {
 } from "./contract.ts";
 import { type ControlErrorCode, statusOfError } from "./errors.ts";
 import type { NodeControl } from "./node-control.ts";
+import { lookupRequestSchema } from "./lookup-contract.ts";
 import { backupRequestSchema } from "./operations-contract.ts";
 import {
   closeTunnelRequestSchema,
@@ -84,6 +85,7 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
     ["GET /v1/metrics", async () => node.metrics()],
     ["POST /v1/backup", async (body) => node.backup(await request(body, backupRequestSchema))],
     ["POST /v1/tokens", async (body) => node.createToken(await request(body, tokenRequestSchema))],
+    ["POST /v1/lookup", async (body) => node.lookup(await request(body, lookupRequestSchema))],
     ["GET /v1/tunnels", async () => node.tunnels()],
     [
       "POST /v1/tunnels/expose",

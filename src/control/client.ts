@@ -29,6 +29,8 @@ import {
   type LogLevelRequest,
   logSchema,
   type LogState,
+  type LookedUp,
+  lookedUpSchema,
   type Logs,
   logsSchema,
   type Metrics,
@@ -44,6 +46,7 @@ import {
   tunnelsSchema,
 } from "./contract.ts";
 import type { ControlErrorCode } from "./errors.ts";
+import type { LookupRequest } from "./lookup-contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
 import type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";
 
@@ -107,6 +110,10 @@ export class ControlClient {
 
   createToken(request: TokenRequest): Promise<Token> {
     return this.#call("POST", "/v1/tokens", tokenSchema, request);
+  }
+
+  lookup(request: LookupRequest): Promise<LookedUp> {
+    return this.#call("POST", "/v1/lookup", lookedUpSchema, request);
   }
 
   tunnels(): Promise<Tunnels> {

@@ -3,6 +3,7 @@
 // client ignores what it does not know, while the daemon refuses what it does not know.
 
 import * as z from "zod";
+import { lookupFields } from "./lookup-contract.ts";
 import {
   backupFields,
   doctorFields,
@@ -199,6 +200,7 @@ export const logSchema = answer({
 });
 
 export const tunnelsSchema = answer(tunnelsFields);
+export const lookedUpSchema = answer(lookupFields);
 export const effectiveConfigSchema = answer(effectiveConfigFields);
 export const doctorSchema = answer(doctorFields);
 export const logsSchema = answer(logsFields);
@@ -275,6 +277,7 @@ export type Token = z.infer<typeof tokenSchema>;
 export type LogState = z.infer<typeof logSchema>;
 export type LogLevelRequest = z.infer<typeof logLevelRequestSchema>;
 export type Tunnels = z.infer<typeof tunnelsSchema>;
+export type LookedUp = z.infer<typeof lookedUpSchema>;
 export type EffectiveConfig = z.infer<typeof effectiveConfigSchema>;
 export type Doctor = z.infer<typeof doctorSchema>;
 export type Logs = z.infer<typeof logsSchema>;

@@ -37,6 +37,7 @@ export {
   logLevels,
   type LogLevelRequest,
   type LogState,
+  type LookedUp,
   type Logs,
   type Metrics,
   type Peer,
@@ -65,4 +66,5 @@ export {
   type OfflineRequest,
   operationsLimits,
 } from "./operations-contract.ts";
+export type { LookupRequest } from "./lookup-contract.ts";
 export type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";

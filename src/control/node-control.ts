@@ -14,6 +14,7 @@ import type {
   JoinRequest,
   LogLevelRequest,
   LogState,
+  LookedUp,
   Logs,
   Metrics,
   Peers,
@@ -22,6 +23,7 @@ import type {
   TokenRequest,
   Tunnels,
 } from "./contract.ts";
+import type { LookupRequest } from "./lookup-contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
 import type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";
 
@@ -47,6 +49,8 @@ export interface NodeControl {
   join(request: JoinRequest): Awaitable<Body<Enrolled>>;
   /** @throws MeshError `control/not-issuer`, `control/not-enrolled` */
   createToken(request: TokenRequest): Awaitable<Body<Token>>;
+  /** @throws MeshError `lookup/malformed`, `lookup/other-domain`, `lookup/not-found`, `lookup/busy`, `control/not-enrolled` */
+  lookup(request: LookupRequest): Awaitable<Body<LookedUp>>;
   tunnels(): Awaitable<Body<Tunnels>>;
   /** Adds an exposed port, or replaces it; gives all. @throws MeshError `tunnel/too-many`, `control/not-enrolled` */
   expose(request: ExposeRequest): Awaitable<Body<Tunnels>>;

@@ -26,6 +26,8 @@ import type {
   LogLevelRequest,
   LogState,
   Logs,
+  LookedUp,
+  LookupRequest,
   Metrics,
   NodeControl,
   Peer,
@@ -202,6 +204,30 @@ export class ControlSurface implements NodeControl {
 
   createToken(request: TokenRequest): Body<Token> {
     return this.#parts.lifecycle.createToken(request);
+  }
+
+  async lookup({ target }: LookupRequest): Promise<Body<LookedUp>> {
+    const member = this.#parts.lifecycle.requireMember();
+    const found = await member.lookup.find(target);
+    if (found.source === "mesh") {
+      const { nodeId, zone, epoch, sequence, ...peer } = {
+        ...found.view,
+        ...peerOf(member, found.view),
+      };
+      const { name, spiffeId, peerId, addresses } = peer;
+      return {
+        node: { nodeId, name, spiffeId, peerId, zone, addresses, epoch, sequence, source: "mesh" },
+      };
+    }
+    const { identity, zone, addresses, epoch, sequence } = found.record;
+    const { nodeId, name, spiffeId, ed25519 } = identity;
+    const peerId = Network.peerIdOf(ed25519).toString();
+    return {
+      node: {
+        ...{ nodeId, name, spiffeId, peerId, zone, addresses: [...addresses], epoch, sequence },
+        source: "dht",
+      },
+    };
   }
 
   tunnels(): Body<Tunnels> {

@@ -31,13 +31,10 @@ import {
 } from "../identity/index.ts";
 import { type MemberView, meshDefaults, MeshMachine, type MeshAction } from "../mesh/index.ts";
 import type { Clock, Logger, Meter, Random, Tracer } from "../ports/index.ts";
-import {
-  encodeIdentityRecord,
-  IDENTITY_BYTES_MAX,
-  IDENTITY_PROTOCOL,
-  NodeIdentities,
-} from "./identity-directory.ts";
+import { IDENTITY_BYTES_MAX, IDENTITY_PROTOCOL, NodeIdentities } from "./identity-directory.ts";
 import type { Issuing } from "./issuing.ts";
+import { Lookup } from "./lookup.ts";
+import { NodeRecords, RECORD_LIFE_MS } from "./node-record.ts";
 import { LearningService } from "./learning-service.ts";
 import { MeshService } from "./mesh-service.ts";
 import { policyFor } from "./policy.ts";
@@ -47,6 +44,8 @@ import { Rejoin } from "./rejoin.ts";
 /** How often expiry and isolation are looked at: renewal times are hours, and a dial that fails costs little. */
 const UPKEEP_MS = 5_000;
 const ATTEST_TIMEOUT_MS = 10_000;
+/** After a change of addresses, or when it could not be stored, the record goes to the DHT after this. */
+const RECORD_RETRY_MS = 30_000;
 
 export interface MemberDeps {
   readonly engine: CryptoEngine;
@@ -82,13 +81,16 @@ export class Member {
   #policy: Policy;
   readonly #bundle: TrustBundle;
   #upkeepTimer: NodeJS.Timeout | undefined;
+  readonly lookup: Lookup;
+  readonly #records: NodeRecords;
   readonly #reach: Reach;
   readonly #rejoin: Rejoin;
   #renewing = false;
   /** The addresses that the own beacon tells. */
   #told = "";
-  /** The DHT has not this node's record yet, or not its newest. */
-  #recordDue = true;
+  /** When the DHT is to get this node's record next; 0: as soon as it can. */
+  #recordDueMs = 0;
+  #recordSequence = 0;
   /**
    * @throws MeshError `identity/expired` and the other codes of chain verification for a stored SVID that is no
    * longer good, `identity/bundle-malformed`, `identity/policy-invalid`
@@ -104,6 +106,12 @@ export class Member {
       clockSkewMs: config.identity.clockSkewMs,
     });
     this.svid = new SvidHolder({ meter, random }, this.#ownIdentity(credential));
+    this.#records = new NodeRecords({
+      engine,
+      verify: (chain, ed25519) => this.#verify(chain, ed25519),
+      clock: deps.clock,
+      clockSkewMs: config.identity.clockSkewMs,
+    });
     this.identities = new NodeIdentities({
       verify: (chain, ed25519) => this.#verify(chain, ed25519),
       request: (from, request) =>
@@ -111,7 +119,10 @@ export class Member {
           timeoutMs: 5_000,
           responseBytesMax: IDENTITY_BYTES_MAX,
         }),
-      find: (nodeId) => this.network.findRecord(nodeId),
+      find: async (nodeId) => {
+        const key = this.#records.keyOfNode(nodeId);
+        return this.#records.admit(key, await this.network.findRecord(key)).identity;
+      },
       logger: deps.logger,
       clock: deps.clock,
       clockSkewMs: config.identity.clockSkewMs,
@@ -142,6 +153,13 @@ export class Member {
         connectionsTarget: config.mesh.connectionsTarget,
       },
     );
+    this.lookup = new Lookup({
+      trustDomain: this.#bundle.trustDomain,
+      records: this.#records,
+      members: () => this.mesh.members(),
+      spiffeIdOf: (nodeId) => this.identities.lookup(nodeId)?.spiffeId,
+      find: (key) => this.network.findRecord(key),
+    });
     this.#reach = this.#makeReach();
     this.#rejoin = this.#makeRejoin();
     this.#service = this.#makeMeshService();
@@ -278,8 +296,8 @@ export class Member {
         tracer,
         allowsUnauthenticated: () => this.#policy.allows(undefined, "mesh.join"),
         records: {
-          validate: (nodeId, record) => void this.identities.open(nodeId, record),
-          select: (nodeId, records) => this.identities.newest(nodeId, records),
+          validate: (key, record) => void this.#records.admit(key, record),
+          select: (key, records) => this.#records.select(key, records),
         },
         onAuthenticated: (peer) => this.identities.add(peer),
         onConnected: (peer, addresses) => {
@@ -352,6 +370,10 @@ export class Member {
     const addresses = this.#reach.addresses();
     if (addresses.join() === this.#told) return;
     this.#told = addresses.join();
+    this.#recordDueMs = Math.min(
+      this.#recordDueMs,
+      this.#deps.clock.now().monoMs + RECORD_RETRY_MS,
+    );
     this.#service.handle({ kind: "local-changed", addresses });
   }
 
@@ -490,7 +512,7 @@ export class Member {
     this.#rejoin.remember();
     this.#rejoin.upkeep();
     void this.#reach.upkeep();
-    if (this.#recordDue) this.#putRecord();
+    if (this.#deps.clock.now().monoMs >= this.#recordDueMs) void this.#putRecord();
     const now = this.#deps.clock.now().wallMs;
     if (now >= this.svid.renewAtMs && !this.#renewing) {
       this.#renewing = true;
@@ -584,19 +606,28 @@ export class Member {
     return { trustDomain, name, chain, bundle: bundleToJson(this.#bundle) };
   }
 
-  /** The DHT holds this node's identity record, so that peers far away can verify its beacons. */
-  #putRecord(): void {
+  /** The DHT holds what this node tells of itself, so that nodes of other zones find it. */
+  async #putRecord(): Promise<void> {
     if (this.network.connectedPeers().length === 0) return;
-    this.#recordDue = false;
-    this.network
-      .putRecord(this.svid.identity.nodeId, encodeIdentityRecord(this.svid.identity))
-      .catch((error: unknown) => {
-        this.#recordDue = true;
-        this.#deps.logger.debug(
-          { code: errorCode(error), error: errorMessage(error) },
-          "identity record not stored yet",
-        );
-      });
+    const { keys, clock, logger } = this.#deps;
+    this.#recordDueMs = clock.now().monoMs + RECORD_LIFE_MS / 4;
+    const identity = this.svid.identity;
+    const record = this.#records.make(keys.mldsa65, identity, {
+      epoch: this.mesh.epoch,
+      sequence: this.#recordSequence++,
+      zone: this.#config.mesh.zone,
+      addresses: this.#reach.addresses(),
+    });
+    try {
+      await this.network.putRecord(this.#records.keyOfNode(identity.nodeId), record);
+      await this.network.putRecord(this.#records.keyOfSpiffeId(identity.spiffeId), record);
+    } catch (error) {
+      this.#recordDueMs = clock.now().monoMs + RECORD_RETRY_MS;
+      logger.debug(
+        { code: errorCode(error), error: errorMessage(error) },
+        "node record not stored yet",
+      );
+    }
   }
 
   /** On disk first: a crash afterwards starts with the new SVID, before with the old one. */
@@ -604,7 +635,7 @@ export class Member {
     this.#deps.store.saveCredential(credential);
     this.svid.renewed(this.#ownIdentity(credential));
     this.identities.add(this.svid.identity);
-    this.#recordDue = true;
+    this.#recordDueMs = 0;
     this.#service.handle({ kind: "local-changed", svidNotAfterMs: this.svid.identity.notAfterMs });
   }
 }

@@ -103,7 +103,7 @@ export class Reach {
 
   /** Sees to reservations while this node needs them, and to direct links in place of relayed ones. */
   async upkeep(): Promise<void> {
-    this.#deps.network.meterRelays();
+    this.#deps.network.meterReach();
     await Promise.all([this.#reserve(), this.#upgrade()]);
   }
 

@@ -67,6 +67,11 @@ export const networkMetrics: readonly MetricDeclaration[] = [
     help: "Open connections by what the peer has proven.",
     labels: { peer: ["svid", "joining", "unanchored", "interop"] },
   },
+  {
+    name: "meshd_network_records",
+    kind: "gauge",
+    help: "Records of nodes that this node keeps as its part of the DHT.",
+  },
   ...relayMetrics,
 ];
 
@@ -77,8 +82,8 @@ const JOINING_MAX = 8;
 /** How long the handshake of an inbound connection may take. */
 const UPGRADE_TIMEOUT_MS = 10_000;
 
-/** Identity records in the DHT are kept under `/x0id/<NodeId>`. */
-const RECORD_NAMESPACE = "x0id";
+/** What a node tells of itself is kept in the DHT under its NodeId and under a digest of its SPIFFE id. */
+const RECORD_NAMESPACES = ["x0id", "x0name"];
 const RECORD_TIMEOUT_MS = 5_000;
 
 /** One gossip message; beacons and manifests are far smaller. */
@@ -141,10 +146,10 @@ export interface NetworkDeps {
   readonly tracer: Tracer;
   /** Whether peers without SPIFFE identity (interop) may take part at all. */
   readonly allowsUnauthenticated: () => boolean;
-  /** Decides on identity records that peers put into the DHT, or that it finds. `validate` throws to refuse. */
+  /** Decides on records that peers put into the DHT, or that it finds. `validate` throws to refuse. */
   readonly records: {
-    readonly validate: (nodeId: NodeId, record: Uint8Array) => void;
-    readonly select: (nodeId: NodeId, records: readonly Uint8Array[]) => number;
+    readonly validate: (key: string, record: Uint8Array) => void;
+    readonly select: (key: string, records: readonly Uint8Array[]) => number;
   };
   /** Each handshake of a member, also over a second connection: its SVID may be newer. */
   readonly onAuthenticated: (peer: PeerIdentity) => void;
@@ -199,6 +204,7 @@ export class Network {
   /** What connected peers told of how they see this node. */
   readonly #observed = new Map<Connection, string>();
   #libp2p: Libp2p<Services> | undefined;
+  readonly #store = new RecordStore();
   #relays: Relays;
 
   constructor(deps: NetworkDeps, options: NetworkOptions) {
@@ -472,15 +478,18 @@ export class Network {
   }
 
   /** Keeps this node's record in the DHT. @throws what the DHT throws, for instance without any peer */
-  async putRecord(nodeId: NodeId, record: Uint8Array): Promise<void> {
-    await this.#node().contentRouting.put(keyOf(nodeId), record, {
+  async putRecord(key: string, record: Uint8Array): Promise<void> {
+    await this.#node().contentRouting.put(utf8Bytes(key), record, {
       signal: AbortSignal.timeout(RECORD_TIMEOUT_MS),
     });
   }
 
-  /** A validated record of a node from the DHT. @throws what the DHT throws when there is none */
-  async findRecord(nodeId: NodeId): Promise<Uint8Array> {
-    return this.#node().contentRouting.get(keyOf(nodeId), {
+  /**
+   * A validated record from the DHT. It may still be one of another key: a peer may answer with what it likes.
+   * @throws what the DHT throws when there is none
+   */
+  async findRecord(key: string): Promise<Uint8Array> {
+    return this.#node().contentRouting.get(utf8Bytes(key), {
       signal: AbortSignal.timeout(RECORD_TIMEOUT_MS),
     });
   }
@@ -518,7 +527,7 @@ export class Network {
     };
     return createLibp2p({
       start: false,
-      datastore: new RecordStore(),
+      datastore: this.#store,
       privateKey: await generateKeyPairFromSeed("Ed25519", this.#deps.ed25519Seed),
       nodeInfo: { name: "meshd", version, userAgent: `meshd/${version}` },
       addresses: { listen: [...listen], announce: [...announce] },
@@ -556,14 +565,12 @@ export class Network {
           protocol: "/x0tta6bl4/kad/1.0.0",
           clientMode: false,
           peerInfoMapper: passthroughMapper,
-          validators: {
-            [RECORD_NAMESPACE]: (key, value) =>
-              this.#deps.records.validate(nodeIdOfKey(key), value),
-          },
-          selectors: {
-            [RECORD_NAMESPACE]: (key, values) =>
-              this.#deps.records.select(nodeIdOfKey(key), values),
-          },
+          validators: inEachNamespace((key: Uint8Array, value: Uint8Array) =>
+            this.#deps.records.validate(utf8Text(key), value),
+          ),
+          selectors: inEachNamespace((key: Uint8Array, values: Uint8Array[]) =>
+            this.#deps.records.select(utf8Text(key), values),
+          ),
         }),
         gossip: gossipsub({
           globalSignaturePolicy: StrictNoSign,
@@ -727,9 +734,10 @@ export class Network {
       this.#deps.meter.set("meshd_network_connections", count, { peer });
   }
 
-  /** Sets the gauges of relaying; what they count changes without an event of this class. */
-  meterRelays(): void {
+  /** Sets the gauges of relaying and of the DHT; what they count changes without an event of this class. */
+  meterReach(): void {
     const { meter } = this.#deps;
+    meter.set("meshd_network_records", this.#store.records);
     const relayed = [...this.#links.values()].filter((link) => open(link).every(isRelayed));
     meter.set("meshd_network_relayed_links", relayed.length);
     const held = this.#relays.reserved.length;
@@ -825,12 +833,8 @@ async function upnpService(): Promise<ServiceFactoryMap> {
   return { upnp: uPnPNAT({ portMappingDescription: "meshd", autoConfirmAddress: true }) };
 }
 
-function keyOf(nodeId: NodeId): Uint8Array {
-  return utf8Bytes(`/${RECORD_NAMESPACE}/${nodeId}`);
-}
-
-function nodeIdOfKey(key: Uint8Array): NodeId {
-  return utf8Text(key).slice(RECORD_NAMESPACE.length + 2) as NodeId;
+function inEachNamespace<Value>(value: Value): Record<string, Value> {
+  return Object.fromEntries(RECORD_NAMESPACES.map((name) => [name, value]));
 }
 
 const DECISIONS: Record<GossipDecision, TopicValidatorResult> = {

@@ -77,7 +77,7 @@ test("a hidden peer is reached through a relay, authenticated end to end; only w
     await codeOf(near.network.request(hidden.nodeId, BULK, new Uint8Array(1), ASK)),
     "network/request-failed",
   );
-  relay.network.meterRelays();
+  relay.network.meterReach();
   assert.equal(relay.gauges.get("granted"), 1);
 });
 

@@ -184,6 +184,22 @@ export function fakeNode(
       calls.push(request);
       return { token: "x0t.secret", expiresAt: "2026-03-01T13:00:00.000Z" };
     },
+    lookup: (request) => {
+      calls.push(request);
+      return {
+        node: {
+          nodeId: "c3",
+          name: request.target,
+          spiffeId: `spiffe://mesh.example.org/node/${request.target}`,
+          peerId: "12D3KooWfar",
+          zone: "tokyo",
+          addresses: ["/ip4/10.9.0.3/tcp/4001"],
+          epoch: 3,
+          sequence: 4,
+          source: "dht",
+        },
+      };
+    },
     tunnels: () => tunnels,
     expose: (request) => {
       calls.push(request);
