@@ -113,6 +113,35 @@ export const dashboards = [
           w: 6,
         },
         {
+          title: "Links through relays",
+          unit: "none",
+          description:
+            "Members reached through a relay only, reservations held at relays and granted as one, connections carried for others.",
+          queries: {
+            links: "sum(meshd_network_relayed_links{$i})",
+            "reservations {{side}}": "sum by (side) (meshd_network_relay_reservations{$i})",
+            carried: "sum(meshd_network_relay_circuits{$i})",
+          },
+          w: 6,
+        },
+        {
+          title: "Records of the DHT",
+          unit: "none",
+          description: "Records of nodes that each node keeps, two for a node; 512 at most.",
+          queries: { [node]: "meshd_network_records{$i}" },
+          w: 6,
+        },
+        {
+          title: "Relayed links made direct",
+          unit: "cpm",
+          description: "Tried and achieved a minute. None achieved: both ends are behind NATs.",
+          queries: {
+            "{{outcome}}":
+              "60 * sum by (outcome) (rate(meshd_network_direct_upgrades_total{$i}[$r]))",
+          },
+          w: 6,
+        },
+        {
           title: "Members change their state",
           unit: "cpm",
           description: "Changes a minute over all nodes. A quiet mesh has none.",

@@ -14,6 +14,7 @@ import { joinCommand } from "./commands/join.ts";
 import { linksCommand } from "./commands/links.ts";
 import { loadCommand } from "./commands/load.ts";
 import { logCommand } from "./commands/log.ts";
+import { lookupCommand } from "./commands/lookup.ts";
 import { peersCommand } from "./commands/peers.ts";
 import { quarantineCommand } from "./commands/quarantine.ts";
 import { routeCommand } from "./commands/route.ts";
@@ -32,6 +33,7 @@ export const meshctlProgram: Program = {
   commands: [
     statusCommand,
     peersCommand,
+    lookupCommand,
     beaconsCommand,
     quarantineCommand,
     linksCommand,

@@ -118,7 +118,7 @@ const peerOrder: readonly Peer["state"][] = [
 const peerColumns: readonly Column[] = [
   { head: "PEER", widthMax: 24 },
   { head: "STATE" },
-  { head: "LINK" },
+  { head: "LINK", widthMax: 20 },
   { head: "SUITE", widthMax: 28 },
   { head: "RTT", align: "right" },
   { head: "LOSS", align: "right" },
@@ -143,7 +143,7 @@ export function drawPeers(
     .map((peer) => [
       cell(peer.name),
       cell(peer.state, peerTone[peer.state]),
-      peer.connected ? cell("● up", "good") : cell("○ –", "dim"),
+      linkCell(peer),
       cell(suiteText(peer.suite)),
       cell(msText(peer.rttMs)),
       cell(percentText(peer.lossRatio)),
@@ -153,6 +153,11 @@ export function drawPeers(
   const hidden = peers.length - rows.length;
   const more = hidden === 0 ? "" : `  … and ${hidden} more: meshctl peers\n`;
   return `${title}\n${renderTable(peerColumns, rows, screen)}${more}`;
+}
+
+function linkCell({ connected, relay }: Peer): Cell {
+  if (!connected) return cell("○ –", "dim");
+  return relay === null ? cell("● up", "good") : cell(`◐ via ${relay}`, "warn");
 }
 
 function peerCounts(peers: readonly Peer[]): string {

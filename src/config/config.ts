@@ -26,6 +26,13 @@ export interface Config {
     readonly announce: readonly string[];
     readonly bootstrap: readonly string[];
     readonly mdns: boolean;
+    readonly relay: "auto" | "server" | "client" | "off";
+    readonly relayReservations: number;
+    readonly relayTimeMs: number;
+    readonly relayMebibytes: number;
+    /** Whether models and tunnels may go through relays. */
+    readonly relayBulk: boolean;
+    readonly upnp: boolean;
     readonly zone: string;
     readonly handshakePolicy: "pq-required" | "interop";
     readonly heartbeatIntervalMs: number;
@@ -79,6 +86,12 @@ export function configOf(file: ConfigFile): Config {
       announce: file.mesh.announce,
       bootstrap: file.mesh.bootstrap,
       mdns: file.mesh.mdns,
+      relay: file.mesh.relay,
+      relayReservations: file.mesh.relay_reservations,
+      relayTimeMs: file.mesh.relay_time,
+      relayMebibytes: file.mesh.relay_mebibytes,
+      relayBulk: file.mesh.relay_bulk,
+      upnp: file.mesh.upnp,
       zone: file.mesh.zone,
       handshakePolicy: file.mesh.handshake_policy,
       heartbeatIntervalMs: file.mesh.heartbeat_interval,
@@ -127,6 +140,12 @@ export const valueOfKey: Readonly<Record<string, (config: Config) => unknown>> =
   "mesh.announce": (config) => config.mesh.announce,
   "mesh.bootstrap": (config) => config.mesh.bootstrap,
   "mesh.mdns": (config) => config.mesh.mdns,
+  "mesh.relay": (config) => config.mesh.relay,
+  "mesh.relay_reservations": (config) => config.mesh.relayReservations,
+  "mesh.relay_time": (config) => config.mesh.relayTimeMs,
+  "mesh.relay_mebibytes": (config) => config.mesh.relayMebibytes,
+  "mesh.relay_bulk": (config) => config.mesh.relayBulk,
+  "mesh.upnp": (config) => config.mesh.upnp,
   "mesh.zone": (config) => config.mesh.zone,
   "mesh.handshake_policy": (config) => config.mesh.handshakePolicy,
   "mesh.heartbeat_interval": (config) => config.mesh.heartbeatIntervalMs,

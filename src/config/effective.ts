@@ -26,6 +26,7 @@ export interface EffectiveKey {
 /** Keys that the file gives as a text and the program keeps as something else. */
 const asInFile: Readonly<Record<string, (value: never) => ConfigValue>> = {
   "mesh.heartbeat_interval": durationText,
+  "mesh.relay_time": durationText,
   "identity.svid_lifetime": durationText,
   "identity.clock_skew": durationText,
   "telemetry.metrics.listen": (listen: MetricsListen) =>

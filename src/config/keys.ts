@@ -53,6 +53,9 @@ export const configLimits = {
   endpointCharsMax: 2048,
   heartbeatIntervalMs: { min: 100, max: 60_000 },
   connectionsTarget: { min: 1, max: 1024 },
+  relayReservations: { min: 1, max: 1024 },
+  relayTimeMs: { min: 60_000, max: 86_400_000 },
+  relayMebibytes: { min: 1, max: 65_536 },
   svidLifetimeMs: { min: 60_000, max: 90 * 86_400_000 },
   clockSkewMs: { min: 0, max: 600_000 },
 } as const;
@@ -100,6 +103,36 @@ export const configKeys: Readonly<Record<string, ConfigKey>> = {
   "mesh.mdns": {
     rule: "true or false",
     hint: "write true to find peers of the local network",
+    reload: false,
+  },
+  "mesh.relay": {
+    rule: "auto, server, client or off",
+    hint: "auto lets relays help while peers see this node behind a NAT; server carries others, so write it on hosts that all can reach",
+    reload: false,
+  },
+  "mesh.relay_reservations": {
+    rule: `a whole number from ${configLimits.relayReservations.min} to ${configLimits.relayReservations.max}`,
+    hint: "how many nodes a relay may be the way to",
+    reload: false,
+  },
+  "mesh.relay_time": {
+    rule: "a duration from 1m to 24h",
+    hint: "write how long a relay carries one connection before its ends make a new one, such as 1h",
+    reload: false,
+  },
+  "mesh.relay_mebibytes": {
+    rule: `a whole number from ${configLimits.relayMebibytes.min} to ${configLimits.relayMebibytes.max}`,
+    hint: "how much a relay carries for one connection, both ways together",
+    reload: false,
+  },
+  "mesh.relay_bulk": {
+    rule: "true or false",
+    hint: "true lets models and tunnels of this node go through relays too",
+    reload: false,
+  },
+  "mesh.upnp": {
+    rule: "true or false",
+    hint: "true asks the router by UPnP to let peers in",
     reload: false,
   },
   "mesh.zone": {

@@ -22,6 +22,9 @@ const duration = (limits: { readonly min: number; readonly max: number }) =>
     return z.NEVER;
   });
 
+const bounded = ({ min, max }: { readonly min: number; readonly max: number }) =>
+  z.int().min(min).max(max);
+
 function isTcpAddress(text: string): boolean {
   try {
     return multiaddr(text)
@@ -121,17 +124,19 @@ export const fileSchema = z.strictObject({
     announce: addresses.default([]),
     bootstrap: addresses.default([]),
     mdns: z.boolean().default(true),
+    relay: z.enum(["auto", "server", "client", "off"]).default("auto"),
+    relay_reservations: bounded(configLimits.relayReservations).default(64),
+    relay_time: duration(configLimits.relayTimeMs).prefault("1h"),
+    relay_mebibytes: bounded(configLimits.relayMebibytes).default(256),
+    relay_bulk: z.boolean().default(false),
+    upnp: z.boolean().default(false),
     zone: z
       .string()
       .regex(/^[a-z0-9][a-z0-9-]{0,31}$/)
       .default("default"),
     handshake_policy: z.enum(["pq-required", "interop"]).default("pq-required"),
     heartbeat_interval: duration(configLimits.heartbeatIntervalMs).prefault("1s"),
-    connections_target: z
-      .int()
-      .min(configLimits.connectionsTarget.min)
-      .max(configLimits.connectionsTarget.max)
-      .default(16),
+    connections_target: bounded(configLimits.connectionsTarget).default(16),
   }),
   crypto: section({ engine: z.enum(["auto", "wasm", "native", "noble"]).default("auto") }),
   identity: section({

@@ -22,6 +22,7 @@ import {
 } from "./contract.ts";
 import { type ControlErrorCode, statusOfError } from "./errors.ts";
 import type { NodeControl } from "./node-control.ts";
+import { lookupRequestSchema } from "./lookup-contract.ts";
 import { backupRequestSchema } from "./operations-contract.ts";
 import { releaseRequestSchema } from "./quarantine-contract.ts";
 import { routeRequestSchema } from "./route-contract.ts";
@@ -88,6 +89,7 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
     ["POST /v1/tokens", async (body) => node.createToken(await request(body, tokenRequestSchema))],
     ["GET /v1/links", async () => node.links()],
     ["POST /v1/route", async (body) => node.route(await request(body, routeRequestSchema))],
+    ["POST /v1/lookup", async (body) => node.lookup(await request(body, lookupRequestSchema))],
     ["GET /v1/tunnels", async () => node.tunnels()],
     [
       "POST /v1/tunnels/expose",

@@ -29,6 +29,8 @@ import {
   type LogLevelRequest,
   logSchema,
   type LogState,
+  type LookedUp,
+  lookedUpSchema,
   type Logs,
   logsSchema,
   type Metrics,
@@ -50,6 +52,7 @@ import {
   tunnelsSchema,
 } from "./contract.ts";
 import type { ControlErrorCode } from "./errors.ts";
+import type { LookupRequest } from "./lookup-contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
 import type { ReleaseRequest } from "./quarantine-contract.ts";
 import type { RouteRequest } from "./route-contract.ts";
@@ -123,6 +126,10 @@ export class ControlClient {
 
   route(request: RouteRequest): Promise<RouteAnswer> {
     return this.#call("POST", "/v1/route", routeSchema, request);
+  }
+
+  lookup(request: LookupRequest): Promise<LookedUp> {
+    return this.#call("POST", "/v1/lookup", lookedUpSchema, request);
   }
 
   tunnels(): Promise<Tunnels> {

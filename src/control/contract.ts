@@ -3,6 +3,7 @@
 // client ignores what it does not know, while the daemon refuses what it does not know.
 
 import * as z from "zod";
+import { lookupFields } from "./lookup-contract.ts";
 import {
   backupFields,
   doctorFields,
@@ -45,6 +46,8 @@ export const peerSchema = z.object({
   connected: z.boolean(),
   /** The negotiated handshake suite; `null` without a connection. */
   suite: z.string().nullable(),
+  /** The relay that the link leads through, by name; `null` when it is direct, or there is none. */
+  relay: z.string().nullable().default(null),
   rttMs: z.number().nullable(),
   lossRatio: z.number(),
   lastBeaconAgeMs: z.number().nullable(),
@@ -217,6 +220,7 @@ export const tunnelsSchema = answer(tunnelsFields);
 export const quarantineSchema = answer(quarantineFields);
 export const linksSchema = answer(linksFields);
 export const routeSchema = answer(routeFields);
+export const lookedUpSchema = answer(lookupFields);
 export const effectiveConfigSchema = answer(effectiveConfigFields);
 export const doctorSchema = answer(doctorFields);
 export const logsSchema = answer(logsFields);
@@ -296,6 +300,7 @@ export type Tunnels = z.infer<typeof tunnelsSchema>;
 export type Quarantine = z.infer<typeof quarantineSchema>;
 export type LinksAnswer = z.infer<typeof linksSchema>;
 export type RouteAnswer = z.infer<typeof routeSchema>;
+export type LookedUp = z.infer<typeof lookedUpSchema>;
 export type EffectiveConfig = z.infer<typeof effectiveConfigSchema>;
 export type Doctor = z.infer<typeof doctorSchema>;
 export type Logs = z.infer<typeof logsSchema>;

@@ -39,6 +39,7 @@ export {
   logLevels,
   type LogLevelRequest,
   type LogState,
+  type LookedUp,
   type Logs,
   type Metrics,
   type Peer,
@@ -71,4 +72,5 @@ export {
 } from "./operations-contract.ts";
 export type { ReleaseRequest } from "./quarantine-contract.ts";
 export type { RouteRequest } from "./route-contract.ts";
+export type { LookupRequest } from "./lookup-contract.ts";
 export type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";

@@ -15,6 +15,7 @@ import type {
   LinksAnswer,
   LogLevelRequest,
   LogState,
+  LookedUp,
   Logs,
   Metrics,
   Peers,
@@ -25,6 +26,7 @@ import type {
   TokenRequest,
   Tunnels,
 } from "./contract.ts";
+import type { LookupRequest } from "./lookup-contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
 import type { ReleaseRequest } from "./quarantine-contract.ts";
 import type { RouteRequest } from "./route-contract.ts";
@@ -56,6 +58,8 @@ export interface NodeControl {
   links(): Awaitable<Body<LinksAnswer>>;
   /** @throws MeshError `control/unknown-peer`, `control/ambiguous-peer`, `control/not-enrolled` */
   route(request: RouteRequest): Awaitable<Body<RouteAnswer>>;
+  /** @throws MeshError `lookup/malformed`, `lookup/other-domain`, `lookup/not-found`, `lookup/busy`, `control/not-enrolled` */
+  lookup(request: LookupRequest): Awaitable<Body<LookedUp>>;
   tunnels(): Awaitable<Body<Tunnels>>;
   /** Adds an exposed port, or replaces it; gives all. @throws MeshError `tunnel/too-many`, `control/not-enrolled` */
   expose(request: ExposeRequest): Awaitable<Body<Tunnels>>;

@@ -27,6 +27,8 @@ import type {
   LogLevelRequest,
   LogState,
   Logs,
+  LookedUp,
+  LookupRequest,
   Metrics,
   NodeControl,
   Peer,
@@ -104,7 +106,7 @@ export class ControlSurface implements NodeControl {
         startedAt: this.#startedAt,
         epoch,
         zone: config.mesh.zone,
-        roles: member?.isIssuer === true ? ["issuer"] : [],
+        roles: member?.roles ?? [],
         engine: engine.name,
         handshakePolicy: config.mesh.handshakePolicy,
         addresses: running?.network.addresses() ?? [],
@@ -212,6 +214,30 @@ export class ControlSurface implements NodeControl {
 
   route(request: RouteRequest): Body<RouteAnswer> {
     return routeOf(this.#parts.lifecycle.requireMember(), request);
+  }
+
+  async lookup({ target }: LookupRequest): Promise<Body<LookedUp>> {
+    const member = this.#parts.lifecycle.requireMember();
+    const found = await member.lookup.find(target);
+    if (found.source === "mesh") {
+      const { nodeId, zone, epoch, sequence, ...peer } = {
+        ...found.view,
+        ...peerOf(member, found.view),
+      };
+      const { name, spiffeId, peerId, addresses } = peer;
+      return {
+        node: { nodeId, name, spiffeId, peerId, zone, addresses, epoch, sequence, source: "mesh" },
+      };
+    }
+    const { identity, zone, addresses, epoch, sequence } = found.record;
+    const { nodeId, name, spiffeId, ed25519 } = identity;
+    const peerId = Network.peerIdOf(ed25519).toString();
+    return {
+      node: {
+        ...{ nodeId, name, spiffeId, peerId, zone, addresses: [...addresses], epoch, sequence },
+        source: "dht",
+      },
+    };
   }
 
   tunnels(): Body<Tunnels> {
@@ -415,6 +441,7 @@ function svidOf({ svid }: Member): NonNullable<Status["svid"]> {
 
 function peerOf(member: Member, view: MemberView): Peer {
   const identity = member.identities.lookup(view.nodeId);
+  const relay = member.network.relayTo(view.nodeId);
   return {
     name: member.nameOf(view.nodeId),
     nodeId: view.nodeId,
@@ -423,6 +450,7 @@ function peerOf(member: Member, view: MemberView): Peer {
     state: view.state,
     connected: view.connected,
     suite: member.network.suiteOf(view.nodeId) ?? null,
+    relay: relay === undefined ? null : member.nameOf(relay),
     rttMs: view.rttMs ?? null,
     lossRatio: view.lossRatio ?? 0,
     lastBeaconAgeMs: Math.max(0, systemClock.now().monoMs - view.lastBeaconAtMs),

@@ -37,8 +37,8 @@ export interface IdentityDirectoryDeps {
     ed25519: Uint8Array,
   ) => Result<PeerIdentity, string>;
   readonly request: (from: NodeId, request: Uint8Array) => Promise<Uint8Array>;
-  /** Looks a record up in the DHT. */
-  readonly find: (nodeId: NodeId) => Promise<Uint8Array>;
+  /** Looks a node up in the DHT, and verifies what is there. */
+  readonly find: (nodeId: NodeId) => Promise<PeerIdentity>;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly clockSkewMs: number;
@@ -122,7 +122,7 @@ export class NodeIdentities {
   }
 
   /**
-   * Verifies a record under the NodeId it is kept for: what the DHT stores or finds.
+   * Verifies a peer's answer about a node.
    * @throws MeshError `node/identity-unknown` for a record of another node, the codes of chain verification,
    * `bytes/truncated`
    */
@@ -143,19 +143,13 @@ export class NodeIdentities {
     return verified.value;
   }
 
-  /** Which of several verified records is the best: the one that is valid for longest. */
-  newest(nodeId: NodeId, records: readonly Uint8Array[]): number {
-    const ends = records.map((record) => this.open(nodeId, record).notAfterMs);
-    return ends.indexOf(Math.max(...ends) as (typeof ends)[number]);
-  }
-
   async #fetch(nodeId: NodeId, from: NodeId): Promise<boolean> {
     for (const source of [
-      () => this.#deps.request(from, fromHex(nodeId)),
+      async () => this.open(nodeId, await this.#deps.request(from, fromHex(nodeId))),
       () => this.#deps.find(nodeId),
     ]) {
       try {
-        this.add(this.open(nodeId, await source()));
+        this.add(await source());
         return true;
       } catch (error) {
         this.#deps.logger.debug({ code: errorCode(error), nodeId, from }, "identity fetch failed");

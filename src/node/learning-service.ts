@@ -88,6 +88,8 @@ export interface LearningServiceDeps {
 
 export interface LearningServiceOptions {
   readonly learning: Config["learning"];
+  /** Whether models may go through relays. @default false */
+  readonly relayed?: boolean;
   readonly zone: string;
   readonly clockSkewMs: number;
 }
@@ -115,7 +117,7 @@ export class LearningService {
     network.subscribe(this.#topic(), (from, bytes) => this.#gossiped(from, bytes));
     await network.serve(
       TASK_PROTOCOL,
-      { requestBytesMax: TASK_BYTES_MAX, streamsPerPeerMax: 2 },
+      { requestBytesMax: TASK_BYTES_MAX, streamsPerPeerMax: 2, relayed: true },
       async (peer, bytes) => {
         const from = this.#requireRight(peer, "fl.coordinate");
         const accepted = await this.#accept(bytes, from.nodeId);
@@ -125,7 +127,11 @@ export class LearningService {
     );
     await network.serve(
       PULL_PROTOCOL,
-      { requestBytesMax: PULL_REQUEST_BYTES_MAX, streamsPerPeerMax: PULLS_PER_PEER_MAX },
+      {
+        requestBytesMax: PULL_REQUEST_BYTES_MAX,
+        streamsPerPeerMax: PULLS_PER_PEER_MAX,
+        relayed: this.#options.relayed ?? false,
+      },
       (peer, request, signal) =>
         TaskRun.answerPull(this.#runs, this.#requireRight(peer, "fl.train"), request, signal),
     );

@@ -4,11 +4,7 @@ import type { KeyFiles } from "../adapters/key-files.ts";
 import { type EncrypterOptions, interopNoise, pqNoise } from "../adapters/libp2p/encrypter.ts";
 import { Network } from "../adapters/libp2p/network.ts";
 import { Tunnels } from "../adapters/tunnel/tunnels.ts";
-import {
-  PEERS_KEPT,
-  type StateStore,
-  type StoredCredential,
-} from "../adapters/sqlite/state-store.ts";
+import type { StateStore, StoredCredential } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type { CryptoEngine } from "../crypto/index.ts";
 import { errorCode, errorMessage, isMeshError, MeshError } from "../foundation/index.ts";
@@ -40,21 +36,22 @@ import {
   type ReleaseRefusal,
 } from "../mesh/index.ts";
 import type { Clock, Logger, Meter, Random, Tracer } from "../ports/index.ts";
-import {
-  encodeIdentityRecord,
-  IDENTITY_BYTES_MAX,
-  IDENTITY_PROTOCOL,
-  NodeIdentities,
-} from "./identity-directory.ts";
+import { IDENTITY_BYTES_MAX, IDENTITY_PROTOCOL, NodeIdentities } from "./identity-directory.ts";
 import type { Issuing } from "./issuing.ts";
+import { Lookup } from "./lookup.ts";
+import { NodeRecords, RECORD_LIFE_MS } from "./node-record.ts";
 import { LearningService } from "./learning-service.ts";
 import { memberCalled } from "./member-lookup.ts";
 import { MeshService } from "./mesh-service.ts";
 import { policyFor } from "./policy.ts";
+import { Reach, RELAY_ROLE } from "./reach.ts";
+import { Rejoin } from "./rejoin.ts";
 
 /** How often expiry and isolation are looked at: renewal times are hours, and a dial that fails costs little. */
 const UPKEEP_MS = 5_000;
 const ATTEST_TIMEOUT_MS = 10_000;
+/** After a change of addresses, or when it could not be stored, the record goes to the DHT after this. */
+const RECORD_RETRY_MS = 30_000;
 
 export interface MemberDeps {
   readonly engine: CryptoEngine;
@@ -90,31 +87,37 @@ export class Member {
   #policy: Policy;
   readonly #bundle: TrustBundle;
   #upkeepTimer: NodeJS.Timeout | undefined;
-  #bootstrap: readonly string[];
+  readonly lookup: Lookup;
+  readonly #records: NodeRecords;
+  readonly #reach: Reach;
+  readonly #rejoin: Rejoin;
   #renewing = false;
-  /** The DHT has not this node's record yet, or not its newest. */
-  #recordDue = true;
-  /** The PeerId that was last reached under an address. */
-  readonly #bootstrapPeers = new Map<string, string>();
-  /** Addresses on disk by NodeId: only what changed is written. */
-  readonly #remembered = new Map<NodeId, string>();
-
+  /** The addresses that the own beacon tells. */
+  #told = "";
+  /** When the DHT is to get this node's record next; 0: as soon as it can. */
+  #recordDueMs = 0;
+  #recordSequence = 0;
   /**
    * @throws MeshError `identity/expired` and the other codes of chain verification for a stored SVID that is no
    * longer good, `identity/bundle-malformed`, `identity/policy-invalid`
    */
   constructor(deps: MemberDeps, options: MemberOptions) {
-    const { engine, meter, random, keys, issuing } = deps;
+    const { engine, meter, random, keys } = deps;
     const { config, credential, epoch } = options;
     this.#deps = deps;
     this.#config = config;
-    this.#bootstrap = config.mesh.bootstrap;
     this.#bundle = bundleOf(credential);
     this.#policy = policyFor(config.policy, credential.trustDomain);
     this.#verifier = new ChainVerifier({ engine, meter }, this.#bundle, {
       clockSkewMs: config.identity.clockSkewMs,
     });
     this.svid = new SvidHolder({ meter, random }, this.#ownIdentity(credential));
+    this.#records = new NodeRecords({
+      engine,
+      verify: (chain, ed25519) => this.#verify(chain, ed25519),
+      clock: deps.clock,
+      clockSkewMs: config.identity.clockSkewMs,
+    });
     this.identities = new NodeIdentities({
       verify: (chain, ed25519) => this.#verify(chain, ed25519),
       request: (from, request) =>
@@ -122,7 +125,10 @@ export class Member {
           timeoutMs: 5_000,
           responseBytesMax: IDENTITY_BYTES_MAX,
         }),
-      find: (nodeId) => this.network.findRecord(nodeId),
+      find: async (nodeId) => {
+        const key = this.#records.keyOfNode(nodeId);
+        return this.#records.admit(key, await this.network.findRecord(key)).identity;
+      },
       logger: deps.logger,
       clock: deps.clock,
       clockSkewMs: config.identity.clockSkewMs,
@@ -139,7 +145,7 @@ export class Member {
           epoch,
           addresses: [],
           zone: config.mesh.zone,
-          roles: issuing === undefined ? [] : ["issuer"],
+          roles: this.roles,
           svidNotAfterMs: this.svid.identity.notAfterMs,
         },
         identities: this.identities,
@@ -157,16 +163,26 @@ export class Member {
         connectionsTarget: config.mesh.connectionsTarget,
       },
     );
+    this.lookup = new Lookup({
+      trustDomain: this.#bundle.trustDomain,
+      records: this.#records,
+      members: () => this.mesh.members(),
+      spiffeIdOf: (nodeId) => this.identities.lookup(nodeId)?.spiffeId,
+      find: (key) => this.network.findRecord(key),
+    });
+    this.#reach = this.#makeReach();
+    this.#rejoin = this.#makeRejoin();
     this.#service = this.#makeMeshService();
     this.learning = this.#makeLearning();
     this.tunnels = new Tunnels({
       network: this.network,
       allows: (spiffeId, right) => this.#policy.allows(spiffeId, right),
       find: (peer) => this.find(peer),
-      reach: (nodeId) => this.#reach(nodeId),
+      reach: (nodeId) => this.#reachMember(nodeId),
       nameOf: (nodeId) => this.nameOf(nodeId),
       logger: deps.logger,
       meter,
+      relayed: config.mesh.relayBulk,
     });
   }
 
@@ -176,6 +192,12 @@ export class Member {
 
   get isIssuer(): boolean {
     return this.#deps.issuing !== undefined;
+  }
+
+  /** What this node does for others, as its beacons tell. */
+  get roles(): string[] {
+    const isRelay = this.#config.mesh.relay === "server";
+    return [...(this.isIssuer ? ["issuer"] : []), ...(isRelay ? [RELAY_ROLE] : [])];
   }
 
   /** The name behind a NodeId, this node's included; its first digits when no identity is known. */
@@ -215,7 +237,7 @@ export class Member {
     await network.start();
     await network.serve(
       IDENTITY_PROTOCOL,
-      { requestBytesMax: 32, streamsPerPeerMax: 8 },
+      { requestBytesMax: 32, streamsPerPeerMax: 8, relayed: true },
       (_peer, request) => Promise.resolve(this.identities.answer(request)),
     );
     await this.#serveAttestation();
@@ -224,12 +246,13 @@ export class Member {
     for (const peer of this.network.connectedPeers()) {
       this.#service.handle({ kind: "peer-connected", peer, addresses: [] });
     }
-    this.#service.handle({ kind: "local-changed", addresses: network.addresses().slice(0, 8) });
+    this.#told = ""; // what was told before the machine ran was not heard
+    this.#tellAddresses();
     await this.learning.start();
     await this.tunnels.start();
     const { expose, forward } = this.#config.tunnel;
     await this.tunnels.configure(expose, forward);
-    this.#dialKnown();
+    this.#rejoin.upkeep();
     this.#upkeepTimer = setInterval(() => this.#upkeep(), UPKEEP_MS);
   }
 
@@ -246,7 +269,7 @@ export class Member {
   /** Tells the mesh that this node leaves, and closes everything. Idempotent. */
   async stop(): Promise<void> {
     clearInterval(this.#upkeepTimer);
-    this.#rememberPeers();
+    this.#rejoin.remember(true);
     this.tunnels.stop();
     await this.learning.stop();
     await this.#service.stop();
@@ -264,8 +287,7 @@ export class Member {
       );
       void this.network.disconnect(peer.nodeId);
     }
-    this.#bootstrap = config.mesh.bootstrap;
-    this.#dialAbsentBootstrap();
+    this.#rejoin.bootstrap = config.mesh.bootstrap;
     void this.tunnels.configure(config.tunnel.expose, config.tunnel.forward);
   }
 
@@ -317,11 +339,10 @@ export class Member {
         reputation: (nodeId) => this.mesh.reputation(nodeId),
         allowsUnauthenticated: () => this.#policy.allows(undefined, "mesh.join"),
         records: {
-          validate: (nodeId, record) => {
-            this.#refuseQuarantined(nodeId);
-            this.identities.open(nodeId, record);
+          validate: (key, record) => {
+            this.#refuseQuarantined(this.#records.admit(key, record).identity.nodeId);
           },
-          select: (nodeId, records) => this.identities.newest(nodeId, records),
+          select: (key, records) => this.#records.select(key, records),
         },
         onAuthenticated: (peer) => this.identities.add(peer),
         onConnected: (peer, addresses) => {
@@ -329,25 +350,76 @@ export class Member {
             { name: peer.name, nodeId: peer.nodeId, suite: this.network.suiteOf(peer.nodeId) },
             "peer connected",
           );
+          this.#rejoin.reached(peer.nodeId, addresses);
           this.#service.handle({ kind: "peer-connected", peer, addresses });
         },
         onDisconnected: (nodeId) => {
           logger.info({ nodeId }, "peer disconnected");
           this.#service.handle({ kind: "peer-disconnected", nodeId });
         },
+        onReachable: () => this.#tellAddresses(),
       },
       {
         listen: config.mesh.listen,
         announce: config.mesh.announce,
-        bootstrap: config.mesh.bootstrap,
         mdns: config.mesh.mdns,
         trustDomain: credential.trustDomain,
         heartbeatIntervalMs: config.mesh.heartbeatIntervalMs,
         connectionsMax: 4 * config.mesh.connectionsTarget,
         version,
         traced: config.telemetry.tracing.endpoint !== "off",
+        relay: {
+          mode: config.mesh.relay,
+          reservationsMax: config.mesh.relayReservations,
+          circuitTimeMs: config.mesh.relayTimeMs,
+          circuitBytesMax: config.mesh.relayMebibytes * 1024 * 1024,
+        },
+        upnp: config.mesh.upnp,
       },
     );
+  }
+
+  #makeReach(): Reach {
+    const { clock, logger } = this.#deps;
+    const { announce, relay } = this.#config.mesh;
+    return new Reach(
+      {
+        network: this.network,
+        mesh: this.mesh,
+        peerIdOf: (nodeId) => this.#peerIdOf(nodeId),
+        clock,
+        logger,
+      },
+      { mode: relay, isAnnounced: announce.length > 0 },
+    );
+  }
+
+  #makeRejoin(): Rejoin {
+    const { store, clock, random, logger } = this.#deps;
+    return new Rejoin(
+      {
+        network: this.network,
+        mesh: this.mesh,
+        store,
+        peerIdOf: (nodeId) => this.#peerIdOf(nodeId),
+        clock,
+        random,
+        logger,
+      },
+      this.#config.mesh.bootstrap,
+    );
+  }
+
+  /** The own beacon tells where this node can be reached now. */
+  #tellAddresses(): void {
+    const addresses = this.#reach.addresses();
+    if (addresses.join() === this.#told) return;
+    this.#told = addresses.join();
+    this.#recordDueMs = Math.min(
+      this.#recordDueMs,
+      this.#deps.clock.now().monoMs + RECORD_RETRY_MS,
+    );
+    this.#service.handle({ kind: "local-changed", addresses });
   }
 
   #makeMeshService(): MeshService {
@@ -363,6 +435,7 @@ export class Member {
         logger,
         meter,
         tracer,
+        dial: (nodeId, addresses) => this.#reach.dial(nodeId, addresses),
         onMemberChanged: (change) => this.#memberChanged(change),
         onEvidence: ({ nodeId, statement }) => store.saveEvidence(nodeId, statement),
         onEpochRaised: (epoch) => store.saveEpoch(epoch),
@@ -403,6 +476,7 @@ export class Member {
       },
       {
         learning: this.#config.learning,
+        relayed: this.#config.mesh.relayBulk,
         zone: this.#config.mesh.zone,
         clockSkewMs: this.#config.identity.clockSkewMs,
       },
@@ -443,43 +517,11 @@ export class Member {
     }
   }
 
-  /**
-   * Keeps where connected members are reachable: after a restart this node finds them again by itself. A member is
-   * often alive by its connection before its beacon tells its addresses, so this is looked at again and again.
-   */
-  #rememberPeers(): void {
-    const reachable = this.mesh
-      .members()
-      .filter(({ connected, addresses }) => connected && addresses.length > 0)
-      .slice(0, PEERS_KEPT);
-    try {
-      for (const { nodeId, addresses } of reachable) this.#rememberPeer(nodeId, addresses);
-    } catch (error) {
-      this.#deps.logger.error(
-        { code: errorCode(error), error: errorMessage(error) },
-        "addresses of peers not kept",
-      );
-    }
-    const still = new Set(reachable.map(({ nodeId }) => nodeId));
-    for (const nodeId of this.#remembered.keys())
-      if (!still.has(nodeId)) this.#remembered.delete(nodeId);
-  }
-
-  #rememberPeer(nodeId: NodeId, addresses: readonly string[]): void {
-    const peerId = this.#peerIdOf(nodeId);
-    if (peerId === undefined || this.#remembered.get(nodeId) === addresses.join()) return;
-    const dialable = addresses.map((address) =>
-      address.includes("/p2p/") ? address : `${address}/p2p/${peerId.toString()}`,
-    );
-    this.#deps.store.rememberPeer(nodeId, dialable, this.#deps.clock.now().wallMs);
-    this.#remembered.set(nodeId, addresses.join());
-  }
-
   /** Sees to a connection to a member. @throws MeshError `network/dial-failed` */
-  async #reach(nodeId: NodeId): Promise<void> {
+  async #reachMember(nodeId: NodeId): Promise<void> {
     if (this.network.isConnected(nodeId)) return;
     const view = this.mesh.members().find((member) => member.nodeId === nodeId);
-    await this.network.dial(view?.addresses ?? [], this.#peerIdOf(nodeId));
+    await this.#reach.dial(nodeId, view?.addresses ?? []);
   }
 
   #peerIdOf(nodeId: NodeId): ReturnType<typeof Network.peerIdOf> | undefined {
@@ -511,7 +553,11 @@ export class Member {
     });
     await this.network.serve(
       ATTESTATION_PROTOCOL,
-      { requestBytesMax: ATTESTATION_REQUEST_BYTES_MAX, streamsPerPeerMax: 2 },
+      {
+        requestBytesMax: ATTESTATION_REQUEST_BYTES_MAX,
+        streamsPerPeerMax: 2,
+        relayed: true,
+      },
       async (peer, request) => {
         if (peer.kind === "joining") this.#refuseQuarantined(peer.nodeId);
         issuing?.keepIntermediate(clock.now().wallMs);
@@ -530,45 +576,12 @@ export class Member {
     return { ...peer, identity: this.identities.lookup(nodeId) ?? peer.identity };
   }
 
-  /** Peers of an earlier run: a restarted node finds the mesh again without its bootstrap addresses. */
-  #dialKnown(): void {
-    for (const address of new Set([...this.#bootstrap, ...this.#deps.store.knownAddresses()])) {
-      this.#dialInBackground(address);
-    }
-  }
-
-  /**
-   * Bootstrap addresses are dialled although there are peers, while the node behind them is not in the mesh. Hosts that boot
-   * together could otherwise find one another in pairs and stay two meshes; and a host that comes back under its name, but with
-   * another address, may itself know nobody to dial.
-   */
-  #dialAbsentBootstrap(): void {
-    const present = new Set<string>();
-    for (const { nodeId, state } of this.mesh.members()) {
-      const identity = this.identities.lookup(nodeId);
-      if (identity !== undefined && (state === "alive" || state === "suspect"))
-        present.add(Network.peerIdOf(identity.ed25519).toString());
-    }
-    for (const address of this.#bootstrap) {
-      if (!present.has(this.#bootstrapPeers.get(address) ?? "")) this.#dialInBackground(address);
-    }
-  }
-
-  #dialInBackground(address: string): void {
-    this.network.dial([address]).then(
-      (peerId) => this.#bootstrapPeers.set(address, peerId),
-      (error: unknown) => {
-        this.#deps.logger.debug({ code: errorCode(error), address }, "known peer not reachable");
-      },
-    );
-  }
-
   /** Renewal of the own SVID, expiry of the peers', and the way back into the mesh when no peer is left. */
   #upkeep(): void {
-    this.#rememberPeers();
-    if (this.#recordDue) this.#putRecord();
-    if (this.network.connectedPeers().length === 0) this.#dialKnown();
-    else this.#dialAbsentBootstrap();
+    this.#rejoin.remember();
+    this.#rejoin.upkeep();
+    void this.#reach.upkeep();
+    if (this.#deps.clock.now().monoMs >= this.#recordDueMs) void this.#putRecord();
     const now = this.#deps.clock.now().wallMs;
     if (now >= this.svid.renewAtMs && !this.#renewing) {
       this.#renewing = true;
@@ -642,8 +655,7 @@ export class Member {
   }
 
   async #renewAt(nodeId: NodeId, addresses: readonly string[]): Promise<StoredCredential> {
-    const peerId = this.#peerIdOf(nodeId);
-    if (!this.network.isConnected(nodeId)) await this.network.dial(addresses, peerId);
+    if (!this.network.isConnected(nodeId)) await this.#reach.dial(nodeId, addresses);
     const response = await this.network.request(nodeId, ATTESTATION_PROTOCOL, renewalRequest(), {
       timeoutMs: ATTEST_TIMEOUT_MS,
       responseBytesMax: ATTESTATION_RESPONSE_BYTES_MAX,
@@ -663,19 +675,28 @@ export class Member {
     return { trustDomain, name, chain, bundle: bundleToJson(this.#bundle) };
   }
 
-  /** The DHT holds this node's identity record, so that peers far away can verify its beacons. */
-  #putRecord(): void {
+  /** The DHT holds what this node tells of itself, so that nodes of other zones find it. */
+  async #putRecord(): Promise<void> {
     if (this.network.connectedPeers().length === 0) return;
-    this.#recordDue = false;
-    this.network
-      .putRecord(this.svid.identity.nodeId, encodeIdentityRecord(this.svid.identity))
-      .catch((error: unknown) => {
-        this.#recordDue = true;
-        this.#deps.logger.debug(
-          { code: errorCode(error), error: errorMessage(error) },
-          "identity record not stored yet",
-        );
-      });
+    const { keys, clock, logger } = this.#deps;
+    this.#recordDueMs = clock.now().monoMs + RECORD_LIFE_MS / 4;
+    const identity = this.svid.identity;
+    const record = this.#records.make(keys.mldsa65, identity, {
+      epoch: this.mesh.epoch,
+      sequence: this.#recordSequence++,
+      zone: this.#config.mesh.zone,
+      addresses: this.#reach.addresses(),
+    });
+    try {
+      await this.network.putRecord(this.#records.keyOfNode(identity.nodeId), record);
+      await this.network.putRecord(this.#records.keyOfSpiffeId(identity.spiffeId), record);
+    } catch (error) {
+      this.#recordDueMs = clock.now().monoMs + RECORD_RETRY_MS;
+      logger.debug(
+        { code: errorCode(error), error: errorMessage(error) },
+        "node record not stored yet",
+      );
+    }
   }
 
   /** On disk first: a crash afterwards starts with the new SVID, before with the old one. */
@@ -683,7 +704,7 @@ export class Member {
     this.#deps.store.saveCredential(credential);
     this.svid.renewed(this.#ownIdentity(credential));
     this.identities.add(this.svid.identity);
-    this.#recordDue = true;
+    this.#recordDueMs = 0;
     this.#service.handle({ kind: "local-changed", svidNotAfterMs: this.svid.identity.notAfterMs });
   }
 }

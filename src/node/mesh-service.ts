@@ -28,7 +28,7 @@ import {
 import type { Clock, Logger, Meter, MonoMs, Tracer } from "../ports/index.ts";
 import { BEACON_SPAN } from "../telemetry/index.ts";
 import type { GossipDecision } from "../adapters/libp2p/gossip.ts";
-import { Network } from "../adapters/libp2p/network.ts";
+import type { Network } from "../adapters/libp2p/network.ts";
 import { topicOf } from "../adapters/libp2p/topics.ts";
 import { BeaconIntake } from "./beacon-intake.ts";
 import type { NodeIdentities } from "./identity-directory.ts";
@@ -68,6 +68,8 @@ export interface MeshServiceDeps {
   readonly logger: Logger;
   readonly meter: Meter;
   readonly tracer: Tracer;
+  /** Connects to a member, whichever way. */
+  readonly dial: (nodeId: NodeId, addresses: readonly string[]) => Promise<void>;
   readonly onMemberChanged: (change: ActionOf<"member-changed">) => void;
   /** What is to be known against a node from now on, for the disk. */
   readonly onEvidence: (evidence: ActionOf<"evidence">) => void;
@@ -114,17 +116,17 @@ export class MeshService {
     }
     await network.serve(
       SYNC_PROTOCOL,
-      { requestBytesMax: SYNC_REQUEST_BYTES_MAX, streamsPerPeerMax: 2 },
+      { requestBytesMax: SYNC_REQUEST_BYTES_MAX, streamsPerPeerMax: 2, relayed: true },
       (peer, request) => this.#answerSync(peer, request),
     );
     await network.serve(
       PROBE_PROTOCOL,
-      { requestBytesMax: 32, streamsPerPeerMax: 8 },
+      { requestBytesMax: 32, streamsPerPeerMax: 8, relayed: true },
       (peer, request) => this.#probeFor(peer, request),
     );
     await network.serve(
       PUSH_PROTOCOL,
-      { requestBytesMax: PUSH_BYTES_MAX, streamsPerPeerMax: 1 },
+      { requestBytesMax: PUSH_BYTES_MAX, streamsPerPeerMax: 1, relayed: true },
       async (peer, beacon) => {
         if (peer.kind === "svid") await this.#receive(beacon, peer.identity.nodeId);
         return new Uint8Array(0);
@@ -220,7 +222,7 @@ export class MeshService {
       case "probe-via":
         return this.#inBackground("indirect probe", this.#probeVia(action));
       case "dial":
-        return this.#inBackground("dial", this.#dial(action.nodeId, action.addresses));
+        return this.#inBackground("dial", this.#deps.dial(action.nodeId, action.addresses));
       case "disconnect":
         this.#deps.logger.warn({ code: action.code, nodeId: action.nodeId }, "peer disconnected");
         return this.#inBackground("disconnect", network.disconnect(action.nodeId));
@@ -317,14 +319,6 @@ export class MeshService {
       logger.debug({ code: errorCode(error), nodeId }, "probe for a peer failed");
       return Uint8Array.of(0);
     }
-  }
-
-  async #dial(nodeId: NodeId, addresses: readonly string[]): Promise<void> {
-    const identity = this.#deps.identities.lookup(nodeId);
-    await this.#deps.network.dial(
-      addresses,
-      identity === undefined ? undefined : Network.peerIdOf(identity.ed25519),
-    );
   }
 
   async #pull(nodeId: NodeId): Promise<void> {

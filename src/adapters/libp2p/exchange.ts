@@ -49,6 +49,8 @@ export function plainProtocol(protocol: string): string {
 export interface RequestOptions {
   readonly timeoutMs: number;
   readonly responseBytesMax: number;
+  /** Whether it may go over a link through a relay. @default false */
+  readonly relayed?: boolean;
 }
 
 /**
@@ -76,14 +78,14 @@ async function send(
   connection: Connection,
   protocol: string,
   request: Uint8Array,
-  { timeoutMs, responseBytesMax }: RequestOptions,
+  { timeoutMs, responseBytesMax, relayed = false }: RequestOptions,
   traceparent?: string,
 ): Promise<Uint8Array> {
   const signal = AbortSignal.timeout(timeoutMs);
   let stream: Stream | undefined;
   try {
     const wanted = traceparent === undefined ? protocol : [tracedProtocol(protocol), protocol];
-    stream = await connection.newStream(wanted, { signal });
+    stream = await connection.newStream(wanted, { signal, runOnLimitedConnection: relayed });
     const framed = framedStream(stream, responseBytesMax);
     if (traceparent !== undefined && stream.protocol !== protocol)
       await framed.write(utf8Bytes(traceparent), { signal });

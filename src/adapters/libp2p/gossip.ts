@@ -133,6 +133,7 @@ export class Gossip {
       floodPublish: true, // an own beacon reaches all peers at once: a mesh of liars cannot keep it in
       opportunisticGraftTicks: 60,
       opportunisticGraftPeers: 2,
+      runOnLimitedConnection: true, // beacons go through relays too
       doPX: true, // gossipsub names only peers with a score of 0 or above, and to such peers only
       prunePeers: EXCHANGED_PEERS_MAX,
       tagMeshPeers: true, // the connection manager closes others first

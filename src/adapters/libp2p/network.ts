@@ -2,8 +2,6 @@
 // protocols, gossip (gossip.ts) and pings. Default deny: a stream of any protocol
 // passes the stream guard first, so a peer that is only joining can open nothing but attestation.
 
-import { createHash } from "node:crypto";
-import { bootstrap } from "@libp2p/bootstrap";
 import { generateKeyPairFromSeed, publicKeyFromRaw } from "@libp2p/crypto/keys";
 import type { GossipSub } from "@libp2p/gossipsub";
 import { identify } from "@libp2p/identify";
@@ -15,26 +13,37 @@ import type {
   Stream,
 } from "@libp2p/interface";
 import { kadDHT, passthroughMapper } from "@libp2p/kad-dht";
-import { mdns } from "@libp2p/mdns";
 import { peerIdFromPublicKey } from "@libp2p/peer-id";
-import { type Ping, ping } from "@libp2p/ping";
+import { ping } from "@libp2p/ping";
 import { tcp } from "@libp2p/tcp";
 import { yamux } from "@libp2p/yamux";
 import { multiaddr } from "@multiformats/multiaddr";
-import { createLibp2p, type Libp2p } from "libp2p";
+import { createLibp2p, type Libp2p, type ServiceFactoryMap } from "libp2p";
 import { errorCode, errorMessage, MeshError, utf8Bytes, utf8Text } from "../../foundation/index.ts";
-import { type AuthenticatedPeer, limiterKey } from "../../handshake/index.ts";
+import type { AuthenticatedPeer } from "../../handshake/index.ts";
 import type { NodeId, PeerIdentity } from "../../identity/index.ts";
 import type { Logger, Meter, MetricDeclaration, MonoMs, Tracer } from "../../ports/index.ts";
 import { parseTraceparent, TRACEPARENT_CHARS } from "../../telemetry/index.ts";
+import { systemRandom } from "../random.ts";
+import { peerDiscovery } from "./discovery.ts";
 import { exchange, framedStream, type RequestOptions, tracedProtocol } from "./exchange.ts";
 import type { EncrypterFactory } from "./encrypter.ts";
 import { Gossip, type GossipValidator } from "./gossip.ts";
 import { gossipMetrics } from "./gossip-metrics.ts";
 import type { ScoreOptions } from "./gossip-scores.ts";
 import { Graylist } from "./graylist.ts";
+import { PendingConnections } from "./pending-connections.ts";
+import { PING_PREFIX, pingOver } from "./ping.ts";
 import { RecordStore } from "./record-store.ts";
 import { PeerRegistry } from "./peer-registry.ts";
+import {
+  isRelayed,
+  relayDefaults,
+  relayMetrics,
+  relayOf,
+  type RelayOptions,
+  Relays,
+} from "./relay.ts";
 import {
   boundMuxer,
   boundNegotiation,
@@ -61,18 +70,23 @@ export const networkMetrics: readonly MetricDeclaration[] = [
     labels: { peer: ["svid", "joining", "unanchored", "interop"] },
   },
   ...gossipMetrics,
+  {
+    name: "meshd_network_records",
+    kind: "gauge",
+    help: "Records of nodes that this node keeps as its part of the DHT.",
+  },
+  ...relayMetrics,
 ];
 
 /** How long a peer without an SVID may stay (handshake reference 2.4), and how many such at once. */
 const JOINING_TIME_MS = 30_000;
 const JOINING_MAX = 8;
 
-/** Inbound connections of one address before their handshake has ended, and how long that may take. */
-const PENDING_PER_ADDRESS_MAX = 48;
+/** How long the handshake of an inbound connection may take. */
 const UPGRADE_TIMEOUT_MS = 10_000;
 
-/** Identity records in the DHT are kept under `/x0id/<NodeId>`. */
-const RECORD_NAMESPACE = "x0id";
+/** What a node tells of itself is kept in the DHT under its NodeId and under a digest of its SPIFFE id. */
+const RECORD_NAMESPACES = ["x0id", "x0name"];
 const RECORD_TIMEOUT_MS = 5_000;
 
 /**
@@ -102,12 +116,12 @@ export type NetworkErrorCode =
   | "network/not-connected"
   | "network/request-failed"
   | "network/graylisted"
+  | "network/no-reservation"
   | "network/dial-failed";
 
 export interface NetworkOptions {
   readonly listen: readonly string[];
   readonly announce: readonly string[];
-  readonly bootstrap: readonly string[];
   readonly mdns: boolean;
   readonly trustDomain: string;
   /** Between two heartbeats of a node: what gossip expects of its neighbours. */
@@ -120,6 +134,10 @@ export interface NetworkOptions {
   readonly traced?: boolean;
   /** How long a peer without an SVID may stay. @default 30000 */
   readonly joiningTimeMs?: number;
+  /** @default relayDefaults */
+  readonly relay?: RelayOptions;
+  /** Whether the router is asked to let peers in. @default false */
+  readonly upnp?: boolean;
 }
 
 export interface NetworkDeps {
@@ -134,20 +152,24 @@ export interface NetworkDeps {
   readonly reputation: (nodeId: NodeId) => number;
   /** Whether peers without SPIFFE identity (interop) may take part at all. */
   readonly allowsUnauthenticated: () => boolean;
-  /** Decides on identity records that peers put into the DHT, or that it finds. `validate` throws to refuse. */
+  /** Decides on records that peers put into the DHT, or that it finds. `validate` throws to refuse. */
   readonly records: {
-    readonly validate: (nodeId: NodeId, record: Uint8Array) => void;
-    readonly select: (nodeId: NodeId, records: readonly Uint8Array[]) => number;
+    readonly validate: (key: string, record: Uint8Array) => void;
+    readonly select: (key: string, records: readonly Uint8Array[]) => number;
   };
   /** Each handshake of a member, also over a second connection: its SVID may be newer. */
   readonly onAuthenticated: (peer: PeerIdentity) => void;
   readonly onConnected: (peer: PeerIdentity, addresses: readonly string[]) => void;
   readonly onDisconnected: (nodeId: NodeId) => void;
+  /** What {@link Network.addresses} or {@link Network.reservedRelays} give may have changed. */
+  readonly onReachable?: () => void;
 }
 
 export interface ServeOptions {
   readonly requestBytesMax: number;
   readonly streamsPerPeerMax: number;
+  /** Whether it also runs on links through a relay, whose bytes and time are counted. @default false */
+  readonly relayed?: boolean;
 }
 
 /**
@@ -167,7 +189,10 @@ interface Link {
   readonly connections: Set<Connection>;
 }
 
-type Services = { gossip: GossipSub; ping: Ping };
+type Services = {
+  gossip: GossipSub;
+  identify: { identify(connection: Connection): Promise<unknown> };
+};
 
 export class Network {
   readonly #deps: NetworkDeps;
@@ -175,18 +200,25 @@ export class Network {
   readonly #registry = new PeerRegistry();
   readonly #links = new Map<NodeId, Link>();
   readonly #nodeIdByPeerId = new Map<string, NodeId>();
-  /** Raw inbound connections without a handshake yet, by address. */
-  readonly #pending = new Map<string, Set<MultiaddrConnection>>();
+  readonly #pending = new PendingConnections(
+    (raw) => this.#registry.of(raw) !== undefined,
+    INBOUND_PENDING_MAX,
+  );
+  /** Protocols that run on relayed links too. */
+  readonly #relayedProtocols = new Set<string>();
   readonly #joining = new Map<Connection, NodeJS.Timeout>();
   /** What connected peers told of how they see this node. */
   readonly #observed = new Map<Connection, string>();
   readonly #graylist = new Graylist();
   readonly #gossip: Gossip;
   #libp2p: Libp2p<Services> | undefined;
+  readonly #store = new RecordStore();
+  #relays: Relays;
 
   constructor(deps: NetworkDeps, options: NetworkOptions) {
     this.#deps = deps;
     this.#options = options;
+    this.#relays = this.#newRelays();
     const { logger, meter, monoMs, reputation } = deps;
     this.#gossip = new Gossip(
       {
@@ -212,9 +244,11 @@ export class Network {
     node.addEventListener("peer:discovery", ({ detail }) => {
       if (detail.multiaddrs.length > 0) this.#dialQuietly(detail.multiaddrs.map(String), detail.id);
     });
+    node.addEventListener("self:peer:update", () => this.#reachable());
     this.#libp2p = node;
     try {
       await node.start();
+      this.#relays.announceInterfaces();
     } catch (cause) {
       this.#libp2p = undefined;
       await node.stop();
@@ -228,6 +262,7 @@ export class Network {
     this.#libp2p = undefined;
     for (const timer of this.#joining.values()) clearTimeout(timer);
     this.#joining.clear();
+    await this.#relays.stop();
     await node?.stop();
   }
 
@@ -277,17 +312,76 @@ export class Network {
     return [...this.#links.values()].map((link) => link.peer);
   }
 
+  /** The relay that the link to a peer leads through, when no direct one is open; its PeerId when it is no member. */
+  relayTo(nodeId: NodeId): string | undefined {
+    const connections = open(this.#links.get(nodeId));
+    const relay = connections.every(isRelayed) ? connections.at(-1) : undefined;
+    const peerId = relay && relayOf(relay);
+    return peerId && (this.#nodeIdByPeerId.get(peerId) ?? peerId);
+  }
+
+  /** Relays through which this node may be reached. */
+  reservedRelays(): NodeId[] {
+    return this.#relays.reserved.flatMap((peerId) => this.#nodeIdByPeerId.get(peerId) ?? []);
+  }
+
+  /** Asks a directly connected relay to let others reach this node through it. @throws MeshError `network/no-reservation` */
+  async reserve(relay: NodeId): Promise<void> {
+    try {
+      await this.#relays.reserve(this.#connectionTo(relay).remotePeer);
+    } catch (cause) {
+      throw new MeshError<NetworkErrorCode>(
+        "network/no-reservation",
+        `The relay ${relay.slice(0, 12)} gave no reservation: ${errorMessage(cause)}. It may be full; another one is tried.`,
+        { nodeId: relay },
+        { cause },
+      );
+    }
+  }
+
+  /**
+   * Dials a peer through one of the relays, all connected members; a no-op when connected.
+   * @throws MeshError `network/dial-failed`
+   */
+  async dialThrough(
+    relays: readonly NodeId[],
+    peerId: PeerId,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const peerIds = relays.flatMap((nodeId) => open(this.#links.get(nodeId))[0]?.remotePeer ?? []);
+    await this.dial(
+      peerIds.map((relay) => `/p2p/${relay.toString()}/p2p-circuit`),
+      peerId,
+      signal && { signal },
+    );
+  }
+
+  /** Replaces a relayed link by a direct one, if the peer answers at an address. @throws MeshError `network/dial-failed` */
+  async dialDirect(
+    addresses: readonly string[],
+    peerId: PeerId,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    this.#deps.meter.count("meshd_network_direct_upgrades_total", { outcome: "attempted" });
+    await this.dial(addresses, peerId, { force: true, ...(signal && { signal }) });
+  }
+
   /**
    * Dials a peer at any of its addresses, and tells its PeerId; a no-op when connected.
    * @throws MeshError `network/dial-failed`
    */
-  async dial(addresses: readonly string[], peerId?: PeerId): Promise<string> {
+  async dial(
+    addresses: readonly string[],
+    peerId?: PeerId,
+    options: { readonly force?: boolean; readonly signal?: AbortSignal } = {},
+  ): Promise<string> {
     const suffix = peerId === undefined ? "" : `/p2p/${peerId.toString()}`;
     try {
       const targets = addresses.map((address) =>
-        multiaddr(address.includes("/p2p/") ? address : address + suffix),
+        multiaddr(/\/p2p\/[^/]+$/.test(address) ? address : address + suffix),
       );
-      const { remotePeer } = await this.#node().dial(targets);
+      if (addresses.some((address) => address.includes("/p2p-circuit"))) await this.#relays.load();
+      const { remotePeer } = await this.#node().dial(targets, options);
       return remotePeer.toString();
     } catch (cause) {
       throw new MeshError<NetworkErrorCode>(
@@ -307,13 +401,10 @@ export class Network {
 
   /**
    * Round-trip time to a connected peer in milliseconds.
-   * @throws MeshError `network/not-connected`; what the ping service throws on time-out
+   * @throws MeshError `network/not-connected`; what libp2p throws on time-out
    */
   async ping(nodeId: NodeId, timeoutMs: number): Promise<number> {
-    const connection = this.#connectionTo(nodeId);
-    return this.#node().services.ping.ping(connection.remotePeer, {
-      signal: AbortSignal.timeout(timeoutMs),
-    });
+    return pingOver(this.#connectionTo(nodeId), systemRandom, timeoutMs);
   }
 
   /**
@@ -326,7 +417,10 @@ export class Network {
     request: Uint8Array,
     options: RequestOptions,
   ): Promise<Uint8Array> {
-    return exchange(this.#deps.tracer, this.#connectionTo(nodeId), protocol, request, options);
+    return exchange(this.#deps.tracer, this.#connectionTo(nodeId), protocol, request, {
+      ...options,
+      relayed: this.#relayedProtocols.has(protocol),
+    });
   }
 
   /**
@@ -336,11 +430,13 @@ export class Network {
   async serve(protocol: string, options: ServeOptions, handler: RequestHandler): Promise<void> {
     const variants =
       this.#options.traced === true ? [tracedProtocol(protocol), protocol] : [protocol];
+    const { relayed = false } = options;
+    if (relayed) this.#relayedProtocols.add(protocol);
     for (const variant of variants) {
       await this.#node().handle(
         variant,
         (stream, connection) => this.#answer(stream, connection, options, handler, protocol),
-        { maxInboundStreams: options.streamsPerPeerMax },
+        { maxInboundStreams: options.streamsPerPeerMax, runOnLimitedConnection: relayed },
       );
     }
   }
@@ -352,7 +448,8 @@ export class Network {
   async openStream(nodeId: NodeId, protocol: string, signal: AbortSignal): Promise<Stream> {
     const connection = this.#connectionTo(nodeId);
     try {
-      return await connection.newStream(protocol, { signal });
+      const runOnLimitedConnection = this.#relayedProtocols.has(protocol);
+      return await connection.newStream(protocol, { signal, runOnLimitedConnection });
     } catch (cause) {
       throw new MeshError<NetworkErrorCode>(
         "network/request-failed",
@@ -366,9 +463,10 @@ export class Network {
   /** Gives members' streams on a protocol to `handler`; one that throws aborts its stream. */
   async handleStreams(
     protocol: string,
-    { streamsPerPeerMax }: { readonly streamsPerPeerMax: number },
+    { streamsPerPeerMax, relayed = false }: Omit<ServeOptions, "requestBytesMax">,
     handler: (peer: PeerIdentity, stream: Stream) => Promise<void>,
   ): Promise<void> {
+    if (relayed) this.#relayedProtocols.add(protocol);
     await this.#node().handle(
       protocol,
       async (stream, connection) => {
@@ -380,7 +478,7 @@ export class Network {
           this.#refused(stream, error);
         }
       },
-      { maxInboundStreams: streamsPerPeerMax },
+      { maxInboundStreams: streamsPerPeerMax, runOnLimitedConnection: relayed },
     );
   }
 
@@ -406,15 +504,18 @@ export class Network {
   }
 
   /** Keeps this node's record in the DHT. @throws what the DHT throws, for instance without any peer */
-  async putRecord(nodeId: NodeId, record: Uint8Array): Promise<void> {
-    await this.#node().contentRouting.put(keyOf(nodeId), record, {
+  async putRecord(key: string, record: Uint8Array): Promise<void> {
+    await this.#node().contentRouting.put(utf8Bytes(key), record, {
       signal: AbortSignal.timeout(RECORD_TIMEOUT_MS),
     });
   }
 
-  /** A validated record of a node from the DHT. @throws what the DHT throws when there is none */
-  async findRecord(nodeId: NodeId): Promise<Uint8Array> {
-    return this.#node().contentRouting.get(keyOf(nodeId), {
+  /**
+   * A validated record from the DHT. It may still be one of another key: a peer may answer with what it likes.
+   * @throws what the DHT throws when there is none
+   */
+  async findRecord(key: string): Promise<Uint8Array> {
+    return this.#node().contentRouting.get(utf8Bytes(key), {
       signal: AbortSignal.timeout(RECORD_TIMEOUT_MS),
     });
   }
@@ -435,26 +536,28 @@ export class Network {
     );
   }
 
-  /** The newest open connection: an older one may be half-open after the peer lost power. */
+  /** The newest open connection: an older one may be half-open after the peer lost power. A relay is the last resort. */
   #newest(nodeId: NodeId): Connection | undefined {
-    const connections = [...(this.#links.get(nodeId)?.connections ?? [])].reverse();
-    return connections.find(({ status }) => status === "open");
+    const connections = open(this.#links.get(nodeId)).reverse();
+    return connections.find((each) => !isRelayed(each)) ?? connections[0];
   }
 
   async #create(): Promise<Libp2p<Services>> {
     const { listen, announce, connectionsMax, version } = this.#options;
-    const permitted = (connection: Connection, protocol: string): boolean => {
-      const allowed = mayOpen(
-        this.#registry.of(connection),
-        protocol,
-        this.#deps.allowsUnauthenticated(),
-      );
+    const relays = (this.#relays = this.#newRelays());
+    const permitted = (connection: Connection, stream: Stream): boolean => {
+      const allowed =
+        mayOpen(
+          this.#registry.of(connection),
+          stream.protocol,
+          this.#deps.allowsUnauthenticated(),
+        ) && relays.permits(connection, stream) !== false;
       if (!allowed) this.#deps.meter.count("meshd_network_streams_refused_total");
       return allowed;
     };
     return createLibp2p({
       start: false,
-      datastore: new RecordStore(),
+      datastore: this.#store,
       privateKey: await generateKeyPairFromSeed("Ed25519", this.#deps.ed25519Seed),
       nodeInfo: { name: "meshd", version, userAgent: `meshd/${version}` },
       addresses: { listen: [...listen], announce: [...announce] },
@@ -464,7 +567,7 @@ export class Network {
       ],
       connectionGater: {
         denyInboundConnection: (raw) =>
-          this.#denyPending(raw) || this.#boundUntilAuthenticated(raw),
+          this.#refusePending(raw) || this.#boundUntilAuthenticated(raw),
         denyOutboundConnection: (_peerId, raw) => this.#boundUntilAuthenticated(raw),
       },
       connectionEncrypters: this.#deps.encrypters(this.#registry),
@@ -476,13 +579,15 @@ export class Network {
         maxIncomingPendingConnections: INBOUND_PENDING_MAX,
       },
       connectionMonitor: { enabled: false }, // membership has its own probes
-      peerDiscovery: this.#discovery(),
+      peerDiscovery: peerDiscovery(this.#options),
       services: {
         guard: guardStreams(permitted),
+        ...(await relays.services()),
+        ...(this.#options.upnp === true ? await upnpService() : {}),
         identify: identify({ protocolPrefix: "x0tta6bl4" }),
         // libp2p's default is one outbound at a time, and the DHT pings newcomers: a probe must not fail for that.
         ping: ping({
-          protocolPrefix: "x0tta6bl4",
+          protocolPrefix: PING_PREFIX,
           maxInboundStreams: PINGS_PER_PEER_MAX,
           maxOutboundStreams: PINGS_PER_PEER_MAX,
         }),
@@ -490,49 +595,31 @@ export class Network {
           protocol: "/x0tta6bl4/kad/1.0.0",
           clientMode: false,
           peerInfoMapper: passthroughMapper,
-          validators: {
-            [RECORD_NAMESPACE]: (key, value) =>
-              this.#deps.records.validate(nodeIdOfKey(key), value),
-          },
-          selectors: {
-            [RECORD_NAMESPACE]: (key, values) =>
-              this.#deps.records.select(nodeIdOfKey(key), values),
-          },
+          validators: inEachNamespace((key: Uint8Array, value: Uint8Array) =>
+            this.#deps.records.validate(utf8Text(key), value),
+          ),
+          selectors: inEachNamespace((key: Uint8Array, values: Uint8Array[]) =>
+            this.#deps.records.select(utf8Text(key), values),
+          ),
         }),
         gossip: this.#gossip.service,
       },
     });
   }
 
-  #discovery(): NonNullable<NonNullable<Parameters<typeof createLibp2p>[0]>["peerDiscovery"]> {
-    const { bootstrap: list, mdns: useMdns, trustDomain } = this.#options;
-    return [
-      ...(list.length > 0 ? [bootstrap({ list: [...list], timeout: 0 })] : []),
-      ...(useMdns ? [mdns({ serviceTag: mdnsTag(trustDomain) })] : []),
-    ];
+  #newRelays(): Relays {
+    return new Relays(this.#options.relay ?? relayDefaults, () => this.#reachable());
   }
 
-  /** Connections of one address that have not authenticated yet: one host must not take the places of all. */
-  #denyPending(raw: MultiaddrConnection): boolean {
-    const host = raw.remoteAddr
-      .getComponents()
-      .find(({ name }) => name === "ip4" || name === "ip6");
-    const key = limiterKey(host?.value ?? "unknown");
-    const pending = (this.#pending.get(key) ?? new Set()).add(raw);
-    for (const other of pending) {
-      if (other.status !== "open" || this.#registry.of(other) !== undefined) pending.delete(other);
-    }
-    const denied = pending.size > PENDING_PER_ADDRESS_MAX;
-    if (denied) {
-      pending.delete(raw);
-      this.#deps.meter.count("meshd_network_connections_refused_total");
-    }
-    this.#pending.set(key, pending);
-    for (const [address, waiting] of this.#pending) {
-      if (waiting.size === 0 || this.#pending.size > INBOUND_PENDING_MAX)
-        this.#pending.delete(address);
-    }
-    return denied;
+  /** Late news of a network that was stopped are none. */
+  #reachable(): void {
+    if (this.#libp2p?.status === "started") this.#deps.onReachable?.();
+  }
+
+  #refusePending(raw: MultiaddrConnection): boolean {
+    const refused = this.#pending.refuses(raw);
+    if (refused) this.#deps.meter.count("meshd_network_connections_refused_total");
+    return refused;
   }
 
   /** Denies nothing by itself. */
@@ -577,6 +664,7 @@ export class Network {
       return;
     }
     const known = this.#links.get(peer.nodeId);
+    this.#upgraded(connection, open(known));
     this.#links.set(peer.nodeId, {
       peer,
       suite,
@@ -604,6 +692,27 @@ export class Network {
     }
   }
 
+  /**
+   * A direct connection makes those through relays needless. The responder of the handshake closes them: it is the last
+   * to know of the new one, so neither side is without a connection for a moment.
+   */
+  #upgraded(connection: Connection, others: readonly Connection[]): void {
+    if (isRelayed(connection) || others.length === 0 || !others.every(isRelayed)) return;
+    this.#deps.meter.count("meshd_network_direct_upgrades_total", { outcome: "succeeded" });
+    if (connection.direction === "outbound") return;
+    for (const relayed of others) void relayed.close().catch(() => undefined);
+  }
+
+  /**
+   * Gossip has one stream to a peer, on the connection that was first. When that closes, it makes another only when it
+   * hears of the peer again, which identifying it brings about.
+   */
+  #restartGossip({ connections }: Link): void {
+    const [left] = [...connections].filter(({ status }) => status === "open").slice(-1);
+    const identify = this.#libp2p?.services.identify;
+    if (left !== undefined) void identify?.identify(left).catch(() => undefined);
+  }
+
   #limitJoining(connection: Connection): void {
     // The oldest gives way: a joiner needs a second, who stays longer only holds the place.
     if (this.#joining.size >= JOINING_MAX) {
@@ -627,7 +736,8 @@ export class Network {
   /** A peer has told how it sees this node; only connections that are still open count. */
   #identified({ connection, observedAddr }: IdentifyResult): void {
     const ip = /^\/ip[46]\/([^/]+)/.exec(observedAddr?.toString() ?? "")?.[1];
-    if (ip !== undefined && connection.status === "open") this.#observed.set(connection, ip);
+    if (ip !== undefined && connection.status === "open" && !isRelayed(connection))
+      this.#observed.set(connection, ip);
   }
 
   #closed(connection: Connection): void {
@@ -638,7 +748,9 @@ export class Network {
     if (peer?.kind === "svid") {
       const link = this.#links.get(peer.identity.nodeId);
       link?.connections.delete(connection);
+      if (link !== undefined && link.connections.size > 0) this.#restartGossip(link);
       if (link?.connections.size === 0) {
+        this.#relays.forget(this.#relayServer(), connection.remotePeer);
         this.#links.delete(peer.identity.nodeId);
         this.#nodeIdByPeerId.delete(connection.remotePeer.toString());
         this.#deps.onDisconnected(peer.identity.nodeId);
@@ -655,6 +767,23 @@ export class Network {
     }
     for (const [peer, count] of Object.entries(counts))
       this.#deps.meter.set("meshd_network_connections", count, { peer });
+  }
+
+  /** Sets the gauges of relaying and of the DHT; what they count changes without an event of this class. */
+  meterReach(): void {
+    const { meter } = this.#deps;
+    meter.set("meshd_network_records", this.#store.records);
+    const relayed = [...this.#links.values()].filter((link) => open(link).every(isRelayed));
+    meter.set("meshd_network_relayed_links", relayed.length);
+    const held = this.#relays.reserved.length;
+    meter.set("meshd_network_relay_reservations", held, { side: "held" });
+    const granted = this.#relays.granted(this.#relayServer());
+    meter.set("meshd_network_relay_reservations", granted, { side: "granted" });
+    meter.set("meshd_network_relay_circuits", this.#relays.circuits());
+  }
+
+  #relayServer(): unknown {
+    return (this.#libp2p?.services as { readonly relay?: unknown } | undefined)?.relay;
   }
 
   #dialQuietly(addresses: string[], peerId: PeerId): void {
@@ -728,18 +857,19 @@ export class Network {
   }
 }
 
-/** The service name of a mesh: a label of DNS holds no dots and 63 bytes at most, so the trust domain is hashed. */
-function mdnsTag(trustDomain: string): string {
-  const label = createHash("sha256").update(trustDomain).digest("hex").slice(0, 16);
-  return `_x0-${label}._udp.local`;
+/** The open connections of a link, oldest first. */
+function open(link: Link | undefined): Connection[] {
+  return [...(link?.connections ?? [])].filter(({ status }) => status === "open");
 }
 
-function keyOf(nodeId: NodeId): Uint8Array {
-  return utf8Bytes(`/${RECORD_NAMESPACE}/${nodeId}`);
+/** The router's word is enough: it has made the mapping itself. */
+async function upnpService(): Promise<ServiceFactoryMap> {
+  const { uPnPNAT } = await import("@libp2p/upnp-nat");
+  return { upnp: uPnPNAT({ portMappingDescription: "meshd", autoConfirmAddress: true }) };
 }
 
-function nodeIdOfKey(key: Uint8Array): NodeId {
-  return utf8Text(key).slice(RECORD_NAMESPACE.length + 2) as NodeId;
+function inEachNamespace<Value>(value: Value): Record<string, Value> {
+  return Object.fromEntries(RECORD_NAMESPACES.map((name) => [name, value]));
 }
 
 /** libp2p puts the system's errors with their stacks into one message: only what the system said is for operators. */

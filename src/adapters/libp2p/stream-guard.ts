@@ -16,6 +16,9 @@ import type { AuthenticatedPeer } from "../../handshake/index.ts";
 import { ATTESTATION_PROTOCOL } from "../../identity/index.ts";
 import { plainProtocol } from "./exchange.ts";
 
+/** Our own protocols, and those that spend this node's bandwidth or make it dial. */
+const MEMBERS_ONLY = ["/x0tta6bl4/", "/libp2p/circuit/", "/libp2p/dcutr", "/libp2p/autonat/"];
+
 /** Whether a peer may take part in a protocol, in either direction. */
 export function mayOpen(
   peer: AuthenticatedPeer | undefined,
@@ -29,17 +32,17 @@ export function mayOpen(
     case "unanchored":
       return plainProtocol(protocol) === ATTESTATION_PROTOCOL;
     case "interop":
-      return allowsUnauthenticated && !protocol.startsWith("/x0tta6bl4/");
+      return allowsUnauthenticated && !MEMBERS_ONLY.some((start) => protocol.startsWith(start));
     case undefined:
       return false;
   }
 }
 
 /** A libp2p service without an interface: it puts the guard in front of every stream. */
-export function guardStreams(permitted: (connection: Connection, protocol: string) => boolean) {
+export function guardStreams(permitted: (connection: Connection, stream: Stream) => boolean) {
   return ({ registrar }: { readonly registrar: Registrar }): Record<string, never> => {
     const guard: StreamMiddleware = (stream, connection, next) => {
-      if (!permitted(connection, stream.protocol)) {
+      if (!permitted(connection, stream)) {
         throw new MeshError(
           "network/request-failed",
           `The peer has no right to ${stream.protocol}.`,

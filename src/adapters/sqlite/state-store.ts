@@ -60,6 +60,7 @@ export interface StoredStatement {
 
 /** Known peers kept for the next start, and finished tasks kept for `fl status`. */
 export const PEERS_KEPT = 64;
+const PEERS_KEPT_MS = 90 * 86_400_000;
 /** An epoch is at least the time in seconds; a node that crashed again and again may be ahead of it by its restarts. */
 const RESTORE_EPOCH_MARGIN = 3_600;
 const TASKS_KEPT = 16;
@@ -190,7 +191,7 @@ export class StateStore {
     this.#run("INSERT OR REPLACE INTO issuer VALUES (1, ?, ?)", root, intermediate ?? null);
   }
 
-  /** Remembers where a peer was reachable; the oldest beyond {@link PEERS_KEPT} are forgotten. */
+  /** Remembers where a peer was reachable. Those beyond {@link PEERS_KEPT} are forgotten, and those not seen for 90 days. */
   rememberPeer(nodeId: string, addresses: readonly string[], nowMs: WallMs): void {
     this.#run(
       "INSERT OR REPLACE INTO peers VALUES (?, ?, ?)",
@@ -199,7 +200,8 @@ export class StateStore {
       nowMs,
     );
     this.#run(
-      "DELETE FROM peers WHERE node_id NOT IN (SELECT node_id FROM peers ORDER BY seen_at_ms DESC LIMIT ?)",
+      "DELETE FROM peers WHERE (seen_at_ms < ? AND node_id <> '') OR node_id NOT IN (SELECT node_id FROM peers ORDER BY seen_at_ms DESC LIMIT ?)",
+      nowMs - PEERS_KEPT_MS,
       PEERS_KEPT,
     );
   }

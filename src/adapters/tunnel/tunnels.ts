@@ -98,6 +98,8 @@ export interface TunnelsDeps {
   readonly nameOf: (nodeId: NodeId) => string;
   readonly logger: Logger;
   readonly meter: Meter;
+  /** Whether connections may go over links through relays. @default false */
+  readonly relayed?: boolean;
 }
 
 interface RunningForward extends ListedForward {
@@ -125,7 +127,7 @@ export class Tunnels {
   async start(): Promise<void> {
     await this.#deps.network.handleStreams(
       TUNNEL_PROTOCOL,
-      { streamsPerPeerMax: CONNECTIONS_PER_PEER_MAX },
+      { streamsPerPeerMax: CONNECTIONS_PER_PEER_MAX, relayed: this.#deps.relayed ?? false },
       (peer, stream) => this.#accept(peer, stream),
     );
   }

@@ -4,6 +4,7 @@ import type { TestContext } from "node:test";
 import { systemClock } from "../../../src/adapters/clock.ts";
 import { pqNoise } from "../../../src/adapters/libp2p/encrypter.ts";
 import { Network } from "../../../src/adapters/libp2p/network.ts";
+import type { RelayOptions } from "../../../src/adapters/libp2p/relay.ts";
 import { systemRandom } from "../../../src/adapters/random.ts";
 import { HandshakeLimiter } from "../../../src/handshake/index.ts";
 import type { NodeId, PeerIdentity } from "../../../src/identity/index.ts";
@@ -30,6 +31,8 @@ export interface TestNetwork {
   readonly connected: PeerIdentity[];
   readonly disconnected: NodeId[];
   readonly gauges: Map<string, number>;
+  /** Counters by name and outcome. */
+  readonly counts: Map<string, number>;
 }
 
 interface Options {
@@ -37,6 +40,7 @@ interface Options {
   /** Without a certificate it can only join. */
   readonly joining?: boolean;
   readonly joiningTimeMs?: number;
+  readonly relay?: RelayOptions;
 }
 
 export function makeNetwork(t: TestContext, seed: string, options: Options = {}): TestNetwork {
@@ -48,10 +52,14 @@ export function makeNetwork(t: TestContext, seed: string, options: Options = {})
   const connected: PeerIdentity[] = [];
   const disconnected: NodeId[] = [];
   const gauges = new Map<string, number>();
+  const counts = new Map<string, number>();
   const meter = {
-    count: () => undefined,
+    count: (name: string, labels?: Readonly<Record<string, string>>) => {
+      const key = [name, labels?.["outcome"] ?? []].flat().join(" ");
+      counts.set(key, (counts.get(key) ?? 0) + 1);
+    },
     set: (_name: string, value: number, labels?: Readonly<Record<string, string>>) => {
-      gauges.set(labels?.["peer"] ?? "", value);
+      gauges.set(labels?.["peer"] ?? labels?.["side"] ?? "", value);
     },
     observe: () => undefined,
   };
@@ -98,18 +106,18 @@ export function makeNetwork(t: TestContext, seed: string, options: Options = {})
     {
       listen: options.listen ?? ["/ip4/127.0.0.1/tcp/0"],
       announce: [],
-      bootstrap: [],
       mdns: false,
       trustDomain: TRUST_DOMAIN,
       heartbeatIntervalMs: 1_000,
       connectionsMax: 64,
       version: "0.0.0-test",
+      ...(options.relay && { relay: options.relay }),
       ...(options.joiningTimeMs === undefined ? {} : { joiningTimeMs: options.joiningTimeMs }),
     },
   );
   t.after(() => network.stop());
   const nodeId = verifier.nodeIdOf(ed25519.publicKey, mldsa65.publicKey);
-  return { network, nodeId, connected, disconnected, gauges };
+  return { network, nodeId, connected, disconnected, gauges, counts };
 }
 
 /** Two networks with a connection from the first to the second. */

@@ -24,6 +24,7 @@ export function fakePeer(name: string, part: Partial<Peer> = {}): Peer {
     spiffeId: `spiffe://mesh.example.org/node/${name}`,
     state: "alive",
     connected: true,
+    relay: null,
     suite: "Noise_XXhfs_25519+MLKEM768_ChaChaPoly_SHA256",
     rttMs: 12.34,
     lossRatio: 0.001,
@@ -268,6 +269,22 @@ export function fakeNode(
     route: (request) => {
       calls.push(request);
       return fakeRoute();
+    },
+    lookup: (request) => {
+      calls.push(request);
+      return {
+        node: {
+          nodeId: "c3",
+          name: request.target,
+          spiffeId: `spiffe://mesh.example.org/node/${request.target}`,
+          peerId: "12D3KooWfar",
+          zone: "tokyo",
+          addresses: ["/ip4/10.9.0.3/tcp/4001"],
+          epoch: 3,
+          sequence: 4,
+          source: "dht",
+        },
+      };
     },
     tunnels: () => tunnels,
     expose: (request) => {

@@ -98,6 +98,12 @@ const edges: readonly [path: string, good: readonly string[], bad: readonly stri
   ["mesh.zone", ["a", "a".repeat(32), "9-"], ["a".repeat(33), "-a", "A", '""']],
   ["mesh.handshake_policy", ["pq-required", "interop"], ["none"]],
   ["mesh.heartbeat_interval", ["100ms", "60s", "1m"], ["99ms", "61s", "1", "1 s", "-1s"]],
+  ["mesh.relay", ["auto", "server", "client", "off"], ["yes", "relay"]],
+  ["mesh.relay_reservations", ["1", "1024"], ["0", "1025"]],
+  ["mesh.relay_time", ["1m", "24h"], ["59s", "25h"]],
+  ["mesh.relay_mebibytes", ["1", "65536"], ["0", "65537"]],
+  ["mesh.relay_bulk", ["true"], ['"true"', "1"]],
+  ["mesh.upnp", ["true"], ['"true"', "1"]],
   ["mesh.connections_target", ["1", "1024"], ["0", "1025", "1.5", '"8"', ".nan"]],
   ["crypto.engine", ["auto", "wasm", "native", "noble"], ["stub", "WASM"]],
   [

@@ -26,11 +26,11 @@ function identity(nodeId: NodeId, notAfterMs = 1_000): PeerIdentity {
 function directory(
   sources: {
     asked?: (from: NodeId) => Promise<Uint8Array>;
-    found?: () => Promise<Uint8Array>;
+    found?: () => Promise<PeerIdentity>;
   } = {},
 ) {
   const time = { monoMs: 0 as MonoMs, wallMs: 0 as WallMs };
-  const nothing = (): Promise<Uint8Array> => Promise.reject(new Error("nothing"));
+  const nothing = (): Promise<never> => Promise.reject(new Error("nothing"));
   const ignore = (): undefined => undefined;
   const asked: NodeId[] = [];
   const identities = new NodeIdentities({
@@ -67,7 +67,7 @@ describe("the directory of verified identities", () => {
     const near = directory({ asked: () => Promise.resolve(record) });
     assert.equal(await near.identities.fetch(node("1"), node("9")), true);
     assert.deepEqual(near.asked, [node("9")]);
-    const far = directory({ found: () => Promise.resolve(record) });
+    const far = directory({ found: () => Promise.resolve(identity(node("1"))) });
     assert.equal(await far.identities.fetch(node("1"), node("9")), true);
     assert.equal(far.identities.lookup(node("1"))?.nodeId, node("1"));
   });
