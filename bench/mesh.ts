@@ -18,7 +18,8 @@ import {
   Topology,
 } from "../src/mesh/index.ts";
 import type { Meter, MonoMs, Now, Random, WallMs } from "../src/ports/index.ts";
-import { type BenchSuite, measureRate } from "./measure.ts";
+import { look, lookAtSilence, watcher } from "./detector.ts";
+import { type BenchSuite, measureRate, summarize } from "./measure.ts";
 
 const LENGTH = 4096;
 const meter: Meter = { count: () => undefined, set: () => undefined, observe: () => undefined };
@@ -124,6 +125,15 @@ function signedVerifier(): () => void {
 export const suite: BenchSuite = (report, options) => {
   report(measureRate("mesh/beacon/verify-signed", signedVerifier(), options));
   report(measureRate("mesh/beacon/verify-heartbeat", heartbeatReceiver(), options));
+
+  const quiet = watcher();
+  report(measureRate("mesh/detector/look-at-1000", () => look(quiet), options));
+  const silences = [watcher(), watcher(), watcher(), watcher(), watcher()].map((machine) => {
+    const start = performance.now();
+    if (lookAtSilence(machine) < 1_000) throw new Error("the silent were not probed");
+    return performance.now() - start;
+  });
+  report(summarize("mesh/detector/silence-of-1000", "ms", silences));
 
   // Node additions as a growing mesh has them: 1,000 nodes of 12 links, and the graph compiled at the end.
   const rows = reportsOf(1000, 12);
