@@ -24,6 +24,7 @@ import { type ControlErrorCode, statusOfError } from "./errors.ts";
 import type { NodeControl } from "./node-control.ts";
 import { backupRequestSchema } from "./operations-contract.ts";
 import { releaseRequestSchema } from "./quarantine-contract.ts";
+import { routeRequestSchema } from "./route-contract.ts";
 import {
   closeTunnelRequestSchema,
   exposeRequestSchema,
@@ -85,6 +86,8 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
     ["GET /v1/metrics", async () => node.metrics()],
     ["POST /v1/backup", async (body) => node.backup(await request(body, backupRequestSchema))],
     ["POST /v1/tokens", async (body) => node.createToken(await request(body, tokenRequestSchema))],
+    ["GET /v1/links", async () => node.links()],
+    ["POST /v1/route", async (body) => node.route(await request(body, routeRequestSchema))],
     ["GET /v1/tunnels", async () => node.tunnels()],
     [
       "POST /v1/tunnels/expose",

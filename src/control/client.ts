@@ -40,6 +40,10 @@ import {
   type Status,
   statusSchema,
   type Token,
+  type LinksAnswer,
+  linksSchema,
+  type RouteAnswer,
+  routeSchema,
   type TokenRequest,
   tokenSchema,
   type Tunnels,
@@ -48,6 +52,7 @@ import {
 import type { ControlErrorCode } from "./errors.ts";
 import type { BackupRequest } from "./operations-contract.ts";
 import type { ReleaseRequest } from "./quarantine-contract.ts";
+import type { RouteRequest } from "./route-contract.ts";
 import type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";
 
 /** Options of {@link ControlClient}. */
@@ -110,6 +115,14 @@ export class ControlClient {
 
   createToken(request: TokenRequest): Promise<Token> {
     return this.#call("POST", "/v1/tokens", tokenSchema, request);
+  }
+
+  links(): Promise<LinksAnswer> {
+    return this.#call("GET", "/v1/links", linksSchema);
+  }
+
+  route(request: RouteRequest): Promise<RouteAnswer> {
+    return this.#call("POST", "/v1/route", routeSchema, request);
   }
 
   tunnels(): Promise<Tunnels> {

@@ -7,7 +7,13 @@ import { type BeaconRejectCode, verdictOf } from "./beacons/reject-codes.ts";
 import { beaconKinds, type StateBeacon } from "./beacons/state-beacon.ts";
 import type { BeaconValidator, HeartbeatCheck, Refused } from "./beacons/validator.ts";
 import type { Evidence } from "./evidence.ts";
-import type { BeaconAcceptCode, GossipVerdict, MeshAction } from "./machine-types.ts";
+import type {
+  BeaconAcceptCode,
+  GossipVerdict,
+  MeshAction,
+  NeedSignatures,
+  SignatureHandling,
+} from "./machine-types.ts";
 import { advance, placeAfterBeacon } from "./membership/chain-place.ts";
 import type { FailureDetector } from "./membership/detector.ts";
 import { type AcceptedBeacon, currentBeacon } from "./membership/member.ts";
@@ -23,7 +29,8 @@ const EPOCH_MAX = 0xffff_ffff;
 type VerdictBody =
   | { readonly verdict: "accept"; readonly code: BeaconAcceptCode }
   | { readonly verdict: "reject" | "ignore"; readonly code: BeaconRejectCode }
-  | { readonly verdict: "need-identity"; readonly nodeId: NodeId };
+  | { readonly verdict: "need-identity"; readonly nodeId: NodeId }
+  | NeedSignatures;
 
 interface InboxDeps {
   readonly self: NodeId;
@@ -62,14 +69,14 @@ export class Inbox {
   }
 
   /** Takes one message; the actions are those of the verdict's union without the list. */
-  receive(bytes: Uint8Array, from: NodeId, now: Now): VerdictBody {
-    const verdict = this.#dispatch(bytes, from, now);
+  receive(bytes: Uint8Array, from: NodeId, now: Now, signatures: SignatureHandling): VerdictBody {
+    const verdict = this.#dispatch(bytes, from, now, signatures);
     const { meter } = this.#deps;
     if (verdict.verdict === "accept") {
       meter.count("meshd_mesh_beacons_accepted_total", { kind: verdict.code });
     } else if (verdict.verdict === "need-identity") {
       meter.count("meshd_mesh_identity_requests_total");
-    } else {
+    } else if (verdict.verdict !== "need-signature") {
       meter.count("meshd_mesh_beacons_rejected_total", { code: verdict.code });
       const isEvidence = bytes[0] === beaconKinds.proof || bytes[0] === beaconKinds.release;
       const offence = offenceOf(verdict.code, isEvidence);
@@ -92,7 +99,7 @@ export class Inbox {
     this.#pulledAtMs.delete(peer);
   }
 
-  #dispatch(bytes: Uint8Array, from: NodeId, now: Now): VerdictBody {
+  #dispatch(bytes: Uint8Array, from: NodeId, now: Now, signatures: SignatureHandling): VerdictBody {
     const { validator } = this.#deps;
     switch (bytes[0]) {
       case beaconKinds.heartbeat: {
@@ -102,22 +109,25 @@ export class Inbox {
         return { verdict: "accept", code: "heartbeat" };
       }
       case beaconKinds.state: {
-        const check = validator.state(bytes, from, now);
+        const check = validator.state(bytes, from, now, signatures);
         if (check.ok === "need-identity") return { verdict: check.ok, nodeId: check.nodeId };
+        if (check.ok === "need-signature") return { verdict: check.ok, jobs: check.jobs };
         if (!check.ok) return this.#refused(check, from, now);
         this.#applyState(check.accepted, check.identity, from, now);
         return { verdict: "accept", code: "state" };
       }
       case beaconKinds.proof: {
-        const check = validator.proof(bytes, from, now);
+        const check = validator.proof(bytes, from, now, signatures);
         if (check.ok === "need-identity") return { verdict: check.ok, nodeId: check.nodeId };
+        if (check.ok === "need-signature") return { verdict: check.ok, jobs: check.jobs };
         if (!check.ok) return this.#refused(check, from, now);
         this.#deps.evidence.convict(check.proof.nodeId, bytes.slice(), now);
         return { verdict: "accept", code: "proof" };
       }
       case beaconKinds.release: {
-        const check = validator.release(bytes, from, now);
+        const check = validator.release(bytes, from, now, signatures);
         if (check.ok === "need-identity") return { verdict: check.ok, nodeId: check.nodeId };
+        if (check.ok === "need-signature") return { verdict: check.ok, jobs: check.jobs };
         if (!check.ok) return this.#refused(check, from, now);
         const { nodeId, epochFloor } = check.release;
         this.#deps.evidence.takeRelease(nodeId, epochFloor, bytes.slice(), now);
@@ -214,6 +224,11 @@ export class Inbox {
 }
 
 /** The verdict with its actions. */
-export function withActions(body: VerdictBody, actions: readonly MeshAction[]): GossipVerdict {
-  return body.verdict === "need-identity" ? body : { ...body, actions };
+export function withActions(
+  body: VerdictBody,
+  actions: readonly MeshAction[],
+): GossipVerdict | NeedSignatures {
+  return body.verdict === "need-identity" || body.verdict === "need-signature"
+    ? body
+    : { ...body, actions };
 }

@@ -1,11 +1,13 @@
 // The door of the mesh room.
 
+export { type RateLimit, RateLimiter } from "./beacons/rate-limiter.ts";
 export { type BeaconRejectCode, beaconRejectCodes } from "./beacons/reject-codes.ts";
 export { MeshMachine } from "./machine.ts";
 export type {
   BeaconAcceptCode,
   EquivocationProof,
   GossipVerdict,
+  HopView,
   IdentityDirectory,
   LearningStatus,
   LinkView,
@@ -19,6 +21,12 @@ export type {
   MeshSelf,
   MeshTimerId,
   MeshTopic,
+  NeedSignatures,
+  OwnLinkView,
+  PathView,
+  RelayView,
+  RouteDetail,
+  SignatureHandling,
   QuarantineView,
   Release,
   ReleaseRefusal,
@@ -29,6 +37,7 @@ export { meshMetrics } from "./metrics.ts";
 export { meshDefaults, type MeshOptions } from "./options.ts";
 export {
   beaconContext,
+  beaconKinds,
   beaconLimits,
   chainContext,
   decodeStateBeacon,
@@ -44,4 +53,4 @@ export { linkCost } from "./links/cost.ts";
 export { NACK_SHARE } from "./membership/probe-timeout.ts";
 export { suspicionTimeoutMs } from "./membership/suspicion.ts";
 export { ShortestPaths } from "./routing/shortest-paths.ts";
-export { type Graph, Topology } from "./topology/topology.ts";
+export { type Edge, type Graph, Topology } from "./topology/topology.ts";

@@ -2,11 +2,20 @@
 // (the libp2p adapter in production, the simulator in tests). The machine does no I/O, reads no clock and sets no
 // timer: every effect is an action, every cause an event or a received message.
 
-import type { CryptoEngine, MlDsaSigner } from "../crypto/index.ts";
+import type { CryptoEngine, MlDsaSigner, MlDsaVerification } from "../crypto/index.ts";
 import type { NodeId, PeerIdentity } from "../identity/index.ts";
 import type { Meter, MonoMs, Now, Random, WallMs } from "../ports/index.ts";
 import type { Result } from "../foundation/index.ts";
 import type { BeaconRejectCode } from "./beacons/reject-codes.ts";
+import type { OwnLinkView, PathView, RelayView, RouteDetail } from "./routing/route-types.ts";
+
+export type {
+  HopView,
+  OwnLinkView,
+  PathView,
+  RelayView,
+  RouteDetail,
+} from "./routing/route-types.ts";
 
 /** Gossip topics: signed state beacons (with proofs of equivocation and releases) on one, heartbeats on the other. */
 export type MeshTopic = "state" | "heartbeat";
@@ -146,6 +155,18 @@ export type GossipVerdict =
       readonly actions: readonly MeshAction[];
     }
   | { readonly verdict: "need-identity"; readonly nodeId: NodeId };
+
+/**
+ * Who verifies the signatures of a message: the machine, or its driver, in batches. With `defer` the answer may be
+ * {@link NeedSignatures}; then `receive` is called again with the same bytes and the outcome.
+ */
+export type SignatureHandling = "inline" | "defer" | "valid" | "invalid";
+
+/** The message is good if all these signatures are; it is charged to the sender until `receive` hears of it again. */
+export interface NeedSignatures {
+  readonly verdict: "need-signature";
+  readonly jobs: readonly MlDsaVerification[];
+}
 
 /** Verified identities by node id; whoever fills it bounds it and drops what has expired. */
 export interface IdentityDirectory {
@@ -294,7 +315,18 @@ export type ReleaseRefusal =
 export interface MeshProtocol {
   handle(event: MeshEvent, now: Now): readonly MeshAction[];
   /** A gossip message of either topic, or a pulled beacon; `from` is the peer that handed it over. */
-  receive(bytes: Uint8Array, from: NodeId, now: Now): GossipVerdict;
+  receive(
+    bytes: Uint8Array,
+    from: NodeId,
+    now: Now,
+    signatures?: Exclude<SignatureHandling, "defer">,
+  ): GossipVerdict;
+  receive(
+    bytes: Uint8Array,
+    from: NodeId,
+    now: Now,
+    signatures: "defer",
+  ): GossipVerdict | NeedSignatures;
   /** What this node has, for a peer's {@link beaconsMissingFrom}. */
   beaconDigest(): Uint8Array;
   /** Messages that the sender of the digest lacks, each for its `receive`; none for a malformed digest. */
@@ -303,8 +335,16 @@ export interface MeshProtocol {
   members(): readonly MemberView[];
   /** Usable links between members, the own ones included. */
   topology(): readonly LinkView[];
-  /** Best routes from here, by node id. */
+  /** The own links as they are measured, by node id. */
+  links(): readonly OwnLinkView[];
+  /** Routes from here, by node id. */
   routes(): readonly RouteView[];
+  /** The route to a node with its reasons; `undefined` when there is none. */
+  route(target: NodeId): RouteDetail | undefined;
+  /** At most `count` paths that share no node but their ends, of the least total cost, the cheapest first. */
+  disjointRoutes(target: NodeId, count: number): readonly PathView[];
+  /** Whom to ask for a connection to a node that cannot be dialled, in order of preference. */
+  relaysFor(target: NodeId): readonly RelayView[];
   /**
    * What is held against a node, in [-100, 0]: 0 is nothing, -100 a node in quarantine. It halves in ten minutes, as of
    * the last event.

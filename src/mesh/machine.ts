@@ -21,9 +21,15 @@ import type {
   MeshEvent,
   MeshProtocol,
   MeshTimerId,
+  NeedSignatures,
+  OwnLinkView,
+  PathView,
+  RelayView,
+  RouteDetail,
   QuarantineView,
   ReleaseRefusal,
   RouteView,
+  SignatureHandling,
 } from "./machine-types.ts";
 import { FailureDetector } from "./membership/detector.ts";
 import { Dialer } from "./membership/dialer.ts";
@@ -81,7 +87,9 @@ export class MeshMachine implements MeshProtocol {
       this.#options,
     );
     const detector = this.#detector;
-    this.#neighbourhood = new Neighbourhood({ roster, detector, meter, emit, onChange });
+    this.#neighbourhood = new Neighbourhood({
+      ...{ self: self.nodeId, roster, detector, meter, emit, onChange },
+    });
     this.#publisher = new BeaconPublisher(
       { engine, signer, self, random, emit, neighbours },
       this.#options,
@@ -108,7 +116,10 @@ export class MeshMachine implements MeshProtocol {
       this.#options,
     );
     this.#dialer = new Dialer({ roster, random, self, emit }, this.#options);
-    this.#routes = new RouteTable({ roster, meter, self: self.nodeId, ownNeighbours: neighbours });
+    this.#routes = new RouteTable({
+      ...{ roster, meter, self: self.nodeId, ownNeighbours: neighbours },
+      reputation: (nodeId) => this.reputation(nodeId),
+    });
   }
 
   /** The epoch of the own beacons: that of the options unless the mesh remembered a later one. */
@@ -134,14 +145,31 @@ export class MeshMachine implements MeshProtocol {
     return this.#taken();
   }
 
-  receive(bytes: Uint8Array, from: NodeId, now: Now): GossipVerdict {
+  receive(
+    bytes: Uint8Array,
+    from: NodeId,
+    now: Now,
+    signatures?: Exclude<SignatureHandling, "defer">,
+  ): GossipVerdict;
+  receive(
+    bytes: Uint8Array,
+    from: NodeId,
+    now: Now,
+    signatures: "defer",
+  ): GossipVerdict | NeedSignatures;
+  receive(
+    bytes: Uint8Array,
+    from: NodeId,
+    now: Now,
+    signatures: SignatureHandling = "inline",
+  ): GossipVerdict | NeedSignatures {
     if (this.#phase !== "running") {
       const code = "mesh/not-running";
       this.#deps.meter.count("meshd_mesh_beacons_rejected_total", { code });
       return { verdict: "ignore", code, actions: [] };
     }
     this.#nowMs = now.monoMs;
-    const body = this.#inbox.receive(bytes, from, now);
+    const body = this.#inbox.receive(bytes, from, now, signatures);
     return withActions(body, this.#taken());
   }
 
@@ -183,11 +211,27 @@ export class MeshMachine implements MeshProtocol {
   }
 
   topology(): readonly LinkView[] {
-    return this.#routes.links();
+    return this.#routes.links(this.#nowMs);
+  }
+
+  links(): readonly OwnLinkView[] {
+    return this.#neighbourhood.links();
   }
 
   routes(): readonly RouteView[] {
-    return this.#routes.routes();
+    return this.#routes.routes(this.#nowMs);
+  }
+
+  route(target: NodeId): RouteDetail | undefined {
+    return this.#routes.route(target, this.#nowMs);
+  }
+
+  disjointRoutes(target: NodeId, count: number): readonly PathView[] {
+    return this.#routes.disjointRoutes(target, count, this.#nowMs);
+  }
+
+  relaysFor(target: NodeId): readonly RelayView[] {
+    return this.#routes.relaysFor(target, this.#nowMs);
   }
 
   reputation(nodeId: NodeId): number {
@@ -274,6 +318,7 @@ export class MeshMachine implements MeshProtocol {
       }
       case "detector": {
         this.#detector.tick(now);
+        this.#routes.tick(now.monoMs);
         return;
       }
       case "dial": {

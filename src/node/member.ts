@@ -3,7 +3,6 @@
 import type { KeyFiles } from "../adapters/key-files.ts";
 import { type EncrypterOptions, interopNoise, pqNoise } from "../adapters/libp2p/encrypter.ts";
 import { Network } from "../adapters/libp2p/network.ts";
-import { topicsOf } from "../adapters/libp2p/topics.ts";
 import { Tunnels } from "../adapters/tunnel/tunnels.ts";
 import {
   PEERS_KEPT,
@@ -49,6 +48,7 @@ import {
 } from "./identity-directory.ts";
 import type { Issuing } from "./issuing.ts";
 import { LearningService } from "./learning-service.ts";
+import { memberCalled } from "./member-lookup.ts";
 import { MeshService } from "./mesh-service.ts";
 import { policyFor } from "./policy.ts";
 
@@ -162,6 +162,7 @@ export class Member {
     this.tunnels = new Tunnels({
       network: this.network,
       allows: (spiffeId, right) => this.#policy.allows(spiffeId, right),
+      find: (peer) => this.find(peer),
       reach: (nodeId) => this.#reach(nodeId),
       nameOf: (nodeId) => this.nameOf(nodeId),
       logger: deps.logger,
@@ -192,6 +193,22 @@ export class Member {
     if (!outcome.ok) throw releaseRefused(outcome.code);
   }
 
+  /** The node that a text names. @throws MeshError `control/unknown-peer`, `control/ambiguous-peer` */
+  find(peer: string): NodeId {
+    return memberCalled(this.mesh.members(), this.#bundle.trustDomain, peer).nodeId;
+  }
+
+  /** Name and NodeId of the node that a text names, as far as they are known now. */
+  peerOf(text: string): { readonly peer: string; readonly nodeId: string } {
+    try {
+      const nodeId = this.find(text);
+      return { peer: this.nameOf(nodeId), nodeId };
+    } catch (error) {
+      if (!isMeshError(error)) throw error;
+      return { peer: text, nodeId: "" };
+    }
+  }
+
   /** Joins the mesh. @throws MeshError `network/port-taken`, `network/cannot-listen` */
   async start(): Promise<void> {
     const { network } = this;
@@ -210,6 +227,8 @@ export class Member {
     this.#service.handle({ kind: "local-changed", addresses: network.addresses().slice(0, 8) });
     await this.learning.start();
     await this.tunnels.start();
+    const { expose, forward } = this.#config.tunnel;
+    await this.tunnels.configure(expose, forward);
     this.#dialKnown();
     this.#upkeepTimer = setInterval(() => this.#upkeep(), UPKEEP_MS);
   }
@@ -234,7 +253,7 @@ export class Member {
     await this.network.stop();
   }
 
-  /** Takes a changed configuration: policy and bootstrap addresses. @throws MeshError `identity/policy-invalid` */
+  /** Takes a changed configuration: policy, bootstrap addresses and tunnels. @throws MeshError `identity/policy-invalid` */
   reload(config: Config): void {
     this.#policy = policyFor(config.policy, this.#bundle.trustDomain);
     for (const peer of this.network.connectedPeers()) {
@@ -247,6 +266,7 @@ export class Member {
     }
     this.#bootstrap = config.mesh.bootstrap;
     this.#dialAbsentBootstrap();
+    void this.tunnels.configure(config.tunnel.expose, config.tunnel.forward);
   }
 
   #makeNetwork({ config, credential, version }: MemberOptions): Network {
@@ -293,6 +313,8 @@ export class Member {
         logger,
         meter,
         tracer,
+        monoMs: () => clock.now().monoMs,
+        reputation: (nodeId) => this.mesh.reputation(nodeId),
         allowsUnauthenticated: () => this.#policy.allows(undefined, "mesh.join"),
         records: {
           validate: (nodeId, record) => {
@@ -320,7 +342,7 @@ export class Member {
         bootstrap: config.mesh.bootstrap,
         mdns: config.mesh.mdns,
         trustDomain: credential.trustDomain,
-        topics: topicsOf(credential.trustDomain, config.mesh.zone),
+        heartbeatIntervalMs: config.mesh.heartbeatIntervalMs,
         connectionsMax: 4 * config.mesh.connectionsTarget,
         version,
         traced: config.telemetry.tracing.endpoint !== "off",
@@ -329,15 +351,17 @@ export class Member {
   }
 
   #makeMeshService(): MeshService {
-    const { clock, logger, tracer, store } = this.#deps;
+    const { engine, clock, logger, meter, tracer, store } = this.#deps;
     return new MeshService(
       {
         self: this.#deps.keys.nodeId,
         network: this.network,
         machine: this.mesh,
         identities: this.identities,
+        engine,
         clock,
         logger,
+        meter,
         tracer,
         onMemberChanged: (change) => this.#memberChanged(change),
         onEvidence: ({ nodeId, statement }) => store.saveEvidence(nodeId, statement),

@@ -10,6 +10,7 @@ import {
   type MeshAction,
   type MeshEvent,
   type MeshProtocol,
+  type MeshTopic,
   NACK_SHARE,
   type StoredEvidence,
 } from "../mesh/index.ts";
@@ -62,6 +63,8 @@ export interface MeshNodeObserver {
 
 export interface MeshNodeDeps {
   readonly self: Inhabitant;
+  /** Where it lives: the scope of its gossip topics. */
+  readonly zone: string;
   readonly census: Census;
   readonly machine: MeshProtocol;
   /** Verified identities of this node; the machine reads the same map. */
@@ -92,6 +95,9 @@ const DIRECTORY_MAX = 8_192;
 const MACHINE_TIMER = "mesh:";
 const QUESTION_TIMER = "question:";
 const SEED_TIMER = "seeds";
+/** What is gossiped within a zone, and what in the whole mesh. */
+const ZONE_TOPICS: readonly MeshTopic[] = ["state", "heartbeat"];
+const MESH_TOPICS: readonly string[] = ["summary"];
 const QUIET: ReceiveResult<MeshDatagram> = { verdict: "defer", code: "need-identity", actions: [] };
 
 /** One mesh node of a world. */
@@ -118,6 +124,7 @@ export class MeshNode implements SimNode<MeshDatagram> {
     const out: Action[] = [];
     switch (event.kind) {
       case "started":
+        for (const topic of topicsOf(this.#deps.zone)) out.push({ kind: "subscribe", topic });
         this.#tell({ kind: "started" }, now, out);
         this.#dialSeeds(out);
         break;
@@ -179,7 +186,7 @@ export class MeshNode implements SimNode<MeshDatagram> {
       switch (action.kind) {
         case "publish":
           this.#deps.observer.published(this.#index, action.bytes);
-          out.push(action);
+          out.push({ ...action, topic: topicOf(this.#deps.zone, action.topic) });
           break;
         case "set-timer":
           out.push({ ...action, id: MACHINE_TIMER + action.id });
@@ -474,4 +481,14 @@ export class MeshNode implements SimNode<MeshDatagram> {
   #idOf(peer: NodeIndex): NodeId {
     return this.#deps.census.at(peer).identity.nodeId;
   }
+}
+
+/** The gossip topic of the world for a topic of the machine. */
+function topicOf(zone: string, topic: string): string {
+  return MESH_TOPICS.includes(topic) ? topic : `${zone}/${topic}`;
+}
+
+/** Every topic that a node of this zone takes part in. */
+function topicsOf(zone: string): string[] {
+  return [...ZONE_TOPICS, ...MESH_TOPICS].map((topic) => topicOf(zone, topic));
 }
