@@ -9,6 +9,7 @@ const suites: Record<string, () => Promise<{ suite: BenchSuite }>> = {
   crypto: () => import("./crypto.ts"),
   handshake: () => import("./handshake.ts"),
   mesh: () => import("./mesh.ts"),
+  detection: () => import("./detection.ts"),
   learning: () => import("./learning.ts"),
   tracing: () => import("./tracing.ts"),
   idle: () => import("./idle.ts"),
@@ -18,6 +19,7 @@ const suites: Record<string, () => Promise<{ suite: BenchSuite }>> = {
 
 /** Suites that run only when they are named, because they take a minute, and how long they measure unless told. */
 const onRequest: Readonly<Record<string, { seconds: number }>> = {
+  detection: { seconds: 120 },
   idle: { seconds: 30 },
   executable: { seconds: 30 },
   "constant-time": { seconds: 10 },
