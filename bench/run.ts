@@ -9,6 +9,7 @@ const suites: Record<string, () => Promise<{ suite: BenchSuite }>> = {
   crypto: () => import("./crypto.ts"),
   handshake: () => import("./handshake.ts"),
   mesh: () => import("./mesh.ts"),
+  beacons: () => import("./beacons.ts"),
   learning: () => import("./learning.ts"),
   tracing: () => import("./tracing.ts"),
   idle: () => import("./idle.ts"),

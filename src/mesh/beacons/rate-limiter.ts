@@ -61,6 +61,7 @@ export class RateLimiter {
     } else {
       const gained = (Math.max(0, nowMs - bucket.atMs) * perSecond) / 1000;
       bucket.tokens = Math.min(burst, bucket.tokens + gained);
+      if (bucket.atMs === nowMs) return bucket; // it is among the last already
       bucket.atMs = nowMs;
       this.#buckets.delete(key);
     }
