@@ -50,6 +50,10 @@ export const peerSchema = z.object({
   sequence: count,
   addresses: z.array(z.string()),
   lastErrorCode: z.string().nullable(),
+  /** What gossip thinks of a connected peer: 0 and above is good, below -80 it is not read; `null` without a connection. */
+  score: z.number().nullable(),
+  /** What is known against it, from -100 to 0. */
+  reputation: z.number().min(-100).max(0),
 });
 
 export const healthSchema = z.object({

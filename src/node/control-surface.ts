@@ -417,6 +417,8 @@ function peerOf(member: Member, view: MemberView): Peer {
     sequence: view.sequence,
     addresses: [...view.addresses],
     lastErrorCode: view.lastErrorCode ?? null,
+    score: member.network.scoreOf(view.nodeId) ?? null,
+    reputation: member.reputationOf(view.nodeId),
   };
 }
 

@@ -193,6 +193,9 @@ export class Member {
     this.#upkeepTimer = setInterval(() => this.#upkeep(), UPKEEP_MS);
   }
 
+  /** What is known against a member, from -100 to 0. The mesh machine keeps no such record yet: nothing is. */
+  readonly reputationOf: (nodeId: NodeId) => number = () => 0;
+
   /** Whether the mesh machine does its work. */
   isLive(): boolean {
     return this.#service.isProgressing();
@@ -272,7 +275,7 @@ export class Member {
         meter,
         tracer,
         monoMs: () => clock.now().monoMs,
-        reputation: () => 0,
+        reputation: (nodeId) => this.reputationOf(nodeId),
         allowsUnauthenticated: () => this.#policy.allows(undefined, "mesh.join"),
         records: {
           validate: (nodeId, record) => void this.identities.open(nodeId, record),
