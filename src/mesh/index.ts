@@ -7,6 +7,7 @@ export type {
   BeaconAcceptCode,
   EquivocationProof,
   GossipVerdict,
+  HopView,
   IdentityDirectory,
   LearningStatus,
   LinkView,
@@ -21,8 +22,16 @@ export type {
   MeshTimerId,
   MeshTopic,
   NeedSignatures,
-  RouteView,
+  OwnLinkView,
+  PathView,
+  RelayView,
+  RouteDetail,
   SignatureHandling,
+  QuarantineView,
+  Release,
+  ReleaseRefusal,
+  RouteView,
+  StoredEvidence,
 } from "./machine-types.ts";
 export { meshMetrics } from "./metrics.ts";
 export { meshDefaults, type MeshOptions } from "./options.ts";
@@ -38,7 +47,10 @@ export {
 } from "./beacons/state-beacon.ts";
 export { decodeHeartbeat, encodeHeartbeat, type Heartbeat } from "./beacons/heartbeat.ts";
 export { decodeProof, encodeProof } from "./beacons/equivocation.ts";
+export { decodeRelease, encodeRelease, REASON_CHARS_MAX } from "./beacons/release.ts";
+export { EVIDENCE_MAX } from "./membership/quarantine.ts";
 export { linkCost } from "./links/cost.ts";
+export { NACK_SHARE } from "./membership/probe-timeout.ts";
 export { suspicionTimeoutMs } from "./membership/suspicion.ts";
 export { ShortestPaths } from "./routing/shortest-paths.ts";
-export { type Graph, Topology } from "./topology/topology.ts";
+export { type Edge, type Graph, Topology } from "./topology/topology.ts";

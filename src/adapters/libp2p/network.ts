@@ -259,6 +259,20 @@ export class Network {
     return this.#links.get(nodeId)?.suite;
   }
 
+  /** The connection that requests to a peer take: its address, and the relay's name or PeerId if it goes through one. */
+  transportTo(nodeId: NodeId): { readonly address: string; readonly relay?: string } | undefined {
+    const remote = this.#newest(nodeId)?.remoteAddr;
+    if (remote === undefined) return undefined;
+    const parts = remote.getComponents();
+    const circuit = parts.findIndex(({ name }) => name === "p2p-circuit");
+    const relay = parts
+      .slice(0, Math.max(0, circuit))
+      .findLast(({ name }) => name === "p2p")?.value;
+    if (relay === undefined) return { address: remote.toString() };
+    const known = this.#links.get(this.#nodeIdByPeerId.get(relay) ?? ("" as NodeId));
+    return { address: remote.toString(), relay: known?.peer.name ?? relay };
+  }
+
   connectedPeers(): PeerIdentity[] {
     return [...this.#links.values()].map((link) => link.peer);
   }
@@ -412,15 +426,19 @@ export class Network {
   }
 
   #connectionTo(nodeId: NodeId): Connection {
-    // The newest: an older one may be half-open after the peer lost power.
-    const connections = [...(this.#links.get(nodeId)?.connections ?? [])].reverse();
-    const connection = connections.find(({ status }) => status === "open");
+    const connection = this.#newest(nodeId);
     if (connection !== undefined) return connection;
     throw new MeshError<NetworkErrorCode>(
       "network/not-connected",
       `No connection to node ${nodeId.slice(0, 12)}. It may be restarting.`,
       { nodeId },
     );
+  }
+
+  /** The newest open connection: an older one may be half-open after the peer lost power. */
+  #newest(nodeId: NodeId): Connection | undefined {
+    const connections = [...(this.#links.get(nodeId)?.connections ?? [])].reverse();
+    return connections.find(({ status }) => status === "open");
   }
 
   async #create(): Promise<Libp2p<Services>> {

@@ -7,12 +7,14 @@ import { type CryptoEngine, type MlDsaVerification, verifyLink } from "../../cry
 import { type Refusal, refuse, toHex } from "../../foundation/index.ts";
 import type { NodeId, PeerIdentity } from "../../identity/index.ts";
 import type { Meter, Now, WallMs } from "../../ports/index.ts";
-import type { EquivocationProof, MeshDeps, SignatureHandling } from "../machine-types.ts";
+import type { EquivocationProof, MeshDeps, Release, SignatureHandling } from "../machine-types.ts";
 import type { AcceptedBeacon, Member } from "../membership/member.ts";
+import type { Quarantine } from "../membership/quarantine.ts";
 import type { Roster } from "../membership/roster.ts";
 import type { MeshOptions } from "../options.ts";
 import { decodeProof, encodeProof } from "./equivocation.ts";
 import { decodeHeartbeat, type Heartbeat } from "./heartbeat.ts";
+import { decodeRelease, releaseContext } from "./release.ts";
 import { RateLimiter } from "./rate-limiter.ts";
 import type { BeaconRejectCode } from "./reject-codes.ts";
 import { beaconContext, decodeStateBeacon, type UnverifiedBeacon } from "./state-beacon.ts";
@@ -60,6 +62,12 @@ export type ProofCheck =
   | NeedIdentity
   | NeedSignature;
 
+export type ReleaseCheck =
+  | { readonly ok: true; readonly release: Release }
+  | Refused
+  | NeedIdentity
+  | NeedSignature;
+
 /** What the validator must know of the own node. */
 export interface OwnBeacon {
   readonly nodeId: NodeId;
@@ -73,6 +81,7 @@ type ValidatorDeps = Pick<MeshDeps, "identities" | "allows"> & {
   readonly engine: Pick<CryptoEngine, "sha256" | "mlDsa65">;
   readonly meter: Meter;
   readonly roster: Roster;
+  readonly quarantine: Quarantine;
   /** ML-DSA-65 public key of the own node. */
   readonly ownKey: Uint8Array;
   readonly own: () => OwnBeacon;
@@ -125,7 +134,13 @@ export class BeaconValidator {
     if (signatures === "valid" || signatures === "invalid") this.#forwarders.refund(from);
   }
 
-  #charged<Check extends StateCheck | HeartbeatCheck | ProofCheck>(
+  /** A release from quarantine. */
+  release(bytes: Uint8Array, from: NodeId, now: Now, signatures: SignatureHandling): ReleaseCheck {
+    this.#settle(from, signatures);
+    return this.#charged(from, now, this.#checkRelease(bytes, from, now, signatures));
+  }
+
+  #charged<Check extends StateCheck | HeartbeatCheck | ProofCheck | ReleaseCheck>(
     from: NodeId,
     now: Now,
     check: Check,
@@ -155,6 +170,7 @@ export class BeaconValidator {
     if (nodeId === this.#deps.own().nodeId) {
       return this.#checkOwn(decoded.value, digest, signatures);
     }
+    if (beacon.epoch < this.#deps.quarantine.floorOf(nodeId)) return blamed("mesh/stale-epoch");
     const member = this.#deps.roster.get(nodeId);
     const replay = replayCode(member, accepted);
     if (replay !== undefined && replay !== "mesh/equivocation") return blamed(replay);
@@ -205,6 +221,7 @@ export class BeaconValidator {
     if (!this.#forwarders.has(from, now.monoMs)) return blamed("mesh/forwarder-rate");
     if (!this.#heartbeats.has(nodeId, now.monoMs)) return blamed("mesh/origin-rate");
     if (nodeId === this.#deps.own().nodeId) return blamed("mesh/own");
+    if (epoch < this.#deps.quarantine.floorOf(nodeId)) return blamed("mesh/stale-epoch");
     const member = this.#deps.roster.get(nodeId);
     if (member === undefined) return blamed("mesh/unknown-origin");
     if (member.state === "quarantined") return blamed("mesh/quarantined");
@@ -252,9 +269,11 @@ export class BeaconValidator {
     const blamed = (code: BeaconRejectCode): Refused => ({ ...refuse(code), nodeId });
     if (!this.#forwarders.has(from, now.monoMs)) return blamed("mesh/forwarder-rate");
     if (nodeId === this.#deps.own().nodeId) return blamed("mesh/own");
-    const member = this.#deps.roster.get(nodeId);
-    if (member?.state === "quarantined") return blamed("mesh/quarantined");
-    if (member === undefined && !this.#deps.roster.hasRoom()) return blamed("mesh/members-full");
+    const { quarantine, roster } = this.#deps;
+    if (quarantine.has(nodeId)) return blamed("mesh/quarantined");
+    if (proof.epoch < quarantine.floorOf(nodeId)) return blamed("mesh/released");
+    if (!quarantine.hasRoom(nodeId)) return blamed("mesh/evidence-full");
+    if (roster.get(nodeId) === undefined && !roster.hasRoom()) return blamed("mesh/members-full");
     const identity = this.#deps.identities.lookup(nodeId);
     if (identity === undefined) return { ok: "need-identity", nodeId };
     const genuine = this.#genuine(identity.mldsa65, [first, second], signatures);
@@ -262,23 +281,55 @@ export class BeaconValidator {
     return { ok: true, proof, identity };
   }
 
+  /** Whom it releases is no argument for or against it: what counts is who signed. */
+  #checkRelease(
+    bytes: Uint8Array,
+    from: NodeId,
+    now: Now,
+    signatures: SignatureHandling,
+  ): ReleaseCheck {
+    const decoded = decodeRelease(bytes);
+    if (!decoded.ok) return decoded;
+    const { release } = decoded.value;
+    const { nodeId, issuer, epochFloor } = release;
+    const blamed = (code: BeaconRejectCode): Refused => ({ ...refuse(code), nodeId: issuer });
+    if (!this.#forwarders.has(from, now.monoMs)) return blamed("mesh/forwarder-rate");
+    const { quarantine } = this.#deps;
+    const known = quarantine.get(nodeId);
+    if (known?.kind === "release" && known.epoch >= epochFloor) return blamed("mesh/duplicate");
+    if (known?.kind === "proof" && known.epoch >= epochFloor)
+      return { ...refuse("mesh/outdated-release"), nodeId };
+    if (!quarantine.hasRoom(nodeId)) return blamed("mesh/evidence-full");
+    if (quarantine.has(issuer)) return blamed("mesh/quarantined");
+    const identity = this.#deps.identities.lookup(issuer);
+    if (identity === undefined) return { ok: "need-identity", nodeId: issuer };
+    if (this.#isExpired(identity.notAfterMs, now)) return blamed("mesh/identity-expired");
+    // Nobody's name with it: a member without this right is not barred from anything else.
+    if (!this.#deps.allows(identity.spiffeId, "mesh.release")) return refuse("mesh/not-allowed");
+    const signed = [decoded.value];
+    const genuine = this.#genuine(identity.mldsa65, signed, signatures, releaseContext);
+    if (genuine !== true) return genuine === false ? blamed("mesh/bad-signature") : genuine;
+    return { ok: true, release };
+  }
+
   /** Whether all beacons are signed by the key, or what is to be verified for the answer. */
   #genuine(
     publicKey: Uint8Array,
-    beacons: readonly UnverifiedBeacon[],
+    beacons: readonly Pick<UnverifiedBeacon, "signed" | "signature">[],
     signatures: SignatureHandling,
+    context = beaconContext,
   ): boolean | NeedSignature {
     const { engine, meter } = this.#deps;
     if (signatures === "defer") {
       const jobs = beacons.map(({ signed, signature }) => ({
-        ...{ publicKey, message: signed, signature, context: beaconContext },
+        ...{ publicKey, message: signed, signature, context },
       }));
       return { ok: "need-signature", jobs };
     }
     const genuine =
       signatures === "inline"
         ? beacons.every(({ signed, signature }) =>
-            engine.mlDsa65.verify(publicKey, signed, signature, beaconContext),
+            engine.mlDsa65.verify(publicKey, signed, signature, context),
           )
         : signatures === "valid";
     const result = genuine ? "valid" : "invalid";
