@@ -10,6 +10,7 @@ const suites: Record<string, () => Promise<{ suite: BenchSuite }>> = {
   handshake: () => import("./handshake.ts"),
   mesh: () => import("./mesh.ts"),
   detection: () => import("./detection.ts"),
+  beacons: () => import("./beacons.ts"),
   learning: () => import("./learning.ts"),
   tracing: () => import("./tracing.ts"),
   idle: () => import("./idle.ts"),

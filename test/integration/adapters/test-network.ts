@@ -3,6 +3,7 @@
 import type { TestContext } from "node:test";
 import { systemClock } from "../../../src/adapters/clock.ts";
 import { pqNoise } from "../../../src/adapters/libp2p/encrypter.ts";
+import type { ScoreOptions } from "../../../src/adapters/libp2p/gossip-scores.ts";
 import { Network } from "../../../src/adapters/libp2p/network.ts";
 import { systemRandom } from "../../../src/adapters/random.ts";
 import { HandshakeLimiter } from "../../../src/handshake/index.ts";
@@ -30,9 +31,13 @@ export interface TestNetwork {
   readonly connected: PeerIdentity[];
   readonly disconnected: NodeId[];
   readonly gauges: Map<string, number>;
+  /** Counters by name and the value of their label. */
+  readonly counts: Map<string, number>;
 }
 
 interface Options {
+  readonly gossip?: ScoreOptions;
+  readonly reputation?: (nodeId: NodeId) => number;
   readonly listen?: readonly string[];
   /** Without a certificate it can only join. */
   readonly joining?: boolean;
@@ -48,8 +53,12 @@ export function makeNetwork(t: TestContext, seed: string, options: Options = {})
   const connected: PeerIdentity[] = [];
   const disconnected: NodeId[] = [];
   const gauges = new Map<string, number>();
+  const counts = new Map<string, number>();
   const meter = {
-    count: () => undefined,
+    count: (name: string, labels: Readonly<Record<string, string>> = {}) => {
+      const key = [name, ...Object.values(labels)].join(" ");
+      counts.set(key, (counts.get(key) ?? 0) + 1);
+    },
     set: (_name: string, value: number, labels?: Readonly<Record<string, string>>) => {
       gauges.set(labels?.["peer"] ?? "", value);
     },
@@ -89,7 +98,7 @@ export function makeNetwork(t: TestContext, seed: string, options: Options = {})
       // An issuer is unanchored to a joiner, and stays only where the policy lets such peers in.
       allowsUnauthenticated: () => options.joining === true,
       monoMs: () => systemClock.now().monoMs,
-      reputation: () => 0,
+      reputation: options.reputation ?? (() => 0),
       records: { validate: () => undefined, select: () => 0 },
       onAuthenticated: () => undefined,
       onConnected: (peer) => connected.push(peer),
@@ -104,12 +113,13 @@ export function makeNetwork(t: TestContext, seed: string, options: Options = {})
       heartbeatIntervalMs: 1_000,
       connectionsMax: 64,
       version: "0.0.0-test",
+      gossip: options.gossip ?? {},
       ...(options.joiningTimeMs === undefined ? {} : { joiningTimeMs: options.joiningTimeMs }),
     },
   );
   t.after(() => network.stop());
   const nodeId = verifier.nodeIdOf(ed25519.publicKey, mldsa65.publicKey);
-  return { network, nodeId, connected, disconnected, gauges };
+  return { network, nodeId, connected, disconnected, gauges, counts };
 }
 
 /** Two networks with a connection from the first to the second. */
