@@ -10,6 +10,7 @@ const suites: Record<string, () => Promise<{ suite: BenchSuite }>> = {
   handshake: () => import("./handshake.ts"),
   mesh: () => import("./mesh.ts"),
   learning: () => import("./learning.ts"),
+  tunnel: () => import("./tunnel.ts"),
   tracing: () => import("./tracing.ts"),
   idle: () => import("./idle.ts"),
   executable: () => import("./executable.ts"),
