@@ -12,8 +12,10 @@ import { identityCommand } from "./commands/identity.ts";
 import { initCommand } from "./commands/init.ts";
 import { joinCommand } from "./commands/join.ts";
 import { linksCommand } from "./commands/links.ts";
+import { loadCommand } from "./commands/load.ts";
 import { logCommand } from "./commands/log.ts";
 import { peersCommand } from "./commands/peers.ts";
+import { quarantineCommand } from "./commands/quarantine.ts";
 import { routeCommand } from "./commands/route.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tokenCommand } from "./commands/token.ts";
@@ -31,6 +33,7 @@ export const meshctlProgram: Program = {
     statusCommand,
     peersCommand,
     beaconsCommand,
+    quarantineCommand,
     linksCommand,
     routeCommand,
     identityCommand,
@@ -48,6 +51,7 @@ export const meshctlProgram: Program = {
     configCommand,
     logCommand,
     devCommand,
+    loadCommand,
     completionCommand,
   ],
 };

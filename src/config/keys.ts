@@ -15,6 +15,7 @@ export interface ConfigKey {
 export const policyRights = [
   "mesh.join",
   "beacon.publish",
+  "mesh.release",
   "fl.train",
   "fl.coordinate",
   "issuer.attest",

@@ -23,6 +23,7 @@ import {
 import { type ControlErrorCode, statusOfError } from "./errors.ts";
 import type { NodeControl } from "./node-control.ts";
 import { backupRequestSchema } from "./operations-contract.ts";
+import { releaseRequestSchema } from "./quarantine-contract.ts";
 import { routeRequestSchema } from "./route-contract.ts";
 import {
   closeTunnelRequestSchema,
@@ -99,6 +100,11 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
     [
       "POST /v1/tunnels/close",
       async (body) => node.closeTunnel(await request(body, closeTunnelRequestSchema)),
+    ],
+    ["GET /v1/quarantine", async () => node.quarantine()],
+    [
+      "POST /v1/quarantine/release",
+      async (body) => node.release(await request(body, releaseRequestSchema)),
     ],
     ["GET /v1/log", async () => node.log()],
     ["POST /v1/log", async (body) => node.setLogLevel(await request(body, logLevelRequestSchema))],

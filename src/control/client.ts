@@ -35,6 +35,8 @@ import {
   metricsSchema,
   type Peers,
   peersSchema,
+  type Quarantine,
+  quarantineSchema,
   type Status,
   statusSchema,
   type Token,
@@ -49,6 +51,7 @@ import {
 } from "./contract.ts";
 import type { ControlErrorCode } from "./errors.ts";
 import type { BackupRequest } from "./operations-contract.ts";
+import type { ReleaseRequest } from "./quarantine-contract.ts";
 import type { RouteRequest } from "./route-contract.ts";
 import type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";
 
@@ -136,6 +139,15 @@ export class ControlClient {
 
   closeTunnel(request: CloseTunnelRequest): Promise<Tunnels> {
     return this.#call("POST", "/v1/tunnels/close", tunnelsSchema, request);
+  }
+
+  quarantine(): Promise<Quarantine> {
+    return this.#call("GET", "/v1/quarantine", quarantineSchema);
+  }
+
+  /** Gives the released node alone. */
+  release(request: ReleaseRequest): Promise<Quarantine> {
+    return this.#call("POST", "/v1/quarantine/release", quarantineSchema, request);
   }
 
   log(): Promise<LogState> {

@@ -18,6 +18,7 @@ import type {
   Logs,
   Metrics,
   Peers,
+  Quarantine,
   RouteAnswer,
   Status,
   Token,
@@ -25,6 +26,7 @@ import type {
   Tunnels,
 } from "./contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
+import type { ReleaseRequest } from "./quarantine-contract.ts";
 import type { RouteRequest } from "./route-contract.ts";
 import type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";
 
@@ -61,6 +63,10 @@ export interface NodeControl {
   forward(request: ForwardRequest): Awaitable<Body<Tunnels>>;
   /** Gives what is left. @throws MeshError `tunnel/unknown` */
   closeTunnel(request: CloseTunnelRequest): Awaitable<Body<Tunnels>>;
+  /** Nodes in quarantine and those released, the newest last. */
+  quarantine(): Awaitable<Body<Quarantine>>;
+  /** Gives the released node alone. @throws MeshError `mesh/not-allowed`, `mesh/not-quarantined`, `mesh/epochs-used-up` */
+  release(request: ReleaseRequest): Awaitable<Body<Quarantine>>;
   log(): Awaitable<Body<LogState>>;
   /** Lasts until the next start or reload. */
   setLogLevel(request: LogLevelRequest): Awaitable<Body<LogState>>;

@@ -24,7 +24,6 @@ interface NeighbourhoodDeps {
 /** Connections and links of the own node. */
 export class Neighbourhood {
   readonly #deps: NeighbourhoodDeps;
-  #connections = 0;
 
   constructor(deps: NeighbourhoodDeps) {
     this.#deps = deps;
@@ -39,7 +38,7 @@ export class Neighbourhood {
     }
     if (roster.get(peer.nodeId) === undefined && !roster.hasRoom()) return undefined;
     const member = roster.admit(peer.nodeId, now.monoMs, "connected");
-    this.#count(member.connected ? 0 : 1);
+    roster.setConnected(member, true);
     member.name = peer.name;
     member.identityNotAfterMs = peer.notAfterMs;
     member.seenAddresses = addresses.slice(0, beaconLimits.addresses);
@@ -50,7 +49,6 @@ export class Neighbourhood {
     member.dialAtMs = now.monoMs;
     if (member.accepted.length > 0) detector.alive(member, "connected", now);
     else member.lastAliveAtMs = now.monoMs;
-    roster.version++;
     this.#deps.onChange(now, "facts");
     return member;
   }
@@ -60,10 +58,8 @@ export class Neighbourhood {
     const { roster, detector } = this.#deps;
     const member = roster.get(nodeId);
     if (member?.connected !== true) return;
-    this.#count(-1);
-    member.connected = false;
+    roster.setConnected(member, false);
     member.probe = undefined;
-    roster.version++;
     // Without a beacon there is nothing to remember, and nobody else could have known it.
     if (member.accepted.length === 0) roster.apply(member, "forgotten", now.monoMs);
     else detector.disconnected(member, now);
@@ -115,11 +111,6 @@ export class Neighbourhood {
       links.push(linkView(member.nodeId, member.link, aboutUs?.lossRatio));
     }
     return links.sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
-  }
-
-  #count(change: number): void {
-    this.#connections += change;
-    this.#deps.meter.set("meshd_mesh_connections", this.#connections);
   }
 
   #moved(now: Now): void {

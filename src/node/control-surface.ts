@@ -31,6 +31,8 @@ import type {
   NodeControl,
   Peer,
   Peers,
+  Quarantine,
+  ReleaseRequest,
   RouteAnswer,
   RouteRequest,
   Status,
@@ -50,6 +52,7 @@ import type { LogLevelSwitch } from "./log-level.ts";
 import type { Member } from "./member.ts";
 import type { HealthCode } from "./metrics.ts";
 import type { Operations } from "./operations.ts";
+import { quarantinedCalled, quarantineOf } from "./quarantine-view.ts";
 import { linksOf, routeOf } from "./route-view.ts";
 
 export interface SurfaceParts {
@@ -236,6 +239,18 @@ export class ControlSurface implements NodeControl {
     return this.tunnels();
   }
 
+  quarantine(): Body<Quarantine> {
+    return quarantineOf(this.#parts.lifecycle.member);
+  }
+
+  release({ node, reason }: ReleaseRequest): Body<Quarantine> {
+    const member = this.#parts.lifecycle.requireMember();
+    const released = quarantinedCalled(member, node);
+    member.release(released, reason);
+    const { quarantine } = quarantineOf(member);
+    return { quarantine: quarantine.filter(({ nodeId }) => nodeId === released) };
+  }
+
   log(): Body<LogState> {
     const { level, configured } = this.#parts.logLevel;
     return { level, configured };
@@ -374,7 +389,7 @@ function memberHealth(member: Member): Condition[] {
     health.push({
       code: "mesh/quarantined",
       severity: "warning",
-      message: `${quarantined.length} member(s) proven to equivocate: see meshctl peers.`,
+      message: `${quarantined.length} member(s) proven to equivocate: see meshctl quarantine list.`,
     });
   }
   const others = members.filter(({ state }) => state !== "left" && state !== "dead");

@@ -10,6 +10,8 @@ import type {
   MeshAction,
   MeshEvent,
   MeshProtocol,
+  MeshTopic,
+  StoredEvidence,
 } from "../mesh/index.ts";
 import type { Now } from "../ports/index.ts";
 import { addressOf, type Census, type Inhabitant } from "./census.ts";
@@ -52,12 +54,16 @@ export interface MeshNodeObserver {
   accepted(observer: NodeIndex, bytes: Uint8Array): void;
   /** Bytes of the node's own that it published. */
   published(node: NodeIndex, bytes: Uint8Array): void;
+  /** What the node's disk is to say about another; undefined: nothing any more. */
+  evidence(node: NodeIndex, subject: NodeId, statement: StoredEvidence | undefined): void;
   /** The node's boot counter must not fall below this from now on. */
   epochRaised(node: NodeIndex, epoch: number): void;
 }
 
 export interface MeshNodeDeps {
   readonly self: Inhabitant;
+  /** Where it lives: the scope of its gossip topics. */
+  readonly zone: string;
   readonly census: Census;
   readonly machine: MeshProtocol;
   /** Verified identities of this node; the machine reads the same map. */
@@ -88,6 +94,9 @@ const DIRECTORY_MAX = 8_192;
 const MACHINE_TIMER = "mesh:";
 const QUESTION_TIMER = "question:";
 const SEED_TIMER = "seeds";
+/** What is gossiped within a zone, and what in the whole mesh. */
+const ZONE_TOPICS: readonly MeshTopic[] = ["state", "heartbeat"];
+const MESH_TOPICS: readonly string[] = ["summary"];
 const QUIET: ReceiveResult<MeshDatagram> = { verdict: "defer", code: "need-identity", actions: [] };
 
 /** One mesh node of a world. */
@@ -114,6 +123,7 @@ export class MeshNode implements SimNode<MeshDatagram> {
     const out: Action[] = [];
     switch (event.kind) {
       case "started":
+        for (const topic of topicsOf(this.#deps.zone)) out.push({ kind: "subscribe", topic });
         this.#tell({ kind: "started" }, now, out);
         this.#dialSeeds(out);
         break;
@@ -175,7 +185,7 @@ export class MeshNode implements SimNode<MeshDatagram> {
       switch (action.kind) {
         case "publish":
           this.#deps.observer.published(this.#index, action.bytes);
-          out.push(action);
+          out.push({ ...action, topic: topicOf(this.#deps.zone, action.topic) });
           break;
         case "set-timer":
           out.push({ ...action, id: MACHINE_TIMER + action.id });
@@ -195,6 +205,9 @@ export class MeshNode implements SimNode<MeshDatagram> {
           break;
         case "pull-beacons":
           this.#pull(action.nodeId, out);
+          break;
+        case "evidence":
+          this.#deps.observer.evidence(this.#index, action.nodeId, action.statement);
           break;
         case "epoch-raised":
           this.#deps.observer.epochRaised(this.#index, action.epoch);
@@ -456,4 +469,14 @@ export class MeshNode implements SimNode<MeshDatagram> {
   #idOf(peer: NodeIndex): NodeId {
     return this.#deps.census.at(peer).identity.nodeId;
   }
+}
+
+/** The gossip topic of the world for a topic of the machine. */
+function topicOf(zone: string, topic: string): string {
+  return MESH_TOPICS.includes(topic) ? topic : `${zone}/${topic}`;
+}
+
+/** Every topic that a node of this zone takes part in. */
+function topicsOf(zone: string): string[] {
+  return [...ZONE_TOPICS, ...MESH_TOPICS].map((topic) => topicOf(zone, topic));
 }

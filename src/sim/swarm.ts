@@ -12,6 +12,7 @@ import {
   MeshMachine,
   type MeshOptions,
   type MeshProtocol,
+  type StoredEvidence,
 } from "../mesh/index.ts";
 import type { Meter } from "../ports/index.ts";
 import { addressOf, Census, type SimEngine } from "./census.ts";
@@ -38,6 +39,8 @@ export interface SwarmOptions extends Omit<WorldOptions, "bytesInTrace"> {
   readonly deterministicEngine?: boolean;
   /** Options of the machines. */
   readonly mesh?: Partial<MeshOptions>;
+  /** The zone of each node; its seeds are of its own zone. @default all in one zone, "" */
+  readonly zoneOf?: (node: NodeIndex) => string;
   /** Whom each node dials at start, beside its ring neighbour. @default 2 */
   readonly seedsPerNode?: number;
   /** The nodes start within this time. @default 5000 */
@@ -86,6 +89,8 @@ export class Swarm {
   readonly #stalledUntilMs = new Map<NodeIndex, number>();
   /** What each node's disk says of its boot counter. */
   readonly #epochs: number[];
+  /** ... and of quarantines and releases. */
+  readonly #evidence: Map<NodeId, StoredEvidence>[];
 
   /** @throws MeshError `sim/bad-option`; the machine's and the engine's own errors */
   constructor(options: SwarmOptions) {
@@ -101,6 +106,7 @@ export class Swarm {
     this.sequenceRises = new SequenceRises((nodeId) => this.census.find(nodeId)?.index);
     this.#seeds = chooseSeeds(options, this.world.random.fork("seeds"));
     this.#epochs = new Array<number>(options.nodes).fill(0);
+    this.#evidence = Array.from({ length: options.nodes }, () => new Map<NodeId, StoredEvidence>());
   }
 
   /** Every broken invariant so far. */
@@ -252,14 +258,16 @@ export class Swarm {
     const self = census.at(node);
     const directory = new Map<NodeId, PeerIdentity>();
     const { nodeId } = self.identity;
+    const zone = this.#options.zoneOf?.(node) ?? "";
     const deps: MeshDeps = {
       engine: this.#engine,
       signer: self.signer,
-      self: { nodeId, epoch, addresses: [addressOf(node)], zone: "", roles: [] },
+      self: { nodeId, epoch, addresses: [addressOf(node)], zone, roles: [] },
       identities: { lookup: (id) => directory.get(id) },
       allows: (spiffeId) => spiffeId !== undefined,
       random: this.world.random.fork(stream),
       meter: silentMeter,
+      evidence: [...(this.#evidence[node]?.values() ?? [])],
     };
     const mesh = this.#options.mesh ?? {};
     const make = this.#options.makeMachine ?? ((d: MeshDeps, o) => new MeshMachine(d, o));
@@ -267,7 +275,10 @@ export class Swarm {
     const seeds = this.#seeds[node] ?? [];
     const { probeTimeoutMs } = { ...meshDefaults, ...mesh };
     const observer = this.#observer();
-    return new MeshNode({ self, census, machine, directory, seeds, observer }, { probeTimeoutMs });
+    return new MeshNode(
+      { self, zone, census, machine, directory, seeds, observer },
+      { probeTimeoutMs },
+    );
   }
 
   #observer(): MeshNodeObserver {
@@ -290,6 +301,11 @@ export class Swarm {
       },
       published: (node, bytes) => {
         if (!this.#intruders.has(node)) this.sequenceRises.published(node, bytes, this.nowMs);
+      },
+      evidence: (node, subject, statement) => {
+        const disk = this.#evidence[node];
+        disk?.delete(subject);
+        if (statement !== undefined) disk?.set(subject, statement);
       },
       epochRaised: (node, epoch) => {
         this.#epochs[node] = Math.max(this.#epochs[node] ?? 0, epoch);
@@ -314,10 +330,21 @@ function chooseSeeds(options: SwarmOptions, random: SeededRandom): NodeIndex[][]
       `seedsPerNode must be a whole number from 0: current value is ${extra}.`,
     );
   }
-  const all = Array.from({ length: options.nodes }, (_, node) => node);
-  return all.map((node) => {
-    const others = all.filter((other) => other !== node);
-    const before = (node + options.nodes - 1) % options.nodes;
-    return options.nodes === 1 ? [] : [...new Set([before, ...random.sample(others, extra)])];
-  });
+  const zoneOf = options.zoneOf ?? (() => "");
+  const zones = new Map<string, NodeIndex[]>();
+  for (let node = 0; node < options.nodes; node++) {
+    const zone = zones.get(zoneOf(node));
+    if (zone === undefined) zones.set(zoneOf(node), [node]);
+    else zone.push(node);
+  }
+  const seeds: NodeIndex[][] = [];
+  for (const zone of zones.values()) {
+    for (const [at, node] of zone.entries()) {
+      const before = zone.at(at - 1) ?? node;
+      const chosen = new Set([before, ...random.sample(zone, extra + 1)]);
+      chosen.delete(node);
+      seeds[node] = [...chosen].slice(0, extra + 1);
+    }
+  }
+  return seeds;
 }

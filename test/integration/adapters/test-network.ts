@@ -87,6 +87,8 @@ export function makeNetwork(t: Cleanup, seed: string, options: Options = {}): Te
       tracer: noTracer,
       // An issuer is unanchored to a joiner, and stays only where the policy lets such peers in.
       allowsUnauthenticated: () => options.joining === true,
+      monoMs: () => systemClock.now().monoMs,
+      reputation: () => 0,
       records: { validate: () => undefined, select: () => 0 },
       onAuthenticated: () => undefined,
       onConnected: (peer) => connected.push(peer),
@@ -98,7 +100,7 @@ export function makeNetwork(t: Cleanup, seed: string, options: Options = {}): Te
       bootstrap: [],
       mdns: false,
       trustDomain: TRUST_DOMAIN,
-      topics: [],
+      heartbeatIntervalMs: 1_000,
       connectionsMax: 64,
       version: "0.0.0-test",
       ...(options.joiningTimeMs === undefined ? {} : { joiningTimeMs: options.joiningTimeMs }),

@@ -18,6 +18,8 @@ test("every reading verb draws for people and answers programs with schemaVersio
     [["identity"], /Certificate chain, leaf first/, "chain"],
     [["fl", "status"], /Last rounds/, "learning"],
     [["log", "level"], /^info\n$/, "level"],
+    [["quarantine", "list"], /node-c .* quarantined .* two beacons 12 of epoch 7/, "quarantine"],
+    [["quarantine", "show", "node-c"], /beacon 2 {2}from \/ip4\/10\.0\.0\.4/, "quarantine"],
     [
       ["links"],
       /node-2\s+12\.5 ms\s+1\.3 ms\s+12\.5 %\s+–\s+1\.14\s+114\s.*3 of 11 samples/,
@@ -169,6 +171,23 @@ test("forward, expose and tunnels send what was typed, and refuse ports that are
     ["tunnels", "close", "both", "22"],
   ])
     assert.equal((await run(...args)).exit, 2, args.join(" "));
+});
+
+test("quarantine shows one node by name or id, and releases it with a reason alone", async (t) => {
+  const { socketPath, node } = await serveNode(t);
+  const run = (...args: string[]) => meshctl([...args, "--socket", socketPath]);
+  const shown = await run("quarantine", "show", "dddddddd");
+  assert.match(shown.out, /released {2}by node-1.*\n {2}reason {4}the cloned image is gone/);
+  assert.doesNotMatch(shown.out, /node-c/);
+  const unknown = await run("quarantine", "show", "ddddddd");
+  assert.deepEqual([unknown.exit, node.calls.length], [1, 0]);
+  const released = await run("quarantine", "release", "node-c", "--reason", "the copy is gone");
+  assert.equal(released.exit, 0);
+  assert.match(released.out, /is released since/);
+  assert.deepEqual(node.calls, [{ node: "node-c", reason: "the copy is gone" }]);
+  assert.equal((await run("quarantine", "release", "node-c")).exit, 2);
+  const long = await run("quarantine", "release", "node-c", "--reason", "r".repeat(201));
+  assert.deepEqual([long.exit, node.calls.length], [2, 1]);
 });
 
 test("status exits with 4 exactly when something is wrong", async (t) => {

@@ -7,6 +7,7 @@ import type {
   LinksAnswer,
   NodeControl,
   Peer,
+  Quarantine,
   RouteAnswer,
   Status,
   Tunnels,
@@ -153,6 +154,38 @@ const tunnels: Body<Tunnels> = {
   ],
 };
 
+const quarantine: Body<Quarantine> = {
+  quarantine: [
+    {
+      nodeId: "c".repeat(64),
+      name: "node-c",
+      state: "quarantined",
+      at: "2026-03-01T11:00:00.000Z",
+      proofDigest: "33".repeat(32),
+      proof: {
+        epoch: 7,
+        sequence: 12,
+        addresses: [["/ip4/10.0.0.3/tcp/1"], ["/ip4/10.0.0.4/tcp/1"]],
+      },
+      release: null,
+    },
+    {
+      nodeId: "d".repeat(64),
+      name: "dddddddddddd",
+      state: "released",
+      at: "2026-03-01T11:30:00.000Z",
+      proofDigest: "44".repeat(32),
+      proof: null,
+      release: {
+        issuer: "node-1",
+        issuedAt: "2026-03-01T11:30:00.000Z",
+        epochFloor: 1_772_364_601,
+        reason: "the cloned image is gone",
+      },
+    },
+  ],
+};
+
 const links: Body<LinksAnswer> = {
   links: [
     {
@@ -224,6 +257,11 @@ export function fakeNode(
     createToken: (request) => {
       calls.push(request);
       return { token: "x0t.secret", expiresAt: "2026-03-01T13:00:00.000Z" };
+    },
+    quarantine: () => quarantine,
+    release: (request) => {
+      calls.push(request);
+      return { quarantine: quarantine.quarantine.slice(1) };
     },
     links: () => links,
     route: (request) => {
