@@ -12,6 +12,7 @@ const suites: Record<string, () => Promise<{ suite: BenchSuite }>> = {
   detection: () => import("./detection.ts"),
   beacons: () => import("./beacons.ts"),
   learning: () => import("./learning.ts"),
+  tunnel: () => import("./tunnel.ts"),
   tracing: () => import("./tracing.ts"),
   idle: () => import("./idle.ts"),
   executable: () => import("./executable.ts"),

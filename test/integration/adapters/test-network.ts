@@ -1,6 +1,5 @@
 // Network adapters over real sockets, with a verifier that knows its own certificates.
 
-import type { TestContext } from "node:test";
 import { systemClock } from "../../../src/adapters/clock.ts";
 import { pqNoise } from "../../../src/adapters/libp2p/encrypter.ts";
 import type { ScoreOptions } from "../../../src/adapters/libp2p/gossip-scores.ts";
@@ -16,7 +15,7 @@ import {
   seededRandom,
   TRUST_DOMAIN,
 } from "../../unit/handshake/fixture.ts";
-import { until } from "../node/harness.ts";
+import { type Cleanup, until } from "../node/harness.ts";
 
 export const quiet = {
   debug: () => undefined,
@@ -44,7 +43,7 @@ interface Options {
   readonly joiningTimeMs?: number;
 }
 
-export function makeNetwork(t: TestContext, seed: string, options: Options = {}): TestNetwork {
+export function makeNetwork(t: Cleanup, seed: string, options: Options = {}): TestNetwork {
   const ed25519Seed = seededRandom(`${seed}/ed25519`).bytes(32);
   const ed25519 = engine.ed25519.signer(ed25519Seed);
   const mldsa65 = engine.mlDsa65.signer(seededRandom(`${seed}/mldsa65`).bytes(32));
@@ -123,7 +122,7 @@ export function makeNetwork(t: TestContext, seed: string, options: Options = {})
 }
 
 /** Two networks with a connection from the first to the second. */
-export async function linked(t: TestContext, seed: string): Promise<[TestNetwork, TestNetwork]> {
+export async function linked(t: Cleanup, seed: string): Promise<[TestNetwork, TestNetwork]> {
   const a = makeNetwork(t, `${seed}/a`);
   const b = makeNetwork(t, `${seed}/b`);
   await a.network.start();
