@@ -17,6 +17,7 @@ import { ZONE } from "./virtual-peer.ts";
 
 const START_TIMEOUT_MS = 30_000;
 const POLL_MS = 50;
+const LOG = "meshd.log";
 /** A daemon takes four times its target of connections. */
 const CONNECTIONS_PER_TARGET = 4;
 const CONNECTIONS_TARGET = { min: 16, max: 1_024 };
@@ -53,7 +54,7 @@ export class Target {
     const socket = join(directory, "c.sock");
     const config = join(directory, "meshd.yml");
     writeFileSync(config, configuration(directory, socket, peers));
-    const log = openSync(join(directory, "meshd.log"), "a");
+    const log = openSync(join(directory, LOG), "a");
     // The fourth channel ties the daemon to this process.
     const child = spawn(daemon.file, [...daemon.args, "--config", config], {
       argv0: daemon.argv0,
@@ -71,8 +72,9 @@ export class Target {
     }
   }
 
-  get pid(): number {
-    return this.#child.pid ?? 0;
+  /** What the daemon, and Node.js before it, have said. */
+  get logFile(): string {
+    return join(this.directory, LOG);
   }
 
   /** Where peers connect to, with `/p2p/`. */
