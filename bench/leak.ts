@@ -14,7 +14,7 @@ import { type BenchSuite, summarize } from "./measure.ts";
 
 const STAGES = 10;
 /** What was said when the last ones left is worked off, and time-outs of a few seconds have run out. */
-const SETTLE_MS = 3_000;
+const SETTLE_MS = 10_000;
 const PROBE_INTERVAL_MS = 1_000;
 
 const root = fileURLToPath(new URL("../", import.meta.url));

@@ -2,7 +2,15 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KeyFiles } from "../adapters/key-files.ts";
@@ -18,6 +26,7 @@ import { ZONE } from "./virtual-peer.ts";
 const START_TIMEOUT_MS = 30_000;
 const POLL_MS = 50;
 const LOG = "meshd.log";
+const LOG_TAIL_CHARS = 1_000;
 /** A daemon takes four times its target of connections. */
 const CONNECTIONS_PER_TARGET = 4;
 const CONNECTIONS_TARGET = { min: 16, max: 1_024 };
@@ -59,7 +68,6 @@ export class Target {
     const child = spawn(daemon.file, [...daemon.args, "--config", config], {
       argv0: daemon.argv0,
       stdio: ["ignore", log, log, "ipc"],
-      cwd: directory,
     });
     closeSync(log);
     const target = new Target(directory, child, socket);
@@ -137,10 +145,14 @@ export class Target {
       if (performance.now() > end || this.#child.exitCode !== null)
         throw new MeshError(
           "load/target-failed",
-          `The daemon to be loaded did not start; its log is gone with the run. Start 'meshctl dev up' to see why.`,
+          `The daemon to be loaded did not start; the end of its log:\n${this.#logTail()}\nMend that, and start again.`,
         );
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
+  }
+
+  #logTail(): string {
+    return readFileSync(this.logFile, "utf8").slice(-LOG_TAIL_CHARS);
   }
 
   async #status(): Promise<Status | undefined> {
