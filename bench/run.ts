@@ -1,4 +1,4 @@
-// npm run bench [-- suite ...] [--json FILE] [--seconds S]: runs the suites and prints a table.
+// npm run bench [-- suite ...] [--json FILE] [--seconds S] [--nodes N] [--peers N]: runs the suites and prints a table.
 
 import { writeFileSync } from "node:fs";
 import { arch, cpus, platform, totalmem } from "node:os";
@@ -16,6 +16,7 @@ const suites: Record<string, () => Promise<{ suite: BenchSuite }>> = {
   tracing: () => import("./tracing.ts"),
   idle: () => import("./idle.ts"),
   executable: () => import("./executable.ts"),
+  leak: () => import("./leak.ts"),
   "constant-time": () => import("./constant-time.ts"),
 };
 
@@ -24,15 +25,30 @@ const onRequest: Readonly<Record<string, { seconds: number }>> = {
   detection: { seconds: 120 },
   idle: { seconds: 30 },
   executable: { seconds: 30 },
+  leak: { seconds: 1 },
   "constant-time": { seconds: 10 },
 };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: "string" }, seconds: { type: "string" } },
+  options: {
+    json: { type: "string" },
+    seconds: { type: "string" },
+    nodes: { type: "string", default: "5" },
+    peers: { type: "string", default: "10000" },
+  },
 });
 const chosen =
   positionals.length > 0 ? positionals : Object.keys(suites).filter((name) => !(name in onRequest));
+
+/** A whole number of an option. */
+function countOf(option: "nodes" | "peers", min: number): number {
+  const count = Number(values[option]);
+  if (Number.isSafeInteger(count) && count >= min) return count;
+  throw new RangeError(
+    `--${option} must be a whole number from ${min}: current value is ${values[option]}`,
+  );
+}
 
 /** How long to spend on each row of a suite. */
 function secondsFor(name: string): number {
@@ -65,7 +81,7 @@ for (const name of chosen) {
         `${row.name.padEnd(52)} ${number(row.value)} ${row.unit.padEnd(6)} p95 ${number(row.p95)}  p99 ${number(row.p99)}  n ${row.n}`,
       );
     },
-    { seconds: secondsFor(name) },
+    { seconds: secondsFor(name), nodes: countOf("nodes", 2), peers: countOf("peers", 10) },
   );
 }
 if (values.json !== undefined) {
