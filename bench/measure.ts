@@ -19,6 +19,10 @@ export type BenchSuite = (
 
 export interface BenchOptions {
   readonly seconds: number;
+  /** Daemons of a mesh, for suites that start one. */
+  readonly nodes: number;
+  /** Peers that come and go, for suites that have such. */
+  readonly peers: number;
 }
 
 /** The q-quantile of ascending numbers (nearest rank). */
@@ -47,7 +51,7 @@ export function summarize(name: string, unit: string, samples: readonly number[]
 export async function measureMs(
   name: string,
   call: () => unknown,
-  { seconds }: BenchOptions,
+  { seconds }: Pick<BenchOptions, "seconds">,
 ): Promise<BenchResult> {
   for (let end = performance.now() + seconds * 200; performance.now() < end; ) await call();
   const samples: number[] = [];
@@ -70,7 +74,7 @@ export async function measureMs(
 export function measureRate(
   name: string,
   call: () => unknown,
-  { seconds }: BenchOptions,
+  { seconds }: Pick<BenchOptions, "seconds">,
 ): BenchResult {
   let batch = 1;
   for (let elapsed = 0; elapsed < 10; batch *= 2) {

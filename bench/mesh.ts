@@ -14,8 +14,9 @@ import {
   MeshMachine,
 } from "../src/mesh/index.ts";
 import type { Meter, MonoMs, Now, Random, WallMs } from "../src/ports/index.ts";
+import { look, lookAtSilence, watcher } from "./detector.ts";
 import { graphSuite, nodeIdOf, reportsOf } from "./mesh-graph.ts";
-import { type BenchSuite, measureRate } from "./measure.ts";
+import { type BenchSuite, measureRate, summarize } from "./measure.ts";
 
 const LENGTH = 4096;
 const meter: Meter = { count: () => undefined, set: () => undefined, observe: () => undefined };
@@ -105,5 +106,13 @@ function signedVerifier(): () => void {
 export const suite: BenchSuite = (report, options) => {
   report(measureRate("mesh/beacon/verify-signed", signedVerifier(), options));
   report(measureRate("mesh/beacon/verify-heartbeat", heartbeatReceiver(), options));
+  const quiet = watcher();
+  report(measureRate("mesh/detector/look-at-1000", () => look(quiet), options));
+  const silences = [watcher(), watcher(), watcher(), watcher(), watcher()].map((machine) => {
+    const start = performance.now();
+    if (lookAtSilence(machine) < 1_000) throw new Error("the silent were not probed");
+    return performance.now() - start;
+  });
+  report(summarize("mesh/detector/silence-of-1000", "ms", silences));
   return graphSuite(report, options);
 };

@@ -1,4 +1,4 @@
-// npm run bench [-- suite ...] [--json FILE] [--seconds S]: runs the suites and prints a table.
+// npm run bench [-- suite ...] [--json FILE] [--seconds S] [--nodes N] [--peers N]: runs the suites and prints a table.
 
 import { writeFileSync } from "node:fs";
 import { arch, cpus, platform, totalmem } from "node:os";
@@ -9,26 +9,46 @@ const suites: Record<string, () => Promise<{ suite: BenchSuite }>> = {
   crypto: () => import("./crypto.ts"),
   handshake: () => import("./handshake.ts"),
   mesh: () => import("./mesh.ts"),
+  detection: () => import("./detection.ts"),
+  beacons: () => import("./beacons.ts"),
   learning: () => import("./learning.ts"),
+  tunnel: () => import("./tunnel.ts"),
   tracing: () => import("./tracing.ts"),
   idle: () => import("./idle.ts"),
   executable: () => import("./executable.ts"),
+  leak: () => import("./leak.ts"),
   "constant-time": () => import("./constant-time.ts"),
 };
 
 /** Suites that run only when they are named, because they take a minute, and how long they measure unless told. */
 const onRequest: Readonly<Record<string, { seconds: number }>> = {
+  detection: { seconds: 120 },
   idle: { seconds: 30 },
   executable: { seconds: 30 },
+  leak: { seconds: 1 },
   "constant-time": { seconds: 10 },
 };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: "string" }, seconds: { type: "string" } },
+  options: {
+    json: { type: "string" },
+    seconds: { type: "string" },
+    nodes: { type: "string", default: "5" },
+    peers: { type: "string", default: "10000" },
+  },
 });
 const chosen =
   positionals.length > 0 ? positionals : Object.keys(suites).filter((name) => !(name in onRequest));
+
+/** A whole number of an option. */
+function countOf(option: "nodes" | "peers", min: number): number {
+  const count = Number(values[option]);
+  if (Number.isSafeInteger(count) && count >= min) return count;
+  throw new RangeError(
+    `--${option} must be a whole number from ${min}: current value is ${values[option]}`,
+  );
+}
 
 /** How long to spend on each row of a suite. */
 function secondsFor(name: string): number {
@@ -61,7 +81,7 @@ for (const name of chosen) {
         `${row.name.padEnd(52)} ${number(row.value)} ${row.unit.padEnd(6)} p95 ${number(row.p95)}  p99 ${number(row.p99)}  n ${row.n}`,
       );
     },
-    { seconds: secondsFor(name) },
+    { seconds: secondsFor(name), nodes: countOf("nodes", 2), peers: countOf("peers", 10) },
   );
 }
 if (values.json !== undefined) {

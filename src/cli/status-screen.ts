@@ -123,6 +123,8 @@ const peerColumns: readonly Column[] = [
   { head: "RTT", align: "right" },
   { head: "LOSS", align: "right" },
   { head: "BEACON", align: "right" },
+  { head: "SCORE", align: "right" },
+  { head: "REP", align: "right" },
   { head: "LAST ERROR", widthMax: 36 },
 ];
 
@@ -148,6 +150,10 @@ export function drawPeers(
       cell(msText(peer.rttMs)),
       cell(percentText(peer.lossRatio)),
       cell(ageText(peer.lastBeaconAgeMs)),
+      peer.score === null
+        ? cell("–", "dim")
+        : cell(peer.score.toFixed(1), peer.score < 0 ? "bad" : "plain"),
+      cell(String(peer.reputation), peer.reputation < 0 ? "bad" : "dim"),
       cell(peer.lastErrorCode ?? "–", peer.lastErrorCode === null ? "dim" : "warn"),
     ]);
   const hidden = peers.length - rows.length;

@@ -55,6 +55,8 @@ export const peerSchema = z.object({
   sequence: count,
   addresses: z.array(z.string()),
   lastErrorCode: z.string().nullable(),
+  /** What gossip thinks of a connected peer: 0 and above is good, below -80 it is not read. An older daemon does not say. */
+  score: z.number().nullable().default(null),
   /** In [-100, 0]: what the node holds against this peer. An older daemon does not say. */
   reputation: z.number().default(0),
 });

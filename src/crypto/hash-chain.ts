@@ -59,11 +59,12 @@ class ChainStep {
 
   constructor(engine: Hasher, context: Uint8Array) {
     this.#engine = engine;
-    const head = concatBytes(STEP_DOMAIN, Uint8Array.of(context.length), context);
-    this.#input = new Uint8Array(head.length + 4 + CHAIN_LINK_BYTES);
-    this.#input.set(head);
+    this.#indexOffset = STEP_DOMAIN.length + 1 + context.length;
+    this.#input = new Uint8Array(this.#indexOffset + 4 + CHAIN_LINK_BYTES);
+    this.#input.set(STEP_DOMAIN);
+    this.#input[STEP_DOMAIN.length] = context.length;
+    this.#input.set(context, STEP_DOMAIN.length + 1);
     this.#view = new DataView(this.#input.buffer);
-    this.#indexOffset = head.length;
   }
 
   /** `link[index]` from `link[index + 1]`. */

@@ -14,6 +14,7 @@ export interface ProgramCommand {
 type Request =
   | { readonly kind: "open"; readonly options: CrowdOptions }
   | { readonly kind: "resize"; readonly size: number }
+  | { readonly kind: "churn"; readonly count: number }
   | { readonly kind: "collect" };
 
 /** The option by which the load program is a crowd. */
@@ -25,6 +26,7 @@ export function serveCrowd(): void {
   const answer = async (request: Request): Promise<unknown> => {
     if (request.kind === "open") crowd = new Crowd(request.options);
     else if (request.kind === "resize") return crowd?.resize(request.size);
+    else if (request.kind === "churn") return crowd?.churn(request.count);
     else return crowd?.collect();
     return undefined;
   };
@@ -56,6 +58,11 @@ export class CrowdProcess {
   /** How many are connected then. */
   async resize(size: number): Promise<number> {
     return (await this.#ask({ kind: "resize", size })) as number;
+  }
+
+  /** How many of so many were let in, and have left again. */
+  async churn(count: number): Promise<number> {
+    return (await this.#ask({ kind: "churn", count })) as number;
   }
 
   async collect(): Promise<Collected> {

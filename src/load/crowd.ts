@@ -30,6 +30,8 @@ const JOINS_PER_SECOND = 18;
 const UNDER_WAY_MAX = 32;
 /** Attempts of one peer, each with the limiter's refill between. */
 const ATTEMPTS_MAX = 5;
+/** How long a peer of a churn stays: its first beacon and a heartbeat or two. */
+const LIFE_MS = 1_500;
 const HEARTBEAT_BYTES = 74;
 
 export class Crowd {
@@ -59,6 +61,24 @@ export class Crowd {
     return this.connected;
   }
 
+  /** Lets so many come and go, one life each; how many of them were let in. */
+  async churn(count: number): Promise<number> {
+    const underWay = new Set<Promise<void>>();
+    let joined = 0;
+    for (let left = count; left > 0; left--) {
+      const life = this.#live()
+        .then((lived) => {
+          if (lived) joined++;
+        })
+        .finally(() => underWay.delete(life));
+      underWay.add(life);
+      await pause(1_000 / JOINS_PER_SECOND);
+      if (underWay.size >= UNDER_WAY_MAX) await Promise.race(underWay);
+    }
+    await Promise.all(underWay);
+    return joined;
+  }
+
   get connected(): number {
     return this.#peers.filter((peer) => peer.connected).length;
   }
@@ -69,18 +89,32 @@ export class Crowd {
     return { ...collected, connected: this.connected };
   }
 
+  async #live(): Promise<boolean> {
+    const peer = await this.#joined();
+    if (peer === undefined) return false;
+    await pause(LIFE_MS);
+    await peer.leave();
+    return true;
+  }
+
   async #join(): Promise<void> {
+    const peer = await this.#joined();
+    if (peer !== undefined) this.#peers.push(peer);
+  }
+
+  /** A peer that the daemon has let in; undefined after many refusals. */
+  async #joined(): Promise<VirtualPeer | undefined> {
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
       const peer = this.#make(this.#made++);
       try {
         await peer.join(this.#options.address);
-        this.#peers.push(peer);
-        return;
+        return peer;
       } catch {
         await peer.leave();
         await pause(attempt * 1_000);
       }
     }
+    return undefined;
   }
 
   #make(index: number): VirtualPeer {

@@ -2,7 +2,15 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KeyFiles } from "../adapters/key-files.ts";
@@ -17,6 +25,8 @@ import { ZONE } from "./virtual-peer.ts";
 
 const START_TIMEOUT_MS = 30_000;
 const POLL_MS = 50;
+const LOG = "meshd.log";
+const LOG_TAIL_CHARS = 1_000;
 /** A daemon takes four times its target of connections. */
 const CONNECTIONS_PER_TARGET = 4;
 const CONNECTIONS_TARGET = { min: 16, max: 1_024 };
@@ -53,12 +63,11 @@ export class Target {
     const socket = join(directory, "c.sock");
     const config = join(directory, "meshd.yml");
     writeFileSync(config, configuration(directory, socket, peers));
-    const log = openSync(join(directory, "meshd.log"), "a");
+    const log = openSync(join(directory, LOG), "a");
     // The fourth channel ties the daemon to this process.
     const child = spawn(daemon.file, [...daemon.args, "--config", config], {
       argv0: daemon.argv0,
       stdio: ["ignore", log, log, "ipc"],
-      cwd: directory,
     });
     closeSync(log);
     const target = new Target(directory, child, socket);
@@ -71,8 +80,9 @@ export class Target {
     }
   }
 
-  get pid(): number {
-    return this.#child.pid ?? 0;
+  /** What the daemon, and Node.js before it, have said. */
+  get logFile(): string {
+    return join(this.directory, LOG);
   }
 
   /** Where peers connect to, with `/p2p/`. */
@@ -135,10 +145,14 @@ export class Target {
       if (performance.now() > end || this.#child.exitCode !== null)
         throw new MeshError(
           "load/target-failed",
-          `The daemon to be loaded did not start; its log is gone with the run. Start 'meshctl dev up' to see why.`,
+          `The daemon to be loaded did not start; the end of its log:\n${this.#logTail()}\nMend that, and start again.`,
         );
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
+  }
+
+  #logTail(): string {
+    return readFileSync(this.logFile, "utf8").slice(-LOG_TAIL_CHARS);
   }
 
   async #status(): Promise<Status | undefined> {

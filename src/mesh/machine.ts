@@ -42,6 +42,8 @@ import { Reputation, REPUTATION_MIN } from "./reputation.ts";
 import { RouteTable } from "./routing/route-table.ts";
 import { memberView } from "./views.ts";
 
+const NONE: readonly MeshAction[] = [];
+
 /** The membership and topology protocol of one node. */
 export class MeshMachine implements MeshProtocol {
   readonly #deps: MeshDeps;
@@ -343,6 +345,7 @@ export class MeshMachine implements MeshProtocol {
   }
 
   #taken(): readonly MeshAction[] {
+    if (this.#actions.length === 0) return NONE;
     const actions = this.#actions;
     this.#actions = [];
     return actions;

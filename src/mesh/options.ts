@@ -39,7 +39,7 @@ export interface MeshOptions {
   readonly probeTimeoutMs: number;
   /**
    * Bounds of the timeout that a link's round trips give. The lower one leaves room for one retransmission of TCP, which
-   * Linux makes after 200 ms at the earliest: a lost segment must not look like a lost probe. @default 250, 2000
+   * Linux makes after 200 ms at the earliest, and for event loops of busy hosts. @default 400, 2000
    */
   readonly probeTimeoutMinMs: number;
   readonly probeTimeoutMaxMs: number;
@@ -88,7 +88,7 @@ export const meshDefaults: MeshOptions = {
   bucketsMax: 8192,
   probeIntervalMs: 1000,
   probeTimeoutMs: 500,
-  probeTimeoutMinMs: 250,
+  probeTimeoutMinMs: 400,
   probeTimeoutMaxMs: 2000,
   indirectProbes: 3,
   silenceIntervals: 2,

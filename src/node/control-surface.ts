@@ -458,6 +458,7 @@ function peerOf(member: Member, view: MemberView): Peer {
     sequence: view.sequence,
     addresses: [...view.addresses],
     lastErrorCode: view.lastErrorCode ?? null,
+    score: member.network.scoreOf(view.nodeId) ?? null,
     reputation: Math.round(view.reputation),
   };
 }

@@ -196,9 +196,13 @@ describe("completions", () => {
     assert.deepEqual(bashOffers("--socket", "/x", "--json", "tok"), ["token"]);
     assert.deepEqual(bashOffers("completion", ""), ["bash", "zsh", "fish"]);
     assert.deepEqual(bashOffers("fl", "start", "--agg"), ["--aggregator"]);
-    assert.deepEqual(bashOffers("fl", "start", "--aggregator", "m"), ["mean", "median"]);
+    assert.deepEqual(bashOffers("fl", "start", "--aggregator", "m"), [
+      "mean",
+      "median",
+      "multi-krum",
+    ]);
     assert.deepEqual(bashOffers("fl", "start", "--aggregator", "=", "tri"), ["trimmed-mean"]);
-    assert.deepEqual(bashOffers("fl", "start", "--aggregator", "=").length, 4);
+    assert.deepEqual(bashOffers("fl", "start", "--aggregator", "=").length, 15);
     assert.deepEqual(bashOffers("fl", "start", "--name", ""), [], "no guess at a name");
     assert.deepEqual(bashOffers("--socket", "ma"), ["man"]);
     assert.deepEqual(bashOffers("config", "check", "comp"), ["completions"]);

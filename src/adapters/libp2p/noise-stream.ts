@@ -16,6 +16,7 @@ export class NoiseStream extends AbstractMessageStream {
   readonly #stream: MessageStream;
   readonly #keys: SessionKeys;
   readonly #decoder = new FrameDecoder();
+  #closing = false;
 
   constructor(stream: MessageStream, keys: SessionKeys) {
     super({
@@ -43,6 +44,14 @@ export class NoiseStream extends AbstractMessageStream {
     });
   }
 
+  /**
+   * What comes after the end is lost, like all that was on the wire: libp2p would throw. Yamux opens a stream in a microtask of
+   * its own, and what is thrown there, because the peer went in that moment, nobody can catch: it ended the daemon.
+   */
+  override send(data: Uint8Array | Uint8ArrayList): boolean {
+    return !this.#closing && this.writeStatus !== "closed" && super.send(data);
+  }
+
   /** Seals all of `data` in frames of at most 65519 plaintext bytes. */
   sendData(data: Uint8ArrayList): SendResult {
     const sealed = new Uint8ArrayList();
@@ -68,6 +77,7 @@ export class NoiseStream extends AbstractMessageStream {
   }
 
   async close(options?: AbortOptions): Promise<void> {
+    this.#closing = true;
     await this.#stream.close(options);
   }
 

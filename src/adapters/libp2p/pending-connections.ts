@@ -23,6 +23,8 @@ export class PendingConnections {
       .find(({ name }) => name === "ip4" || name === "ip6");
     const key = limiterKey(host?.value ?? "unknown");
     const pending = (this.#pending.get(key) ?? new Set()).add(raw);
+    // Else the last of each address would stay with all that hangs on it, 90 KB, until the next comes.
+    raw.addEventListener("close", () => pending.delete(raw), { once: true });
     for (const other of pending) {
       if (other.status !== "open" || this.#isAuthenticated(other)) pending.delete(other);
     }

@@ -1,5 +1,6 @@
 // What libp2p keeps between its parts: peers and DHT records, in memory. Provider records are not kept: nothing here
-// uses them, and any member could send them without end. The records of others are bounded.
+// uses them, and any member could send them without end. Records and peers are bounded, the one written longest ago goes
+// first: libp2p forgets a peer only hours after it was seen.
 
 import { MemoryDatastore } from "datastore-core";
 import type { Key } from "interface-datastore";
@@ -7,18 +8,25 @@ import type { Key } from "interface-datastore";
 /** Where kad-dht keeps who provides what. */
 const PROVIDERS_PREFIX = "/dht/provider";
 
-/** Where it keeps records, about 16 KiB each; the one written longest ago goes first. */
+/** Where it keeps records, about 16 KiB each. */
 const RECORDS_PREFIX = "/dht/record";
 export const RECORDS_MAX = 512;
 
+/** Where the peer store keeps what it knows of peers, half a kilobyte each; more than the mesh machine keeps members. */
+const PEERS_PREFIX = "/peers/";
+const PEERS_MAX = 4_608;
+
 export class RecordStore extends MemoryDatastore {
   readonly #records = new Map<string, Key>();
+  readonly #peers = new Map<string, Key>();
 
   override put(key: Key, value: Uint8Array): Key | Promise<Key> {
     const name = key.toString();
     if (name.startsWith(PROVIDERS_PREFIX)) return key;
-    if (name.startsWith(RECORDS_PREFIX)) this.#bound(name, key);
-    return super.put(key, value);
+    if (name.startsWith(RECORDS_PREFIX)) this.#bound(this.#records, RECORDS_MAX, name, key);
+    if (name.startsWith(PEERS_PREFIX)) this.#bound(this.#peers, PEERS_MAX, name, key);
+    // A copy: what comes is often a few bytes of a pool of 64 KiB, which would be kept as a whole.
+    return super.put(key, Uint8Array.from(value));
   }
 
   /** Records of others (and the own) that are kept now. */
@@ -26,12 +34,12 @@ export class RecordStore extends MemoryDatastore {
     return this.#records.size;
   }
 
-  #bound(name: string, key: Key): void {
-    this.#records.delete(name);
-    this.#records.set(name, key);
-    const [oldest] = this.#records;
-    if (this.#records.size <= RECORDS_MAX || oldest === undefined) return;
-    this.#records.delete(oldest[0]);
+  #bound(keys: Map<string, Key>, most: number, name: string, key: Key): void {
+    keys.delete(name);
+    keys.set(name, key);
+    const [oldest] = keys;
+    if (keys.size <= most || oldest === undefined) return;
+    keys.delete(oldest[0]);
     void super.delete(oldest[1]);
   }
 }

@@ -172,7 +172,10 @@ class PromMetric {
   }
 
   #keyOf(labels: MetricLabels): string {
-    if (this.#labelNames.length !== Object.keys(labels).length) return "\0";
+    const [only] = this.#labelNames;
+    const given = Object.keys(labels).length;
+    if (this.#labelNames.length !== given) return "\0";
+    if (given === 1 && only !== undefined) return labels[only] ?? "";
     return this.#labelNames.map((name) => labels[name] ?? "").join("\0");
   }
 }

@@ -40,8 +40,8 @@ export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
 }
 
 function uint32At(bytes: Uint8Array, at: number): number {
-  const [a = 0, b = 0, c = 0, d = 0] = bytes.subarray(at, at + 4);
-  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+  const byte = (offset: number): number => bytes[at + offset] ?? 0;
+  return ((byte(0) << 24) | (byte(1) << 16) | (byte(2) << 8) | byte(3)) >>> 0;
 }
 
 /** Parses a heartbeat. Codes: `mesh/too-large`, `mesh/malformed`. */

@@ -45,7 +45,7 @@ export interface Phase {
 const clear: Impairment = { delayMs: 0, lossRatio: 0 };
 
 export const phases: readonly Phase[] = [
-  { name: "partition 7 | 5", impairment: clear, skewed: false, run: partitionAndHeal },
+  { name: "partition 7 : 5", impairment: clear, skewed: false, run: partitionAndHeal },
   { name: "power loss", impairment: clear, skewed: false, run: powerCycle },
   calm("20 % loss", { delayMs: 0, lossRatio: 0.2 }),
   calm("200 ms each way", { delayMs: 200, lossRatio: 0 }),

@@ -1,8 +1,8 @@
 // Network adapters over real sockets, with a verifier that knows its own certificates.
 
-import type { TestContext } from "node:test";
 import { systemClock } from "../../../src/adapters/clock.ts";
 import { pqNoise } from "../../../src/adapters/libp2p/encrypter.ts";
+import type { ScoreOptions } from "../../../src/adapters/libp2p/gossip-scores.ts";
 import { Network } from "../../../src/adapters/libp2p/network.ts";
 import type { RelayOptions } from "../../../src/adapters/libp2p/relay.ts";
 import { systemRandom } from "../../../src/adapters/random.ts";
@@ -16,7 +16,7 @@ import {
   seededRandom,
   TRUST_DOMAIN,
 } from "../../unit/handshake/fixture.ts";
-import { until } from "../node/harness.ts";
+import { type Cleanup, until } from "../node/harness.ts";
 
 export const quiet = {
   debug: () => undefined,
@@ -31,11 +31,13 @@ export interface TestNetwork {
   readonly connected: PeerIdentity[];
   readonly disconnected: NodeId[];
   readonly gauges: Map<string, number>;
-  /** Counters by name and outcome. */
+  /** Counters by name and the value of their label. */
   readonly counts: Map<string, number>;
 }
 
 interface Options {
+  readonly gossip?: ScoreOptions;
+  readonly reputation?: (nodeId: NodeId) => number;
   readonly listen?: readonly string[];
   /** Without a certificate it can only join. */
   readonly joining?: boolean;
@@ -43,7 +45,7 @@ interface Options {
   readonly relay?: RelayOptions;
 }
 
-export function makeNetwork(t: TestContext, seed: string, options: Options = {}): TestNetwork {
+export function makeNetwork(t: Cleanup, seed: string, options: Options = {}): TestNetwork {
   const ed25519Seed = seededRandom(`${seed}/ed25519`).bytes(32);
   const ed25519 = engine.ed25519.signer(ed25519Seed);
   const mldsa65 = engine.mlDsa65.signer(seededRandom(`${seed}/mldsa65`).bytes(32));
@@ -54,8 +56,8 @@ export function makeNetwork(t: TestContext, seed: string, options: Options = {})
   const gauges = new Map<string, number>();
   const counts = new Map<string, number>();
   const meter = {
-    count: (name: string, labels?: Readonly<Record<string, string>>) => {
-      const key = [name, labels?.["outcome"] ?? []].flat().join(" ");
+    count: (name: string, labels: Readonly<Record<string, string>> = {}) => {
+      const key = [name, ...Object.values(labels)].join(" ");
       counts.set(key, (counts.get(key) ?? 0) + 1);
     },
     set: (_name: string, value: number, labels?: Readonly<Record<string, string>>) => {
@@ -97,7 +99,7 @@ export function makeNetwork(t: TestContext, seed: string, options: Options = {})
       // An issuer is unanchored to a joiner, and stays only where the policy lets such peers in.
       allowsUnauthenticated: () => options.joining === true,
       monoMs: () => systemClock.now().monoMs,
-      reputation: () => 0,
+      reputation: options.reputation ?? (() => 0),
       records: { validate: () => undefined, select: () => 0 },
       onAuthenticated: () => undefined,
       onConnected: (peer) => connected.push(peer),
@@ -112,6 +114,7 @@ export function makeNetwork(t: TestContext, seed: string, options: Options = {})
       connectionsMax: 64,
       version: "0.0.0-test",
       ...(options.relay && { relay: options.relay }),
+      gossip: options.gossip ?? {},
       ...(options.joiningTimeMs === undefined ? {} : { joiningTimeMs: options.joiningTimeMs }),
     },
   );
@@ -121,7 +124,7 @@ export function makeNetwork(t: TestContext, seed: string, options: Options = {})
 }
 
 /** Two networks with a connection from the first to the second. */
-export async function linked(t: TestContext, seed: string): Promise<[TestNetwork, TestNetwork]> {
+export async function linked(t: Cleanup, seed: string): Promise<[TestNetwork, TestNetwork]> {
   const a = makeNetwork(t, `${seed}/a`);
   const b = makeNetwork(t, `${seed}/b`);
   await a.network.start();

@@ -15,6 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import { MIGRATIONS } from "../../../src/adapters/sqlite/migrations.ts";
 import { finishRestore, takeRestoreLock } from "../../../src/adapters/sqlite/restore-swap.ts";
 import { StateStore } from "../../../src/adapters/sqlite/state-store.ts";
 import { restoreBackup, verifyBackup } from "../../../src/node/backup/restore.ts";
@@ -44,7 +45,7 @@ describe("a backup", () => {
     const found = await verifyBackup(file, PASSPHRASE);
     assert.deepEqual(
       [found.name, found.trustDomain, found.nodeId, found.schema, found.isIssuer],
-      ["saved", "a.mesh", "n1", 1, false],
+      ["saved", "a.mesh", "n1", MIGRATIONS.length, false],
     );
     assert.deepEqual(readdirSync(directory, { recursive: true }).toSorted(), before);
   });

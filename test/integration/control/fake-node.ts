@@ -28,6 +28,7 @@ export function fakePeer(name: string, part: Partial<Peer> = {}): Peer {
     suite: "Noise_XXhfs_25519+MLKEM768_ChaChaPoly_SHA256",
     rttMs: 12.34,
     lossRatio: 0.001,
+    score: 2.5,
     lastBeaconAgeMs: 812,
     epoch: 2,
     sequence: 31,

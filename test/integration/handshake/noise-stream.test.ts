@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { MessageStream } from "@libp2p/interface";
 import { streamPair } from "@libp2p/utils";
+import { yamux } from "@libp2p/yamux";
 import { NoiseStream } from "../../../src/adapters/libp2p/noise-stream.ts";
 import { encodeFrame, type SessionKeys } from "../../../src/handshake/index.ts";
 import { party, seededRandom } from "../../unit/handshake/fixture.ts";
@@ -68,6 +69,20 @@ describe("the encrypted stream", () => {
     raw.send(frame.subarray(5));
     assert.deepEqual(Uint8Array.from(await message), Uint8Array.of(1, 2, 3));
   });
+
+  for (const [name, end] of [
+    ["has gone", (stream: MessageStream) => stream.abort(new Error("gone"))],
+    ["is being closed", (stream: MessageStream) => void stream.close()],
+  ] as const) {
+    test(`loses what a muxer sends when the connection ${name}, and throws at nobody`, async () => {
+      const { stream } = await setup();
+      // Yamux tells the other end in a microtask, where an exception would be uncaught and end the process.
+      const opening = yamux()().createStreamMuxer(stream).createStream();
+      end(stream);
+      await opening;
+      assert.equal(stream.send(Uint8Array.of(1)), false);
+    });
+  }
 
   const bad: readonly [string, (keys: SessionKeys) => Uint8Array][] = [
     [

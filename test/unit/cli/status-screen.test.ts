@@ -20,9 +20,9 @@ test("a running node with a task fits one screen and reads at a glance", () => {
   process    up 3 h 12 min, pid 4242, 73.0 MiB, event loop lag p99 2.1 ms, version 0.1.0
 
 Peers: 1 suspect, 1 alive
-  PEER    STATE    LINK  SUITE                     RTT   LOSS     BEACON  LAST ERROR
-  node-3  suspect  ○ –   –                           –  0.1 %  1 min 5 s  handshake/timeout
-  node-2  alive    ● up  XXhfs 25519+MLKEM768  12.3 ms  0.1 %      0.8 s  –
+  PEER    STATE    LINK  SUITE                     RTT   LOSS     BEACON  SCORE  REP  LAST ERROR
+  node-3  suspect  ○ –   –                           –  0.1 %  1 min 5 s    2.5    0  handshake/timeout
+  node-2  alive    ● up  XXhfs 25519+MLKEM768  12.3 ms  0.1 %      0.8 s    2.5    0  –
 
 Training glyphs: running
   round       ████████░░░░░░░░░░░░░░░░ 7/20

@@ -97,6 +97,18 @@ test("a flicker that goes back in time is not published", () => {
   assert.equal(link.published.rttMs, 10);
 });
 
+test("samples that differ count only in a row: a probe lost now and then is never published", () => {
+  const link = new LinkEstimate();
+  link.answered(10, ms(0));
+  let differed = 0;
+  for (let i = 1; i < 10 * HYSTERESIS_SAMPLES; i++) {
+    const moved = i % 11 === 0 ? link.lost(ms(i)) : link.answered(10, ms(i));
+    assert.equal(moved, false);
+    if (link.differing > 0) differed++;
+  }
+  assert.ok(differed > HYSTERESIS_SAMPLES, `${differed} samples differed`);
+});
+
 test("a lost link comes back slowly, too: an answer after a total loss is not believed at once", () => {
   const link = new LinkEstimate();
   link.answered(10, ms(0));

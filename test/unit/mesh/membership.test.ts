@@ -352,12 +352,12 @@ describe("probes", () => {
 
   test("are stretched by the local health, and doubled when one was missed", () => {
     const bench = withPeer(true);
-    answer(bench, 100, 100);
+    answer(bench, 200, 100);
     const first = probeOf(bench, 500);
-    assert.deepEqual([first.timeoutMs, first.suspect], [300, false]);
-    fail(bench, first.ms + 300); // nobody to ask: suspect
+    assert.deepEqual([first.timeoutMs, first.suspect], [600, false]);
+    fail(bench, first.ms + 400); // nobody to ask: suspect
     assert.equal(bench.state(1), "suspect");
-    assert.equal(probeOf(bench, first.ms + 500).timeoutMs, 600);
+    assert.equal(probeOf(bench, first.ms + 500).timeoutMs, 1200);
 
     const slow = new Bench();
     slow.know(1);
