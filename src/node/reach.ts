@@ -7,7 +7,7 @@ import type { Network } from "../adapters/libp2p/network.ts";
 import type { RelayOptions } from "../adapters/libp2p/relay.ts";
 import { errorCode, errorMessage } from "../foundation/index.ts";
 import type { NodeId } from "../identity/index.ts";
-import type { MeshProtocol } from "../mesh/index.ts";
+import type { MemberView, MeshProtocol } from "../mesh/index.ts";
 import type { Clock, Logger, MonoMs } from "../ports/index.ts";
 
 /** The role that a node announces in its beacons when it carries others. */
@@ -123,13 +123,16 @@ export class Reach {
   #relaysFor(nodeId: NodeId): readonly NodeId[] {
     const { network, mesh } = this.#deps;
     const willing = new Set(
-      mesh.members().flatMap((member) => (member.roles.includes(RELAY_ROLE) ? member.nodeId : [])),
+      mesh
+        .members()
+        .filter(isRelay)
+        .map((member) => member.nodeId),
     );
     return mesh
       .relaysFor(nodeId)
       .map((relay) => relay.nodeId)
-      .filter((relay) => willing.has(relay))
-      .filter((relay) => network.isConnected(relay) && network.relayTo(relay) === undefined)
+      .filter((relay) => willing.has(relay) && network.isConnected(relay))
+      .filter((relay) => network.relayTo(relay) === undefined)
       .slice(0, RELAYS_TRIED_MAX);
   }
 
@@ -151,10 +154,7 @@ export class Reach {
     const nowMs = clock.now().monoMs;
     const relay = mesh
       .members()
-      .filter(
-        ({ nodeId, roles, connected }) =>
-          connected && roles.includes(RELAY_ROLE) && !held.has(nodeId),
-      )
+      .filter((member) => member.connected && isRelay(member) && !held.has(member.nodeId))
       .filter(({ nodeId }) => network.relayTo(nodeId) === undefined)
       .find(({ nodeId }) => nowMs >= (this.#refusedUntilMs.get(nodeId) ?? 0));
     if (relay === undefined) return;
@@ -188,6 +188,10 @@ export class Reach {
       return; // one at a time: the next at the next upkeep
     }
   }
+}
+
+function isRelay({ roles }: Pick<MemberView, "roles">): boolean {
+  return roles.includes(RELAY_ROLE);
 }
 
 function isCircuit(address: string): boolean {
