@@ -211,6 +211,14 @@ describe("summaries from gossip", () => {
     const bench = started();
     refused(receive(bench, new Uint8Array(8_193).fill(0x10)), "reject", "mesh/too-large");
     refused(receive(bench, new Uint8Array(8_192).fill(0x10)), "reject", "mesh/malformed");
+    const zone = autoZone(far.nodeId, 3);
+    accepted(bench, signed(far, { zone }));
+    const stranger = [1, 2, 3, 4, 5].map(testNode).find(({ nodeId }) => !fits(nodeId, zone));
+    assert.ok(stranger);
+    refused(receive(bench, signed(stranger, { zone })), "reject", "mesh/malformed");
+    const gateways = [{ nodeId: stranger.nodeId, epoch: 1, addresses: [] }];
+    const claimed = signed(far, { zone, sequence: 2, gateways });
+    refused(receive(bench, claimed), "reject", "mesh/malformed");
   });
 
   test("what is not newer is no news, and a contradiction silences its publisher", () => {
