@@ -303,6 +303,76 @@ export const dashboards = [
         },
       ],
       [
+        "Gossip",
+        {
+          title: "Members by standing",
+          unit: "none",
+          description:
+            "What gossip still does with connected members: unmeshed ones are in no mesh, ungossiped hear no lazy gossip, unpublished get none of our messages, graylisted are not read and disconnected. See docs/gossip.md.",
+          queries: { "{{standing}}": "sum by (standing) (meshd_network_gossip_peers{$i})" },
+          w: 8,
+        },
+        {
+          title: "Lowest score",
+          unit: "none",
+          description: "Of the connected members. 0 and above is good, below -80 graylisted.",
+          queries: { [node]: "meshd_network_gossip_score_min{$i}" },
+          w: 8,
+        },
+        {
+          title: "Members graylisted and penalties",
+          unit: "cpm",
+          description:
+            "Penalties are for more messages than an honest node has, and for replays; graylisted members stay away for five minutes.",
+          queries: {
+            graylisted: "60 * sum(rate(meshd_network_gossip_graylisted_total{$i}[$r]))",
+            "{{reason}}":
+              "60 * sum by (reason) (rate(meshd_network_gossip_penalties_total{$i}[$r]))",
+          },
+          w: 8,
+        },
+        {
+          title: "Dropped before parsing",
+          unit: "cps",
+          description:
+            "Messages that nobody looked into, by reason: of strangers, too many, on a topic not joined, too long, or with a field that ours do not have.",
+          queries: {
+            "{{reason}}": "sum by (reason) (rate(meshd_network_gossip_dropped_total{$i}[$r]))",
+          },
+          w: 6,
+        },
+        {
+          title: "Dropped in front of the signatures",
+          unit: "cps",
+          description: "The queue of messages to verify was full. It should not happen.",
+          queries: {
+            "{{reason}}": "sum by (reason) (rate(meshd_mesh_validation_dropped_total{$i}[$r]))",
+          },
+          w: 6,
+        },
+        {
+          title: "Wait for signatures, p99",
+          unit: "s",
+          description: "From a message's arrival to the verdict; queue: how many wait now.",
+          queries: {
+            [node]:
+              "histogram_quantile(0.99, sum by (instance, le) (rate(meshd_mesh_validation_wait_seconds_bucket{$i}[$r])))",
+            "queue {{instance}}": "meshd_mesh_validation_queue_messages{$i}",
+          },
+          w: 6,
+        },
+        {
+          title: "Signatures verified together",
+          unit: "none",
+          description: "Median size of a batch. It grows with the load.",
+          queries: {
+            [node]:
+              "histogram_quantile(0.5, sum by (instance, le) (rate(meshd_mesh_validation_batch_signatures_bucket{$i}[$r])))",
+          },
+          w: 6,
+        },
+      ],
+      [
         "Tunnels",
         {
           title: "Connections relayed",

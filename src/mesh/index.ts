@@ -1,5 +1,6 @@
 // The door of the mesh room.
 
+export { type RateLimit, RateLimiter } from "./beacons/rate-limiter.ts";
 export {
   type BeaconRejectCode,
   beaconRejectCodes,
@@ -11,6 +12,7 @@ export type {
   BeaconAcceptCode,
   EquivocationProof,
   GossipVerdict,
+  HopView,
   IdentityDirectory,
   LearningStatus,
   LinkView,
@@ -24,14 +26,25 @@ export type {
   MeshSelf,
   MeshTimerId,
   MeshTopic,
+  NeedSignatures,
+  OwnLinkView,
+  PathView,
+  RelayView,
+  RouteDetail,
+  SignatureHandling,
+  QuarantineView,
+  Release,
+  ReleaseRefusal,
   RouteView,
   ZoneRouteView,
   ZoneView,
+  StoredEvidence,
 } from "./machine-types.ts";
 export { meshMetrics } from "./metrics.ts";
 export { meshDefaults, type MeshOptions } from "./options.ts";
 export {
   beaconContext,
+  beaconKinds,
   beaconLimits,
   chainContext,
   decodeStateBeacon,
@@ -41,9 +54,10 @@ export {
 } from "./beacons/state-beacon.ts";
 export { decodeHeartbeat, encodeHeartbeat, type Heartbeat } from "./beacons/heartbeat.ts";
 export { decodeProof, encodeProof } from "./beacons/equivocation.ts";
+export { decodeRelease, encodeRelease, REASON_CHARS_MAX } from "./beacons/release.ts";
+export { EVIDENCE_MAX } from "./membership/quarantine.ts";
 export { linkCost } from "./links/cost.ts";
 export { suspicionTimeoutMs } from "./membership/suspicion.ts";
 export { ShortestPaths } from "./routing/shortest-paths.ts";
-export { type Graph, Topology } from "./topology/topology.ts";
+export { type Edge, type Graph, Topology } from "./topology/topology.ts";
 export { decodeSummary, encodeSummary, summaryLimits, type ZoneSummary } from "./zones/summary.ts";
-export { AUTO_ZONE, possibleZones } from "./zones/zone-names.ts";

@@ -2,14 +2,24 @@
 // (the libp2p adapter in production, the simulator in tests). The machine does no I/O, reads no clock and sets no
 // timer: every effect is an action, every cause an event or a received message.
 
-import type { CryptoEngine, MlDsaSigner } from "../crypto/index.ts";
+import type { CryptoEngine, MlDsaSigner, MlDsaVerification } from "../crypto/index.ts";
 import type { NodeId, PeerIdentity } from "../identity/index.ts";
 import type { Meter, MonoMs, Now, Random, WallMs } from "../ports/index.ts";
+import type { Result } from "../foundation/index.ts";
 import type { BeaconRejectCode, SummaryRejectCode } from "./beacons/reject-codes.ts";
+import type { OwnLinkView, PathView, RelayView, RouteDetail } from "./routing/route-types.ts";
+
+export type {
+  HopView,
+  OwnLinkView,
+  PathView,
+  RelayView,
+  RouteDetail,
+} from "./routing/route-types.ts";
 
 /**
- * Gossip topics: signed state beacons (and equivocation proofs) on one and heartbeats on the other, both of the node's
- * zone; summaries of zones on a third that all of the mesh shares.
+ * Gossip topics: signed state beacons on one and heartbeats on another, both of the node's zone; on a third, which all of
+ * the mesh shares, summaries of zones, proofs of equivocation and releases.
  */
 export type MeshTopic = "state" | "heartbeat" | "summary";
 
@@ -37,6 +47,7 @@ export type MemberCause =
   | "new-epoch"
   | "equivocation"
   | "moved"
+  | "released"
   | "forgotten";
 
 /** The timers of the machine. A timer set again replaces the one before; after `stopping` none is set. */
@@ -109,6 +120,12 @@ export type MeshAction =
       readonly to: string;
       readonly graceMs: number;
     }
+  /** Persist what is known against a node, in the place of what was before; without a statement, forget it. */
+  | {
+      readonly kind: "evidence";
+      readonly nodeId: NodeId;
+      readonly statement: StoredEvidence | undefined;
+    }
   /** The boot counter was behind the mesh's memory of this node (a restored disk): persist this value. */
   | { readonly kind: "epoch-raised"; readonly epoch: number }
   | {
@@ -122,7 +139,7 @@ export type MeshAction =
     };
 
 /** What was accepted. */
-export type BeaconAcceptCode = "state" | "heartbeat" | "proof" | "summary";
+export type BeaconAcceptCode = "state" | "heartbeat" | "proof" | "release" | "summary";
 
 /**
  * The verdict on a gossip message. `accept`: forward it. `reject`: drop it and score the peer that sent it.
@@ -142,6 +159,18 @@ export type GossipVerdict =
       readonly actions: readonly MeshAction[];
     }
   | { readonly verdict: "need-identity"; readonly nodeId: NodeId };
+
+/**
+ * Who verifies the signatures of a message: the machine, or its driver, in batches. With `defer` the answer may be
+ * {@link NeedSignatures}; then `receive` is called again with the same bytes and the outcome.
+ */
+export type SignatureHandling = "inline" | "defer" | "valid" | "invalid";
+
+/** The message is good if all these signatures are; it is charged to the sender until `receive` hears of it again. */
+export interface NeedSignatures {
+  readonly verdict: "need-signature";
+  readonly jobs: readonly MlDsaVerification[];
+}
 
 /** Verified identities by node id; whoever fills it bounds it and drops what has expired. */
 export interface IdentityDirectory {
@@ -171,8 +200,13 @@ export interface MeshDeps {
   readonly signer: MlDsaSigner;
   readonly self: MeshSelf;
   readonly identities: IdentityDirectory;
-  /** May this SPIFFE id do that? Asked with `beacon.publish`. */
-  readonly allows: (spiffeId: string | undefined, right: "beacon.publish") => boolean;
+  /** May this SPIFFE id do that? */
+  readonly allows: (
+    spiffeId: string | undefined,
+    right: "beacon.publish" | "mesh.release",
+  ) => boolean;
+  /** The statements of earlier `evidence` actions. @default none */
+  readonly evidence?: readonly StoredEvidence[];
   readonly random: Random;
   readonly meter: Meter;
 }
@@ -264,11 +298,68 @@ export interface EquivocationProof {
   readonly second: Uint8Array;
 }
 
+/** A proof of equivocation or a release, as published, with the wall time at which this node took it. */
+export interface StoredEvidence {
+  readonly bytes: Uint8Array;
+  readonly atMs: WallMs;
+}
+
+/** The content of a release. */
+export interface Release {
+  /** Who may come back. */
+  readonly nodeId: NodeId;
+  /** SHA-256 of the proof that the issuer saw, hex. For people: what counts is the floor. */
+  readonly proofDigest: string;
+  /** 1..2^32-1: the first epoch that is good again. */
+  readonly epochFloor: number;
+  /** Who signed; never the node itself. */
+  readonly issuer: NodeId;
+  /** By the issuer's clock; for people. */
+  readonly issuedAtMs: WallMs;
+  readonly reason: string;
+}
+
+/** What is known against one node, for operators. */
+export interface QuarantineView {
+  readonly nodeId: NodeId;
+  readonly state: "quarantined" | "released";
+  /** When this node took the statement. */
+  readonly atMs: WallMs;
+  /** SHA-256 of the proof, hex. */
+  readonly proofDigest: string;
+  /** While it is in quarantine: what it contradicted itself about. */
+  readonly proof?: {
+    readonly epoch: number;
+    readonly sequence: number;
+    /** Addresses in the two beacons: a copied state directory shows two hosts. */
+    readonly addresses: readonly [readonly string[], readonly string[]];
+  };
+  readonly release?: Release;
+}
+
+/** Why a release was not made. */
+export type ReleaseRefusal =
+  | "mesh/not-running"
+  | "mesh/not-quarantined"
+  | "mesh/bad-release"
+  | "mesh/epochs-used-up";
+
 /** The machine as its driver sees it; `new MeshMachine(deps, options?: Partial<MeshOptions>)` is one. */
 export interface MeshProtocol {
   handle(event: MeshEvent, now: Now): readonly MeshAction[];
   /** A gossip message of either topic, or a pulled beacon; `from` is the peer that handed it over. */
-  receive(bytes: Uint8Array, from: NodeId, now: Now): GossipVerdict;
+  receive(
+    bytes: Uint8Array,
+    from: NodeId,
+    now: Now,
+    signatures?: Exclude<SignatureHandling, "defer">,
+  ): GossipVerdict;
+  receive(
+    bytes: Uint8Array,
+    from: NodeId,
+    now: Now,
+    signatures: "defer",
+  ): GossipVerdict | NeedSignatures;
   /** What this node has, for a peer's {@link beaconsMissingFrom}. */
   beaconDigest(): Uint8Array;
   /** Messages that the sender of the digest lacks, each for its `receive`; none for a malformed digest. */
@@ -277,7 +368,9 @@ export interface MeshProtocol {
   members(): readonly MemberView[];
   /** Usable links between members, the own ones included. */
   topology(): readonly LinkView[];
-  /** Best routes from here, by node id. */
+  /** The own links as they are measured, by node id. */
+  links(): readonly OwnLinkView[];
+  /** Routes from here, by node id. */
   routes(): readonly RouteView[];
   /** The zone this node is in; of `auto` that of the moment. */
   readonly zone: string;
@@ -285,6 +378,21 @@ export interface MeshProtocol {
   zones(): readonly ZoneView[];
   /** The way to another zone; `undefined` when no summaries lead there. */
   zoneRoute(zone: string): ZoneRouteView | undefined;
+  /** The route to a node with its reasons; `undefined` when there is none. */
+  route(target: NodeId): RouteDetail | undefined;
+  /** At most `count` paths that share no node but their ends, of the least total cost, the cheapest first. */
+  disjointRoutes(target: NodeId, count: number): readonly PathView[];
+  /** Whom to ask for a connection to a node that cannot be dialled, in order of preference. */
+  relaysFor(target: NodeId): readonly RelayView[];
+  /** Who is in quarantine and who was released, the oldest statement first. */
+  quarantine(): readonly QuarantineView[];
+  /** Whether the node is shut out: from `new` on, so that nobody slips in while a daemon starts. */
+  isQuarantined(nodeId: NodeId): boolean;
+  /**
+   * Signs and publishes a release. Others take it only if their policy gives this node `mesh.release`: the caller
+   * has checked that its own does.
+   */
+  release(nodeId: NodeId, reason: string, now: Now): Result<readonly MeshAction[], ReleaseRefusal>;
   readonly epoch: number;
   readonly sequence: number;
 }

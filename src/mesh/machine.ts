@@ -2,15 +2,10 @@
 // Sans-I/O: the libp2p adapter drives it in production and the simulator in virtual time; the same events from the
 // same seed give the same actions in the same order.
 
+import { ok, refuse, type Result } from "../foundation/index.ts";
 import type { NodeId } from "../identity/index.ts";
-import type { Now } from "../ports/index.ts";
-import {
-  decodeDigest,
-  type DigestEntry,
-  encodeDigest,
-  isNewer,
-  quarantinedEntry,
-} from "./beacons/digest.ts";
+import type { MonoMs, Now } from "../ports/index.ts";
+import { decodeDigest, type DigestEntry, encodeDigest, isNewer } from "./beacons/digest.ts";
 import { BeaconPublisher } from "./beacons/publisher.ts";
 import { beaconKinds } from "./beacons/state-beacon.ts";
 import { LinksOutside } from "./zones/links-outside.ts";
@@ -19,8 +14,10 @@ import { SUMMARY_KIND } from "./zones/summary.ts";
 import { belongs } from "./zones/zone-names.ts";
 import { Zones } from "./zones/zones.ts";
 import { BeaconValidator } from "./beacons/validator.ts";
+import { Evidence } from "./evidence.ts";
 import { Inbox, withActions } from "./inbox.ts";
 import type {
+  BeaconAcceptCode,
   GossipVerdict,
   LinkView,
   MemberView,
@@ -29,13 +26,22 @@ import type {
   MeshEvent,
   MeshProtocol,
   MeshTimerId,
+  NeedSignatures,
+  OwnLinkView,
+  PathView,
+  RelayView,
+  RouteDetail,
+  QuarantineView,
+  ReleaseRefusal,
   RouteView,
+  SignatureHandling,
   ZoneRouteView,
   ZoneView,
 } from "./machine-types.ts";
 import { FailureDetector } from "./membership/detector.ts";
 import { Dialer } from "./membership/dialer.ts";
 import { currentBeacon, isPresent, type Member } from "./membership/member.ts";
+import { EVIDENCE_MAX, Quarantine } from "./membership/quarantine.ts";
 import { Roster } from "./membership/roster.ts";
 import { Neighbourhood } from "./neighbourhood.ts";
 import { meshDefaults, type MeshOptions } from "./options.ts";
@@ -50,11 +56,15 @@ export class MeshMachine implements MeshProtocol {
   readonly #detector: FailureDetector;
   readonly #neighbourhood: Neighbourhood;
   readonly #publisher: BeaconPublisher;
+  readonly #quarantine: Quarantine;
+  readonly #evidence: Evidence;
   readonly #inbox: Inbox;
   readonly #dialer: Dialer;
   readonly #routes: RouteTable;
   readonly #zones: Zones;
   #actions: MeshAction[] = [];
+  /** When something happened last: what is asked in between is answered as of then. */
+  #nowMs = 0 as MonoMs;
   #phase: "new" | "running" | "stopped" = "new";
 
   constructor(deps: MeshDeps, options: Partial<MeshOptions> = {}) {
@@ -89,21 +99,32 @@ export class MeshMachine implements MeshProtocol {
       this.#options,
     );
     const detector = this.#detector;
-    this.#neighbourhood = new Neighbourhood({ roster, detector, meter, emit, onChange });
+    this.#neighbourhood = new Neighbourhood({
+      ...{ self: self.nodeId, roster, detector, meter, emit, onChange },
+    });
     this.#publisher = new BeaconPublisher(
       { engine, signer, self, random, emit, neighbours, zone: () => home.zone },
       this.#options,
     );
     const publisher = this.#publisher;
+    this.#quarantine = new Quarantine(deps.evidence ?? []);
+    const quarantine = this.#quarantine;
     const validator = new BeaconValidator(
       {
-        ...{ ...deps, roster, ownKey: signer.publicKey, own: () => publisher.own },
+        ...{ ...deps, roster, quarantine, ownKey: signer.publicKey, own: () => publisher.own },
         concerns: (nodeId, zone) => home.concerns(nodeId, zone) || roster.get(nodeId) !== undefined,
       },
       this.#options,
     );
+    this.#evidence = new Evidence({
+      ...{ self: self.nodeId, engine, signer, quarantine, roster, meter, emit },
+      onOwnFloor: (epochFloor, now) => {
+        if (publisher.own.epoch < epochFloor) this.#inbox.goAhead(epochFloor - 1, now);
+      },
+    });
+    const evidence = this.#evidence;
     this.#inbox = new Inbox(
-      { self: self.nodeId, roster, validator, publisher, detector, meter, emit },
+      { self: self.nodeId, roster, validator, publisher, detector, evidence, meter, emit },
       this.#options,
     );
     const outside = new LinksOutside({ self: self.nodeId, zones, roster, random }, this.#options);
@@ -111,7 +132,10 @@ export class MeshMachine implements MeshProtocol {
       { roster, random, self, emit, outside, isHere: isHeard },
       this.#options,
     );
-    this.#routes = new RouteTable({ roster, meter, self: self.nodeId, ownNeighbours: neighbours });
+    this.#routes = new RouteTable({
+      ...{ roster, meter, self: self.nodeId, ownNeighbours: neighbours },
+      reputation: () => 0,
+    });
   }
 
   /** The epoch of the own beacons: that of the options unless the mesh remembered a later one. */
@@ -126,8 +150,10 @@ export class MeshMachine implements MeshProtocol {
 
   /** Takes an event; before `started` and after `stopping` there are no actions. */
   handle(event: MeshEvent, now: Now): readonly MeshAction[] {
+    this.#nowMs = now.monoMs;
     if (event.kind === "started" && this.#phase === "new") {
       this.#phase = "running";
+      this.#evidence.start(now);
       this.#publisher.start(now);
       this.#detector.schedule(now);
       this.#dialer.schedule();
@@ -136,51 +162,66 @@ export class MeshMachine implements MeshProtocol {
     return this.#taken();
   }
 
-  receive(bytes: Uint8Array, from: NodeId, now: Now): GossipVerdict {
+  receive(
+    bytes: Uint8Array,
+    from: NodeId,
+    now: Now,
+    signatures?: Exclude<SignatureHandling, "defer">,
+  ): GossipVerdict;
+  receive(
+    bytes: Uint8Array,
+    from: NodeId,
+    now: Now,
+    signatures: "defer",
+  ): GossipVerdict | NeedSignatures;
+  receive(
+    bytes: Uint8Array,
+    from: NodeId,
+    now: Now,
+    signatures: SignatureHandling = "inline",
+  ): GossipVerdict | NeedSignatures {
     if (this.#phase !== "running") {
       const code = "mesh/not-running";
       this.#deps.meter.count("meshd_mesh_beacons_rejected_total", { code });
       return { verdict: "ignore", code, actions: [] };
     }
-    const isSummary = bytes[0] === SUMMARY_KIND;
-    const body = (isSummary ? this.#zones : this.#inbox).receive(bytes, from, now);
+    const body =
+      bytes[0] === SUMMARY_KIND
+        ? this.#zones.receive(bytes, from, now)
+        : this.#inbox.receive(bytes, from, now, signatures);
     return withActions(body, this.#taken());
   }
 
   beaconDigest(): Uint8Array {
-    const entries: DigestEntry[] = [];
+    const entries: DigestEntry[] = this.#evidence.digest();
     const { epoch, sequence, nodeId } = this.#publisher.own;
     entries.push({ nodeId, epoch, sequence });
     for (const member of this.#roster.all()) {
       const beacon = currentBeacon(member);
-      if (member.state === "quarantined") entries.push(quarantinedEntry(member.nodeId));
-      else if (beacon !== undefined) entries.push(beacon);
+      if (beacon !== undefined && member.state !== "quarantined") entries.push(beacon);
     }
     return encodeRequest(this.zone, encodeDigest(entries), this.#zones.digest());
   }
 
   beaconsMissingFrom(digest: Uint8Array): readonly Uint8Array[] {
     const request = decodeRequest(digest, this.#options.summariesMax + 1);
-    const theirs =
-      request === undefined
-        ? undefined
-        : decodeDigest(request.digest, this.#options.membersMax + 1);
-    if (request === undefined || theirs === undefined || this.#phase !== "running") return [];
+    if (request === undefined || this.#phase !== "running") return [];
+    const theirs = decodeDigest(request.digest, this.#options.membersMax + 1 + EVIDENCE_MAX);
+    if (theirs === undefined) return [];
     const { epoch, sequence, nodeId } = this.#publisher.own;
     const missing: Uint8Array[] = [];
     const own = this.#publisher.bytes;
-    if (own !== undefined && isNewer(epoch, sequence, theirs.get(nodeId))) missing.push(own);
+    if (own !== undefined && isNewer(epoch, sequence, theirs.newest.get(nodeId))) missing.push(own);
     missing.push(...this.#zones.missingFrom(request.summaries));
-    for (const [accused, proof] of this.#inbox.proofs) {
-      if (theirs.get(accused)?.epoch !== quarantinedEntry(accused).epoch) missing.push(proof);
-    }
+    missing.push(...this.#evidence.missingFrom(theirs));
     for (const member of this.#roster.all()) {
       const newest = member.accepted[0];
-      if (newest === undefined || !isPresent(member)) continue;
-      const { beacon } = newest;
-      if (!belongs(member.nodeId, beacon.zone, request.zone)) continue;
-      if (isNewer(beacon.epoch, beacon.sequence, theirs.get(member.nodeId)))
-        missing.push(newest.bytes);
+      const entry = theirs.newest.get(member.nodeId);
+      // Who has left is news only to those who knew it: to them it must not look dead.
+      const isNews = isPresent(member) || (member.state === "left" && entry !== undefined);
+      if (newest === undefined || !isNews) continue;
+      if (!belongs(member.nodeId, newest.beacon.zone, request.zone)) continue;
+      if (isNewer(newest.beacon.epoch, newest.beacon.sequence, entry)) missing.push(newest.bytes);
     }
     return missing.slice(0, this.#options.pullBeaconsMax);
   }
@@ -191,7 +232,11 @@ export class MeshMachine implements MeshProtocol {
   }
 
   topology(): readonly LinkView[] {
-    return this.#routes.links();
+    return this.#routes.links(this.#nowMs);
+  }
+
+  links(): readonly OwnLinkView[] {
+    return this.#neighbourhood.links();
   }
 
   get zone(): string {
@@ -207,7 +252,33 @@ export class MeshMachine implements MeshProtocol {
   }
 
   routes(): readonly RouteView[] {
-    return this.#routes.routes();
+    return this.#routes.routes(this.#nowMs);
+  }
+
+  route(target: NodeId): RouteDetail | undefined {
+    return this.#routes.route(target, this.#nowMs);
+  }
+
+  disjointRoutes(target: NodeId, count: number): readonly PathView[] {
+    return this.#routes.disjointRoutes(target, count, this.#nowMs);
+  }
+
+  relaysFor(target: NodeId): readonly RelayView[] {
+    return this.#routes.relaysFor(target, this.#nowMs);
+  }
+
+  quarantine(): readonly QuarantineView[] {
+    return this.#evidence.views();
+  }
+
+  isQuarantined(nodeId: NodeId): boolean {
+    return this.#quarantine.has(nodeId);
+  }
+
+  release(nodeId: NodeId, reason: string, now: Now): Result<readonly MeshAction[], ReleaseRefusal> {
+    if (this.#phase !== "running") return refuse("mesh/not-running");
+    const outcome = this.#evidence.release(nodeId, reason, now);
+    return outcome.ok ? ok(this.#taken()) : outcome;
   }
 
   #apply(event: MeshEvent, now: Now): void {
@@ -270,6 +341,7 @@ export class MeshMachine implements MeshProtocol {
       }
       case "detector": {
         this.#detector.tick(now);
+        this.#routes.tick(now.monoMs);
         return;
       }
       case "dial": {
@@ -297,20 +369,27 @@ export class MeshMachine implements MeshProtocol {
     if (before !== undefined && action.topic !== "summary")
       this.#actions.push({ ...action, zone: before });
     const { bytes } = action;
-    const kind =
-      bytes[0] === beaconKinds.heartbeat
-        ? "heartbeat"
-        : bytes[0] === beaconKinds.state
-          ? "state"
-          : bytes[0] === SUMMARY_KIND
-            ? "summary"
-            : "proof";
-    this.#deps.meter.count("meshd_mesh_beacons_published_total", { kind });
+    this.#deps.meter.count("meshd_mesh_beacons_published_total", { kind: kindOf(bytes) });
   }
 
   #taken(): readonly MeshAction[] {
     const actions = this.#actions;
     this.#actions = [];
     return actions;
+  }
+}
+
+function kindOf(message: Uint8Array): BeaconAcceptCode {
+  switch (message[0]) {
+    case beaconKinds.heartbeat:
+      return "heartbeat";
+    case beaconKinds.proof:
+      return "proof";
+    case beaconKinds.release:
+      return "release";
+    case SUMMARY_KIND:
+      return "summary";
+    default:
+      return "state";
   }
 }

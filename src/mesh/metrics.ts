@@ -55,13 +55,13 @@ export const meshMetrics: readonly MetricDeclaration[] = [
     name: "meshd_mesh_beacons_published_total",
     kind: "counter",
     help: "A message was published by this node.",
-    labels: { kind: ["state", "heartbeat", "proof", "summary"] },
+    labels: { kind: ["state", "heartbeat", "proof", "release", "summary"] },
   },
   {
     name: "meshd_mesh_beacons_accepted_total",
     kind: "counter",
     help: "A message from gossip or a pull was accepted.",
-    labels: { kind: ["state", "heartbeat", "proof"] },
+    labels: { kind: ["state", "heartbeat", "proof", "release"] },
   },
   {
     name: "meshd_mesh_beacons_rejected_total",
@@ -90,6 +90,11 @@ export const meshMetrics: readonly MetricDeclaration[] = [
     name: "meshd_mesh_equivocations_total",
     kind: "counter",
     help: "A member was quarantined because two of its beacons contradict each other.",
+  },
+  {
+    name: "meshd_mesh_releases_total",
+    kind: "counter",
+    help: "An operator's signed release let a member out of quarantine.",
   },
   {
     name: "meshd_mesh_topology_links",

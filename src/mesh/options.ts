@@ -51,8 +51,6 @@ export interface MeshOptions {
   readonly localHealthMax: number;
   /** Dead and left members are forgotten after this; dead ones are dialled until then. @default 3600000 */
   readonly retentionMs: number;
-  /** Quarantined members are forgotten after this. @default 86400000 */
-  readonly quarantineMs: number;
   /** Connections to keep. @default 12 */
   readonly connectionsTarget: number;
   /** Between two dials of one node; doubled with each failure up to 16 times. @default 2000 */
@@ -111,7 +109,6 @@ export const meshDefaults: MeshOptions = {
   suspicionConfirmations: 3,
   localHealthMax: 8,
   retentionMs: 3_600_000,
-  quarantineMs: 86_400_000,
   connectionsTarget: 12,
   dialIntervalMs: 2000,
   zoneGateways: 2,

@@ -6,10 +6,13 @@ import {
   errorCode,
   errorMessage,
   fromHex,
+  ok,
+  type Result,
   toHex,
   uint32be,
   unreachable,
 } from "../foundation/index.ts";
+import type { CryptoEngine } from "../crypto/index.ts";
 import type { AuthenticatedPeer } from "../handshake/index.ts";
 import type { NodeId } from "../identity/index.ts";
 import type {
@@ -18,12 +21,16 @@ import type {
   MeshMachine,
   MeshOptions,
   MeshTimerId,
+  ReleaseRefusal,
 } from "../mesh/index.ts";
-import type { Clock, Logger, MonoMs, Span, Tracer } from "../ports/index.ts";
+import type { Clock, Logger, Meter, MonoMs, Tracer } from "../ports/index.ts";
 import { BEACON_SPAN } from "../telemetry/index.ts";
-import { type GossipDecision, Network } from "../adapters/libp2p/network.ts";
-import { type TopicName, topicOf, ZONE_TOPICS } from "../adapters/libp2p/topics.ts";
+import type { GossipDecision } from "../adapters/libp2p/gossip.ts";
+import { Network } from "../adapters/libp2p/network.ts";
+import { type TopicName, topicOf, zoneTopics } from "../adapters/libp2p/topics.ts";
+import { BeaconIntake } from "./beacon-intake.ts";
 import type { NodeIdentities } from "./identity-directory.ts";
+import { SignatureVerifier } from "./signature-verifier.ts";
 
 /** The asker's zone and what it has; the answer: each missing message as `uint32 length || bytes`. Version 1 knew no zones. */
 const SYNC_PROTOCOL = "/x0tta6bl4/sync/2";
@@ -51,10 +58,14 @@ export interface MeshServiceDeps {
   readonly network: Network;
   readonly machine: MeshMachine;
   readonly identities: NodeIdentities;
+  readonly engine: CryptoEngine;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly meter: Meter;
   readonly tracer: Tracer;
   readonly onMemberChanged: (change: Extract<MeshAction, { kind: "member-changed" }>) => void;
+  /** What is to be known against a node from now on, for the disk. */
+  readonly onEvidence: (evidence: Extract<MeshAction, { kind: "evidence" }>) => void;
   /** The mesh remembers a later boot of this node than its disk did. */
   readonly onEpochRaised: (epoch: number) => void;
 }
@@ -71,6 +82,8 @@ export class MeshService {
   /** Zones in their grace time after this node left them. */
   readonly #leaving = new Map<string, NodeJS.Timeout>();
   readonly #syncedAtMs = new Map<NodeId, MonoMs>();
+  readonly #verifier: SignatureVerifier;
+  readonly #intake: BeaconIntake;
   #timerAtMs = 0 as MonoMs;
   #timersHandled = 0;
   #running = false;
@@ -78,6 +91,14 @@ export class MeshService {
   constructor(deps: MeshServiceDeps, options: MeshServiceOptions) {
     this.#deps = deps;
     this.#options = options;
+    const { machine, identities, clock, meter } = deps;
+    this.#verifier = new SignatureVerifier(deps);
+    this.#intake = new BeaconIntake({
+      ...{ machine, clock, meter },
+      verify: (jobs) => this.#verifier.verify(jobs),
+      fetchIdentity: (nodeId, from) => identities.fetch(nodeId, from),
+      carryOut: (actions) => this.#run(actions),
+    });
   }
 
   /** Subscribes, serves the mesh's own protocols and starts the machine. */
@@ -121,6 +142,8 @@ export class MeshService {
     this.#leaving.clear();
     const beacons = actions.flatMap((action) => (action.kind === "publish" ? [action.bytes] : []));
     this.#run(actions);
+    this.#intake.stop();
+    await this.#verifier.stop();
     await Promise.allSettled(
       this.#deps.network
         .connectedPeers()
@@ -148,24 +171,21 @@ export class MeshService {
     if (event.kind === "timer") this.#timersHandled++;
   }
 
-  async #receive(bytes: Uint8Array, from: NodeId): Promise<GossipDecision> {
-    if (!this.#running) return "ignore";
-    return this.#deps.tracer.span(BEACON_SPAN, { parent: "root" }, (span) =>
-      this.#validate(bytes, from, span),
-    );
+  /** Releases a node from quarantine. The caller has seen to the right to do so. */
+  release(nodeId: NodeId, reason: string): Result<void, ReleaseRefusal> {
+    const outcome = this.#deps.machine.release(nodeId, reason, this.#deps.clock.now());
+    if (!outcome.ok) return outcome;
+    this.#run(outcome.value);
+    return ok(undefined);
   }
 
-  async #validate(bytes: Uint8Array, from: NodeId, span: Span): Promise<GossipDecision> {
-    const { machine, identities, clock } = this.#deps;
-    let verdict = machine.receive(bytes, from, clock.now());
-    if (verdict.verdict === "need-identity") {
-      if (!(await identities.fetch(verdict.nodeId, from))) return "ignore";
-      verdict = machine.receive(bytes, from, clock.now());
-      if (verdict.verdict === "need-identity") return "ignore";
-    }
-    span.set({ "meshd.beacon.code": verdict.code, "meshd.beacon.bytes": bytes.length });
-    this.#run(verdict.actions);
-    return verdict.verdict;
+  async #receive(bytes: Uint8Array, from: NodeId): Promise<GossipDecision> {
+    if (!this.#running) return "ignore";
+    return this.#deps.tracer.span(BEACON_SPAN, { parent: "root" }, async (span) => {
+      const { decision, code } = await this.#intake.receive(bytes, from);
+      span.set({ "meshd.beacon.code": code, "meshd.beacon.bytes": bytes.length });
+      return decision;
+    });
   }
 
   #run(actions: readonly MeshAction[]): void {
@@ -204,6 +224,8 @@ export class MeshService {
         return this.#inBackground("disconnect", network.disconnect(action.nodeId));
       case "pull-beacons":
         return this.#inBackground("beacon pull", this.#pull(action.nodeId));
+      case "evidence":
+        return this.#deps.onEvidence(action);
       case "epoch-raised":
         return this.#deps.onEpochRaised(action.epoch);
       case "zone-changed":
@@ -323,7 +345,7 @@ export class MeshService {
     clearTimeout(this.#leaving.get(zone));
     const isHere = this.#leaving.delete(zone);
     if (isHere) return;
-    for (const name of ZONE_TOPICS)
+    for (const name of zoneTopics)
       this.#deps.network.subscribe(this.#topic(name, zone), (from, bytes) =>
         this.#receive(bytes, from),
       );
@@ -334,7 +356,7 @@ export class MeshService {
     this.#enter(to);
     const leave = (): void => {
       this.#leaving.delete(from);
-      for (const name of ZONE_TOPICS) this.#deps.network.unsubscribe(this.#topic(name, from));
+      for (const name of zoneTopics) this.#deps.network.unsubscribe(this.#topic(name, from));
     };
     this.#leaving.set(from, setTimeout(leave, graceMs));
   }

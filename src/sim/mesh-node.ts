@@ -11,6 +11,7 @@ import type {
   MeshEvent,
   MeshProtocol,
   MeshTopic,
+  StoredEvidence,
 } from "../mesh/index.ts";
 import type { Now } from "../ports/index.ts";
 import { addressOf, type Census, type Inhabitant } from "./census.ts";
@@ -53,6 +54,8 @@ export interface MeshNodeObserver {
   accepted(observer: NodeIndex, bytes: Uint8Array): void;
   /** Bytes of the node's own that it published. */
   published(node: NodeIndex, bytes: Uint8Array): void;
+  /** What the node's disk is to say about another; undefined: nothing any more. */
+  evidence(node: NodeIndex, subject: NodeId, statement: StoredEvidence | undefined): void;
   /** The node's boot counter must not fall below this from now on. */
   epochRaised(node: NodeIndex, epoch: number): void;
 }
@@ -216,6 +219,9 @@ export class MeshNode implements SimNode<MeshDatagram> {
             id: LEAVE_TIMER + action.from,
             delayMs: action.graceMs,
           });
+          break;
+        case "evidence":
+          this.#deps.observer.evidence(this.#index, action.nodeId, action.statement);
           break;
         case "epoch-raised":
           this.#deps.observer.epochRaised(this.#index, action.epoch);

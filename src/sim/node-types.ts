@@ -14,6 +14,9 @@ export interface GossipMessage {
   readonly bytes: Uint8Array;
   /** First 32 bits of the hash of the bytes, for the trace. */
   readonly word: number;
+  /** The span of time that it was first published in, and its number from 0 in that and its topic: for seen-caches. */
+  readonly generation: number;
+  readonly place: number;
 }
 
 /** A message between two connected nodes. The world carries it and does not look inside. */

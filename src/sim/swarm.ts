@@ -12,6 +12,7 @@ import {
   MeshMachine,
   type MeshOptions,
   type MeshProtocol,
+  type StoredEvidence,
 } from "../mesh/index.ts";
 import type { Meter } from "../ports/index.ts";
 import { addressOf, Census, type SimEngine } from "./census.ts";
@@ -88,6 +89,8 @@ export class Swarm {
   readonly #stalledUntilMs = new Map<NodeIndex, number>();
   /** What each node's disk says of its boot counter. */
   readonly #epochs: number[];
+  /** ... and of quarantines and releases. */
+  readonly #evidence: Map<NodeId, StoredEvidence>[];
 
   /** @throws MeshError `sim/bad-option`; the machine's and the engine's own errors */
   constructor(options: SwarmOptions) {
@@ -103,6 +106,7 @@ export class Swarm {
     this.sequenceRises = new SequenceRises((nodeId) => this.census.find(nodeId)?.index);
     this.#seeds = chooseSeeds(options, this.world.random.fork("seeds"));
     this.#epochs = new Array<number>(options.nodes).fill(0);
+    this.#evidence = Array.from({ length: options.nodes }, () => new Map<NodeId, StoredEvidence>());
   }
 
   /** Every broken invariant so far. */
@@ -263,6 +267,7 @@ export class Swarm {
       allows: (spiffeId) => spiffeId !== undefined,
       random: this.world.random.fork(stream),
       meter: silentMeter,
+      evidence: [...(this.#evidence[node]?.values() ?? [])],
     };
     const mesh = this.#options.mesh ?? {};
     const make = this.#options.makeMachine ?? ((d: MeshDeps, o) => new MeshMachine(d, o));
@@ -293,6 +298,11 @@ export class Swarm {
       },
       published: (node, bytes) => {
         if (!this.#intruders.has(node)) this.sequenceRises.published(node, bytes, this.nowMs);
+      },
+      evidence: (node, subject, statement) => {
+        const disk = this.#evidence[node];
+        disk?.delete(subject);
+        if (statement !== undefined) disk?.set(subject, statement);
       },
       epochRaised: (node, epoch) => {
         this.#epochs[node] = Math.max(this.#epochs[node] ?? 0, epoch);

@@ -9,6 +9,7 @@ export const beaconRejectCodes = [
   "mesh/origin-rate",
   "mesh/quarantined",
   "mesh/members-full",
+  "mesh/evidence-full",
   "mesh/duplicate",
   "mesh/stale-epoch",
   "mesh/old-sequence",
@@ -25,6 +26,8 @@ export const beaconRejectCodes = [
   "mesh/wrong-link",
   "mesh/not-a-proof",
   "mesh/foreign-zone",
+  "mesh/released",
+  "mesh/outdated-release",
 ] as const;
 
 /** Why a zone's summary is refused, in the order of the checks. */

@@ -44,7 +44,7 @@ export function decodeRequest(bytes: Uint8Array, summariesMax: number): PullRequ
     const zone = readText(reader, 0, beaconLimits.zoneBytes, "zone");
     const digest = reader.take(reader.uint32be());
     const summaries = decodeDigest(reader.take(reader.remaining), summariesMax);
-    return summaries === undefined ? undefined : { zone, digest, summaries };
+    return summaries === undefined ? undefined : { zone, digest, summaries: summaries.newest };
   } catch (error) {
     if (isMeshError(error)) return undefined;
     throw error;

@@ -43,12 +43,6 @@ export function fits(nodeId: NodeId, zone: string): boolean {
   return depth === undefined || autoZone(nodeId, depth) === zone;
 }
 
-/** Every zone that a node of this setting may ever be in, for whoever has to prepare topics. */
-export function possibleZones(nodeId: NodeId, setting: string): string[] {
-  if (setting !== AUTO_ZONE) return [setting];
-  return Array.from({ length: AUTO_DEPTH_MAX + 1 }, (_, depth) => autoZone(nodeId, depth));
-}
-
 /** Whether a node that says it is in `zone` is one for the members of `of`: automatic zones go by the NodeId alone. */
 export function belongs(nodeId: NodeId, zone: string, of: string): boolean {
   if (zone === of) return true;

@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import {
   decodeHeartbeat,
   decodeStateBeacon,
+  EVIDENCE_MAX,
   type MeshAction,
   MeshMachine,
   meshMetrics,
@@ -165,9 +166,10 @@ describe("pulling", () => {
     bench.machine.receive(signedBeacon(testNode(1)), testNode(1).nodeId, at(0));
     const asking = (bytes: number): Uint8Array => encodeRequest("", new Uint8Array(bytes), []);
     assert.deepEqual(bench.machine.beaconsMissingFrom(new Uint8Array(39)), []);
+    const entriesMax = 4 + 1 + EVIDENCE_MAX;
     assert.deepEqual(bench.machine.beaconsMissingFrom(asking(39)), []);
-    assert.deepEqual(bench.machine.beaconsMissingFrom(asking(40 * 6)), []);
-    assert.equal(bench.machine.beaconsMissingFrom(asking(40 * 5)).length, 1);
+    assert.deepEqual(bench.machine.beaconsMissingFrom(asking(40 * (entriesMax + 1))), []);
+    assert.equal(bench.machine.beaconsMissingFrom(asking(40 * entriesMax)).length, 1);
   });
 });
 

@@ -37,7 +37,8 @@ describe("the transition table", () => {
       "quarantined",
       "-",
     ],
-    ["forgotten", "gone", "-", "-", "gone", "gone", "gone"],
+    ["released", "-", "-", "-", "-", "-", "gone"],
+    ["forgotten", "gone", "-", "-", "gone", "gone", "-"],
   ];
   for (const [cause, ...expected] of rows) {
     test(`${cause} leads where the table says`, () => {

@@ -8,7 +8,6 @@ import {
   encodeSummary,
   type GossipVerdict,
   type MeshOptions,
-  possibleZones,
   summaryRejectCodes,
   type ZoneSummary,
 } from "../../../src/mesh/index.ts";
@@ -81,13 +80,6 @@ describe("names of zones", () => {
     assert.ok(!belongs(idOf("7"), "auto/", "auto/1"));
     assert.ok(belongs(idOf("7"), "berlin", "berlin"));
     assert.ok(!belongs(idOf("8"), "berlin", "auto/1"));
-  });
-
-  test("a node prepares for every depth of its own branch alone", () => {
-    assert.deepEqual(possibleZones(idOf("b7"), "berlin"), ["berlin"]);
-    const zones = possibleZones(idOf("b7"), "auto");
-    assert.equal(zones.length, 13);
-    assert.ok(zones.every((zone) => fits(idOf("b7"), zone)));
   });
 });
 

@@ -3,34 +3,62 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { GenerationSet } from "../../../src/sim/generation-set.ts";
+import { SeenMessages } from "../../../src/sim/seen-messages.ts";
 import { GossipOverlay, meshDegree } from "../../../src/sim/gossip-overlay.ts";
 import { GossipStore } from "../../../src/sim/gossip-store.ts";
+import type { GossipMessage } from "../../../src/sim/node-types.ts";
 import { Pending } from "../../../src/sim/pending.ts";
 import { SeededRandom } from "../../../src/sim/random.ts";
 
 const sha256 = (data: Uint8Array): Uint8Array => createHash("sha256").update(data).digest();
 
-test("a seen number is remembered for at least a half-life and at most two", () => {
-  const seen = new GenerationSet(100, 1000);
-  assert.equal(seen.add(1, 50), true);
-  assert.equal(seen.add(1, 99), false);
-  assert.equal(seen.add(1, 149), false, "half a life later at the earliest");
-  assert.equal(seen.add(1, 250), true, "two half-lives later it is gone");
+function lacks(seen: SeenMessages, message: GossipMessage, generation: number): boolean {
+  return seen.lacking([message], generation).length === 1;
+}
+
+/** The n-th message of a topic and generation. */
+function messageOf(place: number, generation = 0, topic = "t"): GossipMessage {
+  return { number: 0, topic, bytes: new Uint8Array(), word: 0, generation, place };
+}
+
+test("a message is seen once, whatever its place, in each topic apart", () => {
+  const seen = new SeenMessages();
+  for (const place of [0, 31, 32, 1_000, 5, 100_000]) {
+    assert.equal(seen.add(messageOf(place), 0), true, `first ${place}`);
+    assert.equal(seen.add(messageOf(place), 0), false, `again ${place}`);
+    assert.equal(lacks(seen, messageOf(place), 0), false);
+    assert.equal(lacks(seen, messageOf(place + 1), 0), true);
+    assert.equal(seen.add(messageOf(place, 0, "other"), 0), true);
+  }
 });
 
-test("after a long silence nothing is remembered", () => {
-  const seen = new GenerationSet(100, 1000);
-  seen.add(1, 0);
-  assert.equal(seen.add(1, 200), true);
+test("a seen message is remembered through the generation after its own, then nobody wants it", () => {
+  const seen = new SeenMessages();
+  seen.add(messageOf(1, 0), 0);
+  assert.equal(lacks(seen, messageOf(1, 0), 1), false);
+  assert.equal(seen.add(messageOf(1, 1), 1), true, "another generation's first");
+  assert.equal(seen.add(messageOf(2, 0), 1), true, "late, but still new");
+  assert.equal(lacks(seen, messageOf(1, 1), 1), false);
+  assert.equal(lacks(seen, messageOf(7, 0), 2), false, "too old to be new");
+  assert.equal(seen.add(messageOf(1, 3), 3), true);
 });
 
-test("a full generation turns early", () => {
-  const seen = new GenerationSet(1e9, 2);
-  for (const value of [1, 2, 3, 4]) seen.add(value, 0);
-  assert.equal(seen.add(2, 0), false, "the generation before is still there");
-  assert.equal(seen.add(5, 0), true);
-  assert.equal(seen.add(1, 0), true, "two generations back is gone");
+test("equal bytes become a new message when the generation after theirs is over", () => {
+  const store = new GossipStore(sha256, 1000, 100);
+  const bytes = Uint8Array.of(1);
+  const first = store.intern("a", bytes, 999);
+  assert.equal(store.intern("a", bytes, 1999), first);
+  const second = store.intern("a", bytes, 2000);
+  assert.deepEqual([second.generation, second.place], [2, 0]);
+  assert.notEqual(second.number, first.number);
+});
+
+test("a store that is full still numbers what comes, but knows it no more", () => {
+  const store = new GossipStore(sha256, 1000, 1);
+  store.intern("a", Uint8Array.of(1), 0);
+  const beyond = store.intern("a", Uint8Array.of(2), 0);
+  assert.equal(beyond.place, 1);
+  assert.notEqual(store.intern("a", Uint8Array.of(2), 0), beyond);
 });
 
 test("equal bytes on one topic are one message, on another topic another", () => {
