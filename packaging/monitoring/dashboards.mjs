@@ -76,8 +76,12 @@ export const dashboards = [
           title: "Contradictions proven",
           type: "stat",
           unit: "none",
-          description: "Equivocations in the chosen time, on any node. Each one is worth a look.",
-          queries: { proven: "sum(increase(meshd_mesh_equivocations_total{$i}[$__range]))" },
+          description:
+            "Equivocations in the chosen time, on any node, and releases by operators. Each one is worth a look.",
+          queries: {
+            proven: "sum(increase(meshd_mesh_equivocations_total{$i}[$__range]))",
+            released: "sum(increase(meshd_mesh_releases_total{$i}[$__range]))",
+          },
           w: 4,
           thresholds: bad(0.5),
         },
@@ -121,9 +125,20 @@ export const dashboards = [
           title: "Suspicions",
           unit: "cpm",
           description:
-            "Raised, refuted by a sign of life, or ended in death. Many refuted ones: MeshdSuspicionsFlapping.",
+            "Raised, refuted by a sign of life, or ended in death; back are those that were held for dead. Many refuted ones: MeshdSuspicionsFlapping.",
           queries: {
             "{{outcome}}": "60 * sum by (outcome) (rate(meshd_mesh_suspicions_total{$i}[$r]))",
+            back: "60 * sum(rate(meshd_mesh_flaps_total{$i}[$r]))",
+          },
+          w: 8,
+        },
+        {
+          title: "Offences of peers",
+          unit: "cpm",
+          description:
+            "What lowers the reputation of peers: forgeries and false evidence that they hand over, more than their rate, returns from the dead.",
+          queries: {
+            "{{offence}}": "60 * sum by (offence) (rate(meshd_mesh_offences_total{$i}[$r])) > 0",
           },
           w: 8,
         },

@@ -53,6 +53,8 @@ export const peerSchema = z.object({
   sequence: count,
   addresses: z.array(z.string()),
   lastErrorCode: z.string().nullable(),
+  /** In [-100, 0]: what the node holds against this peer. An older daemon does not say. */
+  reputation: z.number().default(0),
 });
 
 export const healthSchema = z.object({

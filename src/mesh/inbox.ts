@@ -20,6 +20,7 @@ import { type AcceptedBeacon, currentBeacon } from "./membership/member.ts";
 import type { Roster } from "./membership/roster.ts";
 import type { SummaryVerdict } from "./zones/zones.ts";
 import type { MeshOptions } from "./options.ts";
+import { offenceOf, type Reputation } from "./reputation.ts";
 
 /** Accepted beacons kept per member: the newest, and one more to catch a contradiction that arrives late. */
 const ACCEPTED_KEPT = 2;
@@ -39,6 +40,7 @@ interface InboxDeps {
   readonly publisher: BeaconPublisher;
   readonly detector: FailureDetector;
   readonly evidence: Evidence;
+  readonly reputation: Reputation;
   readonly meter: Meter;
   readonly emit: (action: MeshAction) => void;
 }
@@ -75,8 +77,12 @@ export class Inbox {
       meter.count("meshd_mesh_beacons_accepted_total", { kind: verdict.code });
     } else if (verdict.verdict === "need-identity") {
       meter.count("meshd_mesh_identity_requests_total");
-    } else if (verdict.verdict !== "need-signature")
+    } else if (verdict.verdict !== "need-signature") {
       meter.count("meshd_mesh_beacons_rejected_total", { code: verdict.code });
+      const isEvidence = bytes[0] === beaconKinds.proof || bytes[0] === beaconKinds.release;
+      const offence = offenceOf(verdict.code, isEvidence);
+      if (offence !== undefined) this.#deps.reputation.penalise(from, offence, now.monoMs);
+    }
     return verdict;
   }
 
@@ -162,6 +168,12 @@ export class Inbox {
     this.#deps.publisher.raiseEpoch(epoch, now);
   }
 
+  /** Somebody suspects this node: a beacon with the next sequence says otherwise, at once if the rate allows. */
+  refute(now: Now): void {
+    const { publisher, detector } = this.#deps;
+    if (publisher.refute(now)) detector.refutedOwn();
+  }
+
   #applyHeartbeat(check: Extract<HeartbeatCheck, { ok: true }>, now: Now): void {
     const { member, heartbeat, position } = check;
     const place = member.chain;
@@ -199,12 +211,11 @@ export class Inbox {
 
   /** Other members' suspicions: votes on a running one, and a cue to speak up when they are about this node. */
   #hearReports(beacon: StateBeacon, now: Now): void {
-    const { self, roster, detector, publisher } = this.#deps;
+    const { self, roster, detector } = this.#deps;
     for (const report of beacon.neighbours) {
       if (!report.suspect) continue;
       if (report.nodeId === self) {
-        detector.suspectedByOthers();
-        publisher.changed(now);
+        this.refute(now);
         continue;
       }
       const target = roster.get(report.nodeId);

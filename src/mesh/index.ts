@@ -57,6 +57,7 @@ export { decodeProof, encodeProof } from "./beacons/equivocation.ts";
 export { decodeRelease, encodeRelease, REASON_CHARS_MAX } from "./beacons/release.ts";
 export { EVIDENCE_MAX } from "./membership/quarantine.ts";
 export { linkCost } from "./links/cost.ts";
+export { NACK_SHARE } from "./membership/probe-timeout.ts";
 export { suspicionTimeoutMs } from "./membership/suspicion.ts";
 export { ShortestPaths } from "./routing/shortest-paths.ts";
 export { type Edge, type Graph, Topology } from "./topology/topology.ts";

@@ -71,10 +71,17 @@ export type MeshEvent =
   | { readonly kind: "peer-disconnected"; readonly nodeId: NodeId }
   /** The answer to a `probe` (or any other round trip that was measured). */
   | { readonly kind: "rtt"; readonly nodeId: NodeId; readonly rttMs: number }
-  /** A `probe` had no answer within {@link MeshOptions.probeTimeoutMs}, or could not be sent. */
+  /** A `probe` had no answer in its time, or could not be sent. */
   | { readonly kind: "probe-failed"; readonly nodeId: NodeId }
-  /** The outcome of a `probe-via`: alive if any helper reached the node. */
-  | { readonly kind: "indirect-probe-result"; readonly nodeId: NodeId; readonly alive: boolean }
+  /** The outcome of a `probe-via`: alive if any helper reached the node; `answers` counts helpers with any answer. */
+  | {
+      readonly kind: "indirect-probe-result";
+      readonly nodeId: NodeId;
+      readonly alive: boolean;
+      readonly answers: number;
+    }
+  /** A connected peer told, with its probe, that it suspects this node (Lifeguard's buddy system). */
+  | { readonly kind: "suspected-by"; readonly nodeId: NodeId }
   /** What the own beacon tells has changed; absent fields stay as they are; `learning: null` ends it. */
   | {
       readonly kind: "local-changed";
@@ -96,10 +103,20 @@ export type MeshAction =
       readonly zone?: string;
     }
   | { readonly kind: "set-timer"; readonly id: MeshTimerId; readonly delayMs: number }
-  /** Ping a connected peer; answer with `rtt` or `probe-failed`. */
-  | { readonly kind: "probe"; readonly nodeId: NodeId }
-  /** Ask the helpers to ping the node; answer with `indirect-probe-result`. */
-  | { readonly kind: "probe-via"; readonly nodeId: NodeId; readonly via: readonly NodeId[] }
+  /** Ping a connected peer, and let it know if it is suspected; answer with `rtt` or `probe-failed`. */
+  | {
+      readonly kind: "probe";
+      readonly nodeId: NodeId;
+      readonly timeoutMs: number;
+      readonly suspect: boolean;
+    }
+  /** Ask the helpers to ping the node; answer with `indirect-probe-result` when one has reached it, all have answered, or time is up. */
+  | {
+      readonly kind: "probe-via";
+      readonly nodeId: NodeId;
+      readonly via: readonly NodeId[];
+      readonly timeoutMs: number;
+    }
   /** Connect; success comes back as `peer-connected`, a failure needs no event (the machine tries again later). */
   | { readonly kind: "dial"; readonly nodeId: NodeId; readonly addresses: readonly string[] }
   /** Close every connection to the peer: while it is quarantined refuse new ones; a surplus one may come back. */
@@ -218,6 +235,8 @@ export interface MemberView {
   readonly name?: string;
   readonly state: MemberState;
   readonly connected: boolean;
+  /** {@link MeshProtocol.reputation} */
+  readonly reputation: number;
   readonly epoch: number;
   readonly sequence: number;
   /** Index of the last verified heartbeat in the epoch. */
@@ -384,6 +403,11 @@ export interface MeshProtocol {
   disjointRoutes(target: NodeId, count: number): readonly PathView[];
   /** Whom to ask for a connection to a node that cannot be dialled, in order of preference. */
   relaysFor(target: NodeId): readonly RelayView[];
+  /**
+   * What is held against a node, in [-100, 0]: 0 is nothing, -100 a node in quarantine. It halves in ten minutes, as of
+   * the last event.
+   */
+  reputation(nodeId: NodeId): number;
   /** Who is in quarantine and who was released, the oldest statement first. */
   quarantine(): readonly QuarantineView[];
   /** Whether the node is shut out: from `new` on, so that nobody slips in while a daemon starts. */

@@ -45,6 +45,7 @@ import { EVIDENCE_MAX, Quarantine } from "./membership/quarantine.ts";
 import { Roster } from "./membership/roster.ts";
 import { Neighbourhood } from "./neighbourhood.ts";
 import { meshDefaults, type MeshOptions } from "./options.ts";
+import { Reputation, REPUTATION_MIN } from "./reputation.ts";
 import { RouteTable } from "./routing/route-table.ts";
 import { memberView } from "./views.ts";
 
@@ -58,12 +59,13 @@ export class MeshMachine implements MeshProtocol {
   readonly #publisher: BeaconPublisher;
   readonly #quarantine: Quarantine;
   readonly #evidence: Evidence;
+  readonly #reputation: Reputation;
   readonly #inbox: Inbox;
   readonly #dialer: Dialer;
   readonly #routes: RouteTable;
   readonly #zones: Zones;
   #actions: MeshAction[] = [];
-  /** When something happened last: what is asked in between is answered as of then. */
+  /** Of the last event or message: what is asked between them is answered as of then. */
   #nowMs = 0 as MonoMs;
   #phase: "new" | "running" | "stopped" = "new";
 
@@ -75,6 +77,8 @@ export class MeshMachine implements MeshProtocol {
     const onChange = (now: Now, what: "facts" | "numbers"): void =>
       this.#publisher.changed(now, what);
     const neighbours = () => this.#neighbourhood.reports();
+    this.#reputation = new Reputation(meter);
+    const reputation = this.#reputation;
     this.#roster = new Roster(this.#options, meter, emit);
     const roster = this.#roster;
     this.#zones = new Zones(
@@ -94,6 +98,10 @@ export class MeshMachine implements MeshProtocol {
         ...{ roster, random, meter, emit, isHeard },
         onSuspicion: (member, now) => {
           if (member.connected || member.link !== undefined) onChange(now, "facts");
+        },
+        onFlap: (member, now) => {
+          meter.count("meshd_mesh_flaps_total");
+          this.#reputation.penalise(member.nodeId, "flap", now.monoMs);
         },
       },
       this.#options,
@@ -124,7 +132,10 @@ export class MeshMachine implements MeshProtocol {
     });
     const evidence = this.#evidence;
     this.#inbox = new Inbox(
-      { self: self.nodeId, roster, validator, publisher, detector, evidence, meter, emit },
+      {
+        ...{ self: self.nodeId, roster, validator, publisher, detector, evidence, reputation },
+        ...{ meter, emit },
+      },
       this.#options,
     );
     const outside = new LinksOutside({ self: self.nodeId, zones, roster, random }, this.#options);
@@ -134,7 +145,7 @@ export class MeshMachine implements MeshProtocol {
     );
     this.#routes = new RouteTable({
       ...{ roster, meter, self: self.nodeId, ownNeighbours: neighbours },
-      reputation: () => 0,
+      reputation: (nodeId) => this.reputation(nodeId),
     });
   }
 
@@ -185,6 +196,7 @@ export class MeshMachine implements MeshProtocol {
       this.#deps.meter.count("meshd_mesh_beacons_rejected_total", { code });
       return { verdict: "ignore", code, actions: [] };
     }
+    this.#nowMs = now.monoMs;
     const body =
       bytes[0] === SUMMARY_KIND
         ? this.#zones.receive(bytes, from, now)
@@ -227,7 +239,9 @@ export class MeshMachine implements MeshProtocol {
   }
 
   members(): readonly MemberView[] {
-    const views = [...this.#roster.all()].map(memberView);
+    const views = [...this.#roster.all()].map((member) =>
+      memberView(member, this.reputation(member.nodeId)),
+    );
     return views.sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
   }
 
@@ -265,6 +279,11 @@ export class MeshMachine implements MeshProtocol {
 
   relaysFor(target: NodeId): readonly RelayView[] {
     return this.#routes.relaysFor(target, this.#nowMs);
+  }
+
+  reputation(nodeId: NodeId): number {
+    if (this.#quarantine.has(nodeId)) return REPUTATION_MIN;
+    return this.#reputation.of(nodeId, this.#nowMs);
   }
 
   quarantine(): readonly QuarantineView[] {
@@ -315,7 +334,12 @@ export class MeshMachine implements MeshProtocol {
       }
       case "indirect-probe-result": {
         const member = this.#roster.get(event.nodeId);
-        if (member !== undefined) this.#detector.indirectResult(member, event.alive, now);
+        if (member !== undefined)
+          this.#detector.indirectResult(member, event.alive, event.answers, now);
+        return;
+      }
+      case "suspected-by": {
+        if (this.#roster.get(event.nodeId)?.connected === true) this.#inbox.refute(now);
         return;
       }
       case "local-changed": {

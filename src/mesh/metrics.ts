@@ -3,6 +3,7 @@
 import type { MetricDeclaration } from "../ports/index.ts";
 import { beaconRejectCodes, summaryRejectCodes } from "./beacons/reject-codes.ts";
 import { memberStates } from "./membership/roster.ts";
+import { offences } from "./reputation.ts";
 
 /** Every metric that the mesh machine moves. */
 export const meshMetrics: readonly MetricDeclaration[] = [
@@ -28,6 +29,11 @@ export const meshMetrics: readonly MetricDeclaration[] = [
     kind: "counter",
     help: "A suspicion was raised, was refuted, or ended in death.",
     labels: { outcome: ["raised", "refuted", "dead"] },
+  },
+  {
+    name: "meshd_mesh_flaps_total",
+    kind: "counter",
+    help: "A member that was held for dead came back in the same or a new epoch.",
   },
   {
     name: "meshd_mesh_probes_total",
@@ -95,6 +101,12 @@ export const meshMetrics: readonly MetricDeclaration[] = [
     name: "meshd_mesh_releases_total",
     kind: "counter",
     help: "An operator's signed release let a member out of quarantine.",
+  },
+  {
+    name: "meshd_mesh_offences_total",
+    kind: "counter",
+    help: "Something was held against a peer, which lowers its reputation.",
+    labels: { offence: Object.keys(offences) },
   },
   {
     name: "meshd_mesh_topology_links",

@@ -88,7 +88,10 @@ export class Neighbourhood {
     this.#deps.detector.probeFailed(member, now);
   }
 
-  /** Reports for the own beacon, ascending by node id; connected members go before suspects when there are too many. */
+  /**
+   * Reports for the own beacon, ascending by node id. When there are too many, suspects have half of the places:
+   * others cannot know of them otherwise.
+   */
   reports(): NeighbourReport[] {
     const connected: NeighbourReport[] = [];
     const suspects: NeighbourReport[] = [];
@@ -97,7 +100,8 @@ export class Neighbourhood {
       if (suspect && member.suspicion?.neighbour === true) suspects.push(report(member, true));
       else if (member.connected && isReported(member)) connected.push(report(member, suspect));
     }
-    const reports = [...connected, ...suspects].slice(0, beaconLimits.neighbours);
+    const places = beaconLimits.neighbours;
+    const reports = [...suspects.slice(0, places / 2), ...connected].slice(0, places);
     return reports.sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
   }
 

@@ -444,6 +444,7 @@ function peerOf(member: Member, view: MemberView): Peer {
     sequence: view.sequence,
     addresses: [...view.addresses],
     lastErrorCode: view.lastErrorCode ?? null,
+    reputation: Math.round(view.reputation),
   };
 }
 

@@ -314,7 +314,7 @@ export class Member {
         meter,
         tracer,
         monoMs: () => clock.now().monoMs,
-        reputation: () => 0,
+        reputation: (nodeId) => this.mesh.reputation(nodeId),
         allowsUnauthenticated: () => this.#policy.allows(undefined, "mesh.join"),
         records: {
           validate: (nodeId, record) => {
@@ -354,6 +354,7 @@ export class Member {
     const { engine, clock, logger, meter, tracer, store } = this.#deps;
     return new MeshService(
       {
+        self: this.#deps.keys.nodeId,
         network: this.network,
         machine: this.mesh,
         identities: this.identities,

@@ -3,15 +3,16 @@
 // behalf of others, identity records, pulled beacons, redialling when it is alone. No protocol logic here.
 
 import type { NodeId, PeerIdentity } from "../identity/index.ts";
-import type {
-  GossipVerdict,
-  MemberCause,
-  MemberState,
-  MeshAction,
-  MeshEvent,
-  MeshProtocol,
-  MeshTopic,
-  StoredEvidence,
+import {
+  type GossipVerdict,
+  type MemberCause,
+  type MemberState,
+  type MeshAction,
+  type MeshEvent,
+  type MeshProtocol,
+  type MeshTopic,
+  NACK_SHARE,
+  type StoredEvidence,
 } from "../mesh/index.ts";
 import type { Now } from "../ports/index.ts";
 import { addressOf, type Census, type Inhabitant } from "./census.ts";
@@ -30,7 +31,7 @@ type Action = NodeAction<MeshDatagram>;
 
 /** Options of the driver. Times in milliseconds of the node's own clock. */
 export interface MeshNodeOptions {
-  /** When a ping without answer has failed; the machine's `probeTimeoutMs`. */
+  /** The machine's `probeTimeoutMs`: at 80 % of it a helper gives up. */
   readonly probeTimeoutMs: number;
   /** When a question for an identity is given up; its messages are then ignored. @default 3000 */
   readonly fetchTimeoutMs?: number;
@@ -75,7 +76,7 @@ type Question =
   | { readonly kind: "ping"; readonly nodeId: NodeId; readonly askedAtMs: number }
   /** A ping on behalf of `asker`, who numbered his question `theirs`. */
   | { readonly kind: "ping-on-behalf"; readonly asker: NodeIndex; readonly theirs: number }
-  | { readonly kind: "indirect"; readonly nodeId: NodeId; waiting: number }
+  | { readonly kind: "indirect"; readonly nodeId: NodeId; readonly asked: number; answers: number }
   | { readonly kind: "who-is"; readonly nodeId: NodeId; readonly messages: WaitingMessage[] }
   | { readonly kind: "pull"; readonly from: NodeId };
 
@@ -197,10 +198,10 @@ export class MeshNode implements SimNode<MeshDatagram> {
           out.push({ ...action, id: MACHINE_TIMER + action.id });
           break;
         case "probe":
-          this.#probe(action.nodeId, now, out);
+          this.#probe(action, now, out);
           break;
         case "probe-via":
-          this.#probeVia(action.nodeId, action.via, now, out);
+          this.#probeVia(action, now, out);
           break;
         case "dial":
           this.#dial(action, out);
@@ -273,6 +274,8 @@ export class MeshNode implements SimNode<MeshDatagram> {
     const { number } = datagram;
     switch (datagram.kind) {
       case "ping": {
+        if (datagram.suspect)
+          this.#tell({ kind: "suspected-by", nodeId: this.#idOf(from) }, now, out);
         this.#send(from, { kind: "pong", number, sizeBytes: SMALL_BYTES }, out);
         return;
       }
@@ -315,25 +318,33 @@ export class MeshNode implements SimNode<MeshDatagram> {
     }
   }
 
-  #probe(nodeId: NodeId, now: Now, out: Action[]): void {
+  #probe(
+    { nodeId, timeoutMs, suspect }: MeshAction & { kind: "probe" },
+    now: Now,
+    out: Action[],
+  ): void {
     const peer = this.#peerOf(nodeId);
     if (peer === undefined) {
       this.#tell({ kind: "probe-failed", nodeId }, now, out);
       return;
     }
     const question: Question = { kind: "ping", nodeId, askedAtMs: now.monoMs };
-    const number = this.#ask(question, this.#options.probeTimeoutMs, out);
-    this.#send(peer, { kind: "ping", number, sizeBytes: SMALL_BYTES }, out);
+    const number = this.#ask(question, timeoutMs, out);
+    this.#send(peer, { kind: "ping", number, suspect, sizeBytes: SMALL_BYTES }, out);
   }
 
-  #probeVia(nodeId: NodeId, via: readonly NodeId[], now: Now, out: Action[]): void {
+  #probeVia(
+    { nodeId, via, timeoutMs }: MeshAction & { kind: "probe-via" },
+    now: Now,
+    out: Action[],
+  ): void {
     const helpers = via.map((id) => this.#peerOf(id)).filter((peer) => peer !== undefined);
     if (helpers.length === 0) {
-      this.#tell({ kind: "indirect-probe-result", nodeId, alive: false }, now, out);
+      this.#tell({ kind: "indirect-probe-result", nodeId, alive: false, answers: 0 }, now, out);
       return;
     }
-    const question: Question = { kind: "indirect", nodeId, waiting: helpers.length };
-    const number = this.#ask(question, 2 * this.#options.probeTimeoutMs, out);
+    const question: Question = { kind: "indirect", nodeId, asked: helpers.length, answers: 0 };
+    const number = this.#ask(question, timeoutMs, out);
     for (const helper of helpers) {
       this.#send(helper, { kind: "ping-for", number, target: nodeId, sizeBytes: SMALL_BYTES }, out);
     }
@@ -346,8 +357,8 @@ export class MeshNode implements SimNode<MeshDatagram> {
       return;
     }
     const question: Question = { kind: "ping-on-behalf", asker, theirs };
-    const number = this.#ask(question, this.#options.probeTimeoutMs, out);
-    this.#send(peer, { kind: "ping", number, sizeBytes: SMALL_BYTES }, out);
+    const number = this.#ask(question, NACK_SHARE * this.#options.probeTimeoutMs, out);
+    this.#send(peer, { kind: "ping", number, suspect: false, sizeBytes: SMALL_BYTES }, out);
   }
 
   #onPong(number: number, now: Now, out: Action[]): void {
@@ -365,10 +376,11 @@ export class MeshNode implements SimNode<MeshDatagram> {
   #onIndirect(number: number, alive: boolean, now: Now, out: Action[]): void {
     const question = this.#questions.peek(number);
     if (question?.kind !== "indirect") return;
-    question.waiting--;
-    if (!alive && question.waiting > 0) return;
+    const { nodeId, asked } = question;
+    const answers = ++question.answers;
+    if (!alive && answers < asked) return;
     this.#settle(number, out);
-    this.#tell({ kind: "indirect-probe-result", nodeId: question.nodeId, alive }, now, out);
+    this.#tell({ kind: "indirect-probe-result", nodeId, alive, answers }, now, out);
   }
 
   #onNoAnswer(question: Question | undefined, now: Now, out: Action[]): void {
@@ -377,8 +389,8 @@ export class MeshNode implements SimNode<MeshDatagram> {
     } else if (question?.kind === "ping-on-behalf") {
       this.#report(question.asker, question.theirs, false, out);
     } else if (question?.kind === "indirect") {
-      const { nodeId } = question;
-      this.#tell({ kind: "indirect-probe-result", nodeId, alive: false }, now, out);
+      const { nodeId, answers } = question;
+      this.#tell({ kind: "indirect-probe-result", nodeId, alive: false, answers }, now, out);
     }
   }
 

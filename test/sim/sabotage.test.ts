@@ -57,6 +57,7 @@ function sabotaged(
       route: (target) => real.route(target),
       disjointRoutes: (target, count) => real.disjointRoutes(target, count),
       relaysFor: (target) => real.relaysFor(target),
+      reputation: (nodeId) => real.reputation(nodeId),
       quarantine: () => real.quarantine(),
       isQuarantined: (nodeId) => real.isQuarantined(nodeId),
       release: (nodeId, reason, now) => real.release(nodeId, reason, now),

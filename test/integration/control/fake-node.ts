@@ -33,6 +33,7 @@ export function fakePeer(name: string, part: Partial<Peer> = {}): Peer {
     sequence: 31,
     addresses: ["/ip4/10.0.0.2/tcp/4001"],
     lastErrorCode: null,
+    reputation: 0,
     ...part,
   };
 }

@@ -10,7 +10,7 @@ function member(digits: string, name: string, state: MemberState = "alive"): Mem
   return {
     ...{ nodeId: digits.padEnd(64, "0") as NodeId, name, state, connected: true, epoch: 1 },
     ...{ sequence: 1, heartbeatIndex: 0, lastBeaconAtMs: 0 as MonoMs, lastAliveAtMs: 0 as MonoMs },
-    ...{ addresses: [], zone: "", roles: [], load: 0 },
+    ...{ addresses: [], zone: "", roles: [], load: 0, reputation: 0 },
   };
 }
 
