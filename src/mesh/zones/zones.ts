@@ -1,7 +1,6 @@
 // The zones as one node sees them: its own with all members, the others by the summaries of their gateways. Composes the
 // own zone, the table of summaries and the part of a gateway; the machine gives it events and asks it what concerns it.
 
-import { toHex } from "../../foundation/index.ts";
 import type { NodeId } from "../../identity/index.ts";
 import type { Now } from "../../ports/index.ts";
 import type { DigestEntry } from "../beacons/digest.ts";
@@ -19,7 +18,7 @@ import { SummaryTable } from "./summary-table.ts";
 import { SummaryValidator } from "./summary-validator.ts";
 import type { ZoneSummary } from "./summary.ts";
 import { depthOf } from "./zone-names.ts";
-import { zonePath } from "./zone-routes.ts";
+import { ZoneViews } from "./zone-views.ts";
 
 const TICK_JITTER = 0.2;
 /** Summaries in the answer to one pull; the rest comes with the next. */
@@ -52,6 +51,7 @@ export class Zones {
   readonly #options: MeshOptions;
   readonly #role: GatewayRole;
   readonly #validator: SummaryValidator;
+  readonly #views: ZoneViews;
 
   constructor(deps: ZonesDeps, options: MeshOptions) {
     this.#deps = deps;
@@ -69,6 +69,7 @@ export class Zones {
       },
       options,
     );
+    this.#views = new ZoneViews({ self, home, table, role: this.#role, roster: deps.roster });
     const mayPublish = (publisher: NodeId, zone: string): boolean =>
       zone !== home.zone || this.#role.rankOf(publisher) !== undefined;
     this.#validator = new SummaryValidator({ ...deps, self, table, mayPublish }, options);
@@ -139,57 +140,12 @@ export class Zones {
 
   /** Every known zone, the own one included, by name. */
   views(): ZoneView[] {
-    const names = new Set([...this.table.zones(), this.home.zone]);
-    return [...names].sort().map((zone) => this.#view(zone));
+    return this.#views.all();
   }
 
   /** The way to another zone; `undefined` when no summary leads there. */
   route(zone: string): ZoneRouteView | undefined {
-    const own = this.home.zone;
-    const rows = this.table
-      .zones()
-      .flatMap((name) =>
-        this.table.of(name).map(({ summary }) => ({ zone: name, links: summary.neighbours })),
-      );
-    const path = zonePath([...rows, { zone: own, links: this.#role.links() }], own, zone);
-    const next = path?.zones[1];
-    if (path === undefined || next === undefined) return undefined;
-    return { zone, zones: path.zones, cost: path.cost, via: this.#via(next) };
-  }
-
-  /** How to get from here into the next zone: by an own link to it, or by a gateway of the own zone. */
-  #via(next: string): NodeId[] {
-    const linked = [...this.#deps.roster.all()].filter(
-      (member) => member.connected && currentBeacon(member)?.zone === next,
-    );
-    linked.sort((a, b) => (a.link?.rttMs ?? 0) - (b.link?.rttMs ?? 0));
-    const { nodeId: self } = this.#deps.self;
-    const gateways = this.gateways.filter((nodeId) => nodeId !== self);
-    return linked.length > 0 ? linked.map(({ nodeId }) => nodeId) : gateways;
-  }
-
-  #view(zone: string): ZoneView {
-    const claim = this.table.best(zone);
-    const own = zone === this.home.zone;
-    const published = own ? this.#role.published : undefined;
-    const summary = published?.summary ?? claim?.summary;
-    const atMs = published?.atMs ?? claim?.issuedAtMs;
-    return {
-      zone,
-      own,
-      members: own ? this.#role.members.length + 1 : (summary?.members ?? 0),
-      load: summary?.load ?? 0,
-      gateways: own ? this.gateways : (summary?.gateways ?? []).map(({ nodeId }) => nodeId),
-      neighbours: summary?.neighbours ?? [],
-      ...(summary === undefined || atMs === undefined
-        ? {}
-        : {
-            publisher: summary.publisher,
-            sequence: summary.sequence,
-            issuedAtMs: atMs,
-            digest: toHex(summary.digest),
-          }),
-    };
+    return this.#views.route(zone);
   }
 
   *#summaries(): Generator<ZoneSummary> {
