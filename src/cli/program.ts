@@ -20,6 +20,7 @@ import { quarantineCommand } from "./commands/quarantine.ts";
 import { routeCommand } from "./commands/route.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tokenCommand } from "./commands/token.ts";
+import { zonesCommand } from "./commands/zones.ts";
 import { exposeCommand, forwardCommand, tunnelsCommand } from "./commands/tunnels.ts";
 import { waitCommand } from "./commands/wait.ts";
 import type { Program } from "./run-program.ts";
@@ -35,6 +36,7 @@ export const meshctlProgram: Program = {
     peersCommand,
     lookupCommand,
     beaconsCommand,
+    zonesCommand,
     quarantineCommand,
     linksCommand,
     routeCommand,

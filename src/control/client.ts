@@ -50,6 +50,8 @@ import {
   tokenSchema,
   type Tunnels,
   tunnelsSchema,
+  type Zones,
+  zonesSchema,
 } from "./contract.ts";
 import type { ControlErrorCode } from "./errors.ts";
 import type { LookupRequest } from "./lookup-contract.ts";
@@ -90,6 +92,10 @@ export class ControlClient {
 
   beacons(): Promise<Beacons> {
     return this.#call("GET", "/v1/beacons", beaconsSchema);
+  }
+
+  zones(): Promise<Zones> {
+    return this.#call("GET", "/v1/zones", zonesSchema);
   }
 
   identity(): Promise<Identity> {

@@ -15,6 +15,7 @@ import {
 import { quarantineFields } from "./quarantine-contract.ts";
 import { linksFields, routeFields } from "./route-contract.ts";
 import { tunnelsFields } from "./tunnel-contract.ts";
+import { zonesFields } from "./zones-contract.ts";
 
 /** The version of every answer's shape. */
 export const CONTROL_SCHEMA_VERSION = 1;
@@ -128,6 +129,9 @@ export const statusSchema = answer({
     startedAt: isoTime,
     epoch: count,
     zone: z.string(),
+    /** Present members of the zone, and zones known, both with the own; absent while in no mesh. */
+    zoneMembers: count.optional(),
+    zonesKnown: count.optional(),
     roles: z.array(z.string()),
     engine: z.string(),
     handshakePolicy: z.string(),
@@ -219,6 +223,7 @@ export const logSchema = answer({
 });
 
 export const tunnelsSchema = answer(tunnelsFields);
+export const zonesSchema = answer(zonesFields);
 export const quarantineSchema = answer(quarantineFields);
 export const linksSchema = answer(linksFields);
 export const routeSchema = answer(routeFields);
@@ -299,6 +304,7 @@ export type Token = z.infer<typeof tokenSchema>;
 export type LogState = z.infer<typeof logSchema>;
 export type LogLevelRequest = z.infer<typeof logLevelRequestSchema>;
 export type Tunnels = z.infer<typeof tunnelsSchema>;
+export type Zones = z.infer<typeof zonesSchema>;
 export type Quarantine = z.infer<typeof quarantineSchema>;
 export type LinksAnswer = z.infer<typeof linksSchema>;
 export type RouteAnswer = z.infer<typeof routeSchema>;

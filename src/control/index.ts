@@ -53,6 +53,7 @@ export {
   type TokenRequest,
   tokenRequestSchema,
   type Tunnels,
+  type Zones,
 } from "./contract.ts";
 export {
   type ControlErrorCode,

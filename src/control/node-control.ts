@@ -25,6 +25,7 @@ import type {
   Token,
   TokenRequest,
   Tunnels,
+  Zones,
 } from "./contract.ts";
 import type { LookupRequest } from "./lookup-contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
@@ -42,6 +43,7 @@ export interface NodeControl {
   status(): Awaitable<Body<Status>>;
   peers(): Awaitable<Body<Peers>>;
   beacons(): Awaitable<Body<Beacons>>;
+  zones(): Awaitable<Body<Zones>>;
   identity(): Awaitable<Body<Identity>>;
   flStatus(): Awaitable<Body<FlStatus>>;
   /** @throws MeshError such as `control/not-enrolled`, `control/task-running`, `control/unknown-participant` */

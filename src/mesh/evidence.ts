@@ -82,7 +82,7 @@ export class Evidence {
     const release = { nodeId, proofDigest, epochFloor, issuer: self, issuedAtMs: now.wallMs };
     const bytes = encodeRelease({ ...release, reason }, signer);
     this.takeRelease(nodeId, epochFloor, bytes, now);
-    emit({ kind: "publish", topic: "state", bytes });
+    emit({ kind: "publish", topic: "summary", bytes });
     return ok(undefined);
   }
 
@@ -90,7 +90,7 @@ export class Evidence {
   remind(nodeId: NodeId): void {
     const known = this.#deps.quarantine.get(nodeId);
     if (known !== undefined)
-      this.#deps.emit({ kind: "publish", topic: "state", bytes: known.bytes });
+      this.#deps.emit({ kind: "publish", topic: "summary", bytes: known.bytes });
   }
 
   /** What to tell peers that one has. */

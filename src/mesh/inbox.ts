@@ -18,6 +18,7 @@ import { advance, placeAfterBeacon } from "./membership/chain-place.ts";
 import type { FailureDetector } from "./membership/detector.ts";
 import { type AcceptedBeacon, currentBeacon } from "./membership/member.ts";
 import type { Roster } from "./membership/roster.ts";
+import type { SummaryVerdict } from "./zones/zones.ts";
 import type { MeshOptions } from "./options.ts";
 import { offenceOf, type Reputation } from "./reputation.ts";
 
@@ -153,7 +154,7 @@ export class Inbox {
     if (gaps.has(code)) this.pull(from, now);
     if (code === "mesh/own-ahead" && epoch !== undefined) this.goAhead(epoch, now);
     if (code === "mesh/equivocation" && nodeId !== undefined && proof !== undefined) {
-      this.#deps.emit({ kind: "publish", topic: "state", bytes: proof });
+      this.#deps.emit({ kind: "publish", topic: "summary", bytes: proof });
       this.#deps.evidence.convict(nodeId, proof, now);
     }
     return { verdict: verdictOf(code), code };
@@ -225,7 +226,7 @@ export class Inbox {
 
 /** The verdict with its actions. */
 export function withActions(
-  body: VerdictBody,
+  body: VerdictBody | SummaryVerdict,
   actions: readonly MeshAction[],
 ): GossipVerdict | NeedSignatures {
   return body.verdict === "need-identity" || body.verdict === "need-signature"

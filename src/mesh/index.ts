@@ -1,7 +1,12 @@
 // The door of the mesh room.
 
 export { type RateLimit, RateLimiter } from "./beacons/rate-limiter.ts";
-export { type BeaconRejectCode, beaconRejectCodes } from "./beacons/reject-codes.ts";
+export {
+  type BeaconRejectCode,
+  beaconRejectCodes,
+  type SummaryRejectCode,
+  summaryRejectCodes,
+} from "./beacons/reject-codes.ts";
 export { MeshMachine } from "./machine.ts";
 export type {
   BeaconAcceptCode,
@@ -31,6 +36,8 @@ export type {
   Release,
   ReleaseRefusal,
   RouteView,
+  ZoneRouteView,
+  ZoneView,
   StoredEvidence,
 } from "./machine-types.ts";
 export { meshMetrics } from "./metrics.ts";
@@ -54,3 +61,4 @@ export { NACK_SHARE } from "./membership/probe-timeout.ts";
 export { suspicionTimeoutMs } from "./membership/suspicion.ts";
 export { ShortestPaths } from "./routing/shortest-paths.ts";
 export { type Edge, type Graph, Topology } from "./topology/topology.ts";
+export { decodeSummary, encodeSummary, summaryLimits, type ZoneSummary } from "./zones/summary.ts";

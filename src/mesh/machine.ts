@@ -8,6 +8,11 @@ import type { MonoMs, Now } from "../ports/index.ts";
 import { decodeDigest, type DigestEntry, encodeDigest, isNewer } from "./beacons/digest.ts";
 import { BeaconPublisher } from "./beacons/publisher.ts";
 import { beaconKinds } from "./beacons/state-beacon.ts";
+import { LinksOutside } from "./zones/links-outside.ts";
+import { decodeRequest, encodeRequest } from "./zones/request.ts";
+import { SUMMARY_KIND } from "./zones/summary.ts";
+import { belongs } from "./zones/zone-names.ts";
+import { Zones } from "./zones/zones.ts";
 import { BeaconValidator } from "./beacons/validator.ts";
 import { Evidence } from "./evidence.ts";
 import { Inbox, withActions } from "./inbox.ts";
@@ -30,10 +35,12 @@ import type {
   ReleaseRefusal,
   RouteView,
   SignatureHandling,
+  ZoneRouteView,
+  ZoneView,
 } from "./machine-types.ts";
 import { FailureDetector } from "./membership/detector.ts";
 import { Dialer } from "./membership/dialer.ts";
-import { currentBeacon, isPresent } from "./membership/member.ts";
+import { currentBeacon, isPresent, type Member } from "./membership/member.ts";
 import { EVIDENCE_MAX, Quarantine } from "./membership/quarantine.ts";
 import { Roster } from "./membership/roster.ts";
 import { Neighbourhood } from "./neighbourhood.ts";
@@ -58,6 +65,7 @@ export class MeshMachine implements MeshProtocol {
   readonly #inbox: Inbox;
   readonly #dialer: Dialer;
   readonly #routes: RouteTable;
+  readonly #zones: Zones;
   #actions: MeshAction[] = [];
   /** Of the last event or message: what is asked between them is answered as of then. */
   #nowMs = 0 as MonoMs;
@@ -75,9 +83,21 @@ export class MeshMachine implements MeshProtocol {
     const reputation = this.#reputation;
     this.#roster = new Roster(this.#options, meter, emit);
     const roster = this.#roster;
+    this.#zones = new Zones(
+      {
+        ...{ ...deps, roster, emit },
+        own: () => ({ ...this.#publisher.facts, epoch: this.#publisher.own.epoch }),
+        onMoved: (now) => this.#publisher.publish(now, "up"),
+        pull: (peer, now) => this.#inbox.pull(peer, now),
+      },
+      this.#options,
+    );
+    const zones = this.#zones;
+    const { home } = zones;
+    const isHeard = (member: Member): boolean => home.isHeard(member);
     this.#detector = new FailureDetector(
       {
-        ...{ roster, random, meter, emit },
+        ...{ roster, random, meter, emit, isHeard },
         onSuspicion: (member, now) => {
           if (member.connected || member.link !== undefined) onChange(now, "facts");
         },
@@ -93,14 +113,17 @@ export class MeshMachine implements MeshProtocol {
       ...{ self: self.nodeId, roster, detector, meter, emit, onChange },
     });
     this.#publisher = new BeaconPublisher(
-      { engine, signer, self, random, emit, neighbours },
+      { engine, signer, self, random, emit, neighbours, zone: () => home.zone },
       this.#options,
     );
     const publisher = this.#publisher;
     this.#quarantine = new Quarantine(deps.evidence ?? []);
     const quarantine = this.#quarantine;
     const validator = new BeaconValidator(
-      { ...deps, roster, quarantine, ownKey: signer.publicKey, own: () => publisher.own },
+      {
+        ...{ ...deps, roster, quarantine, ownKey: signer.publicKey, own: () => publisher.own },
+        concerns: (nodeId, zone) => home.concerns(nodeId, zone) || roster.get(nodeId) !== undefined,
+      },
       this.#options,
     );
     this.#evidence = new Evidence({
@@ -117,7 +140,11 @@ export class MeshMachine implements MeshProtocol {
       },
       this.#options,
     );
-    this.#dialer = new Dialer({ roster, random, self, emit }, this.#options);
+    const outside = new LinksOutside({ self: self.nodeId, zones, roster, random }, this.#options);
+    this.#dialer = new Dialer(
+      { roster, random, self, emit, outside, isHere: isHeard },
+      this.#options,
+    );
     this.#routes = new RouteTable({
       ...{ roster, meter, self: self.nodeId, ownNeighbours: neighbours },
       reputation: (nodeId) => this.reputation(nodeId),
@@ -143,6 +170,7 @@ export class MeshMachine implements MeshProtocol {
       this.#publisher.start(now);
       this.#detector.schedule(now);
       this.#dialer.schedule();
+      this.#zones.start(now);
     } else if (this.#phase === "running") this.#apply(event, now);
     return this.#taken();
   }
@@ -171,7 +199,10 @@ export class MeshMachine implements MeshProtocol {
       return { verdict: "ignore", code, actions: [] };
     }
     this.#nowMs = now.monoMs;
-    const body = this.#inbox.receive(bytes, from, now, signatures);
+    const body =
+      bytes[0] === SUMMARY_KIND
+        ? this.#zones.receive(bytes, from, now)
+        : this.#inbox.receive(bytes, from, now, signatures);
     return withActions(body, this.#taken());
   }
 
@@ -183,16 +214,19 @@ export class MeshMachine implements MeshProtocol {
       const beacon = currentBeacon(member);
       if (beacon !== undefined && member.state !== "quarantined") entries.push(beacon);
     }
-    return encodeDigest(entries);
+    return encodeRequest(this.zone, encodeDigest(entries), this.#zones.digest());
   }
 
   beaconsMissingFrom(digest: Uint8Array): readonly Uint8Array[] {
-    const theirs = decodeDigest(digest, this.#options.membersMax + 1 + EVIDENCE_MAX);
-    if (theirs === undefined || this.#phase !== "running") return [];
+    const request = decodeRequest(digest, this.#options.summariesMax + 1);
+    if (request === undefined || this.#phase !== "running") return [];
+    const theirs = decodeDigest(request.digest, this.#options.membersMax + 1 + EVIDENCE_MAX);
+    if (theirs === undefined) return [];
     const { epoch, sequence, nodeId } = this.#publisher.own;
     const missing: Uint8Array[] = [];
     const own = this.#publisher.bytes;
     if (own !== undefined && isNewer(epoch, sequence, theirs.newest.get(nodeId))) missing.push(own);
+    missing.push(...this.#zones.missingFrom(request.summaries));
     missing.push(...this.#evidence.missingFrom(theirs));
     for (const member of this.#roster.all()) {
       const newest = member.accepted[0];
@@ -200,6 +234,7 @@ export class MeshMachine implements MeshProtocol {
       // Who has left is news only to those who knew it: to them it must not look dead.
       const isNews = isPresent(member) || (member.state === "left" && entry !== undefined);
       if (newest === undefined || !isNews) continue;
+      if (!belongs(member.nodeId, newest.beacon.zone, request.zone)) continue;
       if (isNewer(newest.beacon.epoch, newest.beacon.sequence, entry)) missing.push(newest.bytes);
     }
     return missing.slice(0, this.#options.pullBeaconsMax);
@@ -218,6 +253,18 @@ export class MeshMachine implements MeshProtocol {
 
   links(): readonly OwnLinkView[] {
     return this.#neighbourhood.links();
+  }
+
+  get zone(): string {
+    return this.#zones.home.zone;
+  }
+
+  zones(): readonly ZoneView[] {
+    return this.#zones.views();
+  }
+
+  zoneRoute(zone: string): ZoneRouteView | undefined {
+    return this.#zones.route(zone);
   }
 
   routes(): readonly RouteView[] {
@@ -327,6 +374,10 @@ export class MeshMachine implements MeshProtocol {
         this.#dialer.tick(now);
         return;
       }
+      case "zone": {
+        this.#zones.tick(now);
+        return;
+      }
     }
   }
 
@@ -340,6 +391,9 @@ export class MeshMachine implements MeshProtocol {
   #emit(action: MeshAction): void {
     this.#actions.push(action);
     if (action.kind !== "publish") return;
+    const { before } = this.#zones.home;
+    if (before !== undefined && action.topic !== "summary")
+      this.#actions.push({ ...action, zone: before });
     const { bytes } = action;
     this.#deps.meter.count("meshd_mesh_beacons_published_total", { kind: kindOf(bytes) });
   }
@@ -360,6 +414,8 @@ function kindOf(message: Uint8Array): BeaconAcceptCode {
       return "proof";
     case beaconKinds.release:
       return "release";
+    case SUMMARY_KIND:
+      return "summary";
     default:
       return "state";
   }

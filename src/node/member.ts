@@ -442,7 +442,6 @@ export class Member {
       },
       {
         trustDomain: this.#bundle.trustDomain,
-        zone: this.#config.mesh.zone,
         probeTimeoutMs: meshDefaults.probeTimeoutMs,
       },
     );
@@ -684,7 +683,7 @@ export class Member {
     const record = this.#records.make(keys.mldsa65, identity, {
       epoch: this.mesh.epoch,
       sequence: this.#recordSequence++,
-      zone: this.#config.mesh.zone,
+      zone: this.mesh.zone,
       addresses: this.#reach.addresses(),
     });
     try {

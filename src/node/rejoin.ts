@@ -20,7 +20,7 @@ const ADDRESSES_KEPT = 8;
 
 export interface RejoinDeps {
   readonly network: Pick<Network, "dial" | "connectedPeers">;
-  readonly mesh: Pick<MeshProtocol, "members">;
+  readonly mesh: Pick<MeshProtocol, "members" | "zones">;
   readonly store: Pick<StateStore, "knownAddresses" | "rememberPeer">;
   /** The PeerId of a member whose identity is known. */
   readonly peerIdOf: (nodeId: NodeId) => { toString(): string } | undefined;
@@ -132,6 +132,8 @@ export class Rejoin {
     );
     for (const address of this.#bootstrap) {
       const peerId = this.#bootstrapPeers.get(address);
+      // With other zones in view the mesh is one, whichever of them that node is in.
+      if (peerId !== undefined && this.#deps.mesh.zones().length > 1) continue;
       if (peerId === undefined || !present.has(peerId)) this.#dialDue(address);
     }
   }

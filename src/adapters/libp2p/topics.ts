@@ -1,20 +1,20 @@
 // Gossip topics of a mesh: their names, and what may be said on them.
 
 /**
- * What is gossiped. State beacons and heartbeats stay inside a zone; summaries of zones and tasks concern the whole
- * mesh.
+ * What is gossiped. State beacons and heartbeats stay inside a zone; summaries of zones, with proofs of equivocation and
+ * releases, and tasks concern the whole mesh.
  */
 export const topicNames = ["state", "heartbeat", "summary", "tasks"] as const;
 export type TopicName = (typeof topicNames)[number];
 
 /** Topics of one zone; the others are of the whole mesh. */
-const zoned: ReadonlySet<TopicName> = new Set<TopicName>(["state", "heartbeat"]);
+export const zoneTopics: readonly TopicName[] = ["state", "heartbeat"];
 
 /** The longest message of a topic in bytes: what its own parser takes, but for the heartbeat's 74 bytes rounded up. */
 export const topicBytesMax: Readonly<Record<TopicName, number>> = {
-  state: 16 * 1024, // a proof of equivocation has two beacons of 7.3 KiB at most
+  state: 16 * 1024,
   heartbeat: 128,
-  summary: 16 * 1024,
+  summary: 16 * 1024, // a proof of equivocation has two beacons of 7.3 KiB at most
   tasks: 32 * 1024,
 };
 
@@ -23,7 +23,7 @@ const TOPIC_CHARS_MAX = 384;
 
 /** The wire name of a topic. Zones have topics of their own, so that traffic stays inside. */
 export function topicOf(trustDomain: string, zone: string, name: TopicName): string {
-  const scope = zoned.has(name) ? `zone/${zone}` : "mesh";
+  const scope = zoneTopics.includes(name) ? `zone/${zone}` : "mesh";
   return `${prefixOf(trustDomain)}${scope}/${name}`;
 }
 

@@ -19,6 +19,8 @@ interface DetectorDeps {
   readonly random: Random;
   readonly meter: Meter;
   readonly emit: (action: MeshAction) => void;
+  /** Whether heartbeats of the member arrive here: those of other zones do not. */
+  readonly isHeard: (member: Member) => boolean;
   /** A member became suspect, or a suspect recovered: the own beacon may have to say so. */
   readonly onSuspicion: (member: Member, now: Now) => void;
   /** A member is back from the dead. */
@@ -29,6 +31,8 @@ interface DetectorDeps {
 const LOOKS_PER_INTERVAL = 2;
 /** How many times a probe's timeout the detector itself waits for a driver that never answers. */
 const DRIVER_WAIT = 2;
+/** Direct probes of a connected member of another zone that may fail in a row: nobody near it can be asked. */
+const PROBES_MISSED_MAX = 3;
 
 /** Feeds on evidence and on a timer; its output are roster transitions and probe actions. */
 export class FailureDetector {
@@ -111,7 +115,7 @@ export class FailureDetector {
 
   /** The last connection is gone: no verdict, but a reason to look at once. */
   disconnected(member: Member, now: Now): void {
-    if (member.state === "alive" || member.state === "joining") this.#askHelpers(member, now);
+    if (this.#deps.isHeard(member)) this.#askHelpers(member, now);
   }
 
   /** Another member suspects it, too. */
@@ -141,6 +145,7 @@ export class FailureDetector {
   }
 
   #examine(member: Member, now: Now): void {
+    if (!member.connected && !this.#deps.isHeard(member)) return;
     const { suspicion, probe } = member;
     if (probe !== undefined && now.monoMs >= probe.deadlineMs) {
       member.probe = undefined;
@@ -170,6 +175,7 @@ export class FailureDetector {
 
   #isSilent(member: Member, now: Now): boolean {
     if (member.state !== "alive" && member.state !== "joining") return false;
+    if (!this.#deps.isHeard(member)) return false;
     const intervalMs = member.chain?.intervalMs ?? this.#options.heartbeatIntervalMs;
     // A neighbour is asked itself, and given more time if this node is slow; of others silence is all there is.
     const patience = member.connected ? 1 : this.health.multiplier;
@@ -187,6 +193,10 @@ export class FailureDetector {
 
   #askHelpers(member: Member, now: Now): void {
     if (member.state !== "alive" && member.state !== "joining") return;
+    if (!this.#deps.isHeard(member) && member.probesMissed <= PROBES_MISSED_MAX) {
+      this.#probe(member, now);
+      return;
+    }
     const helpers = this.#helpers(member);
     if (helpers.length === 0) {
       this.#suspect(member, "silence", now);

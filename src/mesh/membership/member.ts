@@ -2,7 +2,7 @@
 
 import type { NodeId } from "../../identity/index.ts";
 import type { MonoMs, WallMs } from "../../ports/index.ts";
-import type { BeaconRejectCode } from "../beacons/reject-codes.ts";
+import type { BeaconRejectCode, SummaryRejectCode } from "../beacons/reject-codes.ts";
 import type { StateBeacon } from "../beacons/state-beacon.ts";
 import type { LinkEstimate } from "../links/link-estimate.ts";
 import type { MemberState } from "../machine-types.ts";
@@ -73,7 +73,7 @@ export interface Member {
   probesMissed: number;
   dialFailures: number;
   dialAtMs: MonoMs;
-  lastErrorCode: BeaconRejectCode | undefined;
+  lastErrorCode: BeaconRejectCode | SummaryRejectCode | undefined;
 }
 
 /** A member of whom nothing is known yet. */

@@ -6,6 +6,8 @@ import { createServer } from "node:net";
 import { test } from "node:test";
 import { isMeshError, toHex } from "../../../src/foundation/index.ts";
 import { ATTESTATION_PROTOCOL, type NodeId } from "../../../src/identity/index.ts";
+import { topicOf } from "../../../src/adapters/libp2p/topics.ts";
+import { TRUST_DOMAIN } from "../../unit/handshake/fixture.ts";
 import { until } from "../node/harness.ts";
 import { linked, makeNetwork, type TestNetwork } from "./test-network.ts";
 
@@ -48,6 +50,33 @@ test("a handler knows who asks, and what it throws reaches nobody", async (t) =>
     (error: unknown) =>
       isMeshError(error, "network/request-failed") && !error.message.includes("secret"),
   );
+});
+
+test("a topic that was left brings nothing more, and another one still does", async (t) => {
+  const [a, b] = await linked(t, "topics");
+  const heard: string[] = [];
+  const topics = ["old", "new"].map((zone) => topicOf(TRUST_DOMAIN, zone, "state"));
+  const [old = "", fresh = ""] = topics;
+  for (const topic of topics) {
+    a.network.subscribe(topic, () => {
+      heard.push(topic);
+      return Promise.resolve("accept");
+    });
+    b.network.subscribe(topic, () => Promise.resolve("accept"));
+  }
+  let number = 0;
+  const hears = (topic: string): Promise<boolean> =>
+    until(`a to hear ${topic}`, async () => {
+      await b.network.publish(topic, Uint8Array.of(++number));
+      return heard.includes(topic);
+    });
+  await hears(old);
+  await hears(fresh);
+  a.network.unsubscribe(old);
+  heard.length = 0;
+  await b.network.publish(old, Uint8Array.of(++number));
+  await hears(fresh);
+  assert.ok(!heard.includes(old));
 });
 
 test("as many requests at once as the limit says are served, and one more is not", async (t) => {

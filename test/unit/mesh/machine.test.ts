@@ -11,6 +11,7 @@ import {
   meshMetrics,
   type StateBeacon,
 } from "../../../src/mesh/index.ts";
+import { encodeRequest } from "../../../src/mesh/zones/request.ts";
 import {
   at,
   Bench,
@@ -48,7 +49,9 @@ describe("publishing", () => {
     const actions = bench.start();
     assert.deepEqual([published(actions)?.epoch, published(actions)?.sequence], [5, 1]);
     const timers = only(actions, "set-timer").map((timer) => timer.id);
-    assert.deepEqual(timers.sort(), ["beacon-period", "detector", "dial", "heartbeat"]);
+    assert.deepEqual(timers.sort(), [
+      ...["beacon-period", "detector", "dial", "heartbeat", "zone"],
+    ]);
     assert.deepEqual(bench.start(), []);
   });
 
@@ -161,10 +164,12 @@ describe("pulling", () => {
     bench.know(1);
     bench.start();
     bench.machine.receive(signedBeacon(testNode(1)), testNode(1).nodeId, at(0));
+    const asking = (bytes: number): Uint8Array => encodeRequest("", new Uint8Array(bytes), []);
     assert.deepEqual(bench.machine.beaconsMissingFrom(new Uint8Array(39)), []);
     const entriesMax = 4 + 1 + EVIDENCE_MAX;
-    assert.deepEqual(bench.machine.beaconsMissingFrom(new Uint8Array(40 * (entriesMax + 1))), []);
-    assert.equal(bench.machine.beaconsMissingFrom(new Uint8Array(40 * entriesMax)).length, 1);
+    assert.deepEqual(bench.machine.beaconsMissingFrom(asking(39)), []);
+    assert.deepEqual(bench.machine.beaconsMissingFrom(asking(40 * (entriesMax + 1))), []);
+    assert.equal(bench.machine.beaconsMissingFrom(asking(40 * entriesMax)).length, 1);
   });
 });
 

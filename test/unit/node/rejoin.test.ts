@@ -25,7 +25,7 @@ function setUp(bootstrap: readonly string[], book: readonly string[] = []) {
         },
         connectedPeers: () => Array.from({ length: world.peers }, () => ({}) as PeerIdentity),
       },
-      mesh: { members: () => world.members as MemberView[] },
+      mesh: { members: () => world.members as MemberView[], zones: () => [] },
       store: {
         knownAddresses: () => [...book],
         rememberPeer: (_nodeId, addresses) => void written.push(addresses),
