@@ -17,6 +17,15 @@ export class Traffic {
     this.receivedMessages = new Float64Array(nodes);
   }
 
+  /** Of all nodes together. */
+  get totals(): Record<"sentBytes" | "receivedBytes" | "sentMessages", number> {
+    return {
+      sentBytes: sum(this.sentBytes),
+      receivedBytes: sum(this.receivedBytes),
+      sentMessages: sum(this.sentMessages),
+    };
+  }
+
   sent(from: NodeIndex, frameBytes: number): void {
     add(this.sentBytes, from, wireBytes(frameBytes));
     add(this.sentMessages, from, 1);
@@ -30,6 +39,10 @@ export class Traffic {
     add(this.sentBytes, to, ackBytes);
     add(this.receivedBytes, from, ackBytes);
   }
+}
+
+function sum(counts: Float64Array): number {
+  return counts.reduce((total, count) => total + count, 0);
 }
 
 function add(counts: Float64Array, node: NodeIndex, amount: number): void {
