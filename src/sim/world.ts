@@ -22,7 +22,7 @@ import type {
 } from "./node-types.ts";
 import { SeededRandom } from "./random.ts";
 import { NO_NODE, TraceDigest } from "./trace-digest.ts";
-import { Traffic } from "./traffic.ts";
+import { LARGE_MESSAGE_BYTES, Traffic, type TrafficKind } from "./traffic.ts";
 import type { Usage } from "./usage.ts";
 import { NodeClock } from "./virtual-clock.ts";
 import { frameBytes } from "./wire-sizes.ts";
@@ -418,7 +418,7 @@ export class World<D extends Datagram> {
     const connection = link === undefined ? NO_CONNECTION : this.#connections.on(link);
     if (link === undefined || connection === NO_CONNECTION) return;
     const bytes = frameBytes(payloadBytes);
-    this.traffic.sent(from, bytes);
+    this.traffic.sent(from, bytes, kindOf(frame));
     const event = { type: "frame", node: to, link, connection, frameBytes: bytes, frame } as const;
     const atMs = this.network.transmit(link, bytes, this.nowMs);
     if (atMs === LOST) return;
@@ -546,6 +546,12 @@ export class World<D extends Datagram> {
     }
     return slot;
   }
+}
+
+function kindOf(frame: Frame<Datagram>): TrafficKind {
+  if (frame.kind === "datagram") return "direct";
+  if (frame.kind !== "message") return frame.kind;
+  return frame.message.bytes.length < LARGE_MESSAGE_BYTES ? "small" : "large";
 }
 
 function badOption(rule: string): MeshError<SimErrorCode> {

@@ -5,7 +5,7 @@ import type { SizeResult } from "./measure.ts";
 
 /** One cost of a node. */
 export interface Cost {
-  readonly key: keyof SizeResult["perNode"];
+  readonly key: Exclude<keyof SizeResult["perNode"], "bytesPerSecondOf">;
   readonly title: string;
   /** With what precedes it: `B/s` takes a prefix, `/s` none. */
   readonly unit: string;

@@ -40,6 +40,18 @@ export function scalingReport(results: readonly SizeResult[], context: ReportCon
       results.map(measuredRow),
     ),
     "",
+    "Where the bytes go, without acknowledgements:",
+    "",
+    ...table(
+      ["nodes", "heartbeats", "state beacons", "IHAVE", "IWANT", "probes, identities, pulls"],
+      results.map(({ nodes, perNode: { bytesPerSecondOf: of } }) => [
+        String(nodes),
+        ...[of.small, of.large, of.offer, of.want, of.direct].map((rate) =>
+          inUnit(rate, { unit: "B/s" }),
+        ),
+      ]),
+    ),
+    "",
     `## Laws, and ${context.predictedNodes.toLocaleString("en")} nodes`,
     "",
     "cost = factor · N^exponent, least squares on logarithms, 95 % intervals. The prediction's interval is the wider of the law's",

@@ -13,6 +13,8 @@ import {
   wireBytes,
 } from "../../../src/sim/wire-sizes.ts";
 
+const NOTHING = { small: 0, large: 0, offer: 0, want: 0, direct: 0 };
+
 test("a heartbeat of 74 bytes in a zone's topic takes 223 bytes on the wire", () => {
   // Segment, channel and yamux, RPC, topic prefix, topic, message.
   assert.equal(
@@ -29,24 +31,37 @@ test("a frame is cut into segments: one more byte than fits takes another header
 
 test("what is sent counts at the sender, what arrives at the receiver, acknowledgements the other way", () => {
   const traffic = new Traffic(2);
-  traffic.sent(0, 100);
+  traffic.sent(0, 100, "large");
   assert.deepEqual([...traffic.sentBytes, ...traffic.receivedBytes], [166, 0, 0, 0]);
   traffic.received(0, 1, 100);
   assert.deepEqual([...traffic.sentBytes, ...traffic.receivedBytes], [166, 33, 33, 166]);
   assert.deepEqual([...traffic.sentMessages, ...traffic.receivedMessages], [1, 0, 0, 1]);
-  assert.deepEqual(traffic.totals, { sentBytes: 199, receivedBytes: 199, sentMessages: 1 });
+  const sentBytesOf = { ...NOTHING, large: 166 };
+  assert.deepEqual(traffic.totals, {
+    ...{ sentBytes: 199, receivedBytes: 199, sentBytesOf, sentMessages: 1 },
+  });
 });
 
 test("usage is shared out over nodes and virtual seconds", () => {
-  const reading = { atMs: 1_000, sentBytes: 0, receivedBytes: 10, sentMessages: 5, cpuMicros: 0 };
+  const sentBytesOf = { ...NOTHING, offer: 80 };
+  const reading = {
+    atMs: 1_000,
+    sentBytesOf: NOTHING,
+    sentBytes: 0,
+    receivedBytes: 10,
+    sentMessages: 5,
+    cpuMicros: 0,
+  };
   const later = {
     atMs: 3_000,
+    sentBytesOf,
     sentBytes: 800,
     receivedBytes: 410,
     sentMessages: 45,
     cpuMicros: 80,
   };
   assert.deepEqual(perNode(reading, later, 4), {
+    bytesPerSecondOf: { ...NOTHING, offer: 10 },
     bytesPerSecond: 100,
     receivedBytesPerSecond: 50,
     messagesPerSecond: 5,
