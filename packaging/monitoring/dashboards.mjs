@@ -181,6 +181,46 @@ export const dashboards = [
         },
       ],
       [
+        "Zones",
+        {
+          title: "Zones known",
+          unit: "none",
+          description:
+            "The own one included. Nodes that differ for minutes are cut off from a part of the mesh.",
+          queries: { [node]: "meshd_mesh_zones{$i}" },
+          w: 6,
+        },
+        {
+          title: "Members of the own zone",
+          unit: "none",
+          description: "Present ones. What a node costs grows with this, not with the mesh.",
+          queries: { [node]: "meshd_mesh_zone_members{$i}" },
+          w: 6,
+        },
+        {
+          title: "Speakers and moves",
+          unit: "none",
+          description:
+            "Nodes that publish their zone's summary, one a zone; and moves between automatic zones an hour.",
+          queries: {
+            speakers: "sum(meshd_mesh_zone_speaker{$i})",
+            "moves an hour": "3600 * sum(rate(meshd_mesh_zone_changes_total{$i}[$r]))",
+          },
+          w: 6,
+        },
+        {
+          title: "Summaries",
+          unit: "cpm",
+          description: "A minute, of all nodes: accepted, and refused by reason.",
+          queries: {
+            accepted: "60 * sum(rate(meshd_mesh_zone_summaries_accepted_total{$i}[$r]))",
+            "{{code}}":
+              "60 * sum by (code) (rate(meshd_mesh_zone_summaries_refused_total{$i}[$r]))",
+          },
+          w: 6,
+        },
+      ],
+      [
         "Gossip",
         {
           title: "Published",

@@ -15,6 +15,7 @@ import { logCommand } from "./commands/log.ts";
 import { peersCommand } from "./commands/peers.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tokenCommand } from "./commands/token.ts";
+import { zonesCommand } from "./commands/zones.ts";
 import { exposeCommand, forwardCommand, tunnelsCommand } from "./commands/tunnels.ts";
 import { waitCommand } from "./commands/wait.ts";
 import type { Program } from "./run-program.ts";
@@ -29,6 +30,7 @@ export const meshctlProgram: Program = {
     statusCommand,
     peersCommand,
     beaconsCommand,
+    zonesCommand,
     identityCommand,
     flCommand,
     initCommand,

@@ -66,7 +66,7 @@ function drawNode({ node, svid, process }: Status, screen: Screen): string {
     ["crypto", cell(`${node.engine} engine, handshake ${node.handshakePolicy}`)],
     [
       "mesh",
-      cell(`zone ${node.zone}, epoch ${node.epoch}, roles ${node.roles.join(", ") || "none"}`),
+      cell(`zone ${zoneText(node)}, epoch ${node.epoch}, roles ${node.roles.join(", ") || "none"}`),
     ],
     ["addresses", cell(node.addresses.join(" ") || "none")],
     [
@@ -218,4 +218,9 @@ function drawHealth(health: readonly Health[], screen: Screen): string {
   ]);
   const columns = [{ head: "SEVERITY" }, { head: "CODE" }, { head: "WHAT", widthMax: 160 }];
   return `${paint("Health", "bold", screen.colours)}\n${renderTable(columns, rows, screen)}`;
+}
+
+function zoneText({ zone, zoneMembers, zonesKnown }: Status["node"]): string {
+  if (zoneMembers === undefined || zonesKnown === undefined) return zone;
+  return `${zone} (${zoneMembers} ${zoneMembers === 1 ? "member" : "members"}, ${zonesKnown} ${zonesKnown === 1 ? "zone" : "zones"} known)`;
 }

@@ -99,7 +99,7 @@ export const configKeys: Readonly<Record<string, ConfigKey>> = {
   },
   "mesh.zone": {
     rule: "1 to 32 of a-z, 0-9 and '-', starting with a letter or digit",
-    hint: "name the site or rack, such as berlin-1",
+    hint: "name the site or rack, such as berlin-1, or write auto to leave it to the mesh",
     reload: false,
   },
   "mesh.handshake_policy": {

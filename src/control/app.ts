@@ -72,6 +72,7 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
     ["GET /v1/status", async () => node.status()],
     ["GET /v1/peers", async () => node.peers()],
     ["GET /v1/beacons", async () => node.beacons()],
+    ["GET /v1/zones", async () => node.zones()],
     ["GET /v1/identity", async () => node.identity()],
     ["GET /v1/fl", async () => node.flStatus()],
     ["POST /v1/fl/start", async (body) => node.flStart(await request(body, flStartRequestSchema))],

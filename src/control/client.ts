@@ -42,6 +42,8 @@ import {
   tokenSchema,
   type Tunnels,
   tunnelsSchema,
+  type Zones,
+  zonesSchema,
 } from "./contract.ts";
 import type { ControlErrorCode } from "./errors.ts";
 import type { BackupRequest } from "./operations-contract.ts";
@@ -79,6 +81,10 @@ export class ControlClient {
 
   beacons(): Promise<Beacons> {
     return this.#call("GET", "/v1/beacons", beaconsSchema);
+  }
+
+  zones(): Promise<Zones> {
+    return this.#call("GET", "/v1/zones", zonesSchema);
   }
 
   identity(): Promise<Identity> {

@@ -12,6 +12,7 @@ import {
   restoredFields,
 } from "./operations-contract.ts";
 import { tunnelsFields } from "./tunnel-contract.ts";
+import { zonesFields } from "./zones-contract.ts";
 
 /** The version of every answer's shape. */
 export const CONTROL_SCHEMA_VERSION = 1;
@@ -106,6 +107,9 @@ export const statusSchema = answer({
     startedAt: isoTime,
     epoch: count,
     zone: z.string(),
+    /** Present members of the zone, and zones known, both with the own; absent while in no mesh. */
+    zoneMembers: count.optional(),
+    zonesKnown: count.optional(),
     roles: z.array(z.string()),
     engine: z.string(),
     handshakePolicy: z.string(),
@@ -197,6 +201,7 @@ export const logSchema = answer({
 });
 
 export const tunnelsSchema = answer(tunnelsFields);
+export const zonesSchema = answer(zonesFields);
 export const effectiveConfigSchema = answer(effectiveConfigFields);
 export const doctorSchema = answer(doctorFields);
 export const logsSchema = answer(logsFields);
@@ -273,6 +278,7 @@ export type Token = z.infer<typeof tokenSchema>;
 export type LogState = z.infer<typeof logSchema>;
 export type LogLevelRequest = z.infer<typeof logLevelRequestSchema>;
 export type Tunnels = z.infer<typeof tunnelsSchema>;
+export type Zones = z.infer<typeof zonesSchema>;
 export type EffectiveConfig = z.infer<typeof effectiveConfigSchema>;
 export type Doctor = z.infer<typeof doctorSchema>;
 export type Logs = z.infer<typeof logsSchema>;

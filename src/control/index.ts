@@ -48,6 +48,7 @@ export {
   type TokenRequest,
   tokenRequestSchema,
   type Tunnels,
+  type Zones,
 } from "./contract.ts";
 export {
   type ControlErrorCode,

@@ -21,6 +21,7 @@ import type {
   Token,
   TokenRequest,
   Tunnels,
+  Zones,
 } from "./contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
 import type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";
@@ -35,6 +36,7 @@ export interface NodeControl {
   status(): Awaitable<Body<Status>>;
   peers(): Awaitable<Body<Peers>>;
   beacons(): Awaitable<Body<Beacons>>;
+  zones(): Awaitable<Body<Zones>>;
   identity(): Awaitable<Body<Identity>>;
   flStatus(): Awaitable<Body<FlStatus>>;
   /** @throws MeshError such as `control/not-enrolled`, `control/task-running`, `control/unknown-participant` */

@@ -16,6 +16,7 @@ import { advance, placeAfterBeacon } from "./membership/chain-place.ts";
 import type { FailureDetector } from "./membership/detector.ts";
 import { type AcceptedBeacon, currentBeacon, type Member } from "./membership/member.ts";
 import type { Roster } from "./membership/roster.ts";
+import type { SummaryVerdict } from "./zones/zones.ts";
 import type { MeshOptions } from "./options.ts";
 
 /** Accepted beacons kept per member: the newest, and one more to catch a contradiction that arrives late. */
@@ -220,6 +221,9 @@ export class Inbox {
 }
 
 /** The verdict with its actions. */
-export function withActions(body: VerdictBody, actions: readonly MeshAction[]): GossipVerdict {
+export function withActions(
+  body: VerdictBody | SummaryVerdict,
+  actions: readonly MeshAction[],
+): GossipVerdict {
   return body.verdict === "need-identity" ? body : { ...body, actions };
 }

@@ -1,6 +1,11 @@
 // The door of the mesh room.
 
-export { type BeaconRejectCode, beaconRejectCodes } from "./beacons/reject-codes.ts";
+export {
+  type BeaconRejectCode,
+  beaconRejectCodes,
+  type SummaryRejectCode,
+  summaryRejectCodes,
+} from "./beacons/reject-codes.ts";
 export { MeshMachine } from "./machine.ts";
 export type {
   BeaconAcceptCode,
@@ -20,6 +25,8 @@ export type {
   MeshTimerId,
   MeshTopic,
   RouteView,
+  ZoneRouteView,
+  ZoneView,
 } from "./machine-types.ts";
 export { meshMetrics } from "./metrics.ts";
 export { meshDefaults, type MeshOptions } from "./options.ts";
@@ -39,3 +46,5 @@ export { linkCost } from "./links/cost.ts";
 export { suspicionTimeoutMs } from "./membership/suspicion.ts";
 export { ShortestPaths } from "./routing/shortest-paths.ts";
 export { type Graph, Topology } from "./topology/topology.ts";
+export { decodeSummary, encodeSummary, summaryLimits, type ZoneSummary } from "./zones/summary.ts";
+export { AUTO_ZONE, possibleZones } from "./zones/zone-names.ts";

@@ -5,11 +5,14 @@
 import type { CryptoEngine, MlDsaSigner } from "../crypto/index.ts";
 import type { NodeId, PeerIdentity } from "../identity/index.ts";
 import type { Meter, MonoMs, Now, Random, WallMs } from "../ports/index.ts";
-import type { BeaconRejectCode } from "./beacons/reject-codes.ts";
+import type { BeaconRejectCode, SummaryRejectCode } from "./beacons/reject-codes.ts";
 import type { BeaconIntake } from "./beacons/state-beacon.ts";
 
-/** Gossip topics: signed state beacons (and equivocation proofs) on one, heartbeats on the other. */
-export type MeshTopic = "state" | "heartbeat";
+/**
+ * Gossip topics: signed state beacons (and equivocation proofs) on one and heartbeats on the other, both of the node's
+ * zone; summaries of zones on a third that all of the mesh shares.
+ */
+export type MeshTopic = "state" | "heartbeat" | "summary";
 
 /** What a node learns at the moment, as its beacon tells it. */
 export interface LearningStatus {
@@ -34,10 +37,11 @@ export type MemberCause =
   | "leaving"
   | "new-epoch"
   | "equivocation"
+  | "moved"
   | "forgotten";
 
 /** The timers of the machine. A timer set again replaces the one before; after `stopping` none is set. */
-export type MeshTimerId = "heartbeat" | "beacon" | "beacon-period" | "detector" | "dial";
+export type MeshTimerId = "heartbeat" | "beacon" | "beacon-period" | "detector" | "dial" | "zone";
 
 /** An event for {@link MeshMachine.handle}. */
 export type MeshEvent =
@@ -74,7 +78,13 @@ export type MeshEvent =
 
 /** An effect that the driver must carry out, in the order given. */
 export type MeshAction =
-  | { readonly kind: "publish"; readonly topic: MeshTopic; readonly bytes: Uint8Array }
+  | {
+      readonly kind: "publish";
+      readonly topic: MeshTopic;
+      readonly bytes: Uint8Array;
+      /** Of `state` and `heartbeat`: in this zone instead of the present one. */
+      readonly zone?: string;
+    }
   | { readonly kind: "set-timer"; readonly id: MeshTimerId; readonly delayMs: number }
   /** Ping a connected peer; answer with `rtt` or `probe-failed`. */
   | { readonly kind: "probe"; readonly nodeId: NodeId }
@@ -82,13 +92,24 @@ export type MeshAction =
   | { readonly kind: "probe-via"; readonly nodeId: NodeId; readonly via: readonly NodeId[] }
   /** Connect; success comes back as `peer-connected`, a failure needs no event (the machine tries again later). */
   | { readonly kind: "dial"; readonly nodeId: NodeId; readonly addresses: readonly string[] }
-  /** Close every connection to the peer and refuse new ones while it is quarantined. */
-  | { readonly kind: "disconnect"; readonly nodeId: NodeId; readonly code: "mesh/quarantined" }
+  /** Close every connection to the peer: while it is quarantined refuse new ones; a surplus one may come back. */
+  | {
+      readonly kind: "disconnect";
+      readonly nodeId: NodeId;
+      readonly code: "mesh/quarantined" | "mesh/surplus";
+    }
   /**
    * Fetch what this node lacks from a connected peer: send `beaconDigest()` to it, there call
    * `beaconsMissingFrom(digest)`, and give each of the answers to `receive(bytes, nodeId, now)` here.
    */
   | { readonly kind: "pull-beacons"; readonly nodeId: NodeId }
+  /** This node is in another zone: take part in its topics from now on, and leave the old ones after the grace time. */
+  | {
+      readonly kind: "zone-changed";
+      readonly from: string;
+      readonly to: string;
+      readonly graceMs: number;
+    }
   /** The boot counter was behind the mesh's memory of this node (a restored disk): persist this value. */
   | { readonly kind: "epoch-raised"; readonly epoch: number }
   | {
@@ -102,7 +123,7 @@ export type MeshAction =
     };
 
 /** What was accepted. */
-export type BeaconAcceptCode = "state" | "heartbeat" | "proof";
+export type BeaconAcceptCode = "state" | "heartbeat" | "proof" | "summary";
 
 /**
  * The verdict on a gossip message. `accept`: forward it. `reject`: drop it and score the peer that sent it.
@@ -118,7 +139,7 @@ export type GossipVerdict =
     }
   | {
       readonly verdict: "reject" | "ignore";
-      readonly code: BeaconRejectCode;
+      readonly code: BeaconRejectCode | SummaryRejectCode;
       readonly actions: readonly MeshAction[];
     }
   | { readonly verdict: "need-identity"; readonly nodeId: NodeId };
@@ -138,7 +159,7 @@ export interface MeshSelf {
   readonly epoch: number;
   /** At most 8, each 1..128 characters of visible ASCII. */
   readonly addresses: readonly string[];
-  /** At most 64 characters of visible ASCII; empty = no zone. */
+  /** At most 64 characters of visible ASCII; `auto` leaves the choice to the mesh. */
   readonly zone: string;
   /** At most 8, each 1..32 characters of visible ASCII. */
   readonly roles: readonly string[];
@@ -186,7 +207,7 @@ export interface MemberView {
   readonly learning?: LearningStatus;
   readonly svidNotAfterMs?: WallMs;
   /** Why the last message under this node's name was refused, if any was. */
-  readonly lastErrorCode?: BeaconRejectCode;
+  readonly lastErrorCode?: BeaconRejectCode | SummaryRejectCode;
 }
 
 /** A usable link of the topology, as undirected pair with `a < b`. */
@@ -204,6 +225,37 @@ export interface RouteView {
   readonly nextHop: NodeId;
   readonly hops: number;
   readonly cost: number;
+}
+
+/** A zone as this node knows it: its own by membership, another one by the summary of its gateway. */
+export interface ZoneView {
+  readonly zone: string;
+  /** The node's own. */
+  readonly own: boolean;
+  readonly members: number;
+  /** Mean of the members, 0..1. */
+  readonly load: number;
+  /** By rank. */
+  readonly gateways: readonly NodeId[];
+  /** Zones that the publisher has a link to, with its cost. */
+  readonly neighbours: readonly { readonly zone: string; readonly cost: number }[];
+  /** Whose summary this is; absent, as what follows, of the own zone before its first summary. */
+  readonly publisher?: NodeId;
+  readonly sequence?: number;
+  /** When the summary was signed; monotonic, as good as the wall clocks agree. */
+  readonly issuedAtMs?: MonoMs;
+  /** Of the membership, 64 hex digits. */
+  readonly digest?: string;
+}
+
+/** The way to another zone. */
+export interface ZoneRouteView {
+  readonly zone: string;
+  /** From the own zone to that one, both included. */
+  readonly zones: readonly string[];
+  readonly cost: number;
+  /** Connected nodes of the next zone, the fastest first; without one, the own zone's other gateways by rank. */
+  readonly via: readonly NodeId[];
 }
 
 /** Two validly signed state beacons of one node with one epoch and sequence: anyone can check it. */
@@ -230,6 +282,12 @@ export interface MeshProtocol {
   topology(): readonly LinkView[];
   /** Best routes from here, by node id. */
   routes(): readonly RouteView[];
+  /** The zone this node is in; of `auto` that of the moment. */
+  readonly zone: string;
+  /** Every known zone, the own one included, by name. */
+  zones(): readonly ZoneView[];
+  /** The way to another zone; `undefined` when no summaries lead there. */
+  zoneRoute(zone: string): ZoneRouteView | undefined;
   readonly epoch: number;
   readonly sequence: number;
 }

@@ -13,6 +13,11 @@ import {
 } from "./beacons/digest.ts";
 import { BeaconPublisher } from "./beacons/publisher.ts";
 import { beaconKinds } from "./beacons/state-beacon.ts";
+import { LinksOutside } from "./zones/links-outside.ts";
+import { decodeRequest, encodeRequest } from "./zones/request.ts";
+import { SUMMARY_KIND } from "./zones/summary.ts";
+import { belongs } from "./zones/zone-names.ts";
+import { Zones } from "./zones/zones.ts";
 import { BeaconValidator } from "./beacons/validator.ts";
 import { Inbox, withActions } from "./inbox.ts";
 import type {
@@ -25,10 +30,12 @@ import type {
   MeshProtocol,
   MeshTimerId,
   RouteView,
+  ZoneRouteView,
+  ZoneView,
 } from "./machine-types.ts";
 import { FailureDetector } from "./membership/detector.ts";
 import { Dialer } from "./membership/dialer.ts";
-import { currentBeacon, isPresent } from "./membership/member.ts";
+import { currentBeacon, isPresent, type Member } from "./membership/member.ts";
 import { Roster } from "./membership/roster.ts";
 import { Neighbourhood } from "./neighbourhood.ts";
 import { meshDefaults, type MeshOptions } from "./options.ts";
@@ -46,6 +53,7 @@ export class MeshMachine implements MeshProtocol {
   readonly #inbox: Inbox;
   readonly #dialer: Dialer;
   readonly #routes: RouteTable;
+  readonly #zones: Zones;
   #actions: MeshAction[] = [];
   #phase: "new" | "running" | "stopped" = "new";
 
@@ -59,9 +67,21 @@ export class MeshMachine implements MeshProtocol {
     const neighbours = () => this.#neighbourhood.reports();
     this.#roster = new Roster(this.#options, meter, emit);
     const roster = this.#roster;
+    this.#zones = new Zones(
+      {
+        ...{ ...deps, roster, emit },
+        own: () => ({ ...this.#publisher.facts, epoch: this.#publisher.own.epoch }),
+        onMoved: (now) => this.#publisher.publish(now, "up"),
+        pull: (peer, now) => this.#inbox.pull(peer, now),
+      },
+      this.#options,
+    );
+    const zones = this.#zones;
+    const { home } = zones;
+    const isHeard = (member: Member): boolean => home.isHeard(member);
     this.#detector = new FailureDetector(
       {
-        ...{ roster, random, meter, emit },
+        ...{ roster, random, meter, emit, isHeard },
         onSuspicion: (member, now) => {
           if (member.connected || member.link !== undefined) onChange(now, "facts");
         },
@@ -71,19 +91,26 @@ export class MeshMachine implements MeshProtocol {
     const detector = this.#detector;
     this.#neighbourhood = new Neighbourhood({ roster, detector, meter, emit, onChange });
     this.#publisher = new BeaconPublisher(
-      { engine, signer, self, random, emit, neighbours },
+      { engine, signer, self, random, emit, neighbours, zone: () => home.zone },
       this.#options,
     );
     const publisher = this.#publisher;
     const validator = new BeaconValidator(
-      { ...deps, roster, ownKey: signer.publicKey, own: () => publisher.own },
+      {
+        ...{ ...deps, roster, ownKey: signer.publicKey, own: () => publisher.own },
+        concerns: (nodeId, zone) => home.concerns(nodeId, zone) || roster.get(nodeId) !== undefined,
+      },
       this.#options,
     );
     this.#inbox = new Inbox(
       { self: self.nodeId, roster, validator, publisher, detector, meter, emit },
       this.#options,
     );
-    this.#dialer = new Dialer({ roster, random, self, emit }, this.#options);
+    const outside = new LinksOutside({ self: self.nodeId, zones, roster, random }, this.#options);
+    this.#dialer = new Dialer(
+      { roster, random, self, emit, outside, isHere: isHeard },
+      this.#options,
+    );
     this.#routes = new RouteTable({ roster, meter, self: self.nodeId, ownNeighbours: neighbours });
   }
 
@@ -104,6 +131,7 @@ export class MeshMachine implements MeshProtocol {
       this.#publisher.start(now);
       this.#detector.schedule(now);
       this.#dialer.schedule();
+      this.#zones.start(now);
     } else if (this.#phase === "running") this.#apply(event, now);
     return this.#taken();
   }
@@ -114,7 +142,8 @@ export class MeshMachine implements MeshProtocol {
       this.#deps.meter.count("meshd_mesh_beacons_rejected_total", { code });
       return { verdict: "ignore", code, actions: [] };
     }
-    const body = this.#inbox.receive(bytes, from, now);
+    const isSummary = bytes[0] === SUMMARY_KIND;
+    const body = (isSummary ? this.#zones : this.#inbox).receive(bytes, from, now);
     return withActions(body, this.#taken());
   }
 
@@ -127,16 +156,21 @@ export class MeshMachine implements MeshProtocol {
       if (member.state === "quarantined") entries.push(quarantinedEntry(member.nodeId));
       else if (beacon !== undefined) entries.push(beacon);
     }
-    return encodeDigest(entries);
+    return encodeRequest(this.zone, encodeDigest(entries), this.#zones.digest());
   }
 
   beaconsMissingFrom(digest: Uint8Array): readonly Uint8Array[] {
-    const theirs = decodeDigest(digest, this.#options.membersMax + 1);
-    if (theirs === undefined || this.#phase !== "running") return [];
+    const request = decodeRequest(digest, this.#options.summariesMax + 1);
+    const theirs =
+      request === undefined
+        ? undefined
+        : decodeDigest(request.digest, this.#options.membersMax + 1);
+    if (request === undefined || theirs === undefined || this.#phase !== "running") return [];
     const { epoch, sequence, nodeId } = this.#publisher.own;
     const missing: Uint8Array[] = [];
     const own = this.#publisher.bytes;
     if (own !== undefined && isNewer(epoch, sequence, theirs.get(nodeId))) missing.push(own);
+    missing.push(...this.#zones.missingFrom(request.summaries));
     for (const [accused, proof] of this.#inbox.proofs) {
       if (theirs.get(accused)?.epoch !== quarantinedEntry(accused).epoch) missing.push(proof);
     }
@@ -144,6 +178,7 @@ export class MeshMachine implements MeshProtocol {
       const newest = member.accepted[0];
       if (newest === undefined || !isPresent(member)) continue;
       const { beacon } = newest;
+      if (!belongs(member.nodeId, beacon.zone, request.zone)) continue;
       if (isNewer(beacon.epoch, beacon.sequence, theirs.get(member.nodeId)))
         missing.push(newest.bytes);
     }
@@ -157,6 +192,18 @@ export class MeshMachine implements MeshProtocol {
 
   topology(): readonly LinkView[] {
     return this.#routes.links();
+  }
+
+  get zone(): string {
+    return this.#zones.home.zone;
+  }
+
+  zones(): readonly ZoneView[] {
+    return this.#zones.views();
+  }
+
+  zoneRoute(zone: string): ZoneRouteView | undefined {
+    return this.#zones.route(zone);
   }
 
   routes(): readonly RouteView[] {
@@ -229,6 +276,10 @@ export class MeshMachine implements MeshProtocol {
         this.#dialer.tick(now);
         return;
       }
+      case "zone": {
+        this.#zones.tick(now);
+        return;
+      }
     }
   }
 
@@ -242,13 +293,18 @@ export class MeshMachine implements MeshProtocol {
   #emit(action: MeshAction): void {
     this.#actions.push(action);
     if (action.kind !== "publish") return;
+    const { before } = this.#zones.home;
+    if (before !== undefined && action.topic !== "summary")
+      this.#actions.push({ ...action, zone: before });
     const { bytes } = action;
     const kind =
       bytes[0] === beaconKinds.heartbeat
         ? "heartbeat"
         : bytes[0] === beaconKinds.state
           ? "state"
-          : "proof";
+          : bytes[0] === SUMMARY_KIND
+            ? "summary"
+            : "proof";
     this.#deps.meter.count("meshd_mesh_beacons_published_total", { kind });
   }
 

@@ -1,7 +1,7 @@
 // The metrics of the mesh room.
 
 import type { MetricDeclaration } from "../ports/index.ts";
-import { beaconRejectCodes } from "./beacons/reject-codes.ts";
+import { beaconRejectCodes, summaryRejectCodes } from "./beacons/reject-codes.ts";
 import { memberStates } from "./membership/roster.ts";
 
 /** Every metric that the mesh machine moves. */
@@ -55,7 +55,7 @@ export const meshMetrics: readonly MetricDeclaration[] = [
     name: "meshd_mesh_beacons_published_total",
     kind: "counter",
     help: "A message was published by this node.",
-    labels: { kind: ["state", "heartbeat", "proof"] },
+    labels: { kind: ["state", "heartbeat", "proof", "summary"] },
   },
   {
     name: "meshd_mesh_beacons_accepted_total",
@@ -100,5 +100,36 @@ export const meshMetrics: readonly MetricDeclaration[] = [
     name: "meshd_mesh_route_computations_total",
     kind: "counter",
     help: "Routes were computed anew after a change.",
+  },
+  {
+    name: "meshd_mesh_zones",
+    kind: "gauge",
+    help: "Zones known, the own one included.",
+  },
+  {
+    name: "meshd_mesh_zone_members",
+    kind: "gauge",
+    help: "Present members of the own zone, the own node included.",
+  },
+  {
+    name: "meshd_mesh_zone_speaker",
+    kind: "gauge",
+    help: "1 while this node is the gateway that publishes its zone's summary.",
+  },
+  {
+    name: "meshd_mesh_zone_changes_total",
+    kind: "counter",
+    help: "This node moved to another automatic zone.",
+  },
+  {
+    name: "meshd_mesh_zone_summaries_accepted_total",
+    kind: "counter",
+    help: "A zone's summary from gossip or a pull was accepted.",
+  },
+  {
+    name: "meshd_mesh_zone_summaries_refused_total",
+    kind: "counter",
+    help: "A zone's summary from gossip or a pull was refused for this reason.",
+    labels: { code: summaryRejectCodes },
   },
 ];

@@ -57,6 +57,26 @@ export interface MeshOptions {
   readonly connectionsTarget: number;
   /** Between two dials of one node; doubled with each failure up to 16 times. @default 2000 */
   readonly dialIntervalMs: number;
+  /** Gateways of a zone, 1..4: who may speak for it. More: a faster way around faults, more links between zones. @default 2 */
+  readonly zoneGateways: number;
+  /** A zone's summary at least this often (±10 % jitter). @default 60000 */
+  readonly summaryPeriodMs: number;
+  /** Two summaries of one publisher are at least so far apart. @default 10000 */
+  readonly summaryMinIntervalMs: number;
+  /** A summary that is not renewed is forgotten after this. @default 180000 */
+  readonly summaryTtlMs: number;
+  /** Summaries in memory, at most 3 a zone. @default 3072 */
+  readonly summariesMax: number;
+  /** Between two looks at the zones (±20 % jitter). @default 2000 */
+  readonly zoneTickMs: number;
+  /** Members that an automatic zone should have at least. Must be the same in all of the mesh. @default 16 */
+  readonly zoneMembersMin: number;
+  /** A move to another zone is wanted for one to three times this before it is done. @default 5000 */
+  readonly zoneSettleMs: number;
+  /** How long after a move the zone before is kept, and members that left without a word. @default 30000 */
+  readonly zoneGraceMs: number;
+  /** Connections to nodes of other zones that every node keeps, of `connectionsTarget`. @default 3 */
+  readonly zoneLinksOutside: number;
   /** At most one pull from one peer in this time. @default 2000 */
   readonly pullIntervalMs: number;
   /** Beacons in the answer to one pull. @default 256 */
@@ -94,6 +114,16 @@ export const meshDefaults: MeshOptions = {
   quarantineMs: 86_400_000,
   connectionsTarget: 12,
   dialIntervalMs: 2000,
+  zoneGateways: 2,
+  summaryPeriodMs: 60_000,
+  summaryMinIntervalMs: 10_000,
+  summaryTtlMs: 180_000,
+  summariesMax: 3072,
+  zoneTickMs: 2000,
+  zoneMembersMin: 16,
+  zoneSettleMs: 5000,
+  zoneGraceMs: 30_000,
+  zoneLinksOutside: 3,
   pullIntervalMs: 2000,
   pullBeaconsMax: 256,
 };

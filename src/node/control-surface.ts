@@ -34,6 +34,7 @@ import type {
   Token,
   TokenRequest,
   Tunnels,
+  Zones,
 } from "../control/index.ts";
 import type { CryptoEngine } from "../crypto/index.ts";
 import { MeshError, toHex } from "../foundation/index.ts";
@@ -43,7 +44,7 @@ import {
   type NodeId,
   type NodeKeys,
 } from "../identity/index.ts";
-import type { MemberView } from "../mesh/index.ts";
+import type { MemberView, ZoneView } from "../mesh/index.ts";
 import { Network } from "../adapters/libp2p/network.ts";
 import type { TunnelErrorCode } from "../adapters/tunnel/opening.ts";
 import type { Forward } from "../adapters/tunnel/tunnels.ts";
@@ -102,7 +103,8 @@ export class ControlSurface implements NodeControl {
         version,
         startedAt: this.#startedAt,
         epoch,
-        zone: config.mesh.zone,
+        zone: running?.mesh.zone ?? config.mesh.zone,
+        ...(running === undefined ? {} : zoneCounts(running)),
         roles: member?.isIssuer === true ? ["issuer"] : [],
         engine: engine.name,
         handshakePolicy: config.mesh.handshakePolicy,
@@ -148,6 +150,18 @@ export class ControlSurface implements NodeControl {
         accepted: this.#counts("meshd_mesh_beacons_accepted_total", "kind"),
         rejected: this.#counts("meshd_mesh_beacons_rejected_total", "code"),
       },
+    };
+  }
+
+  zones(): Body<Zones> {
+    const { lifecycle, config } = this.#parts;
+    const { member } = lifecycle;
+    const setting = config.mesh.zone;
+    if (member === undefined) return { setting, zone: setting, zones: [] };
+    return {
+      setting,
+      zone: member.mesh.zone,
+      zones: member.mesh.zones().map((view) => zoneOf(member, view)),
     };
   }
 
@@ -422,4 +436,36 @@ function peerOf(member: Member, view: MemberView): Peer {
 
 function isoTime(ms: number): string {
   return new Date(ms).toISOString();
+}
+
+function zoneCounts({ mesh }: Member): { zoneMembers: number; zonesKnown: number } {
+  const zones = mesh.zones();
+  return { zoneMembers: zones.find(({ own }) => own)?.members ?? 0, zonesKnown: zones.length };
+}
+
+function zoneOf(member: Member, view: ZoneView): Zones["zones"][number] {
+  const { zone, own, members, load, publisher, sequence, issuedAtMs, digest } = view;
+  const nowMs = systemClock.now().monoMs;
+  const route = member.mesh.zoneRoute(zone);
+  const isTold =
+    publisher !== undefined &&
+    sequence !== undefined &&
+    issuedAtMs !== undefined &&
+    digest !== undefined;
+  return {
+    ...{ zone, own, members, load },
+    gateways: view.gateways.map((nodeId) => ({ name: member.nameOf(nodeId), nodeId })),
+    neighbours: view.neighbours.map((link) => ({ ...link })),
+    summary: isTold
+      ? { publisher, sequence, ageMs: Math.max(0, nowMs - issuedAtMs), membership: digest }
+      : null,
+    route:
+      route === undefined
+        ? null
+        : {
+            zones: [...route.zones],
+            cost: route.cost,
+            via: route.via.map((nodeId) => member.nameOf(nodeId)),
+          },
+  };
 }

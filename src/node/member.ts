@@ -33,7 +33,13 @@ import {
   SvidHolder,
   type TrustBundle,
 } from "../identity/index.ts";
-import { type MemberView, meshDefaults, MeshMachine, type MeshAction } from "../mesh/index.ts";
+import {
+  type MemberView,
+  meshDefaults,
+  MeshMachine,
+  type MeshAction,
+  possibleZones,
+} from "../mesh/index.ts";
 import type { Clock, Logger, Meter, Random, Tracer } from "../ports/index.ts";
 import {
   encodeIdentityRecord,
@@ -296,7 +302,10 @@ export class Member {
         bootstrap: config.mesh.bootstrap,
         mdns: config.mesh.mdns,
         trustDomain: credential.trustDomain,
-        topics: topicsOf(credential.trustDomain, config.mesh.zone),
+        topics: topicsOf(
+          credential.trustDomain,
+          possibleZones(this.#deps.keys.nodeId, config.mesh.zone),
+        ),
         connectionsMax: 4 * config.mesh.connectionsTarget,
         version,
         traced: config.telemetry.tracing.endpoint !== "off",
@@ -319,7 +328,6 @@ export class Member {
       },
       {
         trustDomain: this.#bundle.trustDomain,
-        zone: this.#config.mesh.zone,
         probeTimeoutMs: meshDefaults.probeTimeoutMs,
       },
     );
@@ -480,6 +488,8 @@ export class Member {
         present.add(Network.peerIdOf(identity.ed25519).toString());
     }
     for (const address of this.#bootstrap) {
+      // With other zones in view the mesh is one, whichever of them that node is in.
+      if (this.mesh.zones().length > 1 && this.#bootstrapPeers.has(address)) continue;
       if (!present.has(this.#bootstrapPeers.get(address) ?? "")) this.#dialInBackground(address);
     }
   }

@@ -22,11 +22,11 @@ import type {
 import type { Clock, Logger, MonoMs, Span, Tracer } from "../ports/index.ts";
 import { BEACON_SPAN } from "../telemetry/index.ts";
 import { type GossipDecision, Network } from "../adapters/libp2p/network.ts";
-import { topicOf } from "../adapters/libp2p/topics.ts";
+import { type TopicName, topicOf, ZONE_TOPICS } from "../adapters/libp2p/topics.ts";
 import type { NodeIdentities } from "./identity-directory.ts";
 
-/** A digest of what the asker has; the answer: each missing beacon as `uint32 length || bytes`. */
-const SYNC_PROTOCOL = "/x0tta6bl4/sync/1";
+/** The asker's zone and what it has; the answer: each missing message as `uint32 length || bytes`. Version 1 knew no zones. */
+const SYNC_PROTOCOL = "/x0tta6bl4/sync/2";
 /** A NodeId to ping; the answer is one byte, 1 for alive. */
 const PROBE_PROTOCOL = "/x0tta6bl4/probe/1";
 
@@ -61,7 +61,6 @@ export interface MeshServiceDeps {
 
 export interface MeshServiceOptions {
   readonly trustDomain: string;
-  readonly zone: string;
   readonly probeTimeoutMs: MeshOptions["probeTimeoutMs"];
 }
 
@@ -69,6 +68,8 @@ export class MeshService {
   readonly #deps: MeshServiceDeps;
   readonly #options: MeshServiceOptions;
   readonly #timers = new Map<MeshTimerId, NodeJS.Timeout>();
+  /** Zones in their grace time after this node left them. */
+  readonly #leaving = new Map<string, NodeJS.Timeout>();
   readonly #syncedAtMs = new Map<NodeId, MonoMs>();
   #timerAtMs = 0 as MonoMs;
   #timersHandled = 0;
@@ -82,10 +83,9 @@ export class MeshService {
   /** Subscribes, serves the mesh's own protocols and starts the machine. */
   async start(): Promise<void> {
     this.#running = true;
-    const { network } = this.#deps;
-    for (const topic of ["state", "heartbeat"] as const) {
-      network.subscribe(this.#topic(topic), (from, bytes) => this.#receive(bytes, from));
-    }
+    const { network, machine } = this.#deps;
+    this.#enter(machine.zone);
+    network.subscribe(this.#topic("summary"), (from, bytes) => this.#receive(bytes, from));
     await network.serve(
       SYNC_PROTOCOL,
       { requestBytesMax: SYNC_REQUEST_BYTES_MAX, streamsPerPeerMax: 2 },
@@ -117,6 +117,8 @@ export class MeshService {
     this.#running = false;
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
+    for (const timer of this.#leaving.values()) clearTimeout(timer);
+    this.#leaving.clear();
     const beacons = actions.flatMap((action) => (action.kind === "publish" ? [action.bytes] : []));
     this.#run(actions);
     await Promise.allSettled(
@@ -186,7 +188,7 @@ export class MeshService {
       case "publish":
         return this.#inBackground(
           "publish",
-          network.publish(this.#topic(action.topic), action.bytes),
+          network.publish(this.#topic(action.topic, action.zone), action.bytes),
         );
       case "set-timer":
         return this.#setTimer(action.id, action.delayMs);
@@ -197,12 +199,15 @@ export class MeshService {
       case "dial":
         return this.#inBackground("dial", this.#dial(action.nodeId, action.addresses));
       case "disconnect":
-        this.#deps.logger.warn({ code: action.code, nodeId: action.nodeId }, "peer disconnected");
+        if (action.code === "mesh/quarantined")
+          this.#deps.logger.warn({ code: action.code, nodeId: action.nodeId }, "peer disconnected");
         return this.#inBackground("disconnect", network.disconnect(action.nodeId));
       case "pull-beacons":
         return this.#inBackground("beacon pull", this.#pull(action.nodeId));
       case "epoch-raised":
         return this.#deps.onEpochRaised(action.epoch);
+      case "zone-changed":
+        return this.#changeZone(action);
       case "member-changed":
         return this.#deps.onMemberChanged(action);
       default:
@@ -313,8 +318,29 @@ export class MeshService {
     });
   }
 
-  #topic(name: "state" | "heartbeat"): string {
-    return topicOf(this.#options.trustDomain, this.#options.zone, name);
+  /** Takes part in a zone's gossip. */
+  #enter(zone: string): void {
+    clearTimeout(this.#leaving.get(zone));
+    const isHere = this.#leaving.delete(zone);
+    if (isHere) return;
+    for (const name of ZONE_TOPICS)
+      this.#deps.network.subscribe(this.#topic(name, zone), (from, bytes) =>
+        this.#receive(bytes, from),
+      );
+  }
+
+  #changeZone({ from, to, graceMs }: Extract<MeshAction, { kind: "zone-changed" }>): void {
+    this.#deps.logger.info({ from, to }, "zone changed");
+    this.#enter(to);
+    const leave = (): void => {
+      this.#leaving.delete(from);
+      for (const name of ZONE_TOPICS) this.#deps.network.unsubscribe(this.#topic(name, from));
+    };
+    this.#leaving.set(from, setTimeout(leave, graceMs));
+  }
+
+  #topic(name: TopicName, zone = this.#deps.machine.zone): string {
+    return topicOf(this.#options.trustDomain, zone, name);
   }
 }
 

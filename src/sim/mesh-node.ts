@@ -59,8 +59,6 @@ export interface MeshNodeObserver {
 
 export interface MeshNodeDeps {
   readonly self: Inhabitant;
-  /** Where it lives: the scope of its gossip topics. */
-  readonly zone: string;
   readonly census: Census;
   readonly machine: MeshProtocol;
   /** Verified identities of this node; the machine reads the same map. */
@@ -91,6 +89,8 @@ const DIRECTORY_MAX = 8_192;
 const MACHINE_TIMER = "mesh:";
 const QUESTION_TIMER = "question:";
 const SEED_TIMER = "seeds";
+/** A zone whose grace time is over. */
+const LEAVE_TIMER = "leave:";
 /** What is gossiped within a zone, and what in the whole mesh. */
 const ZONE_TOPICS: readonly MeshTopic[] = ["state", "heartbeat"];
 const MESH_TOPICS: readonly string[] = ["summary"];
@@ -120,7 +120,8 @@ export class MeshNode implements SimNode<MeshDatagram> {
     const out: Action[] = [];
     switch (event.kind) {
       case "started":
-        for (const topic of topicsOf(this.#deps.zone)) out.push({ kind: "subscribe", topic });
+        for (const topic of [...zoneTopics(this.machine.zone), ...MESH_TOPICS])
+          out.push({ kind: "subscribe", topic });
         this.#tell({ kind: "started" }, now, out);
         this.#dialSeeds(out);
         break;
@@ -181,8 +182,13 @@ export class MeshNode implements SimNode<MeshDatagram> {
     for (const action of actions) {
       switch (action.kind) {
         case "publish":
-          this.#deps.observer.published(this.#index, action.bytes);
-          out.push({ ...action, topic: topicOf(this.#deps.zone, action.topic) });
+          // A copy for the zone that the node is leaving is no message of its own.
+          if (action.zone === undefined) this.#deps.observer.published(this.#index, action.bytes);
+          out.push({
+            kind: "publish",
+            topic: topicOf(action.zone ?? this.machine.zone, action.topic),
+            bytes: action.bytes,
+          });
           break;
         case "set-timer":
           out.push({ ...action, id: MACHINE_TIMER + action.id });
@@ -197,11 +203,19 @@ export class MeshNode implements SimNode<MeshDatagram> {
           this.#dial(action, out);
           break;
         case "disconnect":
-          this.#banned.add(action.nodeId);
+          if (action.code === "mesh/quarantined") this.#banned.add(action.nodeId);
           this.#hangUp(action.nodeId, out);
           break;
         case "pull-beacons":
           this.#pull(action.nodeId, out);
+          break;
+        case "zone-changed":
+          for (const topic of zoneTopics(action.to)) out.push({ kind: "subscribe", topic });
+          out.push({
+            kind: "set-timer",
+            id: LEAVE_TIMER + action.from,
+            delayMs: action.graceMs,
+          });
           break;
         case "epoch-raised":
           this.#deps.observer.epochRaised(this.#index, action.epoch);
@@ -225,6 +239,10 @@ export class MeshNode implements SimNode<MeshDatagram> {
     if (id.startsWith(MACHINE_TIMER)) {
       const timer = id.slice(MACHINE_TIMER.length);
       this.#tell({ kind: "timer", id: timer } as MeshEvent & { kind: "timer" }, now, out);
+    } else if (id.startsWith(LEAVE_TIMER)) {
+      const zone = id.slice(LEAVE_TIMER.length);
+      if (zone === this.machine.zone) return;
+      for (const topic of zoneTopics(zone)) out.push({ kind: "unsubscribe", topic });
     } else if (id === SEED_TIMER) {
       this.#dialSeeds(out);
     } else {
@@ -470,7 +488,7 @@ function topicOf(zone: string, topic: string): string {
   return MESH_TOPICS.includes(topic) ? topic : `${zone}/${topic}`;
 }
 
-/** Every topic that a node of this zone takes part in. */
-function topicsOf(zone: string): string[] {
-  return [...ZONE_TOPICS, ...MESH_TOPICS].map((topic) => topicOf(zone, topic));
+/** The topics of a zone. */
+function zoneTopics(zone: string): string[] {
+  return ZONE_TOPICS.map((topic) => topicOf(zone, topic));
 }

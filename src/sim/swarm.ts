@@ -39,7 +39,7 @@ export interface SwarmOptions extends Omit<WorldOptions, "bytesInTrace"> {
   readonly deterministicEngine?: boolean;
   /** Options of the machines. */
   readonly mesh?: Partial<MeshOptions>;
-  /** The zone of each node; its seeds are of its own zone. @default all in one zone, "" */
+  /** The zone of each node; its seeds are of its own zone, and one of any. @default all in one zone, "" */
   readonly zoneOf?: (node: NodeIndex) => string;
   /** Whom each node dials at start, beside its ring neighbour. @default 2 */
   readonly seedsPerNode?: number;
@@ -273,10 +273,7 @@ export class Swarm {
     const seeds = this.#seeds[node] ?? [];
     const { probeTimeoutMs } = { ...meshDefaults, ...mesh };
     const observer = this.#observer();
-    return new MeshNode(
-      { self, zone, census, machine, directory, seeds, observer },
-      { probeTimeoutMs },
-    );
+    return new MeshNode({ self, census, machine, directory, seeds, observer }, { probeTimeoutMs });
   }
 
   #observer(): MeshNodeObserver {
@@ -337,6 +334,7 @@ function chooseSeeds(options: SwarmOptions, random: SeededRandom): NodeIndex[][]
       const chosen = new Set([before, ...random.sample(zone, extra + 1)]);
       chosen.delete(node);
       seeds[node] = [...chosen].slice(0, extra + 1);
+      if (zones.size > 1) seeds[node].push(random.below(options.nodes));
     }
   }
   return seeds;

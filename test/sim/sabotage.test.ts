@@ -43,6 +43,11 @@ function sabotaged(
     return {
       handle: (event, now) => real.handle(event, now),
       receive: (bytes, from, now) => real.receive(bytes, from, now),
+      get zone() {
+        return real.zone;
+      },
+      zones: () => real.zones(),
+      zoneRoute: (zone) => real.zoneRoute(zone),
       beaconDigest: () => real.beaconDigest(),
       beaconsMissingFrom: (digest) => real.beaconsMissingFrom(digest),
       members: () => real.members(),

@@ -373,6 +373,13 @@ export class Network {
     gossip.subscribe(topic);
   }
 
+  /** Leaves a topic. */
+  unsubscribe(topic: string): void {
+    const { gossip } = this.#node().services;
+    gossip.unsubscribe(topic);
+    gossip.topicValidators.delete(topic);
+  }
+
   /** Publishes on a topic; nobody listening is no error. */
   async publish(topic: string, bytes: Uint8Array): Promise<void> {
     await this.#libp2p?.services.gossip.publish(topic, bytes);

@@ -2,20 +2,25 @@
 
 import { createTopicScoreParams, type TopicScoreParams } from "@libp2p/gossipsub/score";
 
-/** What is gossiped. State beacons and heartbeats share the zone's membership; tasks concern the whole mesh. */
-export type TopicName = "state" | "heartbeat" | "tasks";
+/** What is gossiped in a zone, and what in the whole mesh. */
+export type ZoneTopic = "state" | "heartbeat";
+export type TopicName = ZoneTopic | "summary" | "tasks";
 
-const TOPIC_NAMES: readonly TopicName[] = ["state", "heartbeat", "tasks"];
+export const ZONE_TOPICS: readonly ZoneTopic[] = ["state", "heartbeat"];
+const MESH_TOPICS: readonly TopicName[] = ["summary", "tasks"];
 
 /** The wire name of a topic. Zones have topics of their own, so that traffic stays inside. */
 export function topicOf(trustDomain: string, zone: string, name: TopicName): string {
-  const scope = name === "tasks" ? "mesh" : `zone/${zone}`;
+  const scope = MESH_TOPICS.includes(name) ? "mesh" : `zone/${zone}`;
   return `/x0tta6bl4/1/${trustDomain}/${scope}/${name}`;
 }
 
-/** All topics a node of that zone takes part in. */
-export function topicsOf(trustDomain: string, zone: string): string[] {
-  return TOPIC_NAMES.map((name) => topicOf(trustDomain, zone, name));
+/** All topics that a node may take part in which can be in these zones. */
+export function topicsOf(trustDomain: string, zones: readonly string[]): string[] {
+  const topicsIn = (zone: string): string[] =>
+    ZONE_TOPICS.map((name) => topicOf(trustDomain, zone, name));
+  const shared = MESH_TOPICS.map((name) => topicOf(trustDomain, "", name));
+  return [...zones.flatMap(topicsIn), ...shared];
 }
 
 /**

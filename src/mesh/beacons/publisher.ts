@@ -21,6 +21,7 @@ type PublisherDeps = Pick<MeshDeps, "signer" | "self" | "random"> & {
   readonly emit: (action: MeshAction) => void;
   /** What the next beacon says of the neighbours: sorted, within the limit. */
   readonly neighbours: () => readonly NeighbourReport[];
+  readonly zone: () => string;
 };
 
 type LocalChange = Extract<MeshEvent, { kind: "local-changed" }>;
@@ -63,6 +64,11 @@ export class BeaconPublisher {
   get own(): OwnBeacon {
     const { nodeId } = this.#deps.self;
     return { nodeId, epoch: this.#epoch, sequence: this.#sequence, digest: this.#digest };
+  }
+
+  /** What the own beacon tells of addresses and load. */
+  get facts(): Pick<StateBeacon, "addresses" | "load"> {
+    return this.#facts;
   }
 
   /** The newest own beacon as published. */
@@ -162,7 +168,8 @@ export class BeaconPublisher {
     this.#sequence++;
     this.#dueAtMs = undefined;
     this.#publishedAtMs = now.monoMs;
-    const { nodeId, zone } = this.#deps.self;
+    const { nodeId } = this.#deps.self;
+    const zone = this.#deps.zone();
     const unsigned = encodeUnsigned({
       ...this.#facts,
       nodeId,

@@ -24,13 +24,36 @@ export const beaconRejectCodes = [
   "mesh/heartbeat-too-far",
   "mesh/wrong-link",
   "mesh/not-a-proof",
+  "mesh/foreign-zone",
 ] as const;
+
+/** Why a zone's summary is refused, in the order of the checks. */
+export const summaryRejectCodes = [
+  "mesh/forwarder-rate",
+  "mesh/too-large",
+  "mesh/malformed",
+  "mesh/own",
+  "mesh/origin-rate",
+  "mesh/summary-equivocation",
+  "mesh/stale-epoch",
+  "mesh/old-sequence",
+  "mesh/duplicate",
+  "mesh/summary-expired",
+  "mesh/not-gateway",
+  "mesh/summary-outranked",
+  "mesh/identity-expired",
+  "mesh/not-allowed",
+  "mesh/bad-signature",
+] as const;
+
+/** Why a summary was refused. */
+export type SummaryRejectCode = (typeof summaryRejectCodes)[number];
 
 /** Why a beacon, heartbeat or proof was refused. */
 export type BeaconRejectCode = (typeof beaconRejectCodes)[number];
 
 /** Codes that blame the peer which handed the message over: an honest one would have refused it before. */
-const blamed: ReadonlySet<BeaconRejectCode> = new Set<BeaconRejectCode>([
+const blamed: ReadonlySet<BeaconRejectCode | SummaryRejectCode> = new Set<BeaconRejectCode>([
   "mesh/too-large",
   "mesh/malformed",
   "mesh/bad-signature",
@@ -39,6 +62,6 @@ const blamed: ReadonlySet<BeaconRejectCode> = new Set<BeaconRejectCode>([
 ]);
 
 /** Whether gossip should score the sender for it, or only drop the message. */
-export function verdictOf(code: BeaconRejectCode): "reject" | "ignore" {
+export function verdictOf(code: BeaconRejectCode | SummaryRejectCode): "reject" | "ignore" {
   return blamed.has(code) ? "reject" : "ignore";
 }

@@ -103,7 +103,7 @@ export interface UnverifiedBeacon {
   readonly signature: Uint8Array;
 }
 
-function text(value: string, bytesMin: number, bytesMax: number, what: string): Uint8Array {
+export function text(value: string, bytesMin: number, bytesMax: number, what: string): Uint8Array {
   const bytes = utf8Bytes(value);
   if (bytes.length < bytesMin || bytes.length > bytesMax || !isVisible(bytes)) {
     throw new MeshError(
@@ -119,7 +119,7 @@ function isVisible(bytes: Uint8Array): boolean {
   return true;
 }
 
-function count(items: readonly unknown[], max: number, what: string): Uint8Array {
+export function count(items: readonly unknown[], max: number, what: string): Uint8Array {
   if (items.length > max) {
     throw new MeshError(
       "mesh/bad-beacon",
@@ -129,7 +129,7 @@ function count(items: readonly unknown[], max: number, what: string): Uint8Array
   return Uint8Array.of(items.length);
 }
 
-function perMille(ratio: number): Uint8Array {
+export function perMille(ratio: number): Uint8Array {
   return uint16be(Math.round(Math.min(1, Math.max(0, ratio)) * 1000));
 }
 
@@ -197,11 +197,16 @@ export function encodeStateBeacon(beacon: StateBeacon, signer: MlDsaSigner): Uin
 }
 
 /** Thrown inside the parser only: it never leaves `decodeStateBeacon`. */
-function malformed(what: string): MeshError {
+export function malformed(what: string): MeshError {
   return new MeshError("mesh/malformed", what);
 }
 
-function readText(reader: ByteReader, bytesMin: number, bytesMax: number, what: string): string {
+export function readText(
+  reader: ByteReader,
+  bytesMin: number,
+  bytesMax: number,
+  what: string,
+): string {
   const length = reader.uint8();
   if (length < bytesMin || length > bytesMax) throw malformed(`${what} of ${length} bytes`);
   const bytes = reader.take(length);
@@ -209,13 +214,18 @@ function readText(reader: ByteReader, bytesMin: number, bytesMax: number, what: 
   return String.fromCharCode(...bytes);
 }
 
-function readCount(reader: ByteReader, max: number, what: string): number {
+export function readCount(reader: ByteReader, max: number, what: string): number {
   const items = reader.uint8();
   if (items > max) throw malformed(`${items} ${what}`);
   return items;
 }
 
-function readTexts(reader: ByteReader, max: number, bytesMax: number, what: string): string[] {
+export function readTexts(
+  reader: ByteReader,
+  max: number,
+  bytesMax: number,
+  what: string,
+): string[] {
   const items = readCount(reader, max, what);
   const texts: string[] = [];
   for (let i = 0; i < items; i++) texts.push(readText(reader, 1, bytesMax, what));
@@ -228,13 +238,13 @@ function readFlag(reader: ByteReader, what: string): boolean {
   return flag === 1;
 }
 
-function readPerMille(reader: ByteReader, what: string): number {
+export function readPerMille(reader: ByteReader, what: string): number {
   const value = reader.uint16be();
   if (value > 1000) throw malformed(`${what} of ${value}/1000`);
   return value / 1000;
 }
 
-function readPositive(reader: ByteReader, what: string): number {
+export function readPositive(reader: ByteReader, what: string): number {
   const value = reader.uint32be();
   if (value === 0) throw malformed(`${what} 0`);
   return value;

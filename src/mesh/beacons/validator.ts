@@ -73,6 +73,8 @@ type ValidatorDeps = Pick<MeshDeps, "identities" | "allows" | "intake"> & {
   /** ML-DSA-65 public key of the own node. */
   readonly ownKey: Uint8Array;
   readonly own: () => OwnBeacon;
+  /** Whether a node is one for this node's roster: of its zone, or about to be. */
+  readonly concerns: (nodeId: NodeId, zone: string) => boolean;
 };
 
 /** Checks messages against the roster; changes nothing but its token buckets. */
@@ -143,6 +145,8 @@ export class BeaconValidator {
     const member = this.#deps.roster.get(nodeId);
     const replay = replayCode(member, accepted);
     if (replay !== undefined && replay !== "mesh/equivocation") return blamed(replay);
+    if (member === undefined && !this.#deps.concerns(nodeId, beacon.zone))
+      return blamed("mesh/foreign-zone");
     if (member === undefined && !this.#deps.roster.hasRoom()) return blamed("mesh/members-full");
     const identity = this.#deps.identities.lookup(nodeId);
     if (identity === undefined) return { ok: "need-identity", nodeId };
@@ -260,7 +264,10 @@ export class BeaconValidator {
 /** Refusals that a well-behaved peer seldom causes; the others are the origin's or the own node's. */
 function isForwardersDoing(code: BeaconRejectCode): boolean {
   return (
-    code !== "mesh/origin-rate" && code !== "mesh/equivocation" && code !== "mesh/members-full"
+    code !== "mesh/origin-rate" &&
+    code !== "mesh/equivocation" &&
+    code !== "mesh/members-full" &&
+    code !== "mesh/foreign-zone"
   );
 }
 

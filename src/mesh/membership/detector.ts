@@ -16,6 +16,8 @@ interface DetectorDeps {
   readonly random: Random;
   readonly meter: Meter;
   readonly emit: (action: MeshAction) => void;
+  /** Whether heartbeats of the member arrive here: those of other zones do not. */
+  readonly isHeard: (member: Member) => boolean;
   /** A member became suspect, or a suspect recovered: the own beacon may have to say so. */
   readonly onSuspicion: (member: Member, now: Now) => void;
 }
@@ -25,6 +27,8 @@ const LOOKS_PER_INTERVAL = 2;
 /** How many probe timeouts the detector itself waits for a driver that never answers. */
 const DIRECT_WAIT = 2;
 const INDIRECT_WAIT = 3;
+/** Direct probes of a connected member of another zone that may fail in a row: nobody near it can be asked. */
+const MISSED_PROBES_MAX = 3;
 
 /** Feeds on evidence and on a timer; its output are roster transitions and probe actions. */
 export class FailureDetector {
@@ -62,6 +66,7 @@ export class FailureDetector {
   alive(member: Member, cause: MemberCause, now: Now): void {
     member.lastAliveAtMs = now.monoMs;
     member.probe = undefined;
+    member.missedProbes = 0;
     const wasSuspect = member.state === "suspect";
     const changed = this.#deps.roster.apply(member, cause, now.monoMs);
     if (wasSuspect && changed) {
@@ -97,7 +102,7 @@ export class FailureDetector {
 
   /** The last connection is gone: no verdict, but a reason to look at once. */
   disconnected(member: Member, now: Now): void {
-    if (member.state === "alive" || member.state === "joining") this.#askHelpers(member, now);
+    if (this.#deps.isHeard(member)) this.#askHelpers(member, now);
   }
 
   /** Another member suspects it, too. */
@@ -127,6 +132,7 @@ export class FailureDetector {
   }
 
   #examine(member: Member, now: Now): void {
+    if (!member.connected && !this.#deps.isHeard(member)) return;
     const { suspicion, probe } = member;
     if (probe !== undefined && now.monoMs >= probe.deadlineMs) {
       member.probe = undefined;
@@ -144,7 +150,7 @@ export class FailureDetector {
       if (now.monoMs - suspicion.sinceMs - suspicion.graceMs >= timeoutMs) {
         this.#deps.meter.count("meshd_mesh_suspicions_total", { outcome: "dead" });
         this.#deps.roster.apply(member, "suspicion-timeout", now.monoMs);
-      }
+      } else if (probe === undefined && !this.#deps.isHeard(member)) this.#probe(member, now);
     } else if (probe === undefined && this.#isSilent(member, now)) {
       if (member.connected) this.#probe(member, now);
       else this.#askHelpers(member, now);
@@ -153,6 +159,7 @@ export class FailureDetector {
 
   #isSilent(member: Member, now: Now): boolean {
     if (member.state !== "alive" && member.state !== "joining") return false;
+    if (!this.#deps.isHeard(member)) return false;
     const intervalMs = member.chain?.intervalMs ?? this.#options.heartbeatIntervalMs;
     const allowedMs = this.#options.silenceIntervals * intervalMs * this.health.multiplier;
     return now.monoMs - member.lastAliveAtMs > allowedMs;
@@ -166,6 +173,10 @@ export class FailureDetector {
 
   #askHelpers(member: Member, now: Now): void {
     if (member.state !== "alive" && member.state !== "joining") return;
+    if (!this.#deps.isHeard(member) && ++member.missedProbes <= MISSED_PROBES_MAX) {
+      this.#probe(member, now);
+      return;
+    }
     const via = this.#helpers(member);
     if (via.length === 0) {
       this.#suspect(member, "silence", now);

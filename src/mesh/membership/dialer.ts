@@ -4,6 +4,7 @@
 import type { MonoMs, Now, Random } from "../../ports/index.ts";
 import type { MeshAction, MeshSelf } from "../machine-types.ts";
 import type { MeshOptions } from "../options.ts";
+import type { LinksOutside } from "../zones/links-outside.ts";
 import { isPresent, type Member } from "./member.ts";
 import type { Roster } from "./roster.ts";
 import { sample } from "./sampling.ts";
@@ -18,6 +19,9 @@ interface DialerDeps {
   readonly roster: Roster;
   readonly random: Random;
   readonly self: MeshSelf;
+  /** Whether a member is of the own zone: those of others have a share of the connections of their own. */
+  readonly isHere: (member: Member) => boolean;
+  readonly outside: Pick<LinksOutside, "wanted" | "candidates" | "surplus">;
   readonly emit: (action: MeshAction) => void;
 }
 
@@ -44,14 +48,19 @@ export class Dialer {
     const present: Member[] = [];
     const dead: Member[] = [];
     for (const member of this.#deps.roster.all()) {
-      if (member.connected) connected++;
+      if (member.connected) connected += this.#deps.isHere(member) ? 1 : 0;
       else if (!this.#isDue(member, now)) continue;
       else if (isPresent(member)) present.push(member);
       else if (member.state === "dead") dead.push(member);
     }
-    const free = Math.min(DIALS_AT_ONCE, this.#options.connectionsTarget - connected);
+    const { outside, emit } = this.#deps;
+    const target = Math.max(1, this.#options.connectionsTarget - outside.wanted);
+    const free = Math.min(DIALS_AT_ONCE, target - connected);
     for (const member of sample(present, free, this.#deps.random)) this.#dial(member, now);
     for (const member of sample(dead, 1, this.#deps.random)) this.#dial(member, now);
+    for (const candidate of outside.candidates()) emit({ kind: "dial", ...candidate });
+    const nodeId = outside.surplus();
+    if (nodeId !== undefined) emit({ kind: "disconnect", nodeId, code: "mesh/surplus" });
     this.schedule();
   }
 

@@ -2,7 +2,7 @@
 
 import type { NodeId } from "../../identity/index.ts";
 import type { MonoMs, WallMs } from "../../ports/index.ts";
-import type { BeaconRejectCode } from "../beacons/reject-codes.ts";
+import type { BeaconRejectCode, SummaryRejectCode } from "../beacons/reject-codes.ts";
 import type { StateBeacon } from "../beacons/state-beacon.ts";
 import type { LinkEstimate } from "../links/link-estimate.ts";
 import type { MemberState } from "../machine-types.ts";
@@ -66,9 +66,11 @@ export interface Member {
   link: LinkEstimate | undefined;
   suspicion: Suspicion | undefined;
   probe: PendingProbe | undefined;
+  /** Direct probes without an answer in a row, of a member whose heartbeats do not come here. */
+  missedProbes: number;
   dialFailures: number;
   dialAtMs: MonoMs;
-  lastErrorCode: BeaconRejectCode | undefined;
+  lastErrorCode: BeaconRejectCode | SummaryRejectCode | undefined;
 }
 
 /** A member of whom nothing is known yet. */
@@ -89,6 +91,7 @@ export function newMember(nodeId: NodeId, nowMs: MonoMs): Member {
     link: undefined,
     suspicion: undefined,
     probe: undefined,
+    missedProbes: 0,
     dialFailures: 0,
     dialAtMs: nowMs,
     lastErrorCode: undefined,

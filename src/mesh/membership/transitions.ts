@@ -24,6 +24,8 @@ const table: Readonly<Record<MemberCause, Row>> = {
   leaving: inTheMesh("left"),
   "new-epoch": { joining: "alive", suspect: "alive", dead: "alive", left: "alive" },
   equivocation: { ...inTheMesh("quarantined"), left: "quarantined" },
+  // It lives on in another zone, whose members watch it.
+  moved: { joining: "gone", alive: "gone", suspect: "gone", dead: "gone", left: "gone" },
   forgotten: { joining: "gone", dead: "gone", left: "gone", quarantined: "gone" },
 };
 

@@ -50,6 +50,31 @@ test("a handler knows who asks, and what it throws reaches nobody", async (t) =>
   );
 });
 
+test("a topic that was left brings nothing more, and another one still does", async (t) => {
+  const [a, b] = await linked(t, "topics");
+  const heard: string[] = [];
+  for (const topic of ["old", "new"]) {
+    a.network.subscribe(topic, () => {
+      heard.push(topic);
+      return Promise.resolve("accept");
+    });
+    b.network.subscribe(topic, () => Promise.resolve("accept"));
+  }
+  let number = 0;
+  const hears = (topic: string): Promise<boolean> =>
+    until(`a to hear ${topic}`, async () => {
+      await b.network.publish(topic, Uint8Array.of(++number));
+      return heard.includes(topic);
+    });
+  await hears("old");
+  await hears("new");
+  a.network.unsubscribe("old");
+  heard.length = 0;
+  await b.network.publish("old", Uint8Array.of(++number));
+  await hears("new");
+  assert.ok(!heard.includes("old"));
+});
+
 test("as many requests at once as the limit says are served, and one more is not", async (t) => {
   const [a, b] = await linked(t, "streams");
   const release = Promise.withResolvers<Uint8Array>();

@@ -99,7 +99,7 @@ export function makeNetwork(t: TestContext, seed: string, options: Options = {})
       bootstrap: [],
       mdns: false,
       trustDomain: TRUST_DOMAIN,
-      topics: [],
+      topics: ["old", "new"],
       connectionsMax: 64,
       version: "0.0.0-test",
       ...(options.joiningTimeMs === undefined ? {} : { joiningTimeMs: options.joiningTimeMs }),

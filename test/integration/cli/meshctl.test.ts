@@ -15,6 +15,7 @@ test("every reading verb draws for people and answers programs with schemaVersio
     [["status"], /node-1 is running/, "node"],
     [["peers"], /Peers: 1 suspect, 1 alive/, "peers"],
     [["beacons"], /Refused: 2 mesh\/replayed/, "beacons"],
+    [["zones"], /by node-3 through paris/, "zones"],
     [["identity"], /Certificate chain, leaf first/, "chain"],
     [["fl", "status"], /Last rounds/, "learning"],
     [["log", "level"], /^info\n$/, "level"],

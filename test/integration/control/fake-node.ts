@@ -8,6 +8,7 @@ import type {
   Peer,
   Status,
   Tunnels,
+  Zones,
 } from "../../../src/control/index.ts";
 
 export const fixedNowMs = Date.parse("2026-03-01T12:00:00.000Z");
@@ -148,6 +149,24 @@ const tunnels: Body<Tunnels> = {
   ],
 };
 
+const zones: Body<Zones> = {
+  setting: "default",
+  zone: "default",
+  zones: [
+    {
+      ...{ zone: "berlin", own: false, members: 12, load: 0.5 },
+      gateways: [{ name: "c3c3c3c3c3c3", nodeId: "c3" }],
+      neighbours: [{ zone: "paris", cost: 96 }],
+      summary: { publisher: "c3", sequence: 7, ageMs: 12_000, membership: "33".repeat(32) },
+      route: { zones: ["default", "paris", "berlin"], cost: 192, via: ["node-3"] },
+    },
+    {
+      ...{ zone: "default", own: true, members: 2, load: 0 },
+      ...{ gateways: [], neighbours: [], summary: null, route: null },
+    },
+  ],
+};
+
 /** A node that remembers its calls; `part` replaces methods. */
 export function fakeNode(
   part: Partial<NodeControl> = {},
@@ -164,6 +183,7 @@ export function fakeNode(
     status: fakeStatus,
     peers: () => ({ peers }),
     beacons: () => beacons,
+    zones: () => zones,
     identity: () => identity,
     flStatus: () => ({ learning }),
     flStart: (request) => {

@@ -10,6 +10,7 @@ import {
   type MeshDeps,
   MeshMachine,
   type MeshOptions,
+  type MeshTimerId,
   type StateBeacon,
 } from "../../../src/mesh/index.ts";
 import type { Meter, MetricLabels, MonoMs, Now, Random, WallMs } from "../../../src/ports/index.ts";
@@ -169,7 +170,7 @@ export class Bench {
     return this.machine.handle({ kind: "peer-disconnected", nodeId }, at(ms));
   }
 
-  tick(id: "detector" | "heartbeat" | "beacon" | "beacon-period" | "dial", ms: number) {
+  tick(id: MeshTimerId, ms: number) {
     return this.machine.handle({ kind: "timer", id }, at(ms));
   }
 

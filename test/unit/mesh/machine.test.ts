@@ -10,6 +10,7 @@ import {
   meshMetrics,
   type StateBeacon,
 } from "../../../src/mesh/index.ts";
+import { encodeRequest } from "../../../src/mesh/zones/request.ts";
 import {
   at,
   Bench,
@@ -47,7 +48,9 @@ describe("publishing", () => {
     const actions = bench.start();
     assert.deepEqual([published(actions)?.epoch, published(actions)?.sequence], [5, 1]);
     const timers = only(actions, "set-timer").map((timer) => timer.id);
-    assert.deepEqual(timers.sort(), ["beacon-period", "detector", "dial", "heartbeat"]);
+    assert.deepEqual(timers.sort(), [
+      ...["beacon-period", "detector", "dial", "heartbeat", "zone"],
+    ]);
     assert.deepEqual(bench.start(), []);
   });
 
@@ -160,9 +163,11 @@ describe("pulling", () => {
     bench.know(1);
     bench.start();
     bench.machine.receive(signedBeacon(testNode(1)), testNode(1).nodeId, at(0));
+    const asking = (bytes: number): Uint8Array => encodeRequest("", new Uint8Array(bytes), []);
     assert.deepEqual(bench.machine.beaconsMissingFrom(new Uint8Array(39)), []);
-    assert.deepEqual(bench.machine.beaconsMissingFrom(new Uint8Array(40 * 6)), []);
-    assert.equal(bench.machine.beaconsMissingFrom(new Uint8Array(40 * 5)).length, 1);
+    assert.deepEqual(bench.machine.beaconsMissingFrom(asking(39)), []);
+    assert.deepEqual(bench.machine.beaconsMissingFrom(asking(40 * 6)), []);
+    assert.equal(bench.machine.beaconsMissingFrom(asking(40 * 5)).length, 1);
   });
 });
 

@@ -452,6 +452,15 @@ describe("heartbeats", () => {
   });
 });
 
+test("a newcomer of another zone is no concern of this node's, whoever brings its beacon", () => {
+  const bench = started();
+  const foreign = signedBeacon(origin, { zone: "elsewhere" });
+  refused(bench.machine.receive(foreign, forwarder, at(0)), "ignore", "mesh/foreign-zone");
+  assert.deepEqual(bench.machine.members(), []);
+  bench.connect(1, 1);
+  accepted(bench.machine.receive(foreign, forwarder, at(2)));
+});
+
 test("every refusal code was red once", () => {
   const missing = beaconRejectCodes.filter((code) => !seen.has(code));
   assert.deepEqual(missing, []);

@@ -1,0 +1,273 @@
+// The zones as one node sees them: its own with all members, the others by the summaries of their gateways. Composes the
+// own zone, the table of summaries and the part of a gateway; the machine gives it events and asks it what concerns it.
+
+import { toHex } from "../../foundation/index.ts";
+import type { NodeId } from "../../identity/index.ts";
+import type { Now } from "../../ports/index.ts";
+import type { DigestEntry } from "../beacons/digest.ts";
+import { isNewer } from "../beacons/digest.ts";
+import { type SummaryRejectCode, verdictOf } from "../beacons/reject-codes.ts";
+import type { MeshAction, MeshDeps, ZoneRouteView, ZoneView } from "../machine-types.ts";
+import { currentBeacon, isPresent, type Member } from "../membership/member.ts";
+import type { Roster } from "../membership/roster.ts";
+import type { MeshOptions } from "../options.ts";
+import { commonDepth, meshSize, wantedDepth, type ZoneSize } from "./depth.ts";
+import { GatewayRole } from "./gateway.ts";
+import { Home } from "./home.ts";
+import { Rendezvous } from "./rendezvous.ts";
+import { SummaryTable } from "./summary-table.ts";
+import { SummaryValidator } from "./summary-validator.ts";
+import type { ZoneSummary } from "./summary.ts";
+import { depthOf } from "./zone-names.ts";
+import { zonePath } from "./zone-routes.ts";
+
+const TICK_JITTER = 0.2;
+/** Summaries in the answer to one pull; the rest comes with the next. */
+const SUMMARIES_PULLED_MAX = 64;
+
+/** The word on a summary. */
+export type SummaryVerdict =
+  | { readonly verdict: "accept"; readonly code: "summary" }
+  | { readonly verdict: "reject" | "ignore"; readonly code: SummaryRejectCode }
+  | { readonly verdict: "need-identity"; readonly nodeId: NodeId };
+
+interface ZonesDeps extends MeshDeps {
+  readonly roster: Roster;
+  readonly own: () => {
+    readonly epoch: number;
+    readonly addresses: readonly string[];
+    readonly load: number;
+  };
+  readonly emit: (action: MeshAction) => void;
+  /** The own beacon has to tell of another zone. */
+  readonly onMoved: (now: Now) => void;
+  readonly pull: (peer: NodeId, now: Now) => void;
+}
+
+/** The zones of the mesh. */
+export class Zones {
+  readonly home: Home;
+  readonly table: SummaryTable;
+  readonly #deps: ZonesDeps;
+  readonly #options: MeshOptions;
+  readonly #role: GatewayRole;
+  readonly #validator: SummaryValidator;
+
+  constructor(deps: ZonesDeps, options: MeshOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    const rendezvous = new Rendezvous(deps.engine);
+    const { nodeId: self } = deps.self;
+    this.home = new Home(deps, options);
+    this.table = new SummaryTable(rendezvous, options);
+    const { home, table } = this;
+    this.#role = new GatewayRole(
+      {
+        ...{ ...deps, self, home, table, rendezvous },
+        members: () => this.#membersOf(home.zone),
+        connected: () => [...deps.roster.all()].filter(({ connected }) => connected),
+      },
+      options,
+    );
+    const mayPublish = (publisher: NodeId, zone: string): boolean =>
+      zone !== home.zone || this.#role.rankOf(publisher) !== undefined;
+    this.#validator = new SummaryValidator({ ...deps, self, table, mayPublish }, options);
+  }
+
+  /** The gateways of the own zone, by rank. */
+  get gateways(): readonly NodeId[] {
+    return this.#role.gateways;
+  }
+
+  start(now: Now): void {
+    this.home.start(now.monoMs);
+    this.#schedule();
+  }
+
+  /** The `zone` timer. */
+  tick(now: Now): void {
+    this.table.expire(now.monoMs);
+    this.#role.tick(now);
+    const left = this.home.consider(this.#wantedDepth(), now);
+    if (left !== undefined) this.#moved(left, now);
+    this.#forgetStrangers(now);
+    this.#refreshStrangers(now);
+    this.#measure();
+    this.#schedule();
+  }
+
+  /** Takes a summary. */
+  receive(bytes: Uint8Array, from: NodeId, now: Now): SummaryVerdict {
+    const { meter, roster } = this.#deps;
+    const check = this.#validator.check(bytes, from, now);
+    if (check.ok === "need-identity") return { verdict: check.ok, nodeId: check.nodeId };
+    if (!check.ok) {
+      const { code, publisher } = check;
+      meter.count("meshd_mesh_zone_summaries_refused_total", { code });
+      const member = publisher === undefined ? undefined : roster.get(publisher);
+      if (member !== undefined && code === "mesh/summary-equivocation") member.lastErrorCode = code;
+      return { verdict: verdictOf(code), code };
+    }
+    meter.count("meshd_mesh_zone_summaries_accepted_total");
+    const { summary } = check.claim;
+    this.table.put(check.claim, now.monoMs);
+    if (summary.zone === this.home.zone) this.#heardOwnZone(summary, now);
+    return { verdict: "accept", code: "summary" };
+  }
+
+  /** The summaries that this node has, by publisher. */
+  digest(): DigestEntry[] {
+    const own = this.#role.published?.summary;
+    const summaries = [...(own === undefined ? [] : [own]), ...this.#summaries()];
+    return summaries.map(({ publisher, epoch, sequence }) => ({
+      nodeId: publisher,
+      epoch,
+      sequence,
+    }));
+  }
+
+  /** Summaries that the sender of such a digest lacks. */
+  missingFrom(theirs: ReadonlyMap<NodeId, DigestEntry>): Uint8Array[] {
+    const own = this.#role.published;
+    const missing: Uint8Array[] = [];
+    for (const { summary, bytes } of [...(own === undefined ? [] : [own]), ...this.table.all()]) {
+      const { publisher, epoch, sequence } = summary;
+      if (isNewer(epoch, sequence, theirs.get(publisher))) missing.push(bytes);
+    }
+    return missing.slice(0, SUMMARIES_PULLED_MAX);
+  }
+
+  /** Every known zone, the own one included, by name. */
+  views(): ZoneView[] {
+    const names = new Set([...this.table.zones(), this.home.zone]);
+    return [...names].sort().map((zone) => this.#view(zone));
+  }
+
+  /** The way to another zone; `undefined` when no summary leads there. */
+  route(zone: string): ZoneRouteView | undefined {
+    const own = this.home.zone;
+    const rows = this.table
+      .zones()
+      .flatMap((name) =>
+        this.table.of(name).map(({ summary }) => ({ zone: name, links: summary.neighbours })),
+      );
+    const path = zonePath([...rows, { zone: own, links: this.#role.links() }], own, zone);
+    const next = path?.zones[1];
+    if (path === undefined || next === undefined) return undefined;
+    return { zone, zones: path.zones, cost: path.cost, via: this.#via(next) };
+  }
+
+  /** How to get from here into the next zone: by an own link to it, or by a gateway of the own zone. */
+  #via(next: string): NodeId[] {
+    const linked = [...this.#deps.roster.all()].filter(
+      (member) => member.connected && currentBeacon(member)?.zone === next,
+    );
+    linked.sort((a, b) => (a.link?.rttMs ?? 0) - (b.link?.rttMs ?? 0));
+    const { nodeId: self } = this.#deps.self;
+    const gateways = this.gateways.filter((nodeId) => nodeId !== self);
+    return linked.length > 0 ? linked.map(({ nodeId }) => nodeId) : gateways;
+  }
+
+  #view(zone: string): ZoneView {
+    const claim = this.table.best(zone);
+    const own = zone === this.home.zone;
+    const published = own ? this.#role.published : undefined;
+    const summary = published?.summary ?? claim?.summary;
+    const atMs = published?.atMs ?? claim?.issuedAtMs;
+    return {
+      zone,
+      own,
+      members: own ? this.#role.members.length + 1 : (summary?.members ?? 0),
+      load: summary?.load ?? 0,
+      gateways: own ? this.gateways : (summary?.gateways ?? []).map(({ nodeId }) => nodeId),
+      neighbours: summary?.neighbours ?? [],
+      ...(summary === undefined || atMs === undefined
+        ? {}
+        : {
+            publisher: summary.publisher,
+            sequence: summary.sequence,
+            issuedAtMs: atMs,
+            digest: toHex(summary.digest),
+          }),
+    };
+  }
+
+  *#summaries(): Generator<ZoneSummary> {
+    for (const { summary } of this.table.all()) yield summary;
+  }
+
+  /** Present members that say they are in this zone. */
+  #membersOf(zone: string): Member[] {
+    return [...this.#deps.roster.all()].filter(
+      (member) => isPresent(member) && currentBeacon(member)?.zone === zone,
+    );
+  }
+
+  /** One who sees other members than this node does has something to give. */
+  #heardOwnZone(summary: ZoneSummary, now: Now): void {
+    this.#role.heard(summary.publisher);
+    if (summary.members !== this.#role.members.length + 1) this.#deps.pull(summary.publisher, now);
+  }
+
+  #wantedDepth(): number {
+    const { depth } = this.home;
+    if (depth === undefined) return 0;
+    let here = 1;
+    for (const member of this.#deps.roster.all())
+      if (isPresent(member) && this.home.holds(member)) here++;
+    const sizes: ZoneSize[] = [{ depth, members: here }];
+    for (const zone of this.table.zones()) {
+      const claim = this.table.best(zone);
+      const otherDepth = depthOf(zone);
+      if (claim === undefined || otherDepth === undefined || zone === this.home.zone) continue;
+      sizes.push({ depth: otherDepth, members: claim.summary.members });
+    }
+    const membersMin = this.#options.zoneMembersMin;
+    return wantedDepth({ depth, size: meshSize(sizes), common: commonDepth(sizes), membersMin });
+  }
+
+  #moved(from: string, now: Now): void {
+    const { emit, meter, roster, pull } = this.#deps;
+    meter.count("meshd_mesh_zone_changes_total");
+    const { zoneGraceMs: graceMs } = this.#options;
+    emit({ kind: "zone-changed", from, to: this.home.zone, graceMs });
+    this.#deps.onMoved(now);
+    for (const member of roster.all()) if (member.connected) pull(member.nodeId, now);
+  }
+
+  /** Members of other zones are kept as long as they are connected, and for a grace time after their last word. */
+  #forgetStrangers(now: Now): void {
+    const { roster } = this.#deps;
+    for (const member of [...roster.all()]) {
+      const isHere = member.connected || this.home.isHeard(member);
+      if (isHere || now.monoMs - member.lastBeaconAtMs < this.#options.zoneGraceMs) continue;
+      roster.apply(member, "moved", now.monoMs);
+    }
+  }
+
+  /** Connected nodes of other zones are asked now and then: their gossip does not come here. */
+  #refreshStrangers(now: Now): void {
+    for (const member of this.#deps.roster.all()) {
+      if (!member.connected || this.home.isHeard(member)) continue;
+      if (now.monoMs - member.lastBeaconAtMs >= this.#options.beaconPeriodMs)
+        this.#deps.pull(member.nodeId, now);
+    }
+  }
+
+  #measure(): void {
+    const { meter } = this.#deps;
+    const others = this.table.zones().filter((zone) => zone !== this.home.zone);
+    meter.set("meshd_mesh_zones", others.length + 1);
+    meter.set("meshd_mesh_zone_members", this.#role.members.length + 1);
+    meter.set("meshd_mesh_zone_speaker", this.#role.published === undefined ? 0 : 1);
+  }
+
+  #schedule(): void {
+    const jitter = 1 + TICK_JITTER * (2 * this.#deps.random.fraction() - 1);
+    this.#deps.emit({
+      kind: "set-timer",
+      id: "zone",
+      delayMs: this.#options.zoneTickMs * jitter,
+    });
+  }
+}
