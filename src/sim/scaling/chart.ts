@@ -54,6 +54,8 @@ function panel(cost: Cost, results: readonly SizeResult[], predictedNodes: numbe
     label((x.start + x.end) / 2, PANEL.height - 12, "middle", "nodes in the mesh"),
     `<text transform="translate(16 ${(y.start + y.end) / 2}) rotate(-90)" text-anchor="middle">${cost.unit === "/s" ? "frames/s" : cost.unit} per node</text>`,
     `<text x="${x.start}" y="22" font-weight="bold">${cost.title}</text>`,
+    `<text x="${x.end}" y="38" text-anchor="end"><tspan fill="${INK.measured}">● measured</tspan> ` +
+      `<tspan fill="${INK.law}">╌ law ○ predicted, 95 %</tspan></text>`,
     label(x.start, 38, "start", `∝ N^${law.exponent.toFixed(2)}${error}`),
     `<path d="M${x.at(first)} ${y.at(law.at(first))}L${right} ${y.at(law.at(predictedNodes))}" stroke="${INK.law}" stroke-dasharray="6 4" fill="none"/>`,
     `<path d="M${right} ${y.at(floor)}V${y.at(ceiling)}M${right - 5} ${y.at(floor)}h10M${right - 5} ${y.at(ceiling)}h10" stroke="${INK.law}" fill="none"/>`,
