@@ -54,26 +54,26 @@ for (const nodes of sizes) {
     `${nodes} nodes: ${result.virtualSeconds} s in ${result.wallSeconds.toFixed(1)} s (${result.hostCpuSeconds.toFixed(1)} s CPU), ` +
       `${(result.perNode.bytesPerSecond / 1000).toFixed(1)} kB/s sent per node, trace ${result.traceDigest.slice(0, 16)}`,
   );
+  if (out !== undefined && results.length > 1) write(out);
 }
-publish();
+if (values.json) console.log(JSON.stringify(results, undefined, 2));
+else if (out === undefined && results.length > 1) console.log(report());
 
-function publish(): void {
-  if (values.json) console.log(JSON.stringify(results, undefined, 2));
-  if (results.length < 2) return;
-  const report = scalingReport(results, {
+function report(): string {
+  return scalingReport(results, {
     command: `npm run sim:scaling${values.quick ? " -- --quick" : ""}`,
-    commit: commit(),
+    commit: execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim(),
     seed,
     lossRatio: LOSS_RATIO,
     predictedNodes: PREDICTED_NODES,
   });
-  if (out === undefined) {
-    if (!values.json) console.log(report);
-    return;
-  }
-  mkdirSync(out, { recursive: true });
-  writeFileSync(join(out, "scaling.md"), report);
-  writeFileSync(join(out, "scaling.svg"), scalingChart(results, PREDICTED_NODES));
+}
+
+/** After every size: what a later one costs, or breaks, does not take what is there already. */
+function write(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "scaling.md"), report());
+  writeFileSync(join(folder, "scaling.svg"), scalingChart(results, PREDICTED_NODES));
 }
 
 function cpuMicros(): number {
@@ -86,8 +86,4 @@ function memoryBytes(): number {
   globalThis.gc?.();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return heapUsed + arrayBuffers;
-}
-
-function commit(): string {
-  return execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim();
 }
