@@ -4,7 +4,7 @@ import type { NodeIndex } from "./node-types.ts";
 import type { Usage } from "./usage.ts";
 import { SEGMENT_ACK_BYTES, segmentsOf, wireBytes } from "./wire-sizes.ts";
 
-/** What a frame is to the counters. State beacons and proofs are `large`, heartbeats `small`, probes and pulls `direct`. */
+/** What a frame is to the counters. State beacons, summaries and proofs are `large`, heartbeats `small`, probes and pulls `direct`. */
 export type TrafficKind = "small" | "large" | "offer" | "want" | "direct";
 
 /** Messages from here on are `large`: they carry a signature. */

@@ -43,7 +43,14 @@ export function scalingReport(results: readonly SizeResult[], context: ReportCon
     "Where the bytes go, without acknowledgements:",
     "",
     ...table(
-      ["nodes", "heartbeats", "state beacons", "IHAVE", "IWANT", "probes, identities, pulls"],
+      [
+        "nodes",
+        "heartbeats",
+        "state beacons, summaries",
+        "IHAVE",
+        "IWANT",
+        "probes, identities, pulls",
+      ],
       results.map(({ nodes, perNode: { bytesPerSecondOf: of } }) => [
         String(nodes),
         ...[of.small, of.large, of.offer, of.want, of.direct].map((rate) =>
