@@ -43,6 +43,7 @@ export type {
 export { meshMetrics } from "./metrics.ts";
 export { meshDefaults, type MeshOptions } from "./options.ts";
 export {
+  type BeaconIntake,
   beaconContext,
   beaconKinds,
   beaconLimits,

@@ -16,6 +16,7 @@ export type {
   RelayView,
   RouteDetail,
 } from "./routing/route-types.ts";
+import type { BeaconIntake } from "./beacons/state-beacon.ts";
 
 /**
  * Gossip topics: signed state beacons on one and heartbeats on another, both of the node's zone; on a third, which all of
@@ -226,6 +227,8 @@ export interface MeshDeps {
   readonly evidence?: readonly StoredEvidence[];
   readonly random: Random;
   readonly meter: Meter;
+  /** @default the machine parses and copies every beacon itself */
+  readonly intake?: BeaconIntake;
 }
 
 /** One member as status shows it. */

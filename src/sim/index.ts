@@ -15,6 +15,10 @@ export type {
   ScenarioOutcome,
   ScenarioReport,
 } from "./scenarios/scenario.ts";
+export { scalingChart } from "./scaling/chart.ts";
+export { measureSize, type SizeResult } from "./scaling/measure.ts";
+export { scalingReport } from "./scaling/report.ts";
 export { createSimEngine, type MachineMaker, Swarm, type SwarmOptions } from "./swarm.ts";
+export { type PerNode, perNode, type Usage } from "./usage.ts";
 export { World } from "./world.ts";
 export type { WorldCounts, WorldOptions } from "./world-types.ts";

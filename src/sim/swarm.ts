@@ -22,8 +22,9 @@ import type { Violation } from "./checkers/violation.ts";
 import type { SimErrorCode } from "./errors.ts";
 import type { MeshDatagram } from "./mesh-datagrams.ts";
 import { MeshNode, type MeshNodeObserver } from "./mesh-node.ts";
-import { createModelSignatures } from "./model-signatures.ts";
+import { createModelSignatures, verifyOnce } from "./model-signatures.ts";
 import type { NodeIndex, SimNode } from "./node-types.ts";
+import { createSharedIntake } from "./shared-intake.ts";
 import { SeededRandom } from "./random.ts";
 import { World } from "./world.ts";
 import type { WorldOptions } from "./world-types.ts";
@@ -72,7 +73,7 @@ export type IntruderMaker = (parts: {
 export function createSimEngine(sha256?: (data: Uint8Array) => Uint8Array): SimEngine {
   const noble = createNobleEngine(SeededRandom.fromSeed(0));
   const hash = sha256 ?? ((data: Uint8Array) => noble.sha256(data));
-  return { sha256: hash, mlDsa65: createModelSignatures(hash) };
+  return { sha256: hash, mlDsa65: verifyOnce(createModelSignatures(hash)) };
 }
 
 /** A world of mesh nodes under watch. */
@@ -85,6 +86,7 @@ export class Swarm {
   readonly #engine: SimEngine;
   readonly #nodes: (MeshNode | undefined)[] = [];
   readonly #intruders = new Set<NodeIndex>();
+  readonly #intake = createSharedIntake();
   readonly #seeds: readonly (readonly NodeIndex[])[];
   readonly #stalledUntilMs = new Map<NodeIndex, number>();
   /** What each node's disk says of its boot counter. */
@@ -268,6 +270,7 @@ export class Swarm {
       random: this.world.random.fork(stream),
       meter: silentMeter,
       evidence: [...(this.#evidence[node]?.values() ?? [])],
+      intake: this.#intake,
     };
     const mesh = this.#options.mesh ?? {};
     const make = this.#options.makeMachine ?? ((d: MeshDeps, o) => new MeshMachine(d, o));

@@ -1,7 +1,14 @@
 // What each node sent and received so far, on the model of wire-sizes.ts, and how often its code ran.
 
 import type { NodeIndex } from "./node-types.ts";
+import type { Usage } from "./usage.ts";
 import { SEGMENT_ACK_BYTES, segmentsOf, wireBytes } from "./wire-sizes.ts";
+
+/** What a frame is to the counters. State beacons, summaries and proofs are `large`, heartbeats `small`, probes and pulls `direct`. */
+export type TrafficKind = "small" | "large" | "offer" | "want" | "direct";
+
+/** Messages from here on are `large`: they carry a signature. */
+export const LARGE_MESSAGE_BYTES = 512;
 
 /** Counters per node. What the network lost was sent and not received. */
 export class Traffic {
@@ -9,6 +16,10 @@ export class Traffic {
   readonly receivedBytes: Float64Array;
   readonly sentMessages: Float64Array;
   readonly receivedMessages: Float64Array;
+  /** Sent by all, without acknowledgements. */
+  readonly sentBytesOf: Record<TrafficKind, number> = {
+    ...{ small: 0, large: 0, offer: 0, want: 0, direct: 0 },
+  };
 
   constructor(nodes: number) {
     this.sentBytes = new Float64Array(nodes);
@@ -17,8 +28,20 @@ export class Traffic {
     this.receivedMessages = new Float64Array(nodes);
   }
 
-  sent(from: NodeIndex, frameBytes: number): void {
-    add(this.sentBytes, from, wireBytes(frameBytes));
+  /** Of all nodes together. */
+  get totals(): Omit<Usage, "atMs" | "cpuMicros"> {
+    return {
+      sentBytesOf: { ...this.sentBytesOf },
+      sentBytes: sum(this.sentBytes),
+      receivedBytes: sum(this.receivedBytes),
+      sentMessages: sum(this.sentMessages),
+    };
+  }
+
+  sent(from: NodeIndex, frameBytes: number, kind: TrafficKind): void {
+    const bytes = wireBytes(frameBytes);
+    this.sentBytesOf[kind] += bytes;
+    add(this.sentBytes, from, bytes);
     add(this.sentMessages, from, 1);
   }
 
@@ -30,6 +53,10 @@ export class Traffic {
     add(this.sentBytes, to, ackBytes);
     add(this.receivedBytes, from, ackBytes);
   }
+}
+
+function sum(counts: Float64Array): number {
+  return counts.reduce((total, count) => total + count, 0);
 }
 
 function add(counts: Float64Array, node: NodeIndex, amount: number): void {

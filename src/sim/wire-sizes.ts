@@ -7,6 +7,8 @@
 //   gossipsub RPC: length 2 + publish field 3 + data field 3 + topic field 2 and the topic's name;
 //   IHAVE and IWANT: ids of 32 bytes with 2 bytes of framing each, behind the same 8 bytes and the topic's name.
 //
+// IDONTWANT is left out: here a node passes a message on the moment it has it, so what the announcement would save is sent by
+// then. A real node that takes time to verify a state beacon sends fewer copies of it than this model.
 // One message is one RPC, one record and one write: no batching, no retransmission, no stream set-up, no discovery.
 
 /** Per segment, headers of all layers below the channel. */

@@ -36,6 +36,8 @@ export interface WorldOptions {
    * an engine whose signatures are hedged with the operating system's randomness. @default true
    */
   readonly bytesInTrace?: boolean;
+  /** Microseconds of CPU or of a clock, to measure what the nodes' code takes; outside the run and its trace. */
+  readonly stopwatch?: () => number;
 }
 
 /** What happened in the world so far. */

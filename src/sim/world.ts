@@ -5,6 +5,7 @@
 import { MeshError } from "../foundation/index.ts";
 import type { Now } from "../ports/index.ts";
 import { ConnectionTable, NO_CONNECTION } from "./connections.ts";
+import { CpuSampler } from "./cpu-sampler.ts";
 import type { SimErrorCode } from "./errors.ts";
 import { EventQueue } from "./event-queue.ts";
 import { GossipRouter } from "./gossip-router.ts";
@@ -21,7 +22,8 @@ import type {
 } from "./node-types.ts";
 import { SeededRandom } from "./random.ts";
 import { NO_NODE, TraceDigest } from "./trace-digest.ts";
-import { Traffic } from "./traffic.ts";
+import { LARGE_MESSAGE_BYTES, Traffic, type TrafficKind } from "./traffic.ts";
+import type { Usage } from "./usage.ts";
 import { NodeClock } from "./virtual-clock.ts";
 import { frameBytes } from "./wire-sizes.ts";
 import type { Frame, WorldCounts, WorldEvent, WorldOptions } from "./world-types.ts";
@@ -75,17 +77,19 @@ export class World<D extends Datagram> {
     dialsFailed: 0,
   };
   readonly #deps: WorldDeps<D>;
-  readonly #options: Required<Omit<WorldOptions, "network" | "clockError">>;
+  readonly #options: Required<Omit<WorldOptions, "network" | "clockError" | "stopwatch">>;
   readonly #queue = new EventQueue<WorldEvent<D>>();
   readonly #slots: readonly Slot<D>[];
   readonly #links: LinkTable;
   readonly #connections: ConnectionTable;
   readonly #gossip: GossipRouter;
+  readonly #cpu: CpuSampler;
   #tokens = 0;
 
   /** @throws MeshError `sim/bad-option` */
   constructor(deps: WorldDeps<D>, options: WorldOptions) {
-    const { network, clockError, ...rest } = options;
+    const { network, clockError, stopwatch, ...rest } = options;
+    this.#cpu = new CpuSampler(stopwatch);
     this.#deps = deps;
     this.#options = {
       connectionsMax: 64,
@@ -133,6 +137,11 @@ export class World<D extends Datagram> {
 
   get size(): number {
     return this.#slots.length;
+  }
+
+  /** What all nodes together used so far. */
+  get usage(): Usage {
+    return { atMs: this.nowMs, ...this.traffic.totals, cpuMicros: this.#cpu.micros };
   }
 
   /** Whether the node runs. */
@@ -313,7 +322,10 @@ export class World<D extends Datagram> {
     const slot = this.#slot(node);
     if (slot.node === undefined) return;
     this.#recordEvent(node, event);
-    this.#apply(node, slot, slot.node.handle(event, this.#now(slot)));
+    const begun = this.#cpu.begin();
+    const actions = slot.node.handle(event, this.#now(slot));
+    this.#cpu.end(begun);
+    this.#apply(node, slot, actions);
   }
 
   #onFrame(event: WorldEvent<D> & { type: "frame" }, slot: Slot<D>): void {
@@ -345,7 +357,9 @@ export class World<D extends Datagram> {
       this.#record("repeat", node, from, message.topic, message.number, 0);
       return;
     }
+    const begun = this.#cpu.begin();
     const result = slot.node.receive(message, from, this.#now(slot));
+    this.#cpu.end(begun);
     const word = this.#options.bytesInTrace ? message.word : 0;
     this.#record(VERDICT_WORDS[result.verdict], node, from, result.code, message.number, word);
     if (result.verdict === "accept") this.counts.accepted++;
@@ -404,7 +418,7 @@ export class World<D extends Datagram> {
     const connection = link === undefined ? NO_CONNECTION : this.#connections.on(link);
     if (link === undefined || connection === NO_CONNECTION) return;
     const bytes = frameBytes(payloadBytes);
-    this.traffic.sent(from, bytes);
+    this.traffic.sent(from, bytes, kindOf(frame));
     const event = { type: "frame", node: to, link, connection, frameBytes: bytes, frame } as const;
     const atMs = this.network.transmit(link, bytes, this.nowMs);
     if (atMs === LOST) return;
@@ -532,6 +546,12 @@ export class World<D extends Datagram> {
     }
     return slot;
   }
+}
+
+function kindOf(frame: Frame<Datagram>): TrafficKind {
+  if (frame.kind === "datagram") return "direct";
+  if (frame.kind !== "message") return frame.kind;
+  return frame.message.bytes.length < LARGE_MESSAGE_BYTES ? "small" : "large";
 }
 
 function badOption(rule: string): MeshError<SimErrorCode> {

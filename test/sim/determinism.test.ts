@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createNobleEngine } from "../../src/crypto/index.ts";
+import { MeshMachine } from "../../src/mesh/index.ts";
+import { createModelSignatures } from "../../src/sim/model-signatures.ts";
 import { createSimEngine, SeededRandom, Swarm, type SwarmOptions } from "../../src/sim/index.ts";
 import { nativeSha256 } from "./native-sha256.ts";
 
@@ -40,6 +42,14 @@ test("any option of the swarm gives another trace digest", () => {
 
 test("the pure and the native SHA-256 give one history", () => {
   assert.equal(digestOf(1, { engine: createSimEngine() }), digestOf(1));
+});
+
+test("machines that parse and verify for themselves give the history of those that share", () => {
+  const own: Partial<SwarmOptions> = {
+    engine: { sha256: nativeSha256, mlDsa65: createModelSignatures(nativeSha256) },
+    makeMachine: ({ intake: _, ...deps }, options) => new MeshMachine(deps, options),
+  };
+  assert.equal(digestOf(1, own), digestOf(1));
 });
 
 test("four nodes with real ML-DSA-65 signatures converge, and replay as well", () => {

@@ -331,3 +331,17 @@ export function decodeStateBeacon(bytes: Uint8Array): Result<UnverifiedBeacon, B
     throw error;
   }
 }
+
+/** How state beacons come in. Many machines in one process may share theirs, when nobody changes a message's bytes. */
+export interface BeaconIntake {
+  /** As {@link decodeStateBeacon}. */
+  readonly decode: typeof decodeStateBeacon;
+  /** The bytes to remember of an accepted message. */
+  readonly keep: (bytes: Uint8Array) => Uint8Array;
+}
+
+/** Every machine parses for itself, and copies: the caller's buffer may be used again. */
+export const ownIntake: BeaconIntake = {
+  decode: decodeStateBeacon,
+  keep: (bytes) => bytes.slice(),
+};

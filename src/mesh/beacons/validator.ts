@@ -17,7 +17,12 @@ import { decodeHeartbeat, type Heartbeat } from "./heartbeat.ts";
 import { decodeRelease, releaseContext } from "./release.ts";
 import { RateLimiter } from "./rate-limiter.ts";
 import type { BeaconRejectCode } from "./reject-codes.ts";
-import { beaconContext, decodeStateBeacon, type UnverifiedBeacon } from "./state-beacon.ts";
+import {
+  type BeaconIntake,
+  beaconContext,
+  ownIntake,
+  type UnverifiedBeacon,
+} from "./state-beacon.ts";
 
 /** A refusal with what is known of the message. */
 export type Refused = Refusal<BeaconRejectCode> & {
@@ -77,7 +82,7 @@ export interface OwnBeacon {
   readonly digest: string;
 }
 
-type ValidatorDeps = Pick<MeshDeps, "identities" | "allows"> & {
+type ValidatorDeps = Pick<MeshDeps, "identities" | "allows" | "intake"> & {
   readonly engine: Pick<CryptoEngine, "sha256" | "mlDsa65">;
   readonly meter: Meter;
   readonly roster: Roster;
@@ -93,6 +98,7 @@ type ValidatorDeps = Pick<MeshDeps, "identities" | "allows"> & {
 export class BeaconValidator {
   readonly #deps: ValidatorDeps;
   readonly #options: MeshOptions;
+  readonly #intake: BeaconIntake;
   readonly #states: RateLimiter;
   readonly #heartbeats: RateLimiter;
   readonly #forwarders: RateLimiter;
@@ -100,6 +106,7 @@ export class BeaconValidator {
   constructor(deps: ValidatorDeps, options: MeshOptions) {
     this.#deps = deps;
     this.#options = options;
+    this.#intake = deps.intake ?? ownIntake;
     const { bucketsMax, heartbeatIntervalMs, heartbeatsPerInterval } = options;
     this.#states = new RateLimiter({
       ...{ burst: options.stateBurst, perSecond: options.statePerSecond, bucketsMax },
@@ -160,7 +167,7 @@ export class BeaconValidator {
     now: Now,
     signatures: SignatureHandling,
   ): StateCheck {
-    const decoded = decodeStateBeacon(bytes);
+    const decoded = this.#intake.decode(bytes);
     if (!decoded.ok) return decoded;
     const { beacon, signed } = decoded.value;
     const { nodeId } = beacon;
@@ -189,7 +196,7 @@ export class BeaconValidator {
       return { ...blamed(replay), proof: equivocationProof(member, accepted) };
     }
     this.#states.take(nodeId, now.monoMs);
-    return { ok: true, accepted: { beacon, bytes: bytes.slice(), digest }, identity };
+    return { ok: true, accepted: { beacon, bytes: this.#intake.keep(bytes), digest }, identity };
   }
 
   /** The same allowance for clocks as where a connection is made: a peer that may connect may also be heard. */

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { ML_DSA_65 } from "../../../src/crypto/index.ts";
 import { isMeshError, utf8Bytes } from "../../../src/foundation/index.ts";
-import { createModelSignatures } from "../../../src/sim/model-signatures.ts";
+import { createModelSignatures, verifyOnce } from "../../../src/sim/model-signatures.ts";
 
 const sha256 = (data: Uint8Array): Uint8Array => createHash("sha256").update(data).digest();
 const SEED = new Uint8Array(32).fill(1);
@@ -62,4 +62,30 @@ test("a destroyed signer, a short seed and a long context are refused", () => {
     () => model.signer(new Uint8Array(31)),
     (error) => isMeshError(error, "crypto/bad-length"),
   );
+});
+
+test("what was verified once is not verified again, but with another key, message or context it is", () => {
+  let verified = 0;
+  const model = createModelSignatures(sha256);
+  const once = verifyOnce({
+    ...model,
+    verify: (...claim) => {
+      verified++;
+      return model.verify(...claim);
+    },
+  });
+  const [signer, other] = [
+    once.signer(new Uint8Array(32).fill(1)),
+    once.signer(new Uint8Array(32)),
+  ];
+  const [message, context] = [Uint8Array.of(1, 2, 3), Uint8Array.of(9)];
+  const signature = signer.sign(message, context);
+  for (let i = 0; i < 3; i++) {
+    assert.equal(once.verify(signer.publicKey, message, signature, context), true);
+  }
+  assert.equal(verified, 1);
+  assert.equal(once.verify(other.publicKey, message, signature, context), false);
+  assert.equal(once.verify(signer.publicKey, Uint8Array.of(1, 2, 4), signature, context), false);
+  assert.equal(once.verify(signer.publicKey, message, signature, Uint8Array.of(8)), false);
+  assert.equal(once.verify(signer.publicKey, message, signature, context), true);
 });
