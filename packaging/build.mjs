@@ -1,10 +1,10 @@
 // npm run build [-- --quiet] [--outdir DIR]: bundles the daemon and the command line into dist/.
 
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { bundle, workers } from "./bundle.mjs";
+import { bundle, scenarioFolder, workers } from "./bundle.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -20,6 +20,7 @@ for (const entry of readdirSync(outdir, { withFileTypes: true })) {
   if (entry.isFile()) rmSync(join(outdir, entry.name));
 }
 const programs = { meshd: "src/cli/meshd.ts", meshctl: "src/cli/meshctl.ts" };
+cpSync(scenarioFolder, join(outdir, "scenarios"), { recursive: true });
 const { outputs } = await bundle({ ...programs, ...workers }, outdir, { sourcemap: true });
 if (!quiet) {
   for (const [file, { bytes }] of Object.entries(outputs)) {

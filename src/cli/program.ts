@@ -13,6 +13,7 @@ import { initCommand } from "./commands/init.ts";
 import { joinCommand } from "./commands/join.ts";
 import { logCommand } from "./commands/log.ts";
 import { peersCommand } from "./commands/peers.ts";
+import { simCommand } from "./commands/sim.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { exposeCommand, forwardCommand, tunnelsCommand } from "./commands/tunnels.ts";
@@ -44,6 +45,7 @@ export const meshctlProgram: Program = {
     configCommand,
     logCommand,
     devCommand,
+    simCommand,
     completionCommand,
   ],
 };

@@ -1,6 +1,7 @@
 // The door of the mesh room.
 
 export { type BeaconRejectCode, beaconRejectCodes } from "./beacons/reject-codes.ts";
+export type { MeshBuggifyPoint } from "./buggify.ts";
 export { MeshMachine } from "./machine.ts";
 export type {
   BeaconAcceptCode,

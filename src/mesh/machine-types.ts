@@ -4,8 +4,9 @@
 
 import type { CryptoEngine, MlDsaSigner } from "../crypto/index.ts";
 import type { NodeId, PeerIdentity } from "../identity/index.ts";
-import type { Meter, MonoMs, Now, Random, WallMs } from "../ports/index.ts";
+import type { Buggify, Meter, MonoMs, Now, Random, WallMs } from "../ports/index.ts";
 import type { BeaconRejectCode } from "./beacons/reject-codes.ts";
+import type { MeshBuggifyPoint } from "./buggify.ts";
 
 /** Gossip topics: signed state beacons (and equivocation proofs) on one, heartbeats on the other. */
 export type MeshTopic = "state" | "heartbeat";
@@ -154,6 +155,8 @@ export interface MeshDeps {
   readonly allows: (spiffeId: string | undefined, right: "beacon.publish") => boolean;
   readonly random: Random;
   readonly meter: Meter;
+  /** For the simulator alone: production has none. */
+  readonly buggify?: Buggify<MeshBuggifyPoint>;
 }
 
 /** One member as status shows it. */

@@ -11,6 +11,7 @@ import {
   isNewer,
   quarantinedEntry,
 } from "./beacons/digest.ts";
+import { buggified } from "./buggify.ts";
 import { BeaconPublisher } from "./beacons/publisher.ts";
 import { beaconKinds } from "./beacons/state-beacon.ts";
 import { BeaconValidator } from "./beacons/validator.ts";
@@ -147,7 +148,8 @@ export class MeshMachine implements MeshProtocol {
       if (isNewer(beacon.epoch, beacon.sequence, theirs.get(member.nodeId)))
         missing.push(newest.bytes);
     }
-    return missing.slice(0, this.#options.pullBeaconsMax);
+    const most = this.#deps.buggify?.("short-answer") === true ? 1 : this.#options.pullBeaconsMax;
+    return missing.slice(0, most);
   }
 
   members(): readonly MemberView[] {
@@ -239,7 +241,10 @@ export class MeshMachine implements MeshProtocol {
     this.#actions = this.#actions.filter((action) => action.kind !== "set-timer");
   }
 
-  #emit(action: MeshAction): void {
+  #emit(wanted: MeshAction): void {
+    const { buggify } = this.#deps;
+    const action = buggify === undefined ? wanted : buggified(wanted, buggify);
+    if (action === undefined) return;
     this.#actions.push(action);
     if (action.kind !== "publish") return;
     const { bytes } = action;

@@ -62,6 +62,8 @@ export class World<D extends Datagram> {
   readonly network: Network;
   readonly trace: TraceDigest;
   readonly random: SeededRandom;
+  /** Whether two nodes that reach each other also agree on a connection; a fault makes it say no. */
+  handshakes: (a: NodeIndex, b: NodeIndex) => boolean = () => true;
   readonly counts: WorldCounts = {
     events: 0,
     published: 0,
@@ -175,6 +177,11 @@ export class World<D extends Datagram> {
     this.#record("crash", node, NO_NODE, "", slot.boots, 0);
     for (const peer of this.peers(node)) this.#expectSilence(peer, node);
     this.#vanish(node, slot);
+  }
+
+  /** Closes a connection in order, whatever its ends want; they may dial again. */
+  disconnect(node: NodeIndex, peer: NodeIndex): void {
+    this.#close(node, peer);
   }
 
   /** The node does nothing until then (a stalled event loop); what comes meanwhile waits. */
@@ -447,6 +454,10 @@ export class World<D extends Datagram> {
   #arrives(event: { node: NodeIndex; from: NodeIndex; connection: number }): boolean {
     const { node, from, connection } = event;
     if (!this.network.landed(from, node) || !this.isUp(node)) return false;
+    if (this.network.isCorrupted()) {
+      this.#close(node, from);
+      return false;
+    }
     if (this.#connections.held(node, from) === connection) return true;
     if (this.#connections.held(from, node) === connection) this.#tellClosed(node, from, connection);
     return false;
@@ -463,7 +474,8 @@ export class World<D extends Datagram> {
     const { node, peer, life, failsAtMs } = event;
     if (this.#slot(node).life !== life) return;
     const connections = this.#connections;
-    const answers = this.isUp(peer) && this.#slot(peer).stalledUntilMs <= this.nowMs;
+    const listens = this.isUp(peer) && this.#slot(peer).stalledUntilMs <= this.nowMs;
+    const answers = listens && this.handshakes(node, peer);
     if (!answers || !this.network.isOpen(node, peer) || !connections.hasRoom(node, peer)) {
       this.#queue.schedule(failsAtMs, { type: "dial-failed", node, peer, life });
       return;
