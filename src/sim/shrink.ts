@@ -40,7 +40,8 @@ export function shrink(
     const result = options.run(candidate);
     const stillFails = [...signature(result)].some((one) => wanted.has(one));
     if (stillFails) best = { plan: candidate, report: result };
-    options.onStep?.({ run: ++runs, plan: candidate, stillFails });
+    runs++;
+    options.onStep?.({ run: runs, plan: candidate, stillFails });
     return stillFails;
   };
   dropFaults(plan, fails);

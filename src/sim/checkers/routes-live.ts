@@ -1,5 +1,6 @@
 // Routes live: no route goes to or through a node that has been gone for longer than the bound, and next hops lead
-// to the target, without going round for longer than the bound. Random routes are followed, hop by hop.
+// to the target: nodes whose beacons were lost may disagree on the way for a beacon period more, then no route
+// ends nowhere or goes round. Random routes are followed, hop by hop.
 
 import type { NodeId } from "../../identity/index.ts";
 import type { NodeIndex } from "../node-types.ts";
@@ -15,7 +16,7 @@ const START_MS = 15_000;
 const BAD_MAX = 256;
 
 /** What became of a message that follows the next hops. */
-type Outcome = "arrives" | "no-route" | "dead-end" | "loop";
+type Outcome = "arrives" | "no-route" | "dead-node" | "dead-end" | "loop";
 
 /** Follows routes. Also the measure of availability: the share of them that arrive. */
 export class RoutesLive extends Checker {
@@ -24,14 +25,17 @@ export class RoutesLive extends Checker {
   followed = 0;
   readonly #random: SeededRandom;
   readonly #boundMs: number;
+  readonly #periodMs: number;
   /** Pair to the moment since when its route is bad. */
   readonly #bad = new Map<string, { from: NodeIndex; to: NodeIndex; sinceMs: number }>();
   #disturbedAtMs = 0;
 
-  constructor(random: SeededRandom, boundMs: number) {
+  /** `boundMs`: until a crash is known; `periodMs`: until every node has told its links again. */
+  constructor(random: SeededRandom, boundMs: number, periodMs: number) {
     super();
     this.#random = random;
     this.#boundMs = boundMs;
+    this.#periodMs = periodMs;
   }
 
   disturbed(nowMs: number): void {
@@ -69,7 +73,8 @@ export class RoutesLive extends Checker {
       return;
     }
     const badMs = atMs - Math.max(known.sinceMs, this.#disturbedAtMs);
-    if (badMs <= this.#boundMs) return;
+    const boundMs = outcome === "dead-node" ? this.#boundMs : this.#boundMs + this.#periodMs;
+    if (badMs <= boundMs) return;
     this.#bad.delete(key);
     this.report(atMs, from, to, `its route is a ${outcome} for ${badMs} ms`);
   }
@@ -82,7 +87,7 @@ function follow(swarm: SwarmView, from: NodeIndex, to: NodeIndex): Outcome {
   for (let at = from; at !== to; ) {
     const next = nextHop(swarm, at, target);
     if (next === undefined) return at === from ? "no-route" : "dead-end";
-    if (!swarm.world.isUp(next)) return "dead-end";
+    if (!swarm.world.isUp(next)) return "dead-node";
     if (visited.has(next)) return "loop";
     visited.add(next);
     at = next;

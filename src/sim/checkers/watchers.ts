@@ -1,5 +1,6 @@
 // Everything that watches a run: all checkers, and the measure of recovery.
 
+import { meshDefaults } from "../../mesh/index.ts";
 import type { SimEngine } from "../census.ts";
 import type { ByzantineInjector } from "../injectors/byzantine-injector.ts";
 import { RecoveryMonitor } from "../injectors/recovery-monitor.ts";
@@ -14,6 +15,9 @@ import { RoutesLive } from "./routes-live.ts";
 import { SameTrace } from "./same-trace.ts";
 import { ValidSignatures } from "./valid-signatures.ts";
 import { ViewsEqual } from "./views-equal.ts";
+
+/** State beacons come in periods that vary by so much. */
+const PERIOD_JITTER = 0.05;
 
 /** Those that the run itself speaks to. */
 export interface Watchers {
@@ -38,7 +42,11 @@ export function watchers(parts: {
   const watching = {
     viewsEqual: new ViewsEqual(),
     sameTrace: new SameTrace(),
-    routesLive: new RoutesLive(swarm.world.random.fork("followed routes"), detectMs),
+    routesLive: new RoutesLive(
+      swarm.world.random.fork("followed routes"),
+      detectMs,
+      meshDefaults.beaconPeriodMs * (1 + PERIOD_JITTER),
+    ),
     recovery: new RecoveryMonitor(),
   };
   swarm.watch(

@@ -43,6 +43,7 @@ const expect = mapping({
   converge_within: duration(1_000, 600_000).prefault("60s"),
   detect_within: duration(1_000, 600_000).prefault("20s"),
   calm: duration(0, 600_000).prefault("20s"),
+  effects: z.boolean({ error: "true or false" }).default(true),
   false_deaths: count(0, 1_000_000).default(0),
   availability: ratio().default(0),
   detect_p99: duration(1, 600_000).optional(),
