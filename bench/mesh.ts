@@ -1,4 +1,4 @@
-// The mesh room: beacons as they arrive from gossip, and the topology's arithmetic.
+// The mesh room: beacons as they arrive from gossip, and the topology (mesh-graph.ts).
 
 import { systemRandom } from "../src/adapters/random.ts";
 import { createWasmEngine } from "../src/adapters/wasm/engine.ts";
@@ -11,34 +11,15 @@ import {
   decodeStateBeacon,
   encodeHeartbeat,
   encodeStateBeacon,
-  linkCost,
   MeshMachine,
-  type NeighbourReport,
-  ShortestPaths,
-  Topology,
 } from "../src/mesh/index.ts";
 import type { Meter, MonoMs, Now, Random, WallMs } from "../src/ports/index.ts";
+import { graphSuite, nodeIdOf, reportsOf } from "./mesh-graph.ts";
 import { type BenchSuite, measureRate } from "./measure.ts";
 
 const LENGTH = 4096;
 const meter: Meter = { count: () => undefined, set: () => undefined, observe: () => undefined };
 const random: Random = { bytes: (length) => new Uint8Array(length).fill(1), fraction: () => 0.5 };
-const nodeIdOf = (n: number): NodeId => n.toString(16).padStart(64, "0") as NodeId;
-
-/** A random-looking graph: every node linked with `degree` others, both ends reporting it. */
-function reportsOf(nodes: number, degree: number): NeighbourReport[][] {
-  const rows = Array.from({ length: nodes }, () => new Map<number, NeighbourReport>());
-  for (let a = 0; a < nodes; a++) {
-    for (let k = 1; k <= degree / 2; k++) {
-      const b = (a + (k * k + k) / 2) % nodes;
-      if (a === b) continue;
-      const rttMs = 1 + ((a * 7 + b * 13) % 90);
-      rows[a]?.set(b, { nodeId: nodeIdOf(b), rttMs, lossRatio: 0, suspect: false });
-      rows[b]?.set(a, { nodeId: nodeIdOf(a), rttMs, lossRatio: 0, suspect: false });
-    }
-  }
-  return rows.map((row) => [...row.values()].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1)));
-}
 
 /** A listener, and heartbeats of one origin as gossip delivers them: parsed, checked, verified, applied. */
 export function heartbeatReceiver(): () => void {
@@ -120,48 +101,9 @@ function signedVerifier(): () => void {
   };
 }
 
-/** Rates a second on one core; targets: 20,000 nodes, 5,000,000 costs, 1,250 runs on 50 nodes. */
+/** Rates a second on one core. */
 export const suite: BenchSuite = (report, options) => {
   report(measureRate("mesh/beacon/verify-signed", signedVerifier(), options));
   report(measureRate("mesh/beacon/verify-heartbeat", heartbeatReceiver(), options));
-
-  // Node additions as a growing mesh has them: 1,000 nodes of 12 links, and the graph compiled at the end.
-  const rows = reportsOf(1000, 12);
-  const ids = rows.map((_, i) => nodeIdOf(i));
-  let topology = new Topology();
-  let added = 0;
-  const add = (): void => {
-    if (added === ids.length) {
-      topology.graph();
-      topology = new Topology();
-      added = 0;
-    }
-    topology.setNode(ids[added] ?? nodeIdOf(0), rows[added] ?? []);
-    added++;
-  };
-  report(measureRate("mesh/topology/node-add", add, options));
-
-  // Inputs change with each call and the results are summed, so that no call can be left out.
-  const rtts = Float64Array.from({ length: 1024 }, (_, i) => (i * 37) % 150);
-  const losses = Float64Array.from({ length: 1024 }, (_, i) => ((i * 11) % 40) / 100);
-  let at = 0;
-  let sum = 0;
-  const cost = (): void => {
-    at = (at + 1) & 1023;
-    sum += linkCost(rtts[at] ?? 0, losses[at] ?? 0, losses[1023 - at] ?? 0);
-  };
-  report(measureRate("mesh/topology/link-cost", cost, options));
-
-  const small = new Topology();
-  for (const [i, row] of reportsOf(50, 12).entries()) small.setNode(nodeIdOf(i), row);
-  const graph = small.graph();
-  const paths = new ShortestPaths();
-  let source = 0;
-  const run = (): void => {
-    paths.run(graph, source);
-    source = (source + 1) % graph.ids.length;
-    sum += paths.cost((source + 25) % graph.ids.length);
-  };
-  report(measureRate("mesh/topology/shortest-path-50", run, options));
-  return sum > 0 ? Promise.resolve() : Promise.reject(new Error("the bench computed nothing"));
+  return graphSuite(report, options);
 };

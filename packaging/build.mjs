@@ -19,7 +19,11 @@ mkdirSync(outdir, { recursive: true });
 for (const entry of readdirSync(outdir, { withFileTypes: true })) {
   if (entry.isFile()) rmSync(join(outdir, entry.name));
 }
-const programs = { meshd: "src/cli/meshd.ts", meshctl: "src/cli/meshctl.ts" };
+const programs = {
+  meshd: "src/cli/meshd.ts",
+  meshctl: "src/cli/meshctl.ts",
+  meshload: "src/cli/meshload.ts",
+};
 cpSync(scenarioFolder, join(outdir, "scenarios"), { recursive: true });
 const { outputs } = await bundle({ ...programs, ...workers }, outdir, { sourcemap: true });
 if (!quiet) {

@@ -21,6 +21,7 @@ fi
 apt-get -qq update >/dev/null 2>&1 || echo "apt-get update failed"
 get "monitoring: rules, routes, a mesh that is scraped" prometheus prometheus-alertmanager
 get "units: verify, score, hosts booted in systemd-nspawn" systemd systemd-container debootstrap iproute2 python3-minimal
+get "network namespaces: daemons under faults, clocks that are off" iproute2 libfaketime
 get "man pages and completions" man-db mandoc bash zsh fish
 get "Debian packages: built, judged, foreign ones run" binutils lintian qemu-user-static
 packaging/host-root.sh || echo "not to be had: a root to boot hosts from"

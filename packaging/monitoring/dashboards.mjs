@@ -76,8 +76,12 @@ export const dashboards = [
           title: "Contradictions proven",
           type: "stat",
           unit: "none",
-          description: "Equivocations in the chosen time, on any node. Each one is worth a look.",
-          queries: { proven: "sum(increase(meshd_mesh_equivocations_total{$i}[$__range]))" },
+          description:
+            "Equivocations in the chosen time, on any node, and releases by operators. Each one is worth a look.",
+          queries: {
+            proven: "sum(increase(meshd_mesh_equivocations_total{$i}[$__range]))",
+            released: "sum(increase(meshd_mesh_releases_total{$i}[$__range]))",
+          },
           w: 4,
           thresholds: bad(0.5),
         },
@@ -121,9 +125,20 @@ export const dashboards = [
           title: "Suspicions",
           unit: "cpm",
           description:
-            "Raised, refuted by a sign of life, or ended in death. Many refuted ones: MeshdSuspicionsFlapping.",
+            "Raised, refuted by a sign of life, or ended in death; back are those that were held for dead. Many refuted ones: MeshdSuspicionsFlapping.",
           queries: {
             "{{outcome}}": "60 * sum by (outcome) (rate(meshd_mesh_suspicions_total{$i}[$r]))",
+            back: "60 * sum(rate(meshd_mesh_flaps_total{$i}[$r]))",
+          },
+          w: 8,
+        },
+        {
+          title: "Offences of peers",
+          unit: "cpm",
+          description:
+            "What lowers the reputation of peers: forgeries and false evidence that they hand over, more than their rate, returns from the dead.",
+          queries: {
+            "{{offence}}": "60 * sum by (offence) (rate(meshd_mesh_offences_total{$i}[$r])) > 0",
           },
           w: 8,
         },
@@ -260,6 +275,76 @@ export const dashboards = [
             "One address had too many unauthenticated connections. Runbook: MeshdConnectionsRefused.",
           queries: { [node]: "60 * rate(meshd_network_connections_refused_total{$i}[$r])" },
           w: 8,
+        },
+      ],
+      [
+        "Gossip",
+        {
+          title: "Members by standing",
+          unit: "none",
+          description:
+            "What gossip still does with connected members: unmeshed ones are in no mesh, ungossiped hear no lazy gossip, unpublished get none of our messages, graylisted are not read and disconnected. See docs/gossip.md.",
+          queries: { "{{standing}}": "sum by (standing) (meshd_network_gossip_peers{$i})" },
+          w: 8,
+        },
+        {
+          title: "Lowest score",
+          unit: "none",
+          description: "Of the connected members. 0 and above is good, below -80 graylisted.",
+          queries: { [node]: "meshd_network_gossip_score_min{$i}" },
+          w: 8,
+        },
+        {
+          title: "Members graylisted and penalties",
+          unit: "cpm",
+          description:
+            "Penalties are for more messages than an honest node has, and for replays; graylisted members stay away for five minutes.",
+          queries: {
+            graylisted: "60 * sum(rate(meshd_network_gossip_graylisted_total{$i}[$r]))",
+            "{{reason}}":
+              "60 * sum by (reason) (rate(meshd_network_gossip_penalties_total{$i}[$r]))",
+          },
+          w: 8,
+        },
+        {
+          title: "Dropped before parsing",
+          unit: "cps",
+          description:
+            "Messages that nobody looked into, by reason: of strangers, too many, on a topic not joined, too long, or with a field that ours do not have.",
+          queries: {
+            "{{reason}}": "sum by (reason) (rate(meshd_network_gossip_dropped_total{$i}[$r]))",
+          },
+          w: 6,
+        },
+        {
+          title: "Dropped in front of the signatures",
+          unit: "cps",
+          description: "The queue of messages to verify was full. It should not happen.",
+          queries: {
+            "{{reason}}": "sum by (reason) (rate(meshd_mesh_validation_dropped_total{$i}[$r]))",
+          },
+          w: 6,
+        },
+        {
+          title: "Wait for signatures, p99",
+          unit: "s",
+          description: "From a message's arrival to the verdict; queue: how many wait now.",
+          queries: {
+            [node]:
+              "histogram_quantile(0.99, sum by (instance, le) (rate(meshd_mesh_validation_wait_seconds_bucket{$i}[$r])))",
+            "queue {{instance}}": "meshd_mesh_validation_queue_messages{$i}",
+          },
+          w: 6,
+        },
+        {
+          title: "Signatures verified together",
+          unit: "none",
+          description: "Median size of a batch. It grows with the load.",
+          queries: {
+            [node]:
+              "histogram_quantile(0.5, sum by (instance, le) (rate(meshd_mesh_validation_batch_signatures_bucket{$i}[$r])))",
+          },
+          w: 6,
         },
       ],
       [

@@ -53,17 +53,28 @@ export function daemonCommand(): DaemonCommand {
   const file = process.execPath;
   if (isSea()) return { file, argv0: "meshd", args: [] };
   // Options of the interpreter are passed on: in development one of them loads TypeScript.
-  return { file, argv0: file, args: [...daemonRuntime.flags, ...process.execArgv, program()] };
+  return {
+    file,
+    argv0: file,
+    args: [...daemonRuntime.flags, ...process.execArgv, program("meshd")],
+  };
 }
 
-function program(): string {
-  const candidates = ["./meshd.mjs", "./meshd.ts"].map((path) =>
+/** The load program that belongs to this program, found as the daemon's is. @throws MeshError `cli/no-daemon-program` */
+export function loadProgram(): DaemonCommand {
+  const file = process.execPath;
+  if (isSea()) return { file, argv0: "meshload", args: [] };
+  return { file, argv0: file, args: [...process.execArgv, program("meshload")] };
+}
+
+function program(name: "meshd" | "meshload"): string {
+  const candidates = [`./${name}.mjs`, `./${name}.ts`].map((path) =>
     fileURLToPath(new URL(path, import.meta.url)),
   );
   const found = candidates.find((path) => existsSync(path));
   if (found !== undefined) return found;
   throw new MeshError(
     "cli/no-daemon-program",
-    `Cannot find the daemon's program beside meshctl (${candidates[0] ?? ""}). Install or build meshd with it.`,
+    `Cannot find the program of ${name} beside meshctl (${candidates[0] ?? ""}). Install or build meshd with it.`,
   );
 }

@@ -41,6 +41,11 @@ export function msText(ms: number | null): string {
   return `${ms.toFixed(ms < 1 ? 2 : 1)} ms`;
 }
 
+/** A link's or a path's cost, which has no unit; without one there is no link. */
+export function costText(cost: number | null): string {
+  return cost === null ? "∞" : cost.toFixed(0);
+}
+
 /** An age, or a dash. */
 export function ageText(ms: number | null): string {
   return ms === null ? "–" : ms < 10_000 ? `${(ms / 1_000).toFixed(1)} s` : spanText(ms);

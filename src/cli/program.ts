@@ -11,8 +11,12 @@ import { flCommand } from "./commands/fl.ts";
 import { identityCommand } from "./commands/identity.ts";
 import { initCommand } from "./commands/init.ts";
 import { joinCommand } from "./commands/join.ts";
+import { linksCommand } from "./commands/links.ts";
+import { loadCommand } from "./commands/load.ts";
 import { logCommand } from "./commands/log.ts";
 import { peersCommand } from "./commands/peers.ts";
+import { quarantineCommand } from "./commands/quarantine.ts";
+import { routeCommand } from "./commands/route.ts";
 import { simCommand } from "./commands/sim.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tokenCommand } from "./commands/token.ts";
@@ -30,6 +34,9 @@ export const meshctlProgram: Program = {
     statusCommand,
     peersCommand,
     beaconsCommand,
+    quarantineCommand,
+    linksCommand,
+    routeCommand,
     identityCommand,
     flCommand,
     initCommand,
@@ -46,6 +53,7 @@ export const meshctlProgram: Program = {
     logCommand,
     devCommand,
     simCommand,
+    loadCommand,
     completionCommand,
   ],
 };

@@ -1,7 +1,10 @@
 // The configuration that the rest of the daemon sees: units in the names, nothing optional by accident.
 
 import type { PolicyRight } from "./keys.ts";
-import type { ConfigFile, MetricsListen } from "./schema.ts";
+import type { ConfigFile, MetricsListen, TcpAddress } from "./schema.ts";
+
+/** Where an exposed port leads unless the file says otherwise. */
+const LOOPBACK = "127.0.0.1";
 
 /**
  * One rule of the authorisation policy: who matches `spiffe` may do what `allow` lists.
@@ -31,6 +34,16 @@ export interface Config {
   readonly crypto: { readonly engine: "auto" | "wasm" | "native" | "noble" };
   readonly identity: { readonly svidLifetimeMs: number; readonly clockSkewMs: number };
   readonly policy: readonly ConfigPolicyRule[];
+  readonly tunnel: {
+    /** TCP ports of this host that peers may reach, by the port they name. */
+    readonly expose: readonly { readonly port: number; readonly target: TcpAddress }[];
+    /** TCP ports of this host that lead to a peer's; a listening port 0 lets the system choose. */
+    readonly forward: readonly {
+      readonly listen: TcpAddress;
+      readonly peer: string;
+      readonly remotePort: number;
+    }[];
+  };
   readonly learning: {
     readonly enabled: boolean;
     /** Laboratories only: the node poisons its updates when a task asks for it. */
@@ -77,6 +90,17 @@ export function configOf(file: ConfigFile): Config {
       clockSkewMs: file.identity.clock_skew,
     },
     policy: file.policy.map(({ spiffe, allow }) => ({ spiffe, allow })),
+    tunnel: {
+      expose: file.tunnel.expose.map(({ port, to }) => ({
+        port,
+        target: to ?? { host: LOOPBACK, port },
+      })),
+      forward: file.tunnel.forward.map(({ listen, peer, port }) => ({
+        listen,
+        peer,
+        remotePort: port,
+      })),
+    },
     learning: {
       enabled: file.learning.enabled,
       adversary: file.learning.adversary,
@@ -111,6 +135,8 @@ export const valueOfKey: Readonly<Record<string, (config: Config) => unknown>> =
   "identity.svid_lifetime": (config) => config.identity.svidLifetimeMs,
   "identity.clock_skew": (config) => config.identity.clockSkewMs,
   policy: (config) => config.policy,
+  "tunnel.expose": (config) => config.tunnel.expose,
+  "tunnel.forward": (config) => config.tunnel.forward,
   "learning.enabled": (config) => config.learning.enabled,
   "learning.adversary": (config) => config.learning.adversary,
   "learning.csv": (config) => config.learning.csv,

@@ -3,7 +3,7 @@
 import { type Config, valueOfKey } from "./config.ts";
 import { durationText } from "./duration.ts";
 import { parseConfig, rawConfig } from "./parse.ts";
-import type { MetricsListen } from "./schema.ts";
+import type { MetricsListen, TcpAddress } from "./schema.ts";
 
 /** A value that JSON can hold. */
 export type ConfigValue =
@@ -29,10 +29,18 @@ const asInFile: Readonly<Record<string, (value: never) => ConfigValue>> = {
   "identity.svid_lifetime": durationText,
   "identity.clock_skew": durationText,
   "telemetry.metrics.listen": (listen: MetricsListen) =>
-    listen === "off"
-      ? listen
-      : `${listen.host.includes(":") ? `[${listen.host}]` : listen.host}:${listen.port}`,
+    listen === "off" ? listen : addressText(listen),
+  "tunnel.expose": (exposed: Config["tunnel"]["expose"]) =>
+    exposed.map(({ port, target }) => ({ port, to: addressText(target) })),
+  "tunnel.forward": (forwards: Config["tunnel"]["forward"]) =>
+    forwards.map(({ listen, peer, remotePort }) => ({
+      ...{ listen: addressText(listen), peer, port: remotePort },
+    })),
 };
+
+function addressText({ host, port }: TcpAddress): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
 
 /**
  * Every key of a file's text with its value, in the order of the file's schema.

@@ -15,6 +15,7 @@ export interface ConfigKey {
 export const policyRights = [
   "mesh.join",
   "beacon.publish",
+  "mesh.release",
   "fl.train",
   "fl.coordinate",
   "issuer.attest",
@@ -42,6 +43,10 @@ export const configLimits = {
   yamlFaultsMax: 5,
   addressesMax: 64,
   policyRulesMax: 256,
+  /** Ports of each kind, as many as a daemon takes. */
+  tunnelsMax: 64,
+  portMax: 65_535,
+  peerCharsMax: 2048,
   pathBytesMax: 4096,
   /** `sun_path` of Linux holds 108 bytes with the closing zero. */
   socketPathBytesMax: 107,
@@ -155,6 +160,51 @@ export const configKeys: Readonly<Record<string, ConfigKey>> = {
   "policy[].allow[]": {
     rule: "the name of a right",
     hint: `choose from ${policyRights.join(", ")}, tunnel.connect:<port>, tunnel.connect:*`,
+    reload: true,
+  },
+  "tunnel.expose": {
+    rule: `a list of at most ${configLimits.tunnelsMax} ports {port, to}, each port once`,
+    hint: "write {port: 22} for port 22 of this host",
+    reload: true,
+  },
+  "tunnel.expose[]": {
+    rule: "a mapping with port and perhaps to",
+    hint: "write {port: 22, to: 127.0.0.1:22}",
+    reload: true,
+  },
+  "tunnel.expose[].port": {
+    rule: "a port from 1 to 65535",
+    hint: "write the port as peers name it",
+    reload: true,
+  },
+  "tunnel.expose[].to": {
+    rule: "host:port with a port from 1 to 65535",
+    hint: "write where connections go, such as 127.0.0.1:22; leave it out for the same port here",
+    reload: true,
+  },
+  "tunnel.forward": {
+    rule: `a list of at most ${configLimits.tunnelsMax} forwards {listen, peer, port}, each local port once`,
+    hint: "write {listen: 127.0.0.1:2222, peer: rack-1, port: 22}",
+    reload: true,
+  },
+  "tunnel.forward[]": {
+    rule: "a mapping with listen, peer and port",
+    hint: "write {listen: 127.0.0.1:2222, peer: rack-1, port: 22}",
+    reload: true,
+  },
+  "tunnel.forward[].listen": {
+    rule: "host:port with a port from 0 to 65535",
+    hint: "write 127.0.0.1:2222, or [::1]:2222 in quotes; 0.0.0.0 lets other hosts in",
+    reload: true,
+  },
+  "tunnel.forward[].peer": {
+    rule: "a peer's name, NodeId or SPIFFE id",
+    hint: "copy the name from meshctl peers",
+    reload: true,
+  },
+  "tunnel.forward[].port": {
+    rule: "a port from 1 to 65535",
+    hint: "write the port that the peer exposes",
     reload: true,
   },
   "learning.enabled": {

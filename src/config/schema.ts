@@ -48,17 +48,46 @@ const rule = z.strictObject({
 const section = <Shape extends z.ZodRawShape>(shape: Shape) =>
   z.preprocess((value) => value ?? {}, z.strictObject(shape)).prefault({});
 
-/** Where metrics are served; port 0 lets the system choose. */
-export type MetricsListen = "off" | { readonly host: string; readonly port: number };
+/** A TCP address; for listening, port 0 lets the system choose. */
+export interface TcpAddress {
+  readonly host: string;
+  readonly port: number;
+}
 
-const metricsListen = z.string().transform((text, context): MetricsListen => {
-  if (text === "off") return "off";
+function tcpAddressOf(text: string): TcpAddress | undefined {
   const match = /^(?:\[([0-9a-fA-F:.]{2,45})\]|([A-Za-z0-9.-]{1,253})):(\d{1,5})$/.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
-  if (host !== undefined && port <= 65_535) return { host, port };
+  return host !== undefined && port <= configLimits.portMax ? { host, port } : undefined;
+}
+
+/** Where metrics are served. */
+export type MetricsListen = "off" | TcpAddress;
+
+const metricsListen = z.string().transform((text, context): MetricsListen => {
+  const listen = text === "off" ? text : tcpAddressOf(text);
+  if (listen !== undefined) return listen;
   context.addIssue({ code: "custom" });
   return z.NEVER;
+});
+
+const tcpAddress = z.string().transform((text, context): TcpAddress => {
+  const address = tcpAddressOf(text);
+  if (address !== undefined) return address;
+  context.addIssue({ code: "custom" });
+  return z.NEVER;
+});
+const port = z.int().min(1).max(configLimits.portMax);
+const isDistinct = (values: readonly unknown[]): boolean => new Set(values).size === values.length;
+
+const exposed = z.strictObject({
+  port,
+  to: tcpAddress.refine((target) => target.port > 0).optional(),
+});
+const forwarded = z.strictObject({
+  listen: tcpAddress,
+  peer: z.string().min(1).max(configLimits.peerCharsMax),
+  port,
 });
 
 /** Where spans go. Credentials in the URL are refused: they would be shown wherever the configuration is. */
@@ -110,6 +139,21 @@ export const fileSchema = z.strictObject({
     clock_skew: duration(configLimits.clockSkewMs).prefault("60s"),
   }),
   policy: z.array(rule).max(configLimits.policyRulesMax).default(defaultPolicy),
+  tunnel: section({
+    expose: z
+      .array(exposed)
+      .max(configLimits.tunnelsMax)
+      .refine((entries) => isDistinct(entries.map((entry) => entry.port)))
+      .default([]),
+    forward: z
+      .array(forwarded)
+      .max(configLimits.tunnelsMax)
+      // Port 0 is a new one each time.
+      .refine((entries) =>
+        isDistinct(entries.map(({ listen }) => listen.port).filter((number) => number > 0)),
+      )
+      .default([]),
+  }),
   learning: section({
     enabled: z.boolean().default(true),
     adversary: z.boolean().default(false),

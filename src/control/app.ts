@@ -23,6 +23,8 @@ import {
 import { type ControlErrorCode, statusOfError } from "./errors.ts";
 import type { NodeControl } from "./node-control.ts";
 import { backupRequestSchema } from "./operations-contract.ts";
+import { releaseRequestSchema } from "./quarantine-contract.ts";
+import { routeRequestSchema } from "./route-contract.ts";
 import {
   closeTunnelRequestSchema,
   exposeRequestSchema,
@@ -84,6 +86,8 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
     ["GET /v1/metrics", async () => node.metrics()],
     ["POST /v1/backup", async (body) => node.backup(await request(body, backupRequestSchema))],
     ["POST /v1/tokens", async (body) => node.createToken(await request(body, tokenRequestSchema))],
+    ["GET /v1/links", async () => node.links()],
+    ["POST /v1/route", async (body) => node.route(await request(body, routeRequestSchema))],
     ["GET /v1/tunnels", async () => node.tunnels()],
     [
       "POST /v1/tunnels/expose",
@@ -96,6 +100,11 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
     [
       "POST /v1/tunnels/close",
       async (body) => node.closeTunnel(await request(body, closeTunnelRequestSchema)),
+    ],
+    ["GET /v1/quarantine", async () => node.quarantine()],
+    [
+      "POST /v1/quarantine/release",
+      async (body) => node.release(await request(body, releaseRequestSchema)),
     ],
     ["GET /v1/log", async () => node.log()],
     ["POST /v1/log", async (body) => node.setLogLevel(await request(body, logLevelRequestSchema))],

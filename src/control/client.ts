@@ -35,9 +35,15 @@ import {
   metricsSchema,
   type Peers,
   peersSchema,
+  type Quarantine,
+  quarantineSchema,
   type Status,
   statusSchema,
   type Token,
+  type LinksAnswer,
+  linksSchema,
+  type RouteAnswer,
+  routeSchema,
   type TokenRequest,
   tokenSchema,
   type Tunnels,
@@ -45,6 +51,8 @@ import {
 } from "./contract.ts";
 import type { ControlErrorCode } from "./errors.ts";
 import type { BackupRequest } from "./operations-contract.ts";
+import type { ReleaseRequest } from "./quarantine-contract.ts";
+import type { RouteRequest } from "./route-contract.ts";
 import type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";
 
 /** Options of {@link ControlClient}. */
@@ -109,6 +117,14 @@ export class ControlClient {
     return this.#call("POST", "/v1/tokens", tokenSchema, request);
   }
 
+  links(): Promise<LinksAnswer> {
+    return this.#call("GET", "/v1/links", linksSchema);
+  }
+
+  route(request: RouteRequest): Promise<RouteAnswer> {
+    return this.#call("POST", "/v1/route", routeSchema, request);
+  }
+
   tunnels(): Promise<Tunnels> {
     return this.#call("GET", "/v1/tunnels", tunnelsSchema);
   }
@@ -123,6 +139,15 @@ export class ControlClient {
 
   closeTunnel(request: CloseTunnelRequest): Promise<Tunnels> {
     return this.#call("POST", "/v1/tunnels/close", tunnelsSchema, request);
+  }
+
+  quarantine(): Promise<Quarantine> {
+    return this.#call("GET", "/v1/quarantine", quarantineSchema);
+  }
+
+  /** Gives the released node alone. */
+  release(request: ReleaseRequest): Promise<Quarantine> {
+    return this.#call("POST", "/v1/quarantine/release", quarantineSchema, request);
   }
 
   log(): Promise<LogState> {

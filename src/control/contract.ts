@@ -11,6 +11,8 @@ import {
   metricsFields,
   restoredFields,
 } from "./operations-contract.ts";
+import { quarantineFields } from "./quarantine-contract.ts";
+import { linksFields, routeFields } from "./route-contract.ts";
 import { tunnelsFields } from "./tunnel-contract.ts";
 
 /** The version of every answer's shape. */
@@ -50,6 +52,8 @@ export const peerSchema = z.object({
   sequence: count,
   addresses: z.array(z.string()),
   lastErrorCode: z.string().nullable(),
+  /** In [-100, 0]: what the node holds against this peer. An older daemon does not say. */
+  reputation: z.number().default(0),
 });
 
 export const healthSchema = z.object({
@@ -59,12 +63,25 @@ export const healthSchema = z.object({
 });
 
 export const attackSchema = z.enum(["none", "sign-flip", "label-flip", "gaussian", "scaled"]);
-export const aggregatorSchema = z.enum([
+/** The learning room's rules, as a request may name them. */
+export const aggregators = [
   "mean",
   "median",
   "trimmed-mean",
   "nearest-neighbour-mixing",
-]);
+  "geometric-median",
+  "krum",
+  "multi-krum",
+  "centered-clipping",
+  "caf",
+  "spectral",
+  "nnm+geometric-median",
+  "arc+nnm+geometric-median",
+  "arc+nnm+multi-krum",
+  "arc+caf",
+  "arc+spectral",
+] as const;
+export const aggregatorSchema = z.enum(aggregators);
 
 export const learningStatusSchema = z.object({
   taskId: z.string(),
@@ -197,6 +214,9 @@ export const logSchema = answer({
 });
 
 export const tunnelsSchema = answer(tunnelsFields);
+export const quarantineSchema = answer(quarantineFields);
+export const linksSchema = answer(linksFields);
+export const routeSchema = answer(routeFields);
 export const effectiveConfigSchema = answer(effectiveConfigFields);
 export const doctorSchema = answer(doctorFields);
 export const logsSchema = answer(logsFields);
@@ -273,6 +293,9 @@ export type Token = z.infer<typeof tokenSchema>;
 export type LogState = z.infer<typeof logSchema>;
 export type LogLevelRequest = z.infer<typeof logLevelRequestSchema>;
 export type Tunnels = z.infer<typeof tunnelsSchema>;
+export type Quarantine = z.infer<typeof quarantineSchema>;
+export type LinksAnswer = z.infer<typeof linksSchema>;
+export type RouteAnswer = z.infer<typeof routeSchema>;
 export type EffectiveConfig = z.infer<typeof effectiveConfigSchema>;
 export type Doctor = z.infer<typeof doctorSchema>;
 export type Logs = z.infer<typeof logsSchema>;

@@ -13,6 +13,8 @@ export type ControlErrorCode =
   | "control/not-issuer"
   | "control/task-running"
   | "control/unknown-participant"
+  | "control/unknown-peer"
+  | "control/ambiguous-peer"
   | "control/disabled"
   | "control/busy"
   | "control/socket-in-use"
@@ -46,6 +48,8 @@ const statusOf: Readonly<Record<string, ErrorStatus>> = {
   "control/too-large": { http: 413, exit: usage },
   "control/not-found": { http: 404, exit: failure },
   "control/unknown-participant": { http: 422, exit: usage },
+  "control/unknown-peer": { http: 404, exit: failure },
+  "control/ambiguous-peer": { http: 422, exit: usage },
   "control/disabled": { http: 403, exit: failure },
   "control/busy": { http: 503, exit: failure },
   "control/": { http: 409, exit: failure },

@@ -10,6 +10,7 @@ export {
 } from "./backup-header.ts";
 export { ControlClient, type ControlClientOptions } from "./client.ts";
 export {
+  aggregators,
   type Backup,
   backupSchema,
   type Beacons,
@@ -34,6 +35,7 @@ export {
   type JoinRequest,
   joinRequestSchema,
   type LearningStatus,
+  type LinksAnswer,
   logLevels,
   type LogLevelRequest,
   type LogState,
@@ -41,8 +43,10 @@ export {
   type Metrics,
   type Peer,
   type Peers,
+  type Quarantine,
   type Restored,
   restoredSchema,
+  type RouteAnswer,
   type Status,
   type Token,
   type TokenRequest,
@@ -65,4 +69,6 @@ export {
   type OfflineRequest,
   operationsLimits,
 } from "./operations-contract.ts";
+export type { ReleaseRequest } from "./quarantine-contract.ts";
+export type { RouteRequest } from "./route-contract.ts";
 export type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";

@@ -12,17 +12,22 @@ import type {
   Identity,
   InitRequest,
   JoinRequest,
+  LinksAnswer,
   LogLevelRequest,
   LogState,
   Logs,
   Metrics,
   Peers,
+  Quarantine,
+  RouteAnswer,
   Status,
   Token,
   TokenRequest,
   Tunnels,
 } from "./contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
+import type { ReleaseRequest } from "./quarantine-contract.ts";
+import type { RouteRequest } from "./route-contract.ts";
 import type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";
 
 /** An answer before the API puts `schemaVersion` on it. */
@@ -47,13 +52,21 @@ export interface NodeControl {
   join(request: JoinRequest): Awaitable<Body<Enrolled>>;
   /** @throws MeshError `control/not-issuer`, `control/not-enrolled` */
   createToken(request: TokenRequest): Awaitable<Body<Token>>;
+  /** The own links as they are measured. */
+  links(): Awaitable<Body<LinksAnswer>>;
+  /** @throws MeshError `control/unknown-peer`, `control/ambiguous-peer`, `control/not-enrolled` */
+  route(request: RouteRequest): Awaitable<Body<RouteAnswer>>;
   tunnels(): Awaitable<Body<Tunnels>>;
   /** Adds an exposed port, or replaces it; gives all. @throws MeshError `tunnel/too-many`, `control/not-enrolled` */
   expose(request: ExposeRequest): Awaitable<Body<Tunnels>>;
-  /** Gives the new forward alone. @throws MeshError `tunnel/unknown-peer`, `tunnel/port-taken`, `tunnel/too-many` */
+  /** Gives the new forward alone. @throws MeshError `control/unknown-peer`, `tunnel/port-taken`, `tunnel/too-many` */
   forward(request: ForwardRequest): Awaitable<Body<Tunnels>>;
   /** Gives what is left. @throws MeshError `tunnel/unknown` */
   closeTunnel(request: CloseTunnelRequest): Awaitable<Body<Tunnels>>;
+  /** Nodes in quarantine and those released, the newest last. */
+  quarantine(): Awaitable<Body<Quarantine>>;
+  /** Gives the released node alone. @throws MeshError `mesh/not-allowed`, `mesh/not-quarantined`, `mesh/epochs-used-up` */
+  release(request: ReleaseRequest): Awaitable<Body<Quarantine>>;
   log(): Awaitable<Body<LogState>>;
   /** Lasts until the next start or reload. */
   setLogLevel(request: LogLevelRequest): Awaitable<Body<LogState>>;

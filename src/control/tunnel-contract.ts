@@ -7,19 +7,27 @@ const host = z.string().regex(/^[A-Za-z0-9.:_-]{1,253}$/, {
   error: "must be a host name or an IP address",
 });
 
-/** A peer by its name or its NodeId. */
-const peer = z.string().min(1).max(128);
+/** A peer by its name, its NodeId or its SPIFFE id. */
+const peer = z.string().min(1).max(2048);
+
+/** By `meshctl`, until the daemon stops, or from the configuration. */
+const origin = z.enum(["command", "configuration"]);
 
 export const tunnelsFields = {
-  exposed: z.array(z.object({ port, host: z.string(), targetPort: port })),
+  exposed: z.array(z.object({ port, host: z.string(), targetPort: port, origin })),
   forwards: z.array(
     z.object({
       /** Where it listens on this host. */
       host: z.string(),
-      port,
+      /** 0: any, and it does not listen yet. */
+      port: z.int().min(0).max(65_535),
       peer: z.string(),
+      /** Empty while no member has that name. */
       nodeId: z.string(),
       remotePort: port,
+      origin,
+      /** Why it does not listen; `null`: it does. */
+      problem: z.string().nullable(),
     }),
   ),
 };

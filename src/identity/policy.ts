@@ -10,6 +10,7 @@ import { parseSpiffeId, type SpiffeId } from "./spiffe-id.ts";
 export const RIGHTS = [
   "mesh.join",
   "beacon.publish",
+  "mesh.release",
   "fl.train",
   "fl.coordinate",
   "issuer.attest",

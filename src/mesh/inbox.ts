@@ -6,29 +6,31 @@ import type { BeaconPublisher } from "./beacons/publisher.ts";
 import { type BeaconRejectCode, verdictOf } from "./beacons/reject-codes.ts";
 import { beaconKinds, type StateBeacon } from "./beacons/state-beacon.ts";
 import type { BeaconValidator, HeartbeatCheck, Refused } from "./beacons/validator.ts";
+import type { Evidence } from "./evidence.ts";
 import type {
   BeaconAcceptCode,
-  EquivocationProof,
   GossipVerdict,
   MeshAction,
+  NeedSignatures,
+  SignatureHandling,
 } from "./machine-types.ts";
 import { advance, placeAfterBeacon } from "./membership/chain-place.ts";
 import type { FailureDetector } from "./membership/detector.ts";
-import { type AcceptedBeacon, currentBeacon, type Member } from "./membership/member.ts";
+import { type AcceptedBeacon, currentBeacon } from "./membership/member.ts";
 import type { Roster } from "./membership/roster.ts";
 import type { MeshOptions } from "./options.ts";
+import { offenceOf, type Reputation } from "./reputation.ts";
 
 /** Accepted beacons kept per member: the newest, and one more to catch a contradiction that arrives late. */
 const ACCEPTED_KEPT = 2;
-/** Proofs kept for newcomers; the oldest goes first. */
-export const PROOFS_KEPT = 16;
 /** An epoch has 32 bits. */
 const EPOCH_MAX = 0xffff_ffff;
 
 type VerdictBody =
   | { readonly verdict: "accept"; readonly code: BeaconAcceptCode }
   | { readonly verdict: "reject" | "ignore"; readonly code: BeaconRejectCode }
-  | { readonly verdict: "need-identity"; readonly nodeId: NodeId };
+  | { readonly verdict: "need-identity"; readonly nodeId: NodeId }
+  | NeedSignatures;
 
 interface InboxDeps {
   readonly self: NodeId;
@@ -36,6 +38,8 @@ interface InboxDeps {
   readonly validator: BeaconValidator;
   readonly publisher: BeaconPublisher;
   readonly detector: FailureDetector;
+  readonly evidence: Evidence;
+  readonly reputation: Reputation;
   readonly meter: Meter;
   readonly emit: (action: MeshAction) => void;
 }
@@ -57,7 +61,6 @@ const echoes: ReadonlySet<BeaconRejectCode> = new Set<BeaconRejectCode>([
 export class Inbox {
   readonly #deps: InboxDeps;
   readonly #options: MeshOptions;
-  readonly #proofs = new Map<NodeId, Uint8Array>();
   readonly #pulledAtMs = new Map<NodeId, MonoMs>();
 
   constructor(deps: InboxDeps, options: MeshOptions) {
@@ -65,20 +68,20 @@ export class Inbox {
     this.#options = options;
   }
 
-  /** Proofs of equivocation that this node holds, as published. */
-  get proofs(): ReadonlyMap<NodeId, Uint8Array> {
-    return this.#proofs;
-  }
-
   /** Takes one message; the actions are those of the verdict's union without the list. */
-  receive(bytes: Uint8Array, from: NodeId, now: Now): VerdictBody {
-    const verdict = this.#dispatch(bytes, from, now);
+  receive(bytes: Uint8Array, from: NodeId, now: Now, signatures: SignatureHandling): VerdictBody {
+    const verdict = this.#dispatch(bytes, from, now, signatures);
     const { meter } = this.#deps;
     if (verdict.verdict === "accept") {
       meter.count("meshd_mesh_beacons_accepted_total", { kind: verdict.code });
     } else if (verdict.verdict === "need-identity") {
       meter.count("meshd_mesh_identity_requests_total");
-    } else meter.count("meshd_mesh_beacons_rejected_total", { code: verdict.code });
+    } else if (verdict.verdict !== "need-signature") {
+      meter.count("meshd_mesh_beacons_rejected_total", { code: verdict.code });
+      const isEvidence = bytes[0] === beaconKinds.proof || bytes[0] === beaconKinds.release;
+      const offence = offenceOf(verdict.code, isEvidence);
+      if (offence !== undefined) this.#deps.reputation.penalise(from, offence, now.monoMs);
+    }
     return verdict;
   }
 
@@ -96,7 +99,7 @@ export class Inbox {
     this.#pulledAtMs.delete(peer);
   }
 
-  #dispatch(bytes: Uint8Array, from: NodeId, now: Now): VerdictBody {
+  #dispatch(bytes: Uint8Array, from: NodeId, now: Now, signatures: SignatureHandling): VerdictBody {
     const { validator } = this.#deps;
     switch (bytes[0]) {
       case beaconKinds.heartbeat: {
@@ -106,18 +109,29 @@ export class Inbox {
         return { verdict: "accept", code: "heartbeat" };
       }
       case beaconKinds.state: {
-        const check = validator.state(bytes, from, now);
+        const check = validator.state(bytes, from, now, signatures);
         if (check.ok === "need-identity") return { verdict: check.ok, nodeId: check.nodeId };
+        if (check.ok === "need-signature") return { verdict: check.ok, jobs: check.jobs };
         if (!check.ok) return this.#refused(check, from, now);
         this.#applyState(check.accepted, check.identity, from, now);
         return { verdict: "accept", code: "state" };
       }
       case beaconKinds.proof: {
-        const check = validator.proof(bytes, from, now);
+        const check = validator.proof(bytes, from, now, signatures);
         if (check.ok === "need-identity") return { verdict: check.ok, nodeId: check.nodeId };
+        if (check.ok === "need-signature") return { verdict: check.ok, jobs: check.jobs };
         if (!check.ok) return this.#refused(check, from, now);
-        this.#applyProof(check.proof, bytes.slice(), now);
+        this.#deps.evidence.convict(check.proof.nodeId, bytes.slice(), now);
         return { verdict: "accept", code: "proof" };
+      }
+      case beaconKinds.release: {
+        const check = validator.release(bytes, from, now, signatures);
+        if (check.ok === "need-identity") return { verdict: check.ok, nodeId: check.nodeId };
+        if (check.ok === "need-signature") return { verdict: check.ok, jobs: check.jobs };
+        if (!check.ok) return this.#refused(check, from, now);
+        const { nodeId, epochFloor } = check.release;
+        this.#deps.evidence.takeRelease(nodeId, epochFloor, bytes.slice(), now);
+        return { verdict: "accept", code: "release" };
       }
       default:
         return this.#refused({ code: "mesh/malformed" }, from, now);
@@ -134,21 +148,29 @@ export class Inbox {
     if (member !== undefined && !echoes.has(code)) member.lastErrorCode = code;
     // The policy names the node, not the message: it holds whoever sent this.
     if (member !== undefined && code === "mesh/not-allowed") member.barred = true;
+    if (nodeId !== undefined && code === "mesh/outdated-release")
+      this.#deps.evidence.remind(nodeId);
     if (gaps.has(code)) this.pull(from, now);
-    if (code === "mesh/own-ahead" && epoch !== undefined) this.#goAhead(epoch, now);
-    if (code === "mesh/equivocation" && member !== undefined && proof !== undefined) {
+    if (code === "mesh/own-ahead" && epoch !== undefined) this.goAhead(epoch, now);
+    if (code === "mesh/equivocation" && nodeId !== undefined && proof !== undefined) {
       this.#deps.emit({ kind: "publish", topic: "state", bytes: proof });
-      this.#quarantine(member, proof, now);
+      this.#deps.evidence.convict(nodeId, proof, now);
     }
     return { verdict: verdictOf(code), code };
   }
 
-  /** A beacon of this node from a life that it does not remember: the epoch goes above it. */
-  #goAhead(seenEpoch: number, now: Now): void {
+  /** This node's epoch goes above one that others remember: of a life that it forgot, or below a release's floor. */
+  goAhead(seenEpoch: number, now: Now): void {
     const epoch = seenEpoch + 1;
     if (epoch > EPOCH_MAX) return;
     this.#deps.emit({ kind: "epoch-raised", epoch });
     this.#deps.publisher.raiseEpoch(epoch, now);
+  }
+
+  /** Somebody suspects this node: a beacon with the next sequence says otherwise, at once if the rate allows. */
+  refute(now: Now): void {
+    const { publisher, detector } = this.#deps;
+    if (publisher.refute(now)) detector.refutedOwn();
   }
 
   #applyHeartbeat(check: Extract<HeartbeatCheck, { ok: true }>, now: Now): void {
@@ -188,38 +210,25 @@ export class Inbox {
 
   /** Other members' suspicions: votes on a running one, and a cue to speak up when they are about this node. */
   #hearReports(beacon: StateBeacon, now: Now): void {
-    const { self, roster, detector, publisher } = this.#deps;
+    const { self, roster, detector } = this.#deps;
     for (const report of beacon.neighbours) {
       if (!report.suspect) continue;
       if (report.nodeId === self) {
-        detector.suspectedByOthers();
-        publisher.changed(now);
+        this.refute(now);
         continue;
       }
       const target = roster.get(report.nodeId);
       if (target !== undefined) detector.confirm(target, beacon.nodeId);
     }
   }
-
-  #applyProof(proof: EquivocationProof, bytes: Uint8Array, now: Now): void {
-    const member = this.#deps.roster.admit(proof.nodeId, now.monoMs, "equivocation");
-    this.#quarantine(member, bytes, now);
-  }
-
-  #quarantine(member: Member, proof: Uint8Array, now: Now): void {
-    const { roster, meter, emit } = this.#deps;
-    if (!roster.apply(member, "equivocation", now.monoMs)) return;
-    meter.count("meshd_mesh_equivocations_total");
-    const oldest = this.#proofs.keys().next();
-    if (this.#proofs.size >= PROOFS_KEPT && oldest.done !== true) this.#proofs.delete(oldest.value);
-    this.#proofs.set(member.nodeId, proof);
-    if (member.connected) {
-      emit({ kind: "disconnect", nodeId: member.nodeId, code: "mesh/quarantined" });
-    }
-  }
 }
 
 /** The verdict with its actions. */
-export function withActions(body: VerdictBody, actions: readonly MeshAction[]): GossipVerdict {
-  return body.verdict === "need-identity" ? body : { ...body, actions };
+export function withActions(
+  body: VerdictBody,
+  actions: readonly MeshAction[],
+): GossipVerdict | NeedSignatures {
+  return body.verdict === "need-identity" || body.verdict === "need-signature"
+    ? body
+    : { ...body, actions };
 }

@@ -1,5 +1,6 @@
 // The door of the mesh room.
 
+export { type RateLimit, RateLimiter } from "./beacons/rate-limiter.ts";
 export { type BeaconRejectCode, beaconRejectCodes } from "./beacons/reject-codes.ts";
 export type { MeshBuggifyPoint } from "./buggify.ts";
 export { MeshMachine } from "./machine.ts";
@@ -7,6 +8,7 @@ export type {
   BeaconAcceptCode,
   EquivocationProof,
   GossipVerdict,
+  HopView,
   IdentityDirectory,
   LearningStatus,
   LinkView,
@@ -20,12 +22,23 @@ export type {
   MeshSelf,
   MeshTimerId,
   MeshTopic,
+  NeedSignatures,
+  OwnLinkView,
+  PathView,
+  RelayView,
+  RouteDetail,
+  SignatureHandling,
+  QuarantineView,
+  Release,
+  ReleaseRefusal,
   RouteView,
+  StoredEvidence,
 } from "./machine-types.ts";
 export { meshMetrics } from "./metrics.ts";
 export { meshDefaults, type MeshOptions } from "./options.ts";
 export {
   beaconContext,
+  beaconKinds,
   beaconLimits,
   chainContext,
   decodeStateBeacon,
@@ -35,7 +48,10 @@ export {
 } from "./beacons/state-beacon.ts";
 export { decodeHeartbeat, encodeHeartbeat, type Heartbeat } from "./beacons/heartbeat.ts";
 export { decodeProof, encodeProof } from "./beacons/equivocation.ts";
+export { decodeRelease, encodeRelease, REASON_CHARS_MAX } from "./beacons/release.ts";
+export { EVIDENCE_MAX } from "./membership/quarantine.ts";
 export { linkCost } from "./links/cost.ts";
+export { NACK_SHARE } from "./membership/probe-timeout.ts";
 export { suspicionTimeoutMs } from "./membership/suspicion.ts";
 export { ShortestPaths } from "./routing/shortest-paths.ts";
-export { type Graph, Topology } from "./topology/topology.ts";
+export { type Edge, type Graph, Topology } from "./topology/topology.ts";

@@ -2,13 +2,23 @@
 // (the libp2p adapter in production, the simulator in tests). The machine does no I/O, reads no clock and sets no
 // timer: every effect is an action, every cause an event or a received message.
 
-import type { CryptoEngine, MlDsaSigner } from "../crypto/index.ts";
+import type { CryptoEngine, MlDsaSigner, MlDsaVerification } from "../crypto/index.ts";
 import type { NodeId, PeerIdentity } from "../identity/index.ts";
 import type { Buggify, Meter, MonoMs, Now, Random, WallMs } from "../ports/index.ts";
+import type { Result } from "../foundation/index.ts";
 import type { BeaconRejectCode } from "./beacons/reject-codes.ts";
 import type { MeshBuggifyPoint } from "./buggify.ts";
+import type { OwnLinkView, PathView, RelayView, RouteDetail } from "./routing/route-types.ts";
 
-/** Gossip topics: signed state beacons (and equivocation proofs) on one, heartbeats on the other. */
+export type {
+  HopView,
+  OwnLinkView,
+  PathView,
+  RelayView,
+  RouteDetail,
+} from "./routing/route-types.ts";
+
+/** Gossip topics: signed state beacons (with proofs of equivocation and releases) on one, heartbeats on the other. */
 export type MeshTopic = "state" | "heartbeat";
 
 /** What a node learns at the moment, as its beacon tells it. */
@@ -34,6 +44,7 @@ export type MemberCause =
   | "leaving"
   | "new-epoch"
   | "equivocation"
+  | "released"
   | "forgotten";
 
 /** The timers of the machine. A timer set again replaces the one before; after `stopping` none is set. */
@@ -57,10 +68,17 @@ export type MeshEvent =
   | { readonly kind: "peer-disconnected"; readonly nodeId: NodeId }
   /** The answer to a `probe` (or any other round trip that was measured). */
   | { readonly kind: "rtt"; readonly nodeId: NodeId; readonly rttMs: number }
-  /** A `probe` had no answer within {@link MeshOptions.probeTimeoutMs}, or could not be sent. */
+  /** A `probe` had no answer in its time, or could not be sent. */
   | { readonly kind: "probe-failed"; readonly nodeId: NodeId }
-  /** The outcome of a `probe-via`: alive if any helper reached the node. */
-  | { readonly kind: "indirect-probe-result"; readonly nodeId: NodeId; readonly alive: boolean }
+  /** The outcome of a `probe-via`: alive if any helper reached the node; `answers` counts helpers with any answer. */
+  | {
+      readonly kind: "indirect-probe-result";
+      readonly nodeId: NodeId;
+      readonly alive: boolean;
+      readonly answers: number;
+    }
+  /** A connected peer told, with its probe, that it suspects this node (Lifeguard's buddy system). */
+  | { readonly kind: "suspected-by"; readonly nodeId: NodeId }
   /** What the own beacon tells has changed; absent fields stay as they are; `learning: null` ends it. */
   | {
       readonly kind: "local-changed";
@@ -76,10 +94,20 @@ export type MeshEvent =
 export type MeshAction =
   | { readonly kind: "publish"; readonly topic: MeshTopic; readonly bytes: Uint8Array }
   | { readonly kind: "set-timer"; readonly id: MeshTimerId; readonly delayMs: number }
-  /** Ping a connected peer; answer with `rtt` or `probe-failed`. */
-  | { readonly kind: "probe"; readonly nodeId: NodeId }
-  /** Ask the helpers to ping the node; answer with `indirect-probe-result`. */
-  | { readonly kind: "probe-via"; readonly nodeId: NodeId; readonly via: readonly NodeId[] }
+  /** Ping a connected peer, and let it know if it is suspected; answer with `rtt` or `probe-failed`. */
+  | {
+      readonly kind: "probe";
+      readonly nodeId: NodeId;
+      readonly timeoutMs: number;
+      readonly suspect: boolean;
+    }
+  /** Ask the helpers to ping the node; answer with `indirect-probe-result` when one has reached it, all have answered, or time is up. */
+  | {
+      readonly kind: "probe-via";
+      readonly nodeId: NodeId;
+      readonly via: readonly NodeId[];
+      readonly timeoutMs: number;
+    }
   /** Connect; success comes back as `peer-connected`, a failure needs no event (the machine tries again later). */
   | { readonly kind: "dial"; readonly nodeId: NodeId; readonly addresses: readonly string[] }
   /** Close every connection to the peer and refuse new ones while it is quarantined. */
@@ -89,6 +117,12 @@ export type MeshAction =
    * `beaconsMissingFrom(digest)`, and give each of the answers to `receive(bytes, nodeId, now)` here.
    */
   | { readonly kind: "pull-beacons"; readonly nodeId: NodeId }
+  /** Persist what is known against a node, in the place of what was before; without a statement, forget it. */
+  | {
+      readonly kind: "evidence";
+      readonly nodeId: NodeId;
+      readonly statement: StoredEvidence | undefined;
+    }
   /** The boot counter was behind the mesh's memory of this node (a restored disk): persist this value. */
   | { readonly kind: "epoch-raised"; readonly epoch: number }
   | {
@@ -102,7 +136,7 @@ export type MeshAction =
     };
 
 /** What was accepted. */
-export type BeaconAcceptCode = "state" | "heartbeat" | "proof";
+export type BeaconAcceptCode = "state" | "heartbeat" | "proof" | "release";
 
 /**
  * The verdict on a gossip message. `accept`: forward it. `reject`: drop it and score the peer that sent it.
@@ -122,6 +156,18 @@ export type GossipVerdict =
       readonly actions: readonly MeshAction[];
     }
   | { readonly verdict: "need-identity"; readonly nodeId: NodeId };
+
+/**
+ * Who verifies the signatures of a message: the machine, or its driver, in batches. With `defer` the answer may be
+ * {@link NeedSignatures}; then `receive` is called again with the same bytes and the outcome.
+ */
+export type SignatureHandling = "inline" | "defer" | "valid" | "invalid";
+
+/** The message is good if all these signatures are; it is charged to the sender until `receive` hears of it again. */
+export interface NeedSignatures {
+  readonly verdict: "need-signature";
+  readonly jobs: readonly MlDsaVerification[];
+}
 
 /** Verified identities by node id; whoever fills it bounds it and drops what has expired. */
 export interface IdentityDirectory {
@@ -151,8 +197,13 @@ export interface MeshDeps {
   readonly signer: MlDsaSigner;
   readonly self: MeshSelf;
   readonly identities: IdentityDirectory;
-  /** May this SPIFFE id do that? Asked with `beacon.publish`. */
-  readonly allows: (spiffeId: string | undefined, right: "beacon.publish") => boolean;
+  /** May this SPIFFE id do that? */
+  readonly allows: (
+    spiffeId: string | undefined,
+    right: "beacon.publish" | "mesh.release",
+  ) => boolean;
+  /** The statements of earlier `evidence` actions. @default none */
+  readonly evidence?: readonly StoredEvidence[];
   readonly random: Random;
   readonly meter: Meter;
   /** For the simulator alone: production has none. */
@@ -166,6 +217,8 @@ export interface MemberView {
   readonly name?: string;
   readonly state: MemberState;
   readonly connected: boolean;
+  /** {@link MeshProtocol.reputation} */
+  readonly reputation: number;
   readonly epoch: number;
   readonly sequence: number;
   /** Index of the last verified heartbeat in the epoch. */
@@ -215,11 +268,68 @@ export interface EquivocationProof {
   readonly second: Uint8Array;
 }
 
+/** A proof of equivocation or a release, as published, with the wall time at which this node took it. */
+export interface StoredEvidence {
+  readonly bytes: Uint8Array;
+  readonly atMs: WallMs;
+}
+
+/** The content of a release. */
+export interface Release {
+  /** Who may come back. */
+  readonly nodeId: NodeId;
+  /** SHA-256 of the proof that the issuer saw, hex. For people: what counts is the floor. */
+  readonly proofDigest: string;
+  /** 1..2^32-1: the first epoch that is good again. */
+  readonly epochFloor: number;
+  /** Who signed; never the node itself. */
+  readonly issuer: NodeId;
+  /** By the issuer's clock; for people. */
+  readonly issuedAtMs: WallMs;
+  readonly reason: string;
+}
+
+/** What is known against one node, for operators. */
+export interface QuarantineView {
+  readonly nodeId: NodeId;
+  readonly state: "quarantined" | "released";
+  /** When this node took the statement. */
+  readonly atMs: WallMs;
+  /** SHA-256 of the proof, hex. */
+  readonly proofDigest: string;
+  /** While it is in quarantine: what it contradicted itself about. */
+  readonly proof?: {
+    readonly epoch: number;
+    readonly sequence: number;
+    /** Addresses in the two beacons: a copied state directory shows two hosts. */
+    readonly addresses: readonly [readonly string[], readonly string[]];
+  };
+  readonly release?: Release;
+}
+
+/** Why a release was not made. */
+export type ReleaseRefusal =
+  | "mesh/not-running"
+  | "mesh/not-quarantined"
+  | "mesh/bad-release"
+  | "mesh/epochs-used-up";
+
 /** The machine as its driver sees it; `new MeshMachine(deps, options?: Partial<MeshOptions>)` is one. */
 export interface MeshProtocol {
   handle(event: MeshEvent, now: Now): readonly MeshAction[];
   /** A gossip message of either topic, or a pulled beacon; `from` is the peer that handed it over. */
-  receive(bytes: Uint8Array, from: NodeId, now: Now): GossipVerdict;
+  receive(
+    bytes: Uint8Array,
+    from: NodeId,
+    now: Now,
+    signatures?: Exclude<SignatureHandling, "defer">,
+  ): GossipVerdict;
+  receive(
+    bytes: Uint8Array,
+    from: NodeId,
+    now: Now,
+    signatures: "defer",
+  ): GossipVerdict | NeedSignatures;
   /** What this node has, for a peer's {@link beaconsMissingFrom}. */
   beaconDigest(): Uint8Array;
   /** Messages that the sender of the digest lacks, each for its `receive`; none for a malformed digest. */
@@ -228,8 +338,30 @@ export interface MeshProtocol {
   members(): readonly MemberView[];
   /** Usable links between members, the own ones included. */
   topology(): readonly LinkView[];
-  /** Best routes from here, by node id. */
+  /** The own links as they are measured, by node id. */
+  links(): readonly OwnLinkView[];
+  /** Routes from here, by node id. */
   routes(): readonly RouteView[];
+  /** The route to a node with its reasons; `undefined` when there is none. */
+  route(target: NodeId): RouteDetail | undefined;
+  /** At most `count` paths that share no node but their ends, of the least total cost, the cheapest first. */
+  disjointRoutes(target: NodeId, count: number): readonly PathView[];
+  /** Whom to ask for a connection to a node that cannot be dialled, in order of preference. */
+  relaysFor(target: NodeId): readonly RelayView[];
+  /**
+   * What is held against a node, in [-100, 0]: 0 is nothing, -100 a node in quarantine. It halves in ten minutes, as of
+   * the last event.
+   */
+  reputation(nodeId: NodeId): number;
+  /** Who is in quarantine and who was released, the oldest statement first. */
+  quarantine(): readonly QuarantineView[];
+  /** Whether the node is shut out: from `new` on, so that nobody slips in while a daemon starts. */
+  isQuarantined(nodeId: NodeId): boolean;
+  /**
+   * Signs and publishes a release. Others take it only if their policy gives this node `mesh.release`: the caller
+   * has checked that its own does.
+   */
+  release(nodeId: NodeId, reason: string, now: Now): Result<readonly MeshAction[], ReleaseRefusal>;
   readonly epoch: number;
   readonly sequence: number;
 }

@@ -2,21 +2,18 @@
 // Sans-I/O: the libp2p adapter drives it in production and the simulator in virtual time; the same events from the
 // same seed give the same actions in the same order.
 
+import { ok, refuse, type Result } from "../foundation/index.ts";
 import type { NodeId } from "../identity/index.ts";
-import type { Now } from "../ports/index.ts";
-import {
-  decodeDigest,
-  type DigestEntry,
-  encodeDigest,
-  isNewer,
-  quarantinedEntry,
-} from "./beacons/digest.ts";
+import type { MonoMs, Now } from "../ports/index.ts";
+import { decodeDigest, type DigestEntry, encodeDigest, isNewer } from "./beacons/digest.ts";
 import { buggified } from "./buggify.ts";
 import { BeaconPublisher } from "./beacons/publisher.ts";
 import { beaconKinds } from "./beacons/state-beacon.ts";
 import { BeaconValidator } from "./beacons/validator.ts";
+import { Evidence } from "./evidence.ts";
 import { Inbox, withActions } from "./inbox.ts";
 import type {
+  BeaconAcceptCode,
   GossipVerdict,
   LinkView,
   MemberView,
@@ -25,14 +22,24 @@ import type {
   MeshEvent,
   MeshProtocol,
   MeshTimerId,
+  NeedSignatures,
+  OwnLinkView,
+  PathView,
+  RelayView,
+  RouteDetail,
+  QuarantineView,
+  ReleaseRefusal,
   RouteView,
+  SignatureHandling,
 } from "./machine-types.ts";
 import { FailureDetector } from "./membership/detector.ts";
 import { Dialer } from "./membership/dialer.ts";
 import { currentBeacon, isPresent } from "./membership/member.ts";
+import { EVIDENCE_MAX, Quarantine } from "./membership/quarantine.ts";
 import { Roster } from "./membership/roster.ts";
 import { Neighbourhood } from "./neighbourhood.ts";
 import { meshDefaults, type MeshOptions } from "./options.ts";
+import { Reputation, REPUTATION_MIN } from "./reputation.ts";
 import { RouteTable } from "./routing/route-table.ts";
 import { memberView } from "./views.ts";
 
@@ -44,10 +51,15 @@ export class MeshMachine implements MeshProtocol {
   readonly #detector: FailureDetector;
   readonly #neighbourhood: Neighbourhood;
   readonly #publisher: BeaconPublisher;
+  readonly #quarantine: Quarantine;
+  readonly #evidence: Evidence;
+  readonly #reputation: Reputation;
   readonly #inbox: Inbox;
   readonly #dialer: Dialer;
   readonly #routes: RouteTable;
   #actions: MeshAction[] = [];
+  /** Of the last event or message: what is asked between them is answered as of then. */
+  #nowMs = 0 as MonoMs;
   #phase: "new" | "running" | "stopped" = "new";
 
   constructor(deps: MeshDeps, options: Partial<MeshOptions> = {}) {
@@ -58,6 +70,8 @@ export class MeshMachine implements MeshProtocol {
     const onChange = (now: Now, what: "facts" | "numbers"): void =>
       this.#publisher.changed(now, what);
     const neighbours = () => this.#neighbourhood.reports();
+    this.#reputation = new Reputation(meter);
+    const reputation = this.#reputation;
     this.#roster = new Roster(this.#options, meter, emit);
     const roster = this.#roster;
     this.#detector = new FailureDetector(
@@ -66,26 +80,47 @@ export class MeshMachine implements MeshProtocol {
         onSuspicion: (member, now) => {
           if (member.connected || member.link !== undefined) onChange(now, "facts");
         },
+        onFlap: (member, now) => {
+          meter.count("meshd_mesh_flaps_total");
+          this.#reputation.penalise(member.nodeId, "flap", now.monoMs);
+        },
       },
       this.#options,
     );
     const detector = this.#detector;
-    this.#neighbourhood = new Neighbourhood({ roster, detector, meter, emit, onChange });
+    this.#neighbourhood = new Neighbourhood({
+      ...{ self: self.nodeId, roster, detector, meter, emit, onChange },
+    });
     this.#publisher = new BeaconPublisher(
       { engine, signer, self, random, emit, neighbours },
       this.#options,
     );
     const publisher = this.#publisher;
+    this.#quarantine = new Quarantine(deps.evidence ?? []);
+    const quarantine = this.#quarantine;
     const validator = new BeaconValidator(
-      { ...deps, roster, ownKey: signer.publicKey, own: () => publisher.own },
+      { ...deps, roster, quarantine, ownKey: signer.publicKey, own: () => publisher.own },
       this.#options,
     );
+    this.#evidence = new Evidence({
+      ...{ self: self.nodeId, engine, signer, quarantine, roster, meter, emit },
+      onOwnFloor: (epochFloor, now) => {
+        if (publisher.own.epoch < epochFloor) this.#inbox.goAhead(epochFloor - 1, now);
+      },
+    });
+    const evidence = this.#evidence;
     this.#inbox = new Inbox(
-      { self: self.nodeId, roster, validator, publisher, detector, meter, emit },
+      {
+        ...{ self: self.nodeId, roster, validator, publisher, detector, evidence, reputation },
+        ...{ meter, emit },
+      },
       this.#options,
     );
     this.#dialer = new Dialer({ roster, random, self, emit }, this.#options);
-    this.#routes = new RouteTable({ roster, meter, self: self.nodeId, ownNeighbours: neighbours });
+    this.#routes = new RouteTable({
+      ...{ roster, meter, self: self.nodeId, ownNeighbours: neighbours },
+      reputation: (nodeId) => this.reputation(nodeId),
+    });
   }
 
   /** The epoch of the own beacons: that of the options unless the mesh remembered a later one. */
@@ -100,8 +135,10 @@ export class MeshMachine implements MeshProtocol {
 
   /** Takes an event; before `started` and after `stopping` there are no actions. */
   handle(event: MeshEvent, now: Now): readonly MeshAction[] {
+    this.#nowMs = now.monoMs;
     if (event.kind === "started" && this.#phase === "new") {
       this.#phase = "running";
+      this.#evidence.start(now);
       this.#publisher.start(now);
       this.#detector.schedule(now);
       this.#dialer.schedule();
@@ -109,60 +146,113 @@ export class MeshMachine implements MeshProtocol {
     return this.#taken();
   }
 
-  receive(bytes: Uint8Array, from: NodeId, now: Now): GossipVerdict {
+  receive(
+    bytes: Uint8Array,
+    from: NodeId,
+    now: Now,
+    signatures?: Exclude<SignatureHandling, "defer">,
+  ): GossipVerdict;
+  receive(
+    bytes: Uint8Array,
+    from: NodeId,
+    now: Now,
+    signatures: "defer",
+  ): GossipVerdict | NeedSignatures;
+  receive(
+    bytes: Uint8Array,
+    from: NodeId,
+    now: Now,
+    signatures: SignatureHandling = "inline",
+  ): GossipVerdict | NeedSignatures {
     if (this.#phase !== "running") {
       const code = "mesh/not-running";
       this.#deps.meter.count("meshd_mesh_beacons_rejected_total", { code });
       return { verdict: "ignore", code, actions: [] };
     }
-    const body = this.#inbox.receive(bytes, from, now);
+    this.#nowMs = now.monoMs;
+    const body = this.#inbox.receive(bytes, from, now, signatures);
     return withActions(body, this.#taken());
   }
 
   beaconDigest(): Uint8Array {
-    const entries: DigestEntry[] = [];
+    const entries: DigestEntry[] = this.#evidence.digest();
     const { epoch, sequence, nodeId } = this.#publisher.own;
     entries.push({ nodeId, epoch, sequence });
     for (const member of this.#roster.all()) {
       const beacon = currentBeacon(member);
-      if (member.state === "quarantined") entries.push(quarantinedEntry(member.nodeId));
-      else if (beacon !== undefined) entries.push(beacon);
+      if (beacon !== undefined && member.state !== "quarantined") entries.push(beacon);
     }
     return encodeDigest(entries);
   }
 
   beaconsMissingFrom(digest: Uint8Array): readonly Uint8Array[] {
-    const theirs = decodeDigest(digest, this.#options.membersMax + 1);
+    const theirs = decodeDigest(digest, this.#options.membersMax + 1 + EVIDENCE_MAX);
     if (theirs === undefined || this.#phase !== "running") return [];
     const { epoch, sequence, nodeId } = this.#publisher.own;
     const missing: Uint8Array[] = [];
     const own = this.#publisher.bytes;
-    if (own !== undefined && isNewer(epoch, sequence, theirs.get(nodeId))) missing.push(own);
-    for (const [accused, proof] of this.#inbox.proofs) {
-      if (theirs.get(accused)?.epoch !== quarantinedEntry(accused).epoch) missing.push(proof);
-    }
+    if (own !== undefined && isNewer(epoch, sequence, theirs.newest.get(nodeId))) missing.push(own);
+    missing.push(...this.#evidence.missingFrom(theirs));
     for (const member of this.#roster.all()) {
       const newest = member.accepted[0];
-      if (newest === undefined || !isPresent(member)) continue;
-      const { beacon } = newest;
-      if (isNewer(beacon.epoch, beacon.sequence, theirs.get(member.nodeId)))
-        missing.push(newest.bytes);
+      const entry = theirs.newest.get(member.nodeId);
+      // Who has left is news only to those who knew it: to them it must not look dead.
+      const isNews = isPresent(member) || (member.state === "left" && entry !== undefined);
+      if (newest === undefined || !isNews) continue;
+      if (isNewer(newest.beacon.epoch, newest.beacon.sequence, entry)) missing.push(newest.bytes);
     }
     const most = this.#deps.buggify?.("short-answer") === true ? 1 : this.#options.pullBeaconsMax;
     return missing.slice(0, most);
   }
 
   members(): readonly MemberView[] {
-    const views = [...this.#roster.all()].map(memberView);
+    const views = [...this.#roster.all()].map((member) =>
+      memberView(member, this.reputation(member.nodeId)),
+    );
     return views.sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
   }
 
   topology(): readonly LinkView[] {
-    return this.#routes.links();
+    return this.#routes.links(this.#nowMs);
+  }
+
+  links(): readonly OwnLinkView[] {
+    return this.#neighbourhood.links();
   }
 
   routes(): readonly RouteView[] {
-    return this.#routes.routes();
+    return this.#routes.routes(this.#nowMs);
+  }
+
+  route(target: NodeId): RouteDetail | undefined {
+    return this.#routes.route(target, this.#nowMs);
+  }
+
+  disjointRoutes(target: NodeId, count: number): readonly PathView[] {
+    return this.#routes.disjointRoutes(target, count, this.#nowMs);
+  }
+
+  relaysFor(target: NodeId): readonly RelayView[] {
+    return this.#routes.relaysFor(target, this.#nowMs);
+  }
+
+  reputation(nodeId: NodeId): number {
+    if (this.#quarantine.has(nodeId)) return REPUTATION_MIN;
+    return this.#reputation.of(nodeId, this.#nowMs);
+  }
+
+  quarantine(): readonly QuarantineView[] {
+    return this.#evidence.views();
+  }
+
+  isQuarantined(nodeId: NodeId): boolean {
+    return this.#quarantine.has(nodeId);
+  }
+
+  release(nodeId: NodeId, reason: string, now: Now): Result<readonly MeshAction[], ReleaseRefusal> {
+    if (this.#phase !== "running") return refuse("mesh/not-running");
+    const outcome = this.#evidence.release(nodeId, reason, now);
+    return outcome.ok ? ok(this.#taken()) : outcome;
   }
 
   #apply(event: MeshEvent, now: Now): void {
@@ -199,7 +289,12 @@ export class MeshMachine implements MeshProtocol {
       }
       case "indirect-probe-result": {
         const member = this.#roster.get(event.nodeId);
-        if (member !== undefined) this.#detector.indirectResult(member, event.alive, now);
+        if (member !== undefined)
+          this.#detector.indirectResult(member, event.alive, event.answers, now);
+        return;
+      }
+      case "suspected-by": {
+        if (this.#roster.get(event.nodeId)?.connected === true) this.#inbox.refute(now);
         return;
       }
       case "local-changed": {
@@ -225,6 +320,7 @@ export class MeshMachine implements MeshProtocol {
       }
       case "detector": {
         this.#detector.tick(now);
+        this.#routes.tick(now.monoMs);
         return;
       }
       case "dial": {
@@ -248,18 +344,25 @@ export class MeshMachine implements MeshProtocol {
     this.#actions.push(action);
     if (action.kind !== "publish") return;
     const { bytes } = action;
-    const kind =
-      bytes[0] === beaconKinds.heartbeat
-        ? "heartbeat"
-        : bytes[0] === beaconKinds.state
-          ? "state"
-          : "proof";
-    this.#deps.meter.count("meshd_mesh_beacons_published_total", { kind });
+    this.#deps.meter.count("meshd_mesh_beacons_published_total", { kind: kindOf(bytes) });
   }
 
   #taken(): readonly MeshAction[] {
     const actions = this.#actions;
     this.#actions = [];
     return actions;
+  }
+}
+
+function kindOf(message: Uint8Array): BeaconAcceptCode {
+  switch (message[0]) {
+    case beaconKinds.heartbeat:
+      return "heartbeat";
+    case beaconKinds.proof:
+      return "proof";
+    case beaconKinds.release:
+      return "release";
+    default:
+      return "state";
   }
 }

@@ -3,6 +3,7 @@
 import type { MetricDeclaration } from "../ports/index.ts";
 import { beaconRejectCodes } from "./beacons/reject-codes.ts";
 import { memberStates } from "./membership/roster.ts";
+import { offences } from "./reputation.ts";
 
 /** Every metric that the mesh machine moves. */
 export const meshMetrics: readonly MetricDeclaration[] = [
@@ -30,6 +31,11 @@ export const meshMetrics: readonly MetricDeclaration[] = [
     labels: { outcome: ["raised", "refuted", "dead"] },
   },
   {
+    name: "meshd_mesh_flaps_total",
+    kind: "counter",
+    help: "A member that was held for dead came back in the same or a new epoch.",
+  },
+  {
     name: "meshd_mesh_probes_total",
     kind: "counter",
     help: "A direct probe was answered or failed.",
@@ -55,13 +61,13 @@ export const meshMetrics: readonly MetricDeclaration[] = [
     name: "meshd_mesh_beacons_published_total",
     kind: "counter",
     help: "A message was published by this node.",
-    labels: { kind: ["state", "heartbeat", "proof"] },
+    labels: { kind: ["state", "heartbeat", "proof", "release"] },
   },
   {
     name: "meshd_mesh_beacons_accepted_total",
     kind: "counter",
     help: "A message from gossip or a pull was accepted.",
-    labels: { kind: ["state", "heartbeat", "proof"] },
+    labels: { kind: ["state", "heartbeat", "proof", "release"] },
   },
   {
     name: "meshd_mesh_beacons_rejected_total",
@@ -90,6 +96,17 @@ export const meshMetrics: readonly MetricDeclaration[] = [
     name: "meshd_mesh_equivocations_total",
     kind: "counter",
     help: "A member was quarantined because two of its beacons contradict each other.",
+  },
+  {
+    name: "meshd_mesh_releases_total",
+    kind: "counter",
+    help: "An operator's signed release let a member out of quarantine.",
+  },
+  {
+    name: "meshd_mesh_offences_total",
+    kind: "counter",
+    help: "Something was held against a peer, which lowers its reputation.",
+    labels: { offence: Object.keys(offences) },
   },
   {
     name: "meshd_mesh_topology_links",

@@ -3,13 +3,16 @@
 import type { NodeId, PeerIdentity } from "../identity/index.ts";
 import type { Meter, Now } from "../ports/index.ts";
 import { beaconLimits, type NeighbourReport } from "./beacons/state-beacon.ts";
+import { etx, linkCost } from "./links/cost.ts";
+import { HYSTERESIS_SAMPLES } from "./links/hysteresis.ts";
 import { LinkEstimate } from "./links/link-estimate.ts";
-import type { MeshAction } from "./machine-types.ts";
+import type { MeshAction, OwnLinkView } from "./machine-types.ts";
 import type { FailureDetector } from "./membership/detector.ts";
-import type { Member } from "./membership/member.ts";
+import { currentBeacon, type Member } from "./membership/member.ts";
 import type { Roster } from "./membership/roster.ts";
 
 interface NeighbourhoodDeps {
+  readonly self: NodeId;
   readonly roster: Roster;
   readonly detector: FailureDetector;
   readonly meter: Meter;
@@ -21,7 +24,6 @@ interface NeighbourhoodDeps {
 /** Connections and links of the own node. */
 export class Neighbourhood {
   readonly #deps: NeighbourhoodDeps;
-  #connections = 0;
 
   constructor(deps: NeighbourhoodDeps) {
     this.#deps = deps;
@@ -36,17 +38,17 @@ export class Neighbourhood {
     }
     if (roster.get(peer.nodeId) === undefined && !roster.hasRoom()) return undefined;
     const member = roster.admit(peer.nodeId, now.monoMs, "connected");
-    this.#count(member.connected ? 0 : 1);
-    member.connected = true;
+    roster.setConnected(member, true);
     member.name = peer.name;
     member.identityNotAfterMs = peer.notAfterMs;
     member.seenAddresses = addresses.slice(0, beaconLimits.addresses);
     member.link ??= new LinkEstimate();
+    if (!member.connected) member.link.reconnected(now.monoMs);
+    member.connected = true;
     member.dialFailures = 0;
     member.dialAtMs = now.monoMs;
     if (member.accepted.length > 0) detector.alive(member, "connected", now);
     else member.lastAliveAtMs = now.monoMs;
-    roster.version++;
     this.#deps.onChange(now, "facts");
     return member;
   }
@@ -56,10 +58,8 @@ export class Neighbourhood {
     const { roster, detector } = this.#deps;
     const member = roster.get(nodeId);
     if (member?.connected !== true) return;
-    this.#count(-1);
-    member.connected = false;
+    roster.setConnected(member, false);
     member.probe = undefined;
-    roster.version++;
     // Without a beacon there is nothing to remember, and nobody else could have known it.
     if (member.accepted.length === 0) roster.apply(member, "forgotten", now.monoMs);
     else detector.disconnected(member, now);
@@ -88,7 +88,10 @@ export class Neighbourhood {
     this.#deps.detector.probeFailed(member, now);
   }
 
-  /** Reports for the own beacon, ascending by node id; connected members go before suspects when there are too many. */
+  /**
+   * Reports for the own beacon, ascending by node id. When there are too many, suspects have half of the places:
+   * others cannot know of them otherwise.
+   */
   reports(): NeighbourReport[] {
     const connected: NeighbourReport[] = [];
     const suspects: NeighbourReport[] = [];
@@ -97,19 +100,47 @@ export class Neighbourhood {
       if (suspect && member.suspicion?.neighbour === true) suspects.push(report(member, true));
       else if (member.connected && isReported(member)) connected.push(report(member, suspect));
     }
-    const reports = [...connected, ...suspects].slice(0, beaconLimits.neighbours);
+    const places = beaconLimits.neighbours;
+    const reports = [...suspects.slice(0, places / 2), ...connected].slice(0, places);
     return reports.sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
   }
 
-  #count(change: number): void {
-    this.#connections += change;
-    this.#deps.meter.set("meshd_mesh_connections", this.#connections);
+  /** Links over the connections there are, by node id. */
+  links(): OwnLinkView[] {
+    const links: OwnLinkView[] = [];
+    for (const member of this.#deps.roster.all()) {
+      if (!member.connected || member.link === undefined) continue;
+      const theirs = currentBeacon(member)?.neighbours;
+      const aboutUs = theirs?.find(({ nodeId }) => nodeId === this.#deps.self);
+      links.push(linkView(member.nodeId, member.link, aboutUs?.lossRatio));
+    }
+    return links.sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
   }
 
   #moved(now: Now): void {
     this.#deps.roster.version++;
     this.#deps.onChange(now, "numbers");
   }
+}
+
+function linkView(
+  nodeId: NodeId,
+  link: LinkEstimate,
+  lossBackward: number | undefined,
+): OwnLinkView {
+  const { rttMs, jitterMs, lossRatio: lossForward, published, differing } = link;
+  return {
+    nodeId,
+    ...(rttMs === undefined ? {} : { rttMs }),
+    ...(jitterMs === undefined ? {} : { jitterMs }),
+    lossForward,
+    ...(lossBackward === undefined ? {} : { lossBackward }),
+    etx: etx(lossForward, lossBackward ?? 0),
+    cost: linkCost(rttMs ?? 0, lossForward, lossBackward ?? 0),
+    published,
+    differing,
+    needed: HYSTERESIS_SAMPLES,
+  };
 }
 
 function isReported(member: Member): boolean {

@@ -35,8 +35,14 @@ export interface MeshOptions {
   readonly bucketsMax: number;
   /** SWIM protocol period, stretched by (local health + 1). @default 1000 */
   readonly probeIntervalMs: number;
-  /** How long the driver waits for a probe's answer. @default 500 */
+  /** How long a probe waits on a link without a round trip yet; helpers give up at 80 % of it. @default 500 */
   readonly probeTimeoutMs: number;
+  /**
+   * Bounds of the timeout that a link's round trips give. The lower one leaves room for one retransmission of TCP, which
+   * Linux makes after 200 ms at the earliest: a lost segment must not look like a lost probe. @default 250, 2000
+   */
+  readonly probeTimeoutMinMs: number;
+  readonly probeTimeoutMaxMs: number;
   /** Helpers of an indirect probe (SWIM's k). @default 3 */
   readonly indirectProbes: number;
   /** Heartbeats missing before a member is probed, in its own intervals. @default 2 */
@@ -51,8 +57,6 @@ export interface MeshOptions {
   readonly localHealthMax: number;
   /** Dead and left members are forgotten after this; dead ones are dialled until then. @default 3600000 */
   readonly retentionMs: number;
-  /** Quarantined members are forgotten after this. @default 86400000 */
-  readonly quarantineMs: number;
   /** Connections to keep. @default 12 */
   readonly connectionsTarget: number;
   /** Between two dials of one node; doubled with each failure up to 16 times. @default 2000 */
@@ -84,6 +88,8 @@ export const meshDefaults: MeshOptions = {
   bucketsMax: 8192,
   probeIntervalMs: 1000,
   probeTimeoutMs: 500,
+  probeTimeoutMinMs: 250,
+  probeTimeoutMaxMs: 2000,
   indirectProbes: 3,
   silenceIntervals: 2,
   suspicionMult: 2,
@@ -91,7 +97,6 @@ export const meshDefaults: MeshOptions = {
   suspicionConfirmations: 3,
   localHealthMax: 8,
   retentionMs: 3_600_000,
-  quarantineMs: 86_400_000,
   connectionsTarget: 12,
   dialIntervalMs: 2000,
   pullIntervalMs: 2000,

@@ -4,7 +4,7 @@ import type { MemberView } from "./machine-types.ts";
 import { currentBeacon, type Member } from "./membership/member.ts";
 
 /** A snapshot of a member. */
-export function memberView(member: Member): MemberView {
+export function memberView(member: Member, reputation: number): MemberView {
   const beacon = currentBeacon(member);
   const { link, name, lastErrorCode, chain } = member;
   const rttMs = link?.rttMs;
@@ -13,6 +13,7 @@ export function memberView(member: Member): MemberView {
     ...(name === undefined ? {} : { name }),
     state: member.state,
     connected: member.connected,
+    reputation,
     epoch: beacon?.epoch ?? 0,
     sequence: beacon?.sequence ?? 0,
     heartbeatIndex: chain === undefined ? 0 : chain.base + chain.position,

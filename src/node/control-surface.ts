@@ -23,6 +23,7 @@ import type {
   Identity,
   InitRequest,
   JoinRequest,
+  LinksAnswer,
   LogLevelRequest,
   LogState,
   Logs,
@@ -30,29 +31,29 @@ import type {
   NodeControl,
   Peer,
   Peers,
+  Quarantine,
+  ReleaseRequest,
+  RouteAnswer,
+  RouteRequest,
   Status,
   Token,
   TokenRequest,
   Tunnels,
 } from "../control/index.ts";
 import type { CryptoEngine } from "../crypto/index.ts";
-import { MeshError, toHex } from "../foundation/index.ts";
-import {
-  bundleDigest,
-  describeCertificate,
-  type NodeId,
-  type NodeKeys,
-} from "../identity/index.ts";
+import { toHex } from "../foundation/index.ts";
+import { bundleDigest, describeCertificate, type NodeKeys } from "../identity/index.ts";
 import type { MemberView } from "../mesh/index.ts";
 import { Network } from "../adapters/libp2p/network.ts";
-import type { TunnelErrorCode } from "../adapters/tunnel/opening.ts";
-import type { Forward } from "../adapters/tunnel/tunnels.ts";
+import type { ListedForward } from "../adapters/tunnel/tunnels.ts";
 import { systemClock } from "../adapters/clock.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { LogLevelSwitch } from "./log-level.ts";
 import type { Member } from "./member.ts";
 import type { HealthCode } from "./metrics.ts";
 import type { Operations } from "./operations.ts";
+import { quarantinedCalled, quarantineOf } from "./quarantine-view.ts";
+import { linksOf, routeOf } from "./route-view.ts";
 
 export interface SurfaceParts {
   readonly config: Config;
@@ -204,6 +205,15 @@ export class ControlSurface implements NodeControl {
     return this.#parts.lifecycle.createToken(request);
   }
 
+  links(): Body<LinksAnswer> {
+    const { member } = this.#parts.lifecycle;
+    return member === undefined ? { links: [] } : linksOf(member);
+  }
+
+  route(request: RouteRequest): Body<RouteAnswer> {
+    return routeOf(this.#parts.lifecycle.requireMember(), request);
+  }
+
   tunnels(): Body<Tunnels> {
     const { member } = this.#parts.lifecycle;
     return tunnelsOf(member, member?.tunnels.forwards ?? []);
@@ -216,9 +226,10 @@ export class ControlSurface implements NodeControl {
 
   async forward({ peer, host, port, remotePort }: ForwardRequest): Promise<Body<Tunnels>> {
     const member = this.#parts.lifecycle.requireMember();
-    const nodeId = memberCalled(member, peer);
-    const listen = await member.tunnels.forward({ listen: { host, port }, nodeId, remotePort });
-    return { ...tunnelsOf(member, [{ listen, nodeId, remotePort }]), exposed: [] };
+    const forward = { peer: member.find(peer), remotePort };
+    const listen = await member.tunnels.forward({ listen: { host, port }, ...forward });
+    const made = { ...forward, listen, origin: "command" as const };
+    return { ...tunnelsOf(member, [made]), exposed: [] };
   }
 
   closeTunnel({ kind, port }: CloseTunnelRequest): Body<Tunnels> {
@@ -226,6 +237,18 @@ export class ControlSurface implements NodeControl {
     if (kind === "exposed") tunnels.unexpose(port);
     else tunnels.unforward(port);
     return this.tunnels();
+  }
+
+  quarantine(): Body<Quarantine> {
+    return quarantineOf(this.#parts.lifecycle.member);
+  }
+
+  release({ node, reason }: ReleaseRequest): Body<Quarantine> {
+    const member = this.#parts.lifecycle.requireMember();
+    const released = quarantinedCalled(member, node);
+    member.release(released, reason);
+    const { quarantine } = quarantineOf(member);
+    return { quarantine: quarantine.filter(({ nodeId }) => nodeId === released) };
   }
 
   log(): Body<LogState> {
@@ -332,31 +355,21 @@ export class ControlSurface implements NodeControl {
   }
 }
 
-/** @throws MeshError `tunnel/unknown-peer` */
-function memberCalled({ mesh }: Member, peer: string): NodeId {
-  const found = mesh.members().filter(({ nodeId, name }) => nodeId === peer || name === peer);
-  const [only] = found.filter(({ state }) => state !== "left" && state !== "dead");
-  if (only !== undefined) return only.nodeId;
-  throw new MeshError<TunnelErrorCode>(
-    "tunnel/unknown-peer",
-    `No living member of the mesh is called '${peer}'. Look at: meshctl peers`,
-    { peer },
-  );
-}
-
-function tunnelsOf(member: Member | undefined, forwards: readonly Forward[]): Body<Tunnels> {
+function tunnelsOf(member: Member | undefined, forwards: readonly ListedForward[]): Body<Tunnels> {
   return {
-    exposed: (member?.tunnels.exposed ?? []).map(({ port, target }) => ({
+    exposed: (member?.tunnels.exposed ?? []).map(({ port, target, origin }) => ({
       port,
       host: target.host,
       targetPort: target.port,
+      origin,
     })),
-    forwards: forwards.map(({ listen, nodeId, remotePort }) => ({
+    forwards: forwards.map(({ listen, peer, remotePort, origin, problem }) => ({
       host: listen.host,
       port: listen.port,
-      peer: member?.nameOf(nodeId) ?? nodeId,
-      nodeId,
+      ...(member?.peerOf(peer) ?? { peer, nodeId: "" }),
       remotePort,
+      origin,
+      problem: problem ?? null,
     })),
   };
 }
@@ -376,7 +389,7 @@ function memberHealth(member: Member): Condition[] {
     health.push({
       code: "mesh/quarantined",
       severity: "warning",
-      message: `${quarantined.length} member(s) proven to equivocate: see meshctl peers.`,
+      message: `${quarantined.length} member(s) proven to equivocate: see meshctl quarantine list.`,
     });
   }
   const others = members.filter(({ state }) => state !== "left" && state !== "dead");
@@ -417,6 +430,7 @@ function peerOf(member: Member, view: MemberView): Peer {
     sequence: view.sequence,
     addresses: [...view.addresses],
     lastErrorCode: view.lastErrorCode ?? null,
+    reputation: Math.round(view.reputation),
   };
 }
 

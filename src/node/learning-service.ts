@@ -1,7 +1,8 @@
 // Learning on this node: takes signed tasks from the mesh, runs one at a time, and answers control requests.
 // A task that comes while another runs waits; of several waiting ones the newest stays.
 
-import type { GossipDecision, Network } from "../adapters/libp2p/network.ts";
+import type { GossipDecision } from "../adapters/libp2p/gossip.ts";
+import type { Network } from "../adapters/libp2p/network.ts";
 import { topicOf } from "../adapters/libp2p/topics.ts";
 import type { StateStore, StoredTask } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";

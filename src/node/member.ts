@@ -3,7 +3,6 @@
 import type { KeyFiles } from "../adapters/key-files.ts";
 import { type EncrypterOptions, interopNoise, pqNoise } from "../adapters/libp2p/encrypter.ts";
 import { Network } from "../adapters/libp2p/network.ts";
-import { topicsOf } from "../adapters/libp2p/topics.ts";
 import { Tunnels } from "../adapters/tunnel/tunnels.ts";
 import {
   PEERS_KEPT,
@@ -33,7 +32,13 @@ import {
   SvidHolder,
   type TrustBundle,
 } from "../identity/index.ts";
-import { type MemberView, meshDefaults, MeshMachine, type MeshAction } from "../mesh/index.ts";
+import {
+  type MemberView,
+  meshDefaults,
+  MeshMachine,
+  type MeshAction,
+  type ReleaseRefusal,
+} from "../mesh/index.ts";
 import type { Clock, Logger, Meter, Random, Tracer } from "../ports/index.ts";
 import {
   encodeIdentityRecord,
@@ -43,6 +48,7 @@ import {
 } from "./identity-directory.ts";
 import type { Issuing } from "./issuing.ts";
 import { LearningService } from "./learning-service.ts";
+import { memberCalled } from "./member-lookup.ts";
 import { MeshService } from "./mesh-service.ts";
 import { policyFor } from "./policy.ts";
 
@@ -137,7 +143,11 @@ export class Member {
           svidNotAfterMs: this.svid.identity.notAfterMs,
         },
         identities: this.identities,
-        allows: (spiffeId, right) => this.#policy.allows(spiffeId, right),
+        allows: (spiffeId, right) =>
+          right === "mesh.release"
+            ? this.#mayRelease(spiffeId)
+            : this.#policy.allows(spiffeId, right),
+        evidence: deps.store.evidence(),
         random,
         meter,
       },
@@ -152,6 +162,7 @@ export class Member {
     this.tunnels = new Tunnels({
       network: this.network,
       allows: (spiffeId, right) => this.#policy.allows(spiffeId, right),
+      find: (peer) => this.find(peer),
       reach: (nodeId) => this.#reach(nodeId),
       nameOf: (nodeId) => this.nameOf(nodeId),
       logger: deps.logger,
@@ -172,6 +183,32 @@ export class Member {
     return this.identities.lookup(nodeId as NodeId)?.name ?? nodeId.slice(0, 12);
   }
 
+  /**
+   * Lets a node out of quarantine, here and wherever this node may do so.
+   * @throws MeshError `mesh/not-allowed`, `mesh/not-quarantined` and the machine's other refusals
+   */
+  release(nodeId: NodeId, reason: string): void {
+    if (!this.#mayRelease(this.svid.identity.spiffeId)) throw releaseRefused("mesh/not-allowed");
+    const outcome = this.#service.release(nodeId, reason);
+    if (!outcome.ok) throw releaseRefused(outcome.code);
+  }
+
+  /** The node that a text names. @throws MeshError `control/unknown-peer`, `control/ambiguous-peer` */
+  find(peer: string): NodeId {
+    return memberCalled(this.mesh.members(), this.#bundle.trustDomain, peer).nodeId;
+  }
+
+  /** Name and NodeId of the node that a text names, as far as they are known now. */
+  peerOf(text: string): { readonly peer: string; readonly nodeId: string } {
+    try {
+      const nodeId = this.find(text);
+      return { peer: this.nameOf(nodeId), nodeId };
+    } catch (error) {
+      if (!isMeshError(error)) throw error;
+      return { peer: text, nodeId: "" };
+    }
+  }
+
   /** Joins the mesh. @throws MeshError `network/port-taken`, `network/cannot-listen` */
   async start(): Promise<void> {
     const { network } = this;
@@ -190,6 +227,8 @@ export class Member {
     this.#service.handle({ kind: "local-changed", addresses: network.addresses().slice(0, 8) });
     await this.learning.start();
     await this.tunnels.start();
+    const { expose, forward } = this.#config.tunnel;
+    await this.tunnels.configure(expose, forward);
     this.#dialKnown();
     this.#upkeepTimer = setInterval(() => this.#upkeep(), UPKEEP_MS);
   }
@@ -214,7 +253,7 @@ export class Member {
     await this.network.stop();
   }
 
-  /** Takes a changed configuration: policy and bootstrap addresses. @throws MeshError `identity/policy-invalid` */
+  /** Takes a changed configuration: policy, bootstrap addresses and tunnels. @throws MeshError `identity/policy-invalid` */
   reload(config: Config): void {
     this.#policy = policyFor(config.policy, this.#bundle.trustDomain);
     for (const peer of this.network.connectedPeers()) {
@@ -227,6 +266,7 @@ export class Member {
     }
     this.#bootstrap = config.mesh.bootstrap;
     this.#dialAbsentBootstrap();
+    void this.tunnels.configure(config.tunnel.expose, config.tunnel.forward);
   }
 
   #makeNetwork({ config, credential, version }: MemberOptions): Network {
@@ -237,7 +277,8 @@ export class Member {
       verifyChain: (chain, ed25519) => this.#verify(chain, ed25519),
       parseLeafKey: (chain, ed25519) => parseLeafKey({ engine, chain, ed25519 }),
       nodeIdOf: (ed25519, mldsa65) => nodeIdOf(engine, ed25519, mldsa65),
-      allowsJoin: (identity) => this.#policy.allows(identity.spiffeId, "mesh.join"),
+      allowsJoin: ({ nodeId, spiffeId }) =>
+        this.#policy.allows(spiffeId, "mesh.join") && !this.mesh.isQuarantined(nodeId),
     };
     return new Network(
       {
@@ -272,9 +313,14 @@ export class Member {
         logger,
         meter,
         tracer,
+        monoMs: () => clock.now().monoMs,
+        reputation: (nodeId) => this.mesh.reputation(nodeId),
         allowsUnauthenticated: () => this.#policy.allows(undefined, "mesh.join"),
         records: {
-          validate: (nodeId, record) => void this.identities.open(nodeId, record),
+          validate: (nodeId, record) => {
+            this.#refuseQuarantined(nodeId);
+            this.identities.open(nodeId, record);
+          },
           select: (nodeId, records) => this.identities.newest(nodeId, records),
         },
         onAuthenticated: (peer) => this.identities.add(peer),
@@ -296,7 +342,7 @@ export class Member {
         bootstrap: config.mesh.bootstrap,
         mdns: config.mesh.mdns,
         trustDomain: credential.trustDomain,
-        topics: topicsOf(credential.trustDomain, config.mesh.zone),
+        heartbeatIntervalMs: config.mesh.heartbeatIntervalMs,
         connectionsMax: 4 * config.mesh.connectionsTarget,
         version,
         traced: config.telemetry.tracing.endpoint !== "off",
@@ -305,16 +351,20 @@ export class Member {
   }
 
   #makeMeshService(): MeshService {
-    const { clock, logger, tracer, store } = this.#deps;
+    const { engine, clock, logger, meter, tracer, store } = this.#deps;
     return new MeshService(
       {
+        self: this.#deps.keys.nodeId,
         network: this.network,
         machine: this.mesh,
         identities: this.identities,
+        engine,
         clock,
         logger,
+        meter,
         tracer,
         onMemberChanged: (change) => this.#memberChanged(change),
+        onEvidence: ({ nodeId, statement }) => store.saveEvidence(nodeId, statement),
         onEpochRaised: (epoch) => store.saveEpoch(epoch),
       },
       {
@@ -356,6 +406,25 @@ export class Member {
         zone: this.#config.mesh.zone,
         clockSkewMs: this.#config.identity.clockSkewMs,
       },
+    );
+  }
+
+  /** Who the policy names, and always the issuer that this node joined through: it vouches for the keys. */
+  #mayRelease(spiffeId: string | undefined): boolean {
+    if (spiffeId === undefined) return false;
+    if (this.isIssuer && spiffeId === this.svid.identity.spiffeId) return true;
+    return (
+      spiffeId === this.#deps.store.issuerId() || this.#policy.allows(spiffeId, "mesh.release")
+    );
+  }
+
+  /** @throws MeshError `mesh/quarantined` */
+  #refuseQuarantined(nodeId: NodeId): void {
+    if (!this.mesh.isQuarantined(nodeId)) return;
+    throw new MeshError(
+      "mesh/quarantined",
+      `Node ${nodeId.slice(0, 12)} is in quarantine. See meshctl quarantine show ${nodeId}.`,
+      { nodeId },
     );
   }
 
@@ -444,6 +513,7 @@ export class Member {
       ATTESTATION_PROTOCOL,
       { requestBytesMax: ATTESTATION_REQUEST_BYTES_MAX, streamsPerPeerMax: 2 },
       async (peer, request) => {
+        if (peer.kind === "joining") this.#refuseQuarantined(peer.nodeId);
         issuing?.keepIntermediate(clock.now().wallMs);
         return server.handle(request, await this.#asOfNow(peer), clock.now());
       },
@@ -616,6 +686,20 @@ export class Member {
     this.#recordDue = true;
     this.#service.handle({ kind: "local-changed", svidNotAfterMs: this.svid.identity.notAfterMs });
   }
+}
+
+const RELEASE_REFUSED: Readonly<Record<ReleaseRefusal | "mesh/not-allowed", string>> = {
+  "mesh/not-allowed":
+    "This node has no right mesh.release. Run the command on the issuer, or add the right to the policy of all nodes.",
+  "mesh/not-quarantined": "The node is not in quarantine. See meshctl quarantine list.",
+  "mesh/bad-release": "The reason must be one line of 1 to 200 visible ASCII characters.",
+  "mesh/epochs-used-up":
+    "The node has signed with its last epoch and cannot come back. Join it again with a new state directory.",
+  "mesh/not-running": "The mesh does not run on this node yet. Try again in a moment.",
+};
+
+function releaseRefused(code: ReleaseRefusal | "mesh/not-allowed"): MeshError {
+  return new MeshError(code, `Cannot release. ${RELEASE_REFUSED[code]}`);
 }
 
 /** @throws MeshError `identity/bundle-malformed` */

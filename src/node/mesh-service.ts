@@ -6,28 +6,37 @@ import {
   errorCode,
   errorMessage,
   fromHex,
+  MeshError,
+  ok,
+  type Result,
   toHex,
   uint32be,
   unreachable,
 } from "../foundation/index.ts";
+import type { CryptoEngine } from "../crypto/index.ts";
 import type { AuthenticatedPeer } from "../handshake/index.ts";
 import type { NodeId } from "../identity/index.ts";
-import type {
-  MeshAction,
-  MeshEvent,
-  MeshMachine,
-  MeshOptions,
-  MeshTimerId,
+import {
+  type MeshAction,
+  type MeshEvent,
+  type MeshMachine,
+  type MeshOptions,
+  type MeshTimerId,
+  NACK_SHARE,
+  type ReleaseRefusal,
 } from "../mesh/index.ts";
-import type { Clock, Logger, MonoMs, Span, Tracer } from "../ports/index.ts";
+import type { Clock, Logger, Meter, MonoMs, Tracer } from "../ports/index.ts";
 import { BEACON_SPAN } from "../telemetry/index.ts";
-import { type GossipDecision, Network } from "../adapters/libp2p/network.ts";
+import type { GossipDecision } from "../adapters/libp2p/gossip.ts";
+import { Network } from "../adapters/libp2p/network.ts";
 import { topicOf } from "../adapters/libp2p/topics.ts";
+import { BeaconIntake } from "./beacon-intake.ts";
 import type { NodeIdentities } from "./identity-directory.ts";
+import { SignatureVerifier } from "./signature-verifier.ts";
 
 /** A digest of what the asker has; the answer: each missing beacon as `uint32 length || bytes`. */
 const SYNC_PROTOCOL = "/x0tta6bl4/sync/1";
-/** A NodeId to ping; the answer is one byte, 1 for alive. */
+/** A NodeId to ping; the answer is one byte, 1 for alive. That of the peer itself tells it that it is suspected. */
 const PROBE_PROTOCOL = "/x0tta6bl4/probe/1";
 
 /** Without a timer for so long the mesh part of this daemon hangs, and a supervisor should restart it. */
@@ -47,14 +56,21 @@ const SYNC_BEACONS_MAX = 320;
 const SYNC_INTERVAL_MS = 1_000;
 const SYNCED_MAX = 1_024;
 
+type ActionOf<Kind extends MeshAction["kind"]> = Extract<MeshAction, { kind: Kind }>;
+
 export interface MeshServiceDeps {
+  readonly self: NodeId;
   readonly network: Network;
   readonly machine: MeshMachine;
   readonly identities: NodeIdentities;
+  readonly engine: CryptoEngine;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly meter: Meter;
   readonly tracer: Tracer;
-  readonly onMemberChanged: (change: Extract<MeshAction, { kind: "member-changed" }>) => void;
+  readonly onMemberChanged: (change: ActionOf<"member-changed">) => void;
+  /** What is to be known against a node from now on, for the disk. */
+  readonly onEvidence: (evidence: ActionOf<"evidence">) => void;
   /** The mesh remembers a later boot of this node than its disk did. */
   readonly onEpochRaised: (epoch: number) => void;
 }
@@ -70,6 +86,8 @@ export class MeshService {
   readonly #options: MeshServiceOptions;
   readonly #timers = new Map<MeshTimerId, NodeJS.Timeout>();
   readonly #syncedAtMs = new Map<NodeId, MonoMs>();
+  readonly #verifier: SignatureVerifier;
+  readonly #intake: BeaconIntake;
   #timerAtMs = 0 as MonoMs;
   #timersHandled = 0;
   #running = false;
@@ -77,6 +95,14 @@ export class MeshService {
   constructor(deps: MeshServiceDeps, options: MeshServiceOptions) {
     this.#deps = deps;
     this.#options = options;
+    const { machine, identities, clock, meter } = deps;
+    this.#verifier = new SignatureVerifier(deps);
+    this.#intake = new BeaconIntake({
+      ...{ machine, clock, meter },
+      verify: (jobs) => this.#verifier.verify(jobs),
+      fetchIdentity: (nodeId, from) => identities.fetch(nodeId, from),
+      carryOut: (actions) => this.#run(actions),
+    });
   }
 
   /** Subscribes, serves the mesh's own protocols and starts the machine. */
@@ -94,7 +120,7 @@ export class MeshService {
     await network.serve(
       PROBE_PROTOCOL,
       { requestBytesMax: 32, streamsPerPeerMax: 8 },
-      (_peer, request) => this.#probeFor(request),
+      (peer, request) => this.#probeFor(peer, request),
     );
     await network.serve(
       PUSH_PROTOCOL,
@@ -119,6 +145,8 @@ export class MeshService {
     this.#timers.clear();
     const beacons = actions.flatMap((action) => (action.kind === "publish" ? [action.bytes] : []));
     this.#run(actions);
+    this.#intake.stop();
+    await this.#verifier.stop();
     await Promise.allSettled(
       this.#deps.network
         .connectedPeers()
@@ -146,24 +174,21 @@ export class MeshService {
     if (event.kind === "timer") this.#timersHandled++;
   }
 
-  async #receive(bytes: Uint8Array, from: NodeId): Promise<GossipDecision> {
-    if (!this.#running) return "ignore";
-    return this.#deps.tracer.span(BEACON_SPAN, { parent: "root" }, (span) =>
-      this.#validate(bytes, from, span),
-    );
+  /** Releases a node from quarantine. The caller has seen to the right to do so. */
+  release(nodeId: NodeId, reason: string): Result<void, ReleaseRefusal> {
+    const outcome = this.#deps.machine.release(nodeId, reason, this.#deps.clock.now());
+    if (!outcome.ok) return outcome;
+    this.#run(outcome.value);
+    return ok(undefined);
   }
 
-  async #validate(bytes: Uint8Array, from: NodeId, span: Span): Promise<GossipDecision> {
-    const { machine, identities, clock } = this.#deps;
-    let verdict = machine.receive(bytes, from, clock.now());
-    if (verdict.verdict === "need-identity") {
-      if (!(await identities.fetch(verdict.nodeId, from))) return "ignore";
-      verdict = machine.receive(bytes, from, clock.now());
-      if (verdict.verdict === "need-identity") return "ignore";
-    }
-    span.set({ "meshd.beacon.code": verdict.code, "meshd.beacon.bytes": bytes.length });
-    this.#run(verdict.actions);
-    return verdict.verdict;
+  async #receive(bytes: Uint8Array, from: NodeId): Promise<GossipDecision> {
+    if (!this.#running) return "ignore";
+    return this.#deps.tracer.span(BEACON_SPAN, { parent: "root" }, async (span) => {
+      const { decision, code } = await this.#intake.receive(bytes, from);
+      span.set({ "meshd.beacon.code": code, "meshd.beacon.bytes": bytes.length });
+      return decision;
+    });
   }
 
   #run(actions: readonly MeshAction[]): void {
@@ -191,9 +216,9 @@ export class MeshService {
       case "set-timer":
         return this.#setTimer(action.id, action.delayMs);
       case "probe":
-        return this.#inBackground("probe", this.#probe(action.nodeId));
+        return this.#inBackground("probe", this.#probe(action));
       case "probe-via":
-        return this.#inBackground("indirect probe", this.#probeVia(action.nodeId, action.via));
+        return this.#inBackground("indirect probe", this.#probeVia(action));
       case "dial":
         return this.#inBackground("dial", this.#dial(action.nodeId, action.addresses));
       case "disconnect":
@@ -201,6 +226,8 @@ export class MeshService {
         return this.#inBackground("disconnect", network.disconnect(action.nodeId));
       case "pull-beacons":
         return this.#inBackground("beacon pull", this.#pull(action.nodeId));
+      case "evidence":
+        return this.#deps.onEvidence(action);
       case "epoch-raised":
         return this.#deps.onEpochRaised(action.epoch);
       case "member-changed":
@@ -229,9 +256,11 @@ export class MeshService {
     );
   }
 
-  async #probe(nodeId: NodeId): Promise<void> {
+  async #probe({ nodeId, timeoutMs, suspect }: ActionOf<"probe">): Promise<void> {
     try {
-      const rttMs = await this.#deps.network.ping(nodeId, this.#options.probeTimeoutMs);
+      const rttMs = suspect
+        ? await this.#challenge(nodeId, timeoutMs)
+        : await this.#deps.network.ping(nodeId, timeoutMs);
       this.handle({ kind: "rtt", nodeId, rttMs });
     } catch (error) {
       this.handle({ kind: "probe-failed", nodeId });
@@ -239,27 +268,53 @@ export class MeshService {
     }
   }
 
-  async #probeVia(nodeId: NodeId, via: readonly NodeId[]): Promise<void> {
-    const answers = await Promise.allSettled(
-      via.map((helper) =>
-        this.#deps.network.request(helper, PROBE_PROTOCOL, fromHex(nodeId), {
-          timeoutMs: this.#options.probeTimeoutMs * 2,
-          responseBytesMax: 1,
-        }),
-      ),
-    );
-    const alive = answers.some((answer) => answer.status === "fulfilled" && answer.value[0] === 1);
-    this.handle({ kind: "indirect-probe-result", nodeId, alive });
+  /** A probe that tells a suspect of the suspicion: it is asked to reach itself, and any answer is a sign of life. */
+  async #challenge(nodeId: NodeId, timeoutMs: number): Promise<number> {
+    const { network, clock } = this.#deps;
+    const sentAtMs = clock.now().monoMs;
+    await network.request(nodeId, PROBE_PROTOCOL, fromHex(nodeId), {
+      timeoutMs,
+      responseBytesMax: 1,
+    });
+    return clock.now().monoMs - sentAtMs;
   }
 
-  /** Pings a node for a peer: only one that is connected, so nobody can make us dial. */
-  async #probeFor(request: Uint8Array): Promise<Uint8Array> {
+  /** The first helper that reached the node ends it; silent ones are waited for, because their silence counts. */
+  async #probeVia({ nodeId, via, timeoutMs }: ActionOf<"probe-via">): Promise<void> {
+    let answers = 0;
+    const reach = async (helper: NodeId): Promise<void> => {
+      const [alive] = await this.#deps.network.request(helper, PROBE_PROTOCOL, fromHex(nodeId), {
+        timeoutMs,
+        responseBytesMax: 1,
+      });
+      answers++;
+      if (alive !== 1) throw new MeshError("mesh/not-reached", "The helper did not reach it.");
+    };
+    const alive = await Promise.any(via.map(reach)).then(
+      () => true,
+      () => false,
+    );
+    this.handle({ kind: "indirect-probe-result", nodeId, alive, answers });
+  }
+
+  /**
+   * Pings a node for a peer: only one that is connected, so nobody can make us dial. A peer that asks for this node
+   * itself suspects it.
+   */
+  async #probeFor(peer: AuthenticatedPeer, request: Uint8Array): Promise<Uint8Array> {
+    const { network, self, logger } = this.#deps;
     const nodeId = toHex(request) as NodeId;
+    if (nodeId === self) {
+      // A node whose machine hangs does not vouch for itself.
+      if (!this.isProgressing()) throw new MeshError("mesh/not-running", "The mesh hangs.");
+      if (peer.kind === "svid") this.handle({ kind: "suspected-by", nodeId: peer.identity.nodeId });
+      return Uint8Array.of(1);
+    }
     try {
-      await this.#deps.network.ping(nodeId, this.#options.probeTimeoutMs);
+      await network.ping(nodeId, NACK_SHARE * this.#options.probeTimeoutMs);
       return Uint8Array.of(1);
     } catch (error) {
-      this.#deps.logger.debug({ code: errorCode(error), nodeId }, "probe for a peer failed");
+      logger.debug({ code: errorCode(error), nodeId }, "probe for a peer failed");
       return Uint8Array.of(0);
     }
   }

@@ -6,6 +6,7 @@ import { networkMetrics } from "../adapters/libp2p/network.ts";
 import { tunnelMetrics } from "../adapters/tunnel/tunnels.ts";
 import type { Meter, MetricDeclaration } from "../ports/index.ts";
 import { daemonMetrics } from "../telemetry/index.ts";
+import { intakeMetrics } from "./beacon-intake.ts";
 import { credentialProblems, type LifecycleState } from "./lifecycle.ts";
 
 const lifecycleStates = ["unenrolled", "starting", "running", "stopping"] as const;
@@ -69,6 +70,7 @@ export const allMetrics: readonly MetricDeclaration[] = [
   ...daemonMetrics,
   ...networkMetrics,
   ...tunnelMetrics,
+  ...intakeMetrics,
   ...nodeMetrics,
 ];
 

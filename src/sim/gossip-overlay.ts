@@ -1,91 +1,131 @@
-// Which neighbours a node passes gossip to, and which messages it has seen. A model of gossipsub's eager
-// push and lazy repair (libp2p/specs, pubsub/gossipsub): each node grafts a few of its connections, an edge
-// grafted by either side carries messages both ways, and a seen-cache stops what comes around again. Once a
-// heartbeat each node offers its recent messages (IHAVE) to some connected peers that are no edge of it,
-// who ask for what they lack (IWANT): that is what joins overlays which a partition has grown apart.
+// Who passes gossip to whom: a model of gossipsub's meshes (libp2p/specs, pubsub/gossipsub). Every topic has an
+// overlay of its own among its subscribers: a node keeps D of the connected ones as mesh peers, never more than
+// Dhi, and grafts anew when fewer than Dlo are left. Mesh peers push to each other; the other subscribers hear
+// once a heartbeat what is to be had (IHAVE) and ask for what they lack (IWANT).
+//
+// Simpler than gossipsub: peers know each other's subscriptions, and a graft and its answer take no time; a peer
+// at Dhi is not asked, so that nobody has to prune for size and there is no backoff. No scores: who they would
+// send away is the business of the adapter's tests.
 
 import type { NodeIndex } from "./node-types.ts";
 import type { SeededRandom } from "./random.ts";
 
-/** A set of numbers that forgets by generations: an entry lives between one and two half-lives. */
-export class GenerationSet {
-  readonly #halfLifeMs: number;
-  readonly #max: number;
-  #young = new Set<number>();
-  #old = new Set<number>();
-  #turnedAtMs = 0;
+/** Mesh peers of a node in one topic. */
+export interface MeshDegree {
+  /** D: what a node grafts up to. 0: no mesh at all. */
+  readonly target: number;
+  /** Dlo: with fewer it grafts at its heartbeat. */
+  readonly low: number;
+  /** Dhi: with so many it refuses to be grafted. */
+  readonly high: number;
+}
 
-  /** At most `2 * max` entries; when the young generation is full it turns early and the oldest go. */
-  constructor(halfLifeMs: number, max: number) {
-    this.#halfLifeMs = halfLifeMs;
-    this.#max = max;
+/** gossipsub's degrees for a D: two thirds of it below, twice above; 4, 6, 12 for gossipsub's own D of 6. */
+export function meshDegree(target: number): MeshDegree {
+  return { target, low: Math.ceil((2 * target) / 3), high: 2 * target };
+}
+
+const NOBODY: readonly NodeIndex[] = [];
+
+/** The meshes of all topics. */
+export class GossipOverlay {
+  readonly #random: SeededRandom;
+  readonly #degree: MeshDegree;
+  /** Per node: the topics it subscribes to, and its mesh peers in each, in order of arrival. */
+  readonly #meshes: Map<string, NodeIndex[]>[];
+
+  constructor(nodes: number, random: SeededRandom, degree: MeshDegree) {
+    this.#random = random;
+    this.#degree = degree;
+    this.#meshes = Array.from({ length: nodes }, () => new Map<string, NodeIndex[]>());
   }
 
-  has(value: number): boolean {
-    return this.#young.has(value) || this.#old.has(value);
+  /** The topics of a node, in order of subscription. */
+  topics(node: NodeIndex): Iterable<string> {
+    return this.#meshesOf(node).keys();
   }
 
-  /** True when the value was not there; it is afterwards. */
-  add(value: number, nowMs: number): boolean {
-    const ageMs = nowMs - this.#turnedAtMs;
-    if (ageMs >= 2 * this.#halfLifeMs) this.#young.clear();
-    if (ageMs >= this.#halfLifeMs) this.#turn(nowMs);
-    if (this.has(value)) return false;
-    if (this.#young.size >= this.#max) this.#turn(nowMs);
-    this.#young.add(value);
+  isSubscribed(node: NodeIndex, topic: string): boolean {
+    return this.#meshesOf(node).has(topic);
+  }
+
+  /** The peers that `node` pushes messages of the topic to; none when it does not subscribe. */
+  mesh(node: NodeIndex, topic: string): readonly NodeIndex[] {
+    return this.#meshesOf(node).get(topic) ?? NOBODY;
+  }
+
+  /** Joins a topic and grafts. False when the node subscribes already. */
+  subscribe(node: NodeIndex, topic: string, connected: readonly NodeIndex[]): boolean {
+    const meshes = this.#meshesOf(node);
+    if (meshes.has(topic)) return false;
+    meshes.set(topic, []);
+    this.#graft(node, topic, connected);
     return true;
   }
 
-  #turn(nowMs: number): void {
-    this.#old = this.#young;
-    this.#young = new Set();
-    this.#turnedAtMs = nowMs;
-  }
-}
-
-/** The edges that carry gossip between nodes. */
-export class GossipOverlay {
-  readonly #random: SeededRandom;
-  readonly #graftsPerNode: number;
-  /** Per node: the peers it grafted itself. */
-  readonly #grafted: Set<NodeIndex>[];
-  /** Per node: the peers that it grafted or that grafted it, in order of arrival. */
-  readonly #edges: Set<NodeIndex>[];
-
-  constructor(nodes: number, random: SeededRandom, graftsPerNode: number) {
-    this.#random = random;
-    this.#graftsPerNode = graftsPerNode;
-    this.#grafted = Array.from({ length: nodes }, () => new Set());
-    this.#edges = Array.from({ length: nodes }, () => new Set());
+  /** Leaves a topic; its mesh peers are pruned. False when the node does not subscribe. */
+  unsubscribe(node: NodeIndex, topic: string): boolean {
+    const meshes = this.#meshesOf(node);
+    const mesh = meshes.get(topic);
+    if (mesh === undefined) return false;
+    for (const peer of mesh) this.#forget(peer, topic, node);
+    return meshes.delete(topic);
   }
 
-  /** The peers that `node` pushes to. */
-  edges(node: NodeIndex): ReadonlySet<NodeIndex> {
-    return this.#edges[node] ?? new Set();
-  }
-
-  /** Grafts from the node's connections until it has enough of its own. */
-  graft(node: NodeIndex, connected: Iterable<NodeIndex>): void {
-    const own = this.#grafted[node];
-    if (own === undefined || own.size >= this.#graftsPerNode) return;
-    const candidates = [...connected].filter((peer) => !own.has(peer));
-    for (const peer of this.#random.sample(candidates, this.#graftsPerNode - own.size)) {
-      own.add(peer);
-      this.#edges[node]?.add(peer);
-      this.#edges[peer]?.add(node);
+  /** A connection is up: each end grafts the other where it has fewer than it wants. */
+  connected(node: NodeIndex, peer: NodeIndex): void {
+    for (const [topic, mesh] of this.#meshesOf(node)) {
+      if (mesh.length < this.#degree.target) this.#graft(node, topic, [peer]);
     }
   }
 
-  /** `count` random peers among `connected` that are no edge of the node. */
-  others(node: NodeIndex, connected: readonly NodeIndex[], count: number): NodeIndex[] {
-    const edges = this.edges(node);
-    const candidates = connected.filter((peer) => !edges.has(peer));
-    return candidates.length === 0 ? [] : this.#random.sample(candidates, count);
+  /** The gossip heartbeat: grafts where too few mesh peers are left. */
+  maintain(node: NodeIndex, connected: readonly NodeIndex[]): void {
+    for (const [topic, mesh] of this.#meshesOf(node)) {
+      if (mesh.length < this.#degree.low) this.#graft(node, topic, connected);
+    }
+  }
+
+  /** Connected subscribers of the topic that are no mesh peers of the node. */
+  others(node: NodeIndex, topic: string, connected: readonly NodeIndex[]): NodeIndex[] {
+    const mesh = this.mesh(node, topic);
+    return connected.filter((peer) => this.isSubscribed(peer, topic) && !mesh.includes(peer));
   }
 
   /** `node` gave its connection to `peer` up; the other end finds out by itself. */
   cut(node: NodeIndex, peer: NodeIndex): void {
-    this.#grafted[node]?.delete(peer);
-    this.#edges[node]?.delete(peer);
+    for (const topic of this.#meshesOf(node).keys()) this.#forget(node, topic, peer);
+  }
+
+  /** The node stopped: its subscriptions are gone, and those that have it in a mesh find out by themselves. */
+  drop(node: NodeIndex): void {
+    this.#meshesOf(node).clear();
+  }
+
+  /** Grafts random ones of `candidates` up to D. */
+  #graft(node: NodeIndex, topic: string, candidates: readonly NodeIndex[]): void {
+    const mesh = this.#meshesOf(node).get(topic);
+    if (mesh === undefined || mesh.length >= this.#degree.target) return;
+    const willing = this.others(node, topic, candidates).filter(
+      (peer) => this.mesh(peer, topic).length < this.#degree.high,
+    );
+    if (willing.length === 0) return;
+    for (const peer of this.#random.sample(willing, this.#degree.target - mesh.length)) {
+      mesh.push(peer);
+      const theirs = this.#meshesOf(peer).get(topic);
+      if (theirs?.includes(node) === false) theirs.push(node);
+    }
+  }
+
+  #forget(node: NodeIndex, topic: string, peer: NodeIndex): void {
+    const mesh = this.#meshesOf(node).get(topic);
+    const at = mesh?.indexOf(peer) ?? -1;
+    if (at >= 0) mesh?.splice(at, 1);
+  }
+
+  #meshesOf(node: NodeIndex): Map<string, NodeIndex[]> {
+    const meshes = this.#meshes[node];
+    if (meshes === undefined) throw new RangeError(`no node ${node}`);
+    return meshes;
   }
 }

@@ -6,8 +6,9 @@ import type { Datagram } from "./node-types.ts";
 
 /** An answer carries the number of its question, which is unique at the node that asked. */
 export type MeshDatagram = Datagram &
+  /** `suspect`: the sender suspects the receiver. */
   (
-    | { readonly kind: "ping" }
+    | { readonly kind: "ping"; readonly suspect: boolean }
     | { readonly kind: "pong" }
     /** Please ping this node for me. */
     | { readonly kind: "ping-for"; readonly target: NodeId }

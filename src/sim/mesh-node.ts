@@ -3,13 +3,16 @@
 // behalf of others, identity records, pulled beacons, redialling when it is alone. No protocol logic here.
 
 import type { NodeId, PeerIdentity } from "../identity/index.ts";
-import type {
-  GossipVerdict,
-  MemberCause,
-  MemberState,
-  MeshAction,
-  MeshEvent,
-  MeshProtocol,
+import {
+  type GossipVerdict,
+  type MemberCause,
+  type MemberState,
+  type MeshAction,
+  type MeshEvent,
+  type MeshProtocol,
+  type MeshTopic,
+  NACK_SHARE,
+  type StoredEvidence,
 } from "../mesh/index.ts";
 import type { Now } from "../ports/index.ts";
 import { addressOf, type Census, type Inhabitant } from "./census.ts";
@@ -28,7 +31,7 @@ type Action = NodeAction<MeshDatagram>;
 
 /** Options of the driver. Times in milliseconds of the node's own clock. */
 export interface MeshNodeOptions {
-  /** When a ping without answer has failed; the machine's `probeTimeoutMs`. */
+  /** The machine's `probeTimeoutMs`: at 80 % of it a helper gives up. */
   readonly probeTimeoutMs: number;
   /** When a question for an identity is given up; its messages are then ignored. @default 3000 */
   readonly fetchTimeoutMs?: number;
@@ -52,12 +55,16 @@ export interface MeshNodeObserver {
   accepted(observer: NodeIndex, bytes: Uint8Array): void;
   /** Bytes of the node's own that it published. */
   published(node: NodeIndex, bytes: Uint8Array): void;
+  /** What the node's disk is to say about another; undefined: nothing any more. */
+  evidence(node: NodeIndex, subject: NodeId, statement: StoredEvidence | undefined): void;
   /** The node's boot counter must not fall below this from now on. */
   epochRaised(node: NodeIndex, epoch: number): void;
 }
 
 export interface MeshNodeDeps {
   readonly self: Inhabitant;
+  /** Where it lives: the scope of its gossip topics. */
+  readonly zone: string;
   readonly census: Census;
   readonly machine: MeshProtocol;
   /** Verified identities of this node; the machine reads the same map. */
@@ -71,7 +78,7 @@ type Question =
   | { readonly kind: "ping"; readonly nodeId: NodeId; readonly askedAtMs: number }
   /** A ping on behalf of `asker`, who numbered his question `theirs`. */
   | { readonly kind: "ping-on-behalf"; readonly asker: NodeIndex; readonly theirs: number }
-  | { readonly kind: "indirect"; readonly nodeId: NodeId; waiting: number }
+  | { readonly kind: "indirect"; readonly nodeId: NodeId; readonly asked: number; answers: number }
   | { readonly kind: "who-is"; readonly nodeId: NodeId; readonly messages: WaitingMessage[] }
   | { readonly kind: "pull"; readonly from: NodeId };
 
@@ -88,6 +95,9 @@ const DIRECTORY_MAX = 8_192;
 const MACHINE_TIMER = "mesh:";
 const QUESTION_TIMER = "question:";
 const SEED_TIMER = "seeds";
+/** What is gossiped within a zone, and what in the whole mesh. */
+const ZONE_TOPICS: readonly MeshTopic[] = ["state", "heartbeat"];
+const MESH_TOPICS: readonly string[] = ["summary"];
 const QUIET: ReceiveResult<MeshDatagram> = { verdict: "defer", code: "need-identity", actions: [] };
 
 /** One mesh node of a world. */
@@ -114,6 +124,7 @@ export class MeshNode implements SimNode<MeshDatagram> {
     const out: Action[] = [];
     switch (event.kind) {
       case "started":
+        for (const topic of topicsOf(this.#deps.zone)) out.push({ kind: "subscribe", topic });
         this.#tell({ kind: "started" }, now, out);
         this.#dialSeeds(out);
         break;
@@ -182,16 +193,16 @@ export class MeshNode implements SimNode<MeshDatagram> {
       switch (action.kind) {
         case "publish":
           this.#deps.observer.published(this.#index, action.bytes);
-          out.push(action);
+          out.push({ ...action, topic: topicOf(this.#deps.zone, action.topic) });
           break;
         case "set-timer":
           out.push({ ...action, id: MACHINE_TIMER + action.id });
           break;
         case "probe":
-          this.#probe(action.nodeId, now, out);
+          this.#probe(action, now, out);
           break;
         case "probe-via":
-          this.#probeVia(action.nodeId, action.via, now, out);
+          this.#probeVia(action, now, out);
           break;
         case "dial":
           this.#dial(action, out);
@@ -202,6 +213,9 @@ export class MeshNode implements SimNode<MeshDatagram> {
           break;
         case "pull-beacons":
           this.#pull(action.nodeId, out);
+          break;
+        case "evidence":
+          this.#deps.observer.evidence(this.#index, action.nodeId, action.statement);
           break;
         case "epoch-raised":
           this.#deps.observer.epochRaised(this.#index, action.epoch);
@@ -249,6 +263,8 @@ export class MeshNode implements SimNode<MeshDatagram> {
     const { number } = datagram;
     switch (datagram.kind) {
       case "ping": {
+        if (datagram.suspect)
+          this.#tell({ kind: "suspected-by", nodeId: this.#idOf(from) }, now, out);
         this.#send(from, { kind: "pong", number, sizeBytes: SMALL_BYTES }, out);
         return;
       }
@@ -291,25 +307,33 @@ export class MeshNode implements SimNode<MeshDatagram> {
     }
   }
 
-  #probe(nodeId: NodeId, now: Now, out: Action[]): void {
+  #probe(
+    { nodeId, timeoutMs, suspect }: MeshAction & { kind: "probe" },
+    now: Now,
+    out: Action[],
+  ): void {
     const peer = this.#peerOf(nodeId);
     if (peer === undefined) {
       this.#tell({ kind: "probe-failed", nodeId }, now, out);
       return;
     }
     const question: Question = { kind: "ping", nodeId, askedAtMs: now.monoMs };
-    const number = this.#ask(question, this.#options.probeTimeoutMs, out);
-    this.#send(peer, { kind: "ping", number, sizeBytes: SMALL_BYTES }, out);
+    const number = this.#ask(question, timeoutMs, out);
+    this.#send(peer, { kind: "ping", number, suspect, sizeBytes: SMALL_BYTES }, out);
   }
 
-  #probeVia(nodeId: NodeId, via: readonly NodeId[], now: Now, out: Action[]): void {
+  #probeVia(
+    { nodeId, via, timeoutMs }: MeshAction & { kind: "probe-via" },
+    now: Now,
+    out: Action[],
+  ): void {
     const helpers = via.map((id) => this.#peerOf(id)).filter((peer) => peer !== undefined);
     if (helpers.length === 0) {
-      this.#tell({ kind: "indirect-probe-result", nodeId, alive: false }, now, out);
+      this.#tell({ kind: "indirect-probe-result", nodeId, alive: false, answers: 0 }, now, out);
       return;
     }
-    const question: Question = { kind: "indirect", nodeId, waiting: helpers.length };
-    const number = this.#ask(question, 2 * this.#options.probeTimeoutMs, out);
+    const question: Question = { kind: "indirect", nodeId, asked: helpers.length, answers: 0 };
+    const number = this.#ask(question, timeoutMs, out);
     for (const helper of helpers) {
       this.#send(helper, { kind: "ping-for", number, target: nodeId, sizeBytes: SMALL_BYTES }, out);
     }
@@ -322,8 +346,8 @@ export class MeshNode implements SimNode<MeshDatagram> {
       return;
     }
     const question: Question = { kind: "ping-on-behalf", asker, theirs };
-    const number = this.#ask(question, this.#options.probeTimeoutMs, out);
-    this.#send(peer, { kind: "ping", number, sizeBytes: SMALL_BYTES }, out);
+    const number = this.#ask(question, NACK_SHARE * this.#options.probeTimeoutMs, out);
+    this.#send(peer, { kind: "ping", number, suspect: false, sizeBytes: SMALL_BYTES }, out);
   }
 
   #onPong(number: number, now: Now, out: Action[]): void {
@@ -341,10 +365,11 @@ export class MeshNode implements SimNode<MeshDatagram> {
   #onIndirect(number: number, alive: boolean, now: Now, out: Action[]): void {
     const question = this.#questions.peek(number);
     if (question?.kind !== "indirect") return;
-    question.waiting--;
-    if (!alive && question.waiting > 0) return;
+    const { nodeId, asked } = question;
+    const answers = ++question.answers;
+    if (!alive && answers < asked) return;
     this.#settle(number, out);
-    this.#tell({ kind: "indirect-probe-result", nodeId: question.nodeId, alive }, now, out);
+    this.#tell({ kind: "indirect-probe-result", nodeId, alive, answers }, now, out);
   }
 
   #onNoAnswer(question: Question | undefined, now: Now, out: Action[]): void {
@@ -353,8 +378,8 @@ export class MeshNode implements SimNode<MeshDatagram> {
     } else if (question?.kind === "ping-on-behalf") {
       this.#report(question.asker, question.theirs, false, out);
     } else if (question?.kind === "indirect") {
-      const { nodeId } = question;
-      this.#tell({ kind: "indirect-probe-result", nodeId, alive: false }, now, out);
+      const { nodeId, answers } = question;
+      this.#tell({ kind: "indirect-probe-result", nodeId, alive: false, answers }, now, out);
     }
   }
 
@@ -465,4 +490,14 @@ export class MeshNode implements SimNode<MeshDatagram> {
   #idOf(peer: NodeIndex): NodeId {
     return this.#deps.census.at(peer).identity.nodeId;
   }
+}
+
+/** The gossip topic of the world for a topic of the machine. */
+function topicOf(zone: string, topic: string): string {
+  return MESH_TOPICS.includes(topic) ? topic : `${zone}/${topic}`;
+}
+
+/** Every topic that a node of this zone takes part in. */
+function topicsOf(zone: string): string[] {
+  return [...ZONE_TOPICS, ...MESH_TOPICS].map((topic) => topicOf(zone, topic));
 }

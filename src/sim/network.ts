@@ -1,14 +1,20 @@
 // The network between the nodes: every ordered pair is a link with its own latency, and a message on it
-// may be lost, doubled, delayed into the tail, queued behind others or stopped by a partition. Partitions
-// are sets of directed blocks, so that one-way failures exist. Every link bounds what is in flight.
+// may be lost, doubled, delayed into the tail, queued behind others or stopped by a block. Every link bounds
+// what is in flight.
 
 import { MeshError } from "../foundation/index.ts";
+import { type BlockId, Blocks } from "./blocks.ts";
 import type { SimErrorCode } from "./errors.ts";
-import type { SeededRandom } from "./random.ts";
+import type { LinkIndex, LinkTable } from "./links.ts";
+import type { NodeIndex } from "./node-types.ts";
+import { hashWords, type SeededRandom } from "./random.ts";
+
+/** No version of the blocks. */
+const NEVER = -1;
 
 /** What all links have in common. Ratios are 0..1. */
 export interface NetworkOptions {
-  /** The propagation delay of a pair is drawn once, uniformly from this range. */
+  /** The propagation delay of a pair has a fixed place in this range; the places are uniform. */
   readonly latencyMinMs: number;
   readonly latencyMaxMs: number;
   /** Added per message, uniform in [0, jitterMs): more than the gap between two messages reorders them. */
@@ -56,7 +62,13 @@ export interface NetworkCounts {
   overflowed: number;
 }
 
-/** The links between `nodes` nodes. Pure bookkeeping: the world owns the events. */
+/** A message that will not arrive. */
+export const LOST = -1;
+
+/**
+ * The links of a world. Pure bookkeeping: the world owns the events. The latency of a pair is a function of seed and
+ * pair, so a link costs nothing before it is used.
+ */
 export class Network {
   readonly counts: NetworkCounts = {
     sent: 0,
@@ -68,38 +80,38 @@ export class Network {
     blocked: 0,
     overflowed: 0,
   };
-  readonly #nodes: number;
+  readonly #links: LinkTable;
   readonly #random: SeededRandom;
-  readonly #latencyMs: Float64Array;
-  readonly #inFlight: Int32Array;
-  readonly #freeAtMs: Float64Array;
-  /** Per directed link: how many blocks lie on it. */
-  readonly #blocks: Uint8Array;
+  readonly #placement: number;
+  readonly #blocks: Blocks;
+  // One column per fact, indexed by link; as long as the links that were used.
+  /** Where in the latency range the pair lies, 0..1. */
+  readonly #distance: number[] = [];
+  readonly #inFlight: number[] = [];
+  readonly #freeAtMs: number[] = [];
+  readonly #blocked: boolean[] = [];
+  /** The version of the blocks that `#blocked` was read at. */
+  readonly #blockedVersion: number[] = [];
   #options: NetworkOptions;
+  #copyAtMs = LOST;
 
   /** @throws MeshError `sim/bad-option` */
-  constructor(nodes: number, random: SeededRandom, options: Partial<NetworkOptions> = {}) {
-    this.#nodes = nodes;
+  constructor(
+    links: LinkTable,
+    nodes: number,
+    random: SeededRandom,
+    options: Partial<NetworkOptions> = {},
+  ) {
+    this.#links = links;
     this.#random = random;
     this.#options = checked({ ...NETWORK_DEFAULTS, ...options });
-    this.#latencyMs = new Float64Array(nodes * nodes);
-    this.#inFlight = new Int32Array(nodes * nodes);
-    this.#freeAtMs = new Float64Array(nodes * nodes);
-    this.#blocks = new Uint8Array(nodes * nodes);
-    const { latencyMinMs, latencyMaxMs } = this.#options;
-    const placement = random.fork("placement");
-    for (let a = 0; a < nodes; a++) {
-      for (let b = a + 1; b < nodes; b++) {
-        const ms = latencyMinMs + (latencyMaxMs - latencyMinMs) * placement.fraction();
-        this.#latencyMs[a * nodes + b] = ms;
-        this.#latencyMs[b * nodes + a] = ms;
-      }
-    }
+    this.#blocks = new Blocks(nodes);
+    this.#placement = random.fork("placement").uint32();
   }
 
   /**
-   * Changes what holds for all links from now on; what is in flight stays as it is. Latency ranges do
-   * not move pairs that are already placed.
+   * Changes what holds for all links from now on; what is in flight stays as it is. A pair keeps its place in the
+   * latency range, also in a new one.
    * @throws MeshError `sim/bad-option`
    */
   configure(options: Partial<NetworkOptions>): void {
@@ -107,90 +119,86 @@ export class Network {
   }
 
   /** Propagation delay of a pair, one way. */
-  latencyMs(from: number, to: number): number {
-    return this.#latencyMs[from * this.#nodes + to] ?? 0;
+  latencyMs(from: NodeIndex, to: NodeIndex): number {
+    const { latencyMinMs, latencyMaxMs } = this.#options;
+    return latencyMinMs + (latencyMaxMs - latencyMinMs) * this.#distanceOf(from, to);
   }
 
-  /** Stops everything from any of `from` to any of `to`; one way only. Blocks add up (255 at most). */
-  block(from: Iterable<number>, to: Iterable<number>): void {
-    const targets = [...to];
-    for (const a of from) {
-      for (const b of targets) {
-        const link = a * this.#nodes + b;
-        if (a !== b) this.#blocks[link] = Math.min(255, (this.#blocks[link] ?? 0) + 1);
-      }
-    }
+  /** Stops everything from any of `from` to any of `to`; one way only. Blocks add up. */
+  block(from: Iterable<NodeIndex>, to: Iterable<NodeIndex>): BlockId {
+    return this.#blocks.block(from, to);
   }
 
   /** Cuts the nodes into groups that cannot reach one another, both ways. Nodes in no group stay linked to all. */
-  partition(groups: readonly (readonly number[])[]): void {
-    for (const [index, group] of groups.entries()) {
-      for (const [otherIndex, other] of groups.entries()) {
-        if (index !== otherIndex) this.block(group, other);
-      }
-    }
+  partition(groups: readonly (readonly NodeIndex[])[]): BlockId {
+    return this.#blocks.partition(groups);
+  }
+
+  /** Lifts one block or partition. */
+  lift(id: BlockId): void {
+    this.#blocks.lift(id);
   }
 
   /** Lifts every block. */
   heal(): void {
-    this.#blocks.fill(0);
+    this.#blocks.liftAll();
   }
 
-  isBlocked(from: number, to: number): boolean {
-    return (this.#blocks[from * this.#nodes + to] ?? 0) > 0;
+  isBlocked(from: NodeIndex, to: NodeIndex): boolean {
+    return this.#blocks.size > 0 && this.#blocks.isBlocked(from, to);
   }
 
-  /** True while any block lies on any link. */
+  /** True while any block stands. */
   get isPartitioned(): boolean {
-    return this.#blocks.some((count) => count > 0);
+    return this.#blocks.size > 0;
   }
 
   /** Both directions are open. */
-  isOpen(a: number, b: number): boolean {
+  isOpen(a: NodeIndex, b: NodeIndex): boolean {
     return !this.isBlocked(a, b) && !this.isBlocked(b, a);
   }
 
   /**
-   * Sends `sizeBytes` at `nowMs`; `arrive` is called with each arrival time: never, once or twice.
-   * The caller says {@link Network.landed} for each arrival.
+   * Sends `sizeBytes` at `nowMs`. When it arrives, or {@link LOST}; when the network doubled it, {@link copyAtMs} is the
+   * arrival of the copy. The caller says {@link landed} at each arrival.
    */
-  transmit(
-    from: number,
-    to: number,
-    sizeBytes: number,
-    nowMs: number,
-    arrive: (atMs: number) => void,
-  ): void {
+  transmit(link: LinkIndex, sizeBytes: number, nowMs: number): number {
     const { lossRatio, duplicateRatio, bytesPerMs, inFlightMax } = this.#options;
-    const link = from * this.#nodes + to;
+    this.#copyAtMs = LOST;
     this.counts.sent++;
     this.counts.bytes += sizeBytes;
-    if ((this.#blocks[link] ?? 0) > 0) {
+    if (this.#isShut(link)) {
       this.counts.blocked++;
-      return;
+      return LOST;
     }
+    this.#makeRow(link);
     if ((this.#inFlight[link] ?? 0) >= inFlightMax) {
       this.counts.overflowed++;
-      return;
+      return LOST;
     }
     const leavesAtMs = Math.max(nowMs, this.#freeAtMs[link] ?? 0) + sizeBytes / bytesPerMs;
     this.#freeAtMs[link] = leavesAtMs;
     if (this.#random.chance(lossRatio)) {
       this.counts.lost++;
-      return;
+      return LOST;
     }
-    this.#fly(link, leavesAtMs, arrive);
+    const arrivesAtMs = this.#fly(link, leavesAtMs);
     if (duplicateRatio > 0 && this.#random.chance(duplicateRatio)) {
       this.counts.duplicated++;
-      this.#fly(link, leavesAtMs, arrive);
+      this.#copyAtMs = this.#fly(link, leavesAtMs);
     }
+    return arrivesAtMs;
+  }
+
+  /** When the copy of the message sent last arrives, or {@link LOST}: there is none. */
+  get copyAtMs(): number {
+    return this.#copyAtMs;
   }
 
   /** A message left the link at its far end. False: a block appeared while it flew, and it is gone. */
-  landed(from: number, to: number): boolean {
-    const link = from * this.#nodes + to;
+  landed(link: LinkIndex): boolean {
     this.#inFlight[link] = (this.#inFlight[link] ?? 1) - 1;
-    if ((this.#blocks[link] ?? 0) > 0) {
+    if (this.#isShut(link)) {
       this.counts.blocked++;
       return false;
     }
@@ -206,14 +214,42 @@ export class Network {
     return true;
   }
 
-  #fly(link: number, leavesAtMs: number, arrive: (atMs: number) => void): void {
-    const { extraLatencyMs, jitterMs, tailRatio, tailMs } = this.#options;
+  #fly(link: LinkIndex, leavesAtMs: number): number {
+    const { latencyMinMs, latencyMaxMs, jitterMs, tailRatio, tailMs } = this.#options;
+    const distance = this.#distance[link] ?? 0;
     let delayMs =
-      extraLatencyMs + (this.#latencyMs[link] ?? 0) + (jitterMs * this.#random.uint32()) / 2 ** 32;
-    if (tailRatio > 0 && this.#random.chance(tailRatio))
+      this.#options.extraLatencyMs + latencyMinMs + (latencyMaxMs - latencyMinMs) * distance;
+    delayMs += (jitterMs * this.#random.uint32()) / 2 ** 32;
+    if (tailRatio > 0 && this.#random.chance(tailRatio)) {
       delayMs += tailMs * this.#random.fraction();
+    }
     this.#inFlight[link] = (this.#inFlight[link] ?? 0) + 1;
-    arrive(leavesAtMs + delayMs);
+    return leavesAtMs + delayMs;
+  }
+
+  /** Whether a block lies on the link; remembered until the blocks change. */
+  #isShut(link: LinkIndex): boolean {
+    if (this.#blocks.size === 0) return false;
+    this.#makeRow(link);
+    if (this.#blockedVersion[link] !== this.#blocks.version) {
+      this.#blockedVersion[link] = this.#blocks.version;
+      this.#blocked[link] = this.#blocks.isBlocked(this.#links.from(link), this.#links.to(link));
+    }
+    return this.#blocked[link] === true;
+  }
+
+  #makeRow(link: LinkIndex): void {
+    for (let row = this.#inFlight.length; row <= link; row++) {
+      this.#distance.push(this.#distanceOf(this.#links.from(row), this.#links.to(row)));
+      this.#inFlight.push(0);
+      this.#freeAtMs.push(0);
+      this.#blocked.push(false);
+      this.#blockedVersion.push(NEVER);
+    }
+  }
+
+  #distanceOf(from: NodeIndex, to: NodeIndex): number {
+    return hashWords(this.#placement, Math.min(from, to), Math.max(from, to)) / 2 ** 32;
   }
 }
 

@@ -14,6 +14,9 @@ export interface GossipMessage {
   readonly bytes: Uint8Array;
   /** First 32 bits of the hash of the bytes, for the trace. */
   readonly word: number;
+  /** The span of time that it was first published in, and its number from 0 in that and its topic: for seen-caches. */
+  readonly generation: number;
+  readonly place: number;
 }
 
 /** A message between two connected nodes. The world carries it and does not look inside. */
@@ -43,7 +46,10 @@ export type NodeAction<D extends Datagram> =
   /** Replaces a timer of the same id. Milliseconds of the node's own clock. */
   | { readonly kind: "set-timer"; readonly id: string; readonly delayMs: number }
   | { readonly kind: "clear-timer"; readonly id: string }
-  /** Gossip of one's own. */
+  /** Joins the gossip of a topic; only its subscribers get its messages. */
+  | { readonly kind: "subscribe"; readonly topic: string }
+  | { readonly kind: "unsubscribe"; readonly topic: string }
+  /** Gossip of one's own; without a subscription, too. */
   | { readonly kind: "publish"; readonly topic: string; readonly bytes: Uint8Array }
   /** Passes on a message whose verdict was `defer`. */
   | { readonly kind: "forward"; readonly message: GossipMessage }

@@ -104,6 +104,13 @@ export function hash32(text: string): number {
   return hash >>> 0;
 }
 
+/** A 32-bit hash of three words: equal words, equal hash; for what depends on a seed and a pair, and on no order. */
+export function hashWords(a: number, b: number, c: number): number {
+  return (
+    finalize((finalize((finalize((a + GOLDEN_RATIO) | 0) + b + GOLDEN_RATIO) | 0) + c) | 0) >>> 0
+  );
+}
+
 /** Mixes four words so that every input bit reaches every output word; never all zero. */
 function spread(words: State): State {
   let carry = GOLDEN_RATIO;

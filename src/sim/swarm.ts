@@ -13,6 +13,7 @@ import {
   MeshMachine,
   type MeshOptions,
   type MeshProtocol,
+  type StoredEvidence,
 } from "../mesh/index.ts";
 import type { Buggify, Meter } from "../ports/index.ts";
 import { Ailments } from "./ailments.ts";
@@ -45,6 +46,8 @@ export interface SwarmOptions extends Omit<WorldOptions, "bytesInTrace"> {
   readonly deterministicEngine?: boolean;
   /** Options of the machines. */
   readonly mesh?: Partial<MeshOptions>;
+  /** The zone of each node; its seeds are of its own zone. @default all in one zone, "" */
+  readonly zoneOf?: (node: NodeIndex) => string;
   /** Whom each node dials at start, beside its ring neighbour. @default 2 */
   readonly seedsPerNode?: number;
   /** The nodes start within this time. @default 5000 */
@@ -104,6 +107,8 @@ export class Swarm implements SwarmView {
   readonly #stalledUntilMs = new Map<NodeIndex, number>();
   /** What each node's disk says of its boot counter. */
   readonly #epochs: number[];
+  /** ... and of quarantines and releases. */
+  readonly #evidence: Map<NodeId, StoredEvidence>[];
   readonly #forgetful = new Set<NodeIndex>();
   /** The pair that was the last to disagree: the first to be asked again. */
   #lastPair: Disagreement | undefined;
@@ -126,6 +131,7 @@ export class Swarm implements SwarmView {
     this.#listeners.push(this.noFalseDeath, this.sequenceRises);
     this.#seeds = chooseSeeds(options, this.world.random.fork("seeds"));
     this.#epochs = new Array<number>(options.nodes).fill(0);
+    this.#evidence = Array.from({ length: options.nodes }, () => new Map<NodeId, StoredEvidence>());
   }
 
   /** Attaches more checkers and monitors; before the nodes start. */
@@ -264,9 +270,10 @@ export class Swarm implements SwarmView {
     return views.find((view) => view.nodeId === nodeId)?.state;
   }
 
-  /** Whether the first is meant to have the second among its members. */
+  /** Whether the first is meant to have the second among its members: within a zone. */
   shouldKnow(observer: NodeIndex, subject: NodeIndex): boolean {
-    return observer !== subject;
+    const zoneOf = this.#options.zoneOf ?? (() => "");
+    return observer !== subject && zoneOf(observer) === zoneOf(subject);
   }
 
   /** Every honest node is up, and every healthy one sees every other healthy one alive. */
@@ -345,14 +352,16 @@ export class Swarm implements SwarmView {
     const self = census.at(node);
     const directory = new Map<NodeId, PeerIdentity>();
     const { nodeId } = self.identity;
+    const zone = this.#options.zoneOf?.(node) ?? "";
     const deps: MeshDeps = {
       engine: this.ailments.engine(node, this.#engine),
       signer: this.ailments.signer(node, self.signer),
-      self: { nodeId, epoch, addresses: [addressOf(node)], zone: "", roles: [] },
+      self: { nodeId, epoch, addresses: [addressOf(node)], zone, roles: [] },
       identities: { lookup: (id) => this.#lookup(node, directory, id) },
       allows: (spiffeId) => spiffeId !== undefined,
       random: this.world.random.fork(stream),
       meter: this.#meter,
+      evidence: [...(this.#evidence[node]?.values() ?? [])],
       ...this.#buggify(stream),
     };
     const mesh = this.#options.mesh ?? {};
@@ -361,7 +370,10 @@ export class Swarm implements SwarmView {
     const seeds = this.#seeds[node] ?? [];
     const { probeTimeoutMs } = { ...meshDefaults, ...mesh };
     const observer = this.#observer();
-    return new MeshNode({ self, census, machine, directory, seeds, observer }, { probeTimeoutMs });
+    return new MeshNode(
+      { self, zone, census, machine, directory, seeds, observer },
+      { probeTimeoutMs },
+    );
   }
 
   /** A directory drops what has expired, by its node's clock, and verifies against its node's bundle. */
@@ -421,6 +433,11 @@ export class Swarm implements SwarmView {
         if (this.#intruders.has(node)) return;
         for (const listener of this.#listeners) listener.published?.(node, bytes, this.nowMs);
       },
+      evidence: (node, subject, statement) => {
+        const disk = this.#evidence[node];
+        disk?.delete(subject);
+        if (statement !== undefined) disk?.set(subject, statement);
+      },
       epochRaised: (node, epoch) => this.#saveEpoch(node, epoch),
     };
   }
@@ -436,10 +453,21 @@ function chooseSeeds(options: SwarmOptions, random: SeededRandom): NodeIndex[][]
       `seedsPerNode must be a whole number from 0: current value is ${extra}.`,
     );
   }
-  const all = Array.from({ length: options.nodes }, (_, node) => node);
-  return all.map((node) => {
-    const others = all.filter((other) => other !== node);
-    const before = (node + options.nodes - 1) % options.nodes;
-    return options.nodes === 1 ? [] : [...new Set([before, ...random.sample(others, extra)])];
-  });
+  const zoneOf = options.zoneOf ?? (() => "");
+  const zones = new Map<string, NodeIndex[]>();
+  for (let node = 0; node < options.nodes; node++) {
+    const zone = zones.get(zoneOf(node));
+    if (zone === undefined) zones.set(zoneOf(node), [node]);
+    else zone.push(node);
+  }
+  const seeds: NodeIndex[][] = [];
+  for (const zone of zones.values()) {
+    for (const [at, node] of zone.entries()) {
+      const before = zone.at(at - 1) ?? node;
+      const chosen = new Set([before, ...random.sample(zone, extra + 1)]);
+      chosen.delete(node);
+      seeds[node] = [...chosen].slice(0, extra + 1);
+    }
+  }
+  return seeds;
 }

@@ -1,7 +1,9 @@
 // The options of a world, what it counts, and the events that wait in its queue.
 
+import type { GossipFrame } from "./gossip-router.ts";
+import type { LinkIndex } from "./links.ts";
 import type { NetworkOptions } from "./network.ts";
-import type { Datagram, GossipMessage, NodeIndex } from "./node-types.ts";
+import type { Datagram, NodeIndex } from "./node-types.ts";
 import type { ClockError } from "./virtual-clock.ts";
 
 /** Options of a world. Times in virtual milliseconds. */
@@ -15,10 +17,12 @@ export interface WorldOptions {
   readonly clockError?: (node: NodeIndex) => Partial<ClockError>;
   /** Connections one node holds at most; a dial beyond fails. @default 64 */
   readonly connectionsMax?: number;
-  /** Gossip edges a node grafts itself; it has about twice as many. @default 4 */
-  readonly graftsPerNode?: number;
-  /** Peers beside the edges that a node offers its recent messages to, once a heartbeat. @default 3 */
+  /** gossipsub's D: mesh peers a node wants in each topic; with less than two thirds it grafts. @default 6 */
+  readonly meshPeers?: number;
+  /** gossipsub's Dlazy: subscribers beside the mesh that are offered the recent messages, once a heartbeat. @default 6 */
   readonly lazyPeers?: number;
+  /** Own messages go to every connected subscriber, as js-libp2p's gossipsub does unless told otherwise. @default true */
+  readonly floodPublish?: boolean;
   /** Between two offers. @default 1000 */
   readonly gossipHeartbeatMs?: number;
   /** When an end notices that the other end is silent: a crash, a partition. @default 10000 */
@@ -27,8 +31,6 @@ export interface WorldOptions {
   readonly dialTimeoutMs?: number;
   /** Half-life of the seen-caches: a message is known for one to two of them. @default 60000 */
   readonly seenMs?: number;
-  /** Messages that one generation of a seen-cache holds. @default 65536 */
-  readonly seenMax?: number;
   /**
    * Whether message bytes enter the trace. Set false when they are not a function of the seed, as with
    * an engine whose signatures are hedged with the operating system's randomness. @default true
@@ -52,6 +54,11 @@ export interface WorldCounts {
   dialsFailed: number;
 }
 
+/** What two nodes send each other. */
+export type Frame<D extends Datagram> =
+  | GossipFrame
+  | { readonly kind: "datagram"; readonly datagram: D };
+
 /** What waits in the queue. `life` is the incarnation that an event is meant for. */
 export type WorldEvent<D extends Datagram> =
   | { readonly type: "start"; readonly node: NodeIndex; readonly life: number }
@@ -61,38 +68,18 @@ export type WorldEvent<D extends Datagram> =
       readonly id: string;
       readonly token: number;
     }
+  /** A frame at the far end of a link. */
   | {
-      readonly type: "datagram";
+      readonly type: "frame";
+      /** The far end. */
       readonly node: NodeIndex;
-      readonly from: NodeIndex;
+      readonly link: LinkIndex;
       readonly connection: number;
-      readonly datagram: D;
+      readonly frameBytes: number;
+      readonly frame: Frame<D>;
     }
-  | {
-      readonly type: "gossip";
-      readonly node: NodeIndex;
-      readonly from: NodeIndex;
-      readonly connection: number;
-      readonly message: GossipMessage;
-    }
-  /** The node's gossip heartbeat: time to offer. */
-  | { readonly type: "offers"; readonly node: NodeIndex; readonly life: number }
-  /** IHAVE: these messages are to be had. */
-  | {
-      readonly type: "offer";
-      readonly node: NodeIndex;
-      readonly from: NodeIndex;
-      readonly connection: number;
-      readonly messages: readonly GossipMessage[];
-    }
-  /** IWANT: please send these. */
-  | {
-      readonly type: "want";
-      readonly node: NodeIndex;
-      readonly from: NodeIndex;
-      readonly connection: number;
-      readonly messages: readonly GossipMessage[];
-    }
+  /** The node's gossip heartbeat. */
+  | { readonly type: "gossip-heartbeat"; readonly node: NodeIndex; readonly life: number }
   /** The moment at which a dial succeeds if both ends are up and can reach each other. */
   | {
       readonly type: "dial";

@@ -4,35 +4,40 @@
 
 import { MeshError } from "../foundation/index.ts";
 import type { Now } from "../ports/index.ts";
-import { ConnectionTable } from "./connections.ts";
+import { ConnectionTable, NO_CONNECTION } from "./connections.ts";
 import type { SimErrorCode } from "./errors.ts";
-import { GenerationSet, GossipOverlay } from "./gossip-overlay.ts";
-import { GossipStore } from "./gossip-store.ts";
-import { Network } from "./network.ts";
+import { EventQueue } from "./event-queue.ts";
+import { GossipRouter } from "./gossip-router.ts";
+import { LinkTable } from "./links.ts";
+import { LOST, Network } from "./network.ts";
 import type {
   Datagram,
   GossipMessage,
   NodeAction,
   NodeEvent,
   NodeIndex,
+  ReceiveResult,
   SimNode,
 } from "./node-types.ts";
 import { SeededRandom } from "./random.ts";
 import { NO_NODE, TraceDigest } from "./trace-digest.ts";
-import { EventQueue, NodeClock } from "./virtual-clock.ts";
-import type { WorldCounts, WorldEvent, WorldOptions } from "./world-types.ts";
+import { Traffic } from "./traffic.ts";
+import { NodeClock } from "./virtual-clock.ts";
+import { frameBytes } from "./wire-sizes.ts";
+import type { Frame, WorldCounts, WorldEvent, WorldOptions } from "./world-types.ts";
 
-/** Bytes that a frame costs beside its payload. */
-const FRAME_BYTES = 60;
-/** Bytes of one message id in an offer. */
-const MESSAGE_ID_BYTES = 32;
-/** Messages that one offer names at most; the newest. */
-const OFFER_MESSAGES_MAX = 2_000;
 /** Events at one instant after which the run is declared stuck. */
 const INSTANT_EVENTS_MAX = 1_000_000;
 /** A connection is up after a TCP handshake and three messages: this many one-way delays. */
 const DIAL_ONE_WAYS = 5;
 const NODES_MAX = 65_536;
+/** Words of the trace. */
+const VERDICT_WORDS = {
+  accept: "gossip-accept",
+  reject: "gossip-reject",
+  ignore: "gossip-ignore",
+  defer: "gossip-defer",
+} as const satisfies Record<ReceiveResult<Datagram>["verdict"], string>;
 
 /** What a world needs from outside. */
 export interface WorldDeps<D extends Datagram> {
@@ -50,16 +55,13 @@ interface Slot<D extends Datagram> {
   /** Rises when the node stops or crashes: what was meant for the one before is void. */
   life: number;
   readonly timers: Map<string, number>;
-  seen: GenerationSet;
-  /** What it published or accepted in this and the last gossip heartbeat. */
-  recent: GossipMessage[];
-  recentBefore: GossipMessage[];
   stalledUntilMs: number;
 }
 
 /** A world of nodes. After an error was thrown by a node, the world is only good for its trace. */
 export class World<D extends Datagram> {
   readonly network: Network;
+  readonly traffic: Traffic;
   readonly trace: TraceDigest;
   readonly random: SeededRandom;
   /** Whether two nodes that reach each other also agree on a connection; a fault makes it say no. */
@@ -78,9 +80,9 @@ export class World<D extends Datagram> {
   readonly #options: Required<Omit<WorldOptions, "network" | "clockError">>;
   readonly #queue = new EventQueue<WorldEvent<D>>();
   readonly #slots: readonly Slot<D>[];
+  readonly #links: LinkTable;
   readonly #connections: ConnectionTable;
-  readonly #overlay: GossipOverlay;
-  readonly #store: GossipStore;
+  readonly #gossip: GossipRouter;
   #tokens = 0;
 
   /** @throws MeshError `sim/bad-option` */
@@ -89,35 +91,39 @@ export class World<D extends Datagram> {
     this.#deps = deps;
     this.#options = {
       connectionsMax: 64,
-      graftsPerNode: 4,
-      lazyPeers: 3,
+      meshPeers: 6,
+      lazyPeers: 6,
+      floodPublish: true,
       gossipHeartbeatMs: 1_000,
       silenceMs: 10_000,
       dialTimeoutMs: 5_000,
       seenMs: 60_000,
-      seenMax: 65_536,
       bytesInTrace: true,
       ...rest,
     };
-    const { nodes, seed, connectionsMax, graftsPerNode, seenMs, seenMax } = this.#options;
+    const { nodes, seed, connectionsMax } = this.#options;
     if (!Number.isInteger(nodes) || nodes < 1 || nodes > NODES_MAX) {
       throw badOption(`nodes must be 1 to ${NODES_MAX}: current value is ${nodes}`);
     }
     this.random = SeededRandom.fromSeed(seed);
-    this.network = new Network(nodes, this.random.fork("network"), network);
+    this.#links = new LinkTable(nodes);
+    this.network = new Network(this.#links, nodes, this.random.fork("network"), network);
+    this.traffic = new Traffic(nodes);
     this.trace = new TraceDigest(deps.sha256);
-    this.#connections = new ConnectionTable(nodes, connectionsMax);
-    this.#overlay = new GossipOverlay(nodes, this.random.fork("overlay"), graftsPerNode);
-    this.#store = new GossipStore(deps.sha256, 2 * seenMs, seenMax);
+    this.#connections = new ConnectionTable(this.#links, nodes, connectionsMax);
+    const carrier = {
+      clock: this.#queue,
+      peers: (node: NodeIndex) => this.peers(node),
+      carry: (from: NodeIndex, to: NodeIndex, payloadBytes: number, frame: Frame<D>) =>
+        this.#carry(from, to, payloadBytes, frame),
+    };
+    this.#gossip = new GossipRouter(carrier, deps.sha256, this.random, this.#options);
     this.#slots = Array.from({ length: nodes }, (_, node) => ({
       clock: new NodeClock(clockError?.(node)),
       node: undefined,
       boots: 0,
       life: 0,
       timers: new Map<string, number>(),
-      seen: new GenerationSet(seenMs, seenMax),
-      recent: [],
-      recentBefore: [],
       stalledUntilMs: 0,
     }));
   }
@@ -253,30 +259,13 @@ export class World<D extends Datagram> {
           this.#deliver(event.node, { kind: "timer", id: event.id });
           return;
         }
-      case "datagram":
-        if (!this.#arrives(event)) return;
-        {
-          this.#deliver(event.node, {
-            kind: "datagram",
-            from: event.from,
-            datagram: event.datagram,
-          });
-          return;
-        }
-      case "gossip":
-        if (this.#arrives(event)) this.#receive(event.node, slot, event.from, event.message);
+      case "frame":
+        if (this.#arrives(event)) this.#onFrame(event, slot);
         return;
-      case "offers": {
-        this.#offer(event.node, slot, event.life);
-        return;
-      }
-      case "offer": {
-        if (this.#arrives(event)) this.#want(event.node, slot, event.from, event.messages);
-        return;
-      }
-      case "want": {
-        if (!this.#arrives(event)) return;
-        for (const message of event.messages) this.#gossip(event.node, event.from, message);
+      case "gossip-heartbeat": {
+        if (slot.life !== event.life) return;
+        this.#scheduleHeartbeat(event.node, slot);
+        this.#gossip.heartbeat(event.node);
         return;
       }
       case "dial": {
@@ -307,20 +296,19 @@ export class World<D extends Datagram> {
   #start(node: NodeIndex, slot: Slot<D>, life: number): void {
     if (slot.node !== undefined || slot.life !== life) return;
     slot.boots++;
-    slot.seen = new GenerationSet(this.#options.seenMs, this.#options.seenMax);
-    slot.recent = [];
-    slot.recentBefore = [];
+    this.#gossip.start(node);
     slot.node = this.#deps.spawn(node, slot.boots);
-    this.#queue.schedule(this.nowMs + this.#options.gossipHeartbeatMs, {
-      type: "offers",
-      node,
-      life: slot.life,
-    });
+    this.#scheduleHeartbeat(node, slot);
     this.#deliver(node, { kind: "started" });
   }
 
+  #scheduleHeartbeat(node: NodeIndex, { life }: Slot<D>): void {
+    const atMs = this.nowMs + this.#options.gossipHeartbeatMs;
+    this.#queue.schedule(atMs, { type: "gossip-heartbeat", node, life });
+  }
+
   #vanish(node: NodeIndex, slot: Slot<D>): void {
-    for (const peer of this.peers(node)) this.#overlay.cut(node, peer);
+    this.#gossip.drop(node);
     this.#connections.drop(node);
     slot.node = undefined;
     slot.life++;
@@ -335,20 +323,42 @@ export class World<D extends Datagram> {
     this.#apply(node, slot, slot.node.handle(event, this.#now(slot)));
   }
 
+  #onFrame(event: WorldEvent<D> & { type: "frame" }, slot: Slot<D>): void {
+    const { node, frame } = event;
+    const from = this.#links.from(event.link);
+    switch (frame.kind) {
+      case "message":
+        this.#receive(node, slot, from, frame.message);
+        break;
+      case "offer": {
+        const wanted = this.#gossip.want(node, from, frame.messages);
+        this.counts.wanted += wanted;
+        this.#record("offer", node, from, "", wanted, 0);
+        break;
+      }
+      case "want":
+        this.#gossip.give(node, from, frame.messages);
+        break;
+      case "datagram":
+        this.#deliver(node, { kind: "datagram", from, datagram: frame.datagram });
+        break;
+    }
+  }
+
   #receive(node: NodeIndex, slot: Slot<D>, from: NodeIndex, message: GossipMessage): void {
-    if (slot.node === undefined) return;
-    if (!slot.seen.add(message.number, this.nowMs)) {
+    if (slot.node === undefined || !this.#gossip.isSubscribed(node, message.topic)) return;
+    if (!this.#gossip.isNew(node, message)) {
       this.counts.repeated++;
       this.#record("repeat", node, from, message.topic, message.number, 0);
       return;
     }
     const result = slot.node.receive(message, from, this.#now(slot));
     const word = this.#options.bytesInTrace ? message.word : 0;
-    this.#record(`gossip-${result.verdict}`, node, from, result.code, message.number, word);
+    this.#record(VERDICT_WORDS[result.verdict], node, from, result.code, message.number, word);
     if (result.verdict === "accept") this.counts.accepted++;
     if (result.verdict === "reject") this.counts.rejected++;
     if (result.verdict === "ignore") this.counts.ignored++;
-    if (result.verdict === "accept") this.#push(node, message, from);
+    if (result.verdict === "accept") this.#gossip.push(node, message, from);
     this.#apply(node, slot, result.actions);
   }
 
@@ -365,19 +375,25 @@ export class World<D extends Datagram> {
         case "clear-timer":
           slot.timers.delete(action.id);
           break;
-        case "publish": {
-          const message = this.#store.intern(action.topic, action.bytes, this.nowMs);
-          slot.seen.add(message.number, this.nowMs);
-          this.counts.published++;
-          this.#push(node, message, NO_NODE);
+        case "subscribe":
+          this.#gossip.subscribe(node, action.topic);
           break;
-        }
+        case "unsubscribe":
+          this.#gossip.unsubscribe(node, action.topic);
+          break;
+        case "publish":
+          this.counts.published++;
+          this.#gossip.publish(node, action.topic, action.bytes);
+          break;
         case "forward":
           this.counts.accepted++;
-          this.#push(node, action.message, NO_NODE);
+          this.#gossip.push(node, action.message, NO_NODE);
           break;
         case "send":
-          this.#send(node, action.to, action.datagram);
+          this.#carry(node, action.to, action.datagram.sizeBytes, {
+            kind: "datagram",
+            datagram: action.datagram,
+          });
           break;
         case "dial":
           this.#beginDial(node, slot, action.to);
@@ -389,77 +405,32 @@ export class World<D extends Datagram> {
     }
   }
 
-  /** Passes a message on over every gossip edge but the one it came by. */
-  #push(node: NodeIndex, message: GossipMessage, except: NodeIndex): void {
-    this.#slot(node).recent.push(message);
-    for (const peer of this.#overlay.edges(node)) {
-      if (peer !== except) this.#gossip(node, peer, message);
-    }
-  }
-
-  #gossip(from: NodeIndex, node: NodeIndex, message: GossipMessage): void {
-    this.#carry(from, node, message.bytes.length, (atMs, connection) => {
-      this.#queue.schedule(atMs, { type: "gossip", node, from, connection, message });
-    });
-  }
-
-  /** The gossip heartbeat of a node. */
-  #offer(from: NodeIndex, slot: Slot<D>, life: number): void {
-    if (slot.life !== life) return;
-    const messages = [...slot.recentBefore, ...slot.recent].slice(-OFFER_MESSAGES_MAX);
-    slot.recentBefore = slot.recent;
-    slot.recent = [];
-    const atMs = this.nowMs + this.#options.gossipHeartbeatMs;
-    this.#queue.schedule(atMs, { type: "offers", node: from, life });
-    if (messages.length === 0) return;
-    for (const node of this.#overlay.others(from, this.peers(from), this.#options.lazyPeers)) {
-      this.#carry(from, node, messages.length * MESSAGE_ID_BYTES, (atMs, connection) => {
-        this.#queue.schedule(atMs, { type: "offer", node, from, connection, messages });
-      });
-    }
-  }
-
-  /** Asks the offering peer for what the node has not seen. */
-  #want(from: NodeIndex, slot: Slot<D>, node: NodeIndex, offered: readonly GossipMessage[]): void {
-    const messages = offered.filter(({ number }) => !slot.seen.has(number));
-    this.#record("offer", from, node, "", messages.length, 0);
-    if (messages.length === 0) return;
-    this.counts.wanted += messages.length;
-    this.#carry(from, node, messages.length * MESSAGE_ID_BYTES, (atMs, connection) => {
-      this.#queue.schedule(atMs, { type: "want", node, from, connection, messages });
-    });
-  }
-
   /** Puts a frame on the connection that `from` believes it has to `to`; nothing without one. */
-  #carry(
-    from: NodeIndex,
-    to: NodeIndex,
-    sizeBytes: number,
-    arrive: (atMs: number, connection: number) => void,
-  ): void {
-    const connection = this.#connections.held(from, to);
-    if (connection === undefined) return;
-    this.network.transmit(from, to, sizeBytes + FRAME_BYTES, this.nowMs, (atMs) => {
-      arrive(atMs, connection);
-    });
+  #carry(from: NodeIndex, to: NodeIndex, payloadBytes: number, frame: Frame<D>): void {
+    const link = this.#links.find(from, to);
+    const connection = link === undefined ? NO_CONNECTION : this.#connections.on(link);
+    if (link === undefined || connection === NO_CONNECTION) return;
+    const bytes = frameBytes(payloadBytes);
+    this.traffic.sent(from, bytes);
+    const event = { type: "frame", node: to, link, connection, frameBytes: bytes, frame } as const;
+    const atMs = this.network.transmit(link, bytes, this.nowMs);
+    if (atMs === LOST) return;
+    this.#queue.schedule(atMs, event);
+    if (this.network.copyAtMs !== LOST) this.#queue.schedule(this.network.copyAtMs, event);
   }
 
-  #send(from: NodeIndex, node: NodeIndex, datagram: D): void {
-    this.#carry(from, node, datagram.sizeBytes, (atMs, connection) => {
-      this.#queue.schedule(atMs, { type: "datagram", node, from, connection, datagram });
-    });
-  }
-
-  /** Whether a message gets from the link into the node: an end that forgot the connection refuses it. */
-  #arrives(event: { node: NodeIndex; from: NodeIndex; connection: number }): boolean {
-    const { node, from, connection } = event;
-    if (!this.network.landed(from, node) || !this.isUp(node)) return false;
+  /** Whether a frame gets from the link into the node: an end that forgot the connection refuses it. */
+  #arrives(event: WorldEvent<D> & { type: "frame" }): boolean {
+    const { node, link, connection } = event;
+    if (!this.network.landed(link) || !this.isUp(node)) return false;
+    const from = this.#links.from(link);
     if (this.network.isCorrupted()) {
       this.#close(node, from);
       return false;
     }
-    if (this.#connections.held(node, from) === connection) return true;
-    if (this.#connections.held(from, node) === connection) this.#tellClosed(node, from, connection);
+    this.traffic.received(from, node, event.frameBytes);
+    if (this.#connections.on(link ^ 1) === connection) return true;
+    if (this.#connections.on(link) === connection) this.#tellClosed(node, from, connection);
     return false;
   }
 
@@ -487,11 +458,10 @@ export class World<D extends Datagram> {
       [peer, node],
     ] as const) {
       const stale = connections.held(end, other);
-      if (stale !== undefined) this.#lose(end, other, stale);
+      if (stale !== NO_CONNECTION) this.#lose(end, other, stale);
     }
     connections.open(node, peer);
-    this.#overlay.graft(node, connections.peers(node));
-    this.#overlay.graft(peer, connections.peers(peer));
+    this.#gossip.connected(node, peer);
     this.#deliver(node, { kind: "connected", peer });
     this.#deliver(peer, { kind: "connected", peer: node });
   }
@@ -499,7 +469,7 @@ export class World<D extends Datagram> {
   /** One end closes in order: the other end hears of it, or notices the silence. */
   #close(node: NodeIndex, peer: NodeIndex): void {
     const connection = this.#connections.held(node, peer);
-    if (connection === undefined) return;
+    if (connection === NO_CONNECTION) return;
     this.#expectSilence(peer, node);
     this.#tellClosed(node, peer, connection);
     this.#lose(node, peer, connection);
@@ -513,7 +483,7 @@ export class World<D extends Datagram> {
 
   #expectSilence(node: NodeIndex, peer: NodeIndex): void {
     const connection = this.#connections.held(node, peer);
-    if (connection === undefined) return;
+    if (connection === NO_CONNECTION) return;
     const atMs = this.nowMs + this.#options.silenceMs;
     this.#queue.schedule(atMs, { type: "silence", node, peer, connection });
   }
@@ -529,8 +499,7 @@ export class World<D extends Datagram> {
   /** One end gives a connection up. */
   #lose(node: NodeIndex, peer: NodeIndex, connection: number): void {
     if (!this.#connections.close(node, peer, connection)) return;
-    this.#overlay.cut(node, peer);
-    this.#overlay.graft(node, this.peers(node));
+    this.#gossip.cut(node, peer);
     this.#deliver(node, { kind: "disconnected", peer });
   }
 

@@ -36,7 +36,18 @@ const rooms = {
     "adapters",
   ],
   sim: ["foundation", "ports", "crypto", "identity", "handshake", "mesh", "learning"],
-  cli: ["foundation", "ports", "config", "control", "node", "sim"],
+  load: [
+    "foundation",
+    "ports",
+    "crypto",
+    "identity",
+    "handshake",
+    "mesh",
+    "telemetry",
+    "control",
+    "adapters",
+  ],
+  cli: ["foundation", "ports", "config", "control", "node", "sim", "load"],
 };
 
 const direction = Object.entries(rooms).map(([room, may]) => ({

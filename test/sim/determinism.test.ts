@@ -35,7 +35,7 @@ test("another seed gives another trace digest", () => {
 });
 
 test("any option of the swarm gives another trace digest", () => {
-  assert.notEqual(digestOf(1), digestOf(1, { graftsPerNode: 3 }));
+  assert.notEqual(digestOf(1), digestOf(1, { meshPeers: 3 }));
 });
 
 test("the pure and the native SHA-256 give one history", () => {

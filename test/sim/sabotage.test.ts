@@ -47,7 +47,15 @@ function sabotaged(
       beaconsMissingFrom: (digest) => real.beaconsMissingFrom(digest),
       members: () => real.members(),
       topology: () => real.topology(),
+      links: () => real.links(),
       routes: () => real.routes(),
+      route: (target) => real.route(target),
+      disjointRoutes: (target, count) => real.disjointRoutes(target, count),
+      relaysFor: (target) => real.relaysFor(target),
+      reputation: (nodeId) => real.reputation(nodeId),
+      quarantine: () => real.quarantine(),
+      isQuarantined: (nodeId) => real.isQuarantined(nodeId),
+      release: (nodeId, reason, now) => real.release(nodeId, reason, now),
       epoch: real.epoch,
       sequence: real.sequence,
       ...changed,
@@ -97,8 +105,9 @@ test("no-false-death goes red when one node is deaf to the life of another", () 
 test("no-false-death goes red when a detector gives no time to refute", () => {
   const swarm = swarmOf({
     mesh: { suspicionMult: 0.0001, silenceIntervals: 1, indirectProbes: 1 },
-    graftsPerNode: 1,
+    meshPeers: 1,
     lazyPeers: 0,
+    floodPublish: false,
   });
   swarm.world.network.configure({ lossRatio: 0.4 });
   swarm.run(60_000);
@@ -212,19 +221,18 @@ test("views-equal goes red when one machine has lost a member for good", () => {
   );
 });
 
-test("routes-live goes red when one machine keeps the routes it had", () => {
+test("routes-live goes red when machines send everything over a node that is gone", () => {
+  let gone: RouteView["nextHop"] | undefined;
   redWith(
     "routes-live",
     ["inject: crash, at: 20s, for: 50s, nodes: [5]"],
-    sabotaged((real) => {
-      let kept: readonly RouteView[] = [];
-      return {
-        routes: () => {
-          if (kept.length < 7) kept = real.routes();
-          return kept;
-        },
-      };
-    }),
+    (deps, options, node) => {
+      if (node === 5) gone = deps.self.nodeId;
+      const stubborn = sabotaged((real) => ({
+        routes: () => real.routes().map((route) => ({ ...route, nextHop: gone ?? route.nextHop })),
+      }));
+      return stubborn(deps, options, node);
+    },
   );
 });
 

@@ -1,11 +1,11 @@
 // The libp2p node as the daemon sees it: authenticated links to peers by NodeId, request-response
-// protocols, gossip topics with a validator in front, and pings. Default deny: a stream of any protocol
+// protocols, gossip (gossip.ts) and pings. Default deny: a stream of any protocol
 // passes the stream guard first, so a peer that is only joining can open nothing but attestation.
 
 import { createHash } from "node:crypto";
 import { bootstrap } from "@libp2p/bootstrap";
 import { generateKeyPairFromSeed, publicKeyFromRaw } from "@libp2p/crypto/keys";
-import { type GossipSub, gossipsub, StrictNoSign, TopicValidatorResult } from "@libp2p/gossipsub";
+import type { GossipSub } from "@libp2p/gossipsub";
 import { identify } from "@libp2p/identify";
 import type {
   Connection,
@@ -25,10 +25,14 @@ import { createLibp2p, type Libp2p } from "libp2p";
 import { errorCode, errorMessage, MeshError, utf8Bytes, utf8Text } from "../../foundation/index.ts";
 import { type AuthenticatedPeer, limiterKey } from "../../handshake/index.ts";
 import type { NodeId, PeerIdentity } from "../../identity/index.ts";
-import type { Logger, Meter, MetricDeclaration, Tracer } from "../../ports/index.ts";
+import type { Logger, Meter, MetricDeclaration, MonoMs, Tracer } from "../../ports/index.ts";
 import { parseTraceparent, TRACEPARENT_CHARS } from "../../telemetry/index.ts";
 import { exchange, framedStream, type RequestOptions, tracedProtocol } from "./exchange.ts";
 import type { EncrypterFactory } from "./encrypter.ts";
+import { Gossip, type GossipValidator } from "./gossip.ts";
+import { gossipMetrics } from "./gossip-metrics.ts";
+import type { ScoreOptions } from "./gossip-scores.ts";
+import { Graylist } from "./graylist.ts";
 import { RecordStore } from "./record-store.ts";
 import { PeerRegistry } from "./peer-registry.ts";
 import {
@@ -38,7 +42,6 @@ import {
   mayOpen,
   UNAUTHENTICATED_BYTES_MAX,
 } from "./stream-guard.ts";
-import { topicScores } from "./topics.ts";
 
 export const networkMetrics: readonly MetricDeclaration[] = [
   {
@@ -57,6 +60,7 @@ export const networkMetrics: readonly MetricDeclaration[] = [
     help: "Open connections by what the peer has proven.",
     labels: { peer: ["svid", "joining", "unanchored", "interop"] },
   },
+  ...gossipMetrics,
 ];
 
 /** How long a peer without an SVID may stay (handshake reference 2.4), and how many such at once. */
@@ -71,9 +75,6 @@ const UPGRADE_TIMEOUT_MS = 10_000;
 const RECORD_NAMESPACE = "x0id";
 const RECORD_TIMEOUT_MS = 5_000;
 
-/** One gossip message; beacons and manifests are far smaller. */
-const GOSSIP_BYTES_MAX = 64 * 1024;
-
 /**
  * Raw connections that one address may open in a second, and connections before their handshake has ended. The
  * handshake limiter decides who is served: libp2p's own counters (5 and 10) would turn away nodes behind one NAT first.
@@ -83,6 +84,8 @@ const INBOUND_PENDING_MAX = 256;
 
 /** Pings of one peer under way at once: its own probe, those for helpers, the DHT's. */
 const PINGS_PER_PEER_MAX = 8;
+
+const GRAYLISTED = "The member misused gossip and is refused for some minutes.";
 
 /** A request must arrive, and its answer be taken, within this. */
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -98,9 +101,8 @@ export type NetworkErrorCode =
   | "network/cannot-listen"
   | "network/not-connected"
   | "network/request-failed"
+  | "network/graylisted"
   | "network/dial-failed";
-
-export type GossipDecision = "accept" | "ignore" | "reject";
 
 export interface NetworkOptions {
   readonly listen: readonly string[];
@@ -108,8 +110,10 @@ export interface NetworkOptions {
   readonly bootstrap: readonly string[];
   readonly mdns: boolean;
   readonly trustDomain: string;
-  /** The gossip topics that this node takes part in. */
-  readonly topics: readonly string[];
+  /** Between two heartbeats of a node: what gossip expects of its neighbours. */
+  readonly heartbeatIntervalMs: number;
+  /** From where how many members may come; the defaults are those of {@link ScoreOptions}. */
+  readonly gossip?: ScoreOptions;
   readonly connectionsMax: number;
   readonly version: string;
   /** Whether requests may come with a trace context. @default false */
@@ -125,6 +129,9 @@ export interface NetworkDeps {
   readonly logger: Logger;
   readonly meter: Meter;
   readonly tracer: Tracer;
+  readonly monoMs: () => MonoMs;
+  /** What is known against a member, from -100 to 0. */
+  readonly reputation: (nodeId: NodeId) => number;
   /** Whether peers without SPIFFE identity (interop) may take part at all. */
   readonly allowsUnauthenticated: () => boolean;
   /** Decides on identity records that peers put into the DHT, or that it finds. `validate` throws to refuse. */
@@ -173,11 +180,23 @@ export class Network {
   readonly #joining = new Map<Connection, NodeJS.Timeout>();
   /** What connected peers told of how they see this node. */
   readonly #observed = new Map<Connection, string>();
+  readonly #graylist = new Graylist();
+  readonly #gossip: Gossip;
   #libp2p: Libp2p<Services> | undefined;
 
   constructor(deps: NetworkDeps, options: NetworkOptions) {
     this.#deps = deps;
     this.#options = options;
+    const { logger, meter, monoMs, reputation } = deps;
+    this.#gossip = new Gossip(
+      {
+        ...{ logger, meter, monoMs, reputation },
+        memberOf: (peerId) => this.#nodeIdByPeerId.get(peerId),
+        members: () => this.#nodeIdByPeerId.entries(),
+        onGraylisted: (nodeId, score) => this.#graylisted(nodeId, score),
+      },
+      { ...options.gossip, ...options },
+    );
   }
 
   /**
@@ -238,6 +257,20 @@ export class Network {
   /** The negotiated suite of a connected peer. */
   suiteOf(nodeId: NodeId): string | undefined {
     return this.#links.get(nodeId)?.suite;
+  }
+
+  /** The connection that requests to a peer take: its address, and the relay's name or PeerId if it goes through one. */
+  transportTo(nodeId: NodeId): { readonly address: string; readonly relay?: string } | undefined {
+    const remote = this.#newest(nodeId)?.remoteAddr;
+    if (remote === undefined) return undefined;
+    const parts = remote.getComponents();
+    const circuit = parts.findIndex(({ name }) => name === "p2p-circuit");
+    const relay = parts
+      .slice(0, Math.max(0, circuit))
+      .findLast(({ name }) => name === "p2p")?.value;
+    if (relay === undefined) return { address: remote.toString() };
+    const known = this.#links.get(this.#nodeIdByPeerId.get(relay) ?? ("" as NodeId));
+    return { address: remote.toString(), relay: known?.peer.name ?? relay };
   }
 
   connectedPeers(): PeerIdentity[] {
@@ -351,31 +384,25 @@ export class Network {
     );
   }
 
-  /** Subscribes to a topic; the validator decides on each message before it is forwarded. */
-  subscribe(
-    topic: string,
-    validate: (from: NodeId, bytes: Uint8Array) => Promise<GossipDecision>,
-  ): void {
-    const { gossip } = this.#node().services;
-    gossip.topicValidators.set(topic, async (source, message) => {
-      const from = this.#nodeIdByPeerId.get(source.toString());
-      if (from === undefined) return TopicValidatorResult.Ignore;
-      try {
-        return DECISIONS[await validate(from, message.data)];
-      } catch (error) {
-        this.#deps.logger.error(
-          { code: errorCode(error), topic, error: errorMessage(error) },
-          "gossip validator failed",
-        );
-        return TopicValidatorResult.Ignore;
-      }
-    });
-    gossip.subscribe(topic);
+  /** Subscribes to a topic of the mesh; the validator decides on each message before it is forwarded. */
+  subscribe(topic: string, validate: GossipValidator): void {
+    this.#gossip.subscribe(topic, validate);
+  }
+
+  /** Leaves a topic. */
+  unsubscribe(topic: string): void {
+    this.#gossip.unsubscribe(topic);
   }
 
   /** Publishes on a topic; nobody listening is no error. */
-  async publish(topic: string, bytes: Uint8Array): Promise<void> {
-    await this.#libp2p?.services.gossip.publish(topic, bytes);
+  publish(topic: string, bytes: Uint8Array): Promise<void> {
+    return this.#gossip.publish(topic, bytes);
+  }
+
+  /** What gossip thinks of a connected member: 0 and above is good. */
+  scoreOf(nodeId: NodeId): number | undefined {
+    const [connection] = this.#links.get(nodeId)?.connections ?? [];
+    return connection && this.#gossip.scoreOf(connection.remotePeer.toString());
   }
 
   /** Keeps this node's record in the DHT. @throws what the DHT throws, for instance without any peer */
@@ -399,9 +426,7 @@ export class Network {
   }
 
   #connectionTo(nodeId: NodeId): Connection {
-    // The newest: an older one may be half-open after the peer lost power.
-    const connections = [...(this.#links.get(nodeId)?.connections ?? [])].reverse();
-    const connection = connections.find(({ status }) => status === "open");
+    const connection = this.#newest(nodeId);
     if (connection !== undefined) return connection;
     throw new MeshError<NetworkErrorCode>(
       "network/not-connected",
@@ -410,8 +435,14 @@ export class Network {
     );
   }
 
+  /** The newest open connection: an older one may be half-open after the peer lost power. */
+  #newest(nodeId: NodeId): Connection | undefined {
+    const connections = [...(this.#links.get(nodeId)?.connections ?? [])].reverse();
+    return connections.find(({ status }) => status === "open");
+  }
+
   async #create(): Promise<Libp2p<Services>> {
-    const { listen, announce, topics, connectionsMax, version } = this.#options;
+    const { listen, announce, connectionsMax, version } = this.#options;
     const permitted = (connection: Connection, protocol: string): boolean => {
       const allowed = mayOpen(
         this.#registry.of(connection),
@@ -468,18 +499,7 @@ export class Network {
               this.#deps.records.select(nodeIdOfKey(key), values),
           },
         }),
-        gossip: gossipsub({
-          globalSignaturePolicy: StrictNoSign,
-          allowPublishToZeroTopicPeers: true,
-          fallbackToFloodsub: false,
-          emitSelf: false,
-          doPX: false,
-          maxInboundDataLength: GOSSIP_BYTES_MAX,
-          msgIdFn: (message) =>
-            createHash("sha256").update(message.topic).update(message.data).digest(),
-          allowedTopics: [...topics],
-          scoreParams: { topics: topicScores(topics), IPColocationFactorWeight: 0 },
-        }),
+        gossip: this.#gossip.service,
       },
     });
   }
@@ -552,6 +572,10 @@ export class Network {
       );
       return;
     }
+    if (this.#graylist.has(peer.nodeId, this.#deps.monoMs())) {
+      connection.abort(new MeshError<NetworkErrorCode>("network/graylisted", GRAYLISTED));
+      return;
+    }
     const known = this.#links.get(peer.nodeId);
     this.#links.set(peer.nodeId, {
       peer,
@@ -564,6 +588,19 @@ export class Network {
       const addresses =
         connection.direction === "outbound" ? [connection.remoteAddr.toString()] : [];
       this.#deps.onConnected(peer, addresses);
+    }
+  }
+
+  #graylisted(nodeId: NodeId, score: number): void {
+    const reason = new MeshError<NetworkErrorCode>("network/graylisted", GRAYLISTED);
+    this.#graylist.add(nodeId, this.#deps.monoMs());
+    this.#deps.meter.count("meshd_network_gossip_graylisted_total");
+    this.#deps.logger.warn(
+      { code: reason.code, nodeId, score },
+      "peer disconnected: it misuses gossip",
+    );
+    for (const connection of [...(this.#links.get(nodeId)?.connections ?? [])]) {
+      connection.abort(reason);
     }
   }
 
@@ -704,12 +741,6 @@ function keyOf(nodeId: NodeId): Uint8Array {
 function nodeIdOfKey(key: Uint8Array): NodeId {
   return utf8Text(key).slice(RECORD_NAMESPACE.length + 2) as NodeId;
 }
-
-const DECISIONS: Record<GossipDecision, TopicValidatorResult> = {
-  accept: TopicValidatorResult.Accept,
-  ignore: TopicValidatorResult.Ignore,
-  reject: TopicValidatorResult.Reject,
-};
 
 /** libp2p puts the system's errors with their stacks into one message: only what the system said is for operators. */
 function cannotListen(listen: readonly string[], cause: unknown): MeshError<NetworkErrorCode> {

@@ -1,41 +1,39 @@
-// Gossip topics of a mesh, and how gossipsub scores peers on them.
+// Gossip topics of a mesh: their names, and what may be said on them.
 
-import { createTopicScoreParams, type TopicScoreParams } from "@libp2p/gossipsub/score";
+/**
+ * What is gossiped. State beacons and heartbeats stay inside a zone; summaries of zones and tasks concern the whole
+ * mesh.
+ */
+export const topicNames = ["state", "heartbeat", "summary", "tasks"] as const;
+export type TopicName = (typeof topicNames)[number];
 
-/** What is gossiped. State beacons and heartbeats share the zone's membership; tasks concern the whole mesh. */
-export type TopicName = "state" | "heartbeat" | "tasks";
+/** Topics of one zone; the others are of the whole mesh. */
+const zoned: ReadonlySet<TopicName> = new Set<TopicName>(["state", "heartbeat"]);
 
-const TOPIC_NAMES: readonly TopicName[] = ["state", "heartbeat", "tasks"];
+/** The longest message of a topic in bytes: what its own parser takes, but for the heartbeat's 74 bytes rounded up. */
+export const topicBytesMax: Readonly<Record<TopicName, number>> = {
+  state: 16 * 1024, // a proof of equivocation has two beacons of 7.3 KiB at most
+  heartbeat: 128,
+  summary: 16 * 1024,
+  tasks: 32 * 1024,
+};
+
+/** Longer than any topic of a mesh: a trust domain has 255 bytes, a zone 64. */
+const TOPIC_CHARS_MAX = 384;
 
 /** The wire name of a topic. Zones have topics of their own, so that traffic stays inside. */
 export function topicOf(trustDomain: string, zone: string, name: TopicName): string {
-  const scope = name === "tasks" ? "mesh" : `zone/${zone}`;
-  return `/x0tta6bl4/1/${trustDomain}/${scope}/${name}`;
+  const scope = zoned.has(name) ? `zone/${zone}` : "mesh";
+  return `${prefixOf(trustDomain)}${scope}/${name}`;
 }
 
-/** All topics a node of that zone takes part in. */
-export function topicsOf(trustDomain: string, zone: string): string[] {
-  return TOPIC_NAMES.map((name) => topicOf(trustDomain, zone, name));
+/** What is said on a topic, also of another zone; undefined when it is none of this trust domain's. */
+export function topicNameOf(trustDomain: string, topic: string): TopicName | undefined {
+  if (topic.length > TOPIC_CHARS_MAX || !topic.startsWith(prefixOf(trustDomain))) return undefined;
+  const last = topic.slice(topic.lastIndexOf("/") + 1);
+  return topicNames.find((name) => name === last);
 }
 
-/**
- * Scores: invalid messages count squared and decay by 3 % a second, so that four in quick succession
- * reach the gossip threshold (-10) and nine the graylist (-80).
- * First deliveries earn a little. Mesh delivery deficits are not scored: beacons are too rare in small meshes.
- */
-export function topicScores(topics: readonly string[]): Record<string, TopicScoreParams> {
-  const params = createTopicScoreParams({
-    topicWeight: 1,
-    timeInMeshWeight: 0.01,
-    timeInMeshQuantum: 1_000,
-    timeInMeshCap: 100,
-    firstMessageDeliveriesWeight: 0.1,
-    firstMessageDeliveriesDecay: 0.9,
-    firstMessageDeliveriesCap: 50,
-    meshMessageDeliveriesWeight: 0,
-    meshFailurePenaltyWeight: 0,
-    invalidMessageDeliveriesWeight: -1,
-    invalidMessageDeliveriesDecay: 0.97,
-  });
-  return Object.fromEntries(topics.map((topic) => [topic, params]));
+function prefixOf(trustDomain: string): string {
+  return `/x0tta6bl4/1/${trustDomain}/`;
 }

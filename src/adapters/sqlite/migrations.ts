@@ -28,6 +28,9 @@ export const MIGRATIONS: readonly string[] = [
     model BLOB, history TEXT NOT NULL, updated_at_ms INTEGER NOT NULL
   ) STRICT;
   `,
+  `
+  CREATE TABLE evidence (node_id TEXT PRIMARY KEY, statement BLOB NOT NULL, at_ms INTEGER NOT NULL) STRICT;
+  `,
 ];
 
 /** The version that a database has. */

@@ -52,6 +52,12 @@ export interface StoredTask {
   readonly history: string;
 }
 
+/** A statement about a node, as the mesh publishes it. */
+export interface StoredStatement {
+  readonly bytes: Uint8Array;
+  readonly atMs: WallMs;
+}
+
 /** Known peers kept for the next start, and finished tasks kept for `fl status`. */
 export const PEERS_KEPT = 64;
 /** An epoch is at least the time in seconds; a node that crashed again and again may be ahead of it by its restarts. */
@@ -244,6 +250,26 @@ export class StateStore {
       model: row["model"] === null ? undefined : blob(row["model"]),
       history: text(row["history"]),
     };
+  }
+
+  /** Proofs against nodes and releases of them, one a node, the oldest first. */
+  evidence(): StoredStatement[] {
+    return this.#all("SELECT statement, at_ms FROM evidence ORDER BY rowid").map((row) => ({
+      bytes: blob(row["statement"]),
+      atMs: Number(row["at_ms"]) as WallMs,
+    }));
+  }
+
+  /** Keeps the one statement about a node that counts; `undefined` forgets it. Whoever calls bounds their number. */
+  saveEvidence(nodeId: string, statement: StoredStatement | undefined): void {
+    if (statement === undefined) this.#run("DELETE FROM evidence WHERE node_id = ?", nodeId);
+    else
+      this.#run(
+        "INSERT OR REPLACE INTO evidence VALUES (?, ?, ?)",
+        nodeId,
+        statement.bytes,
+        statement.atMs,
+      );
   }
 
   #insertToken({ secretHash, expiresAtMs, name }: TokenRecord): boolean {

@@ -29,8 +29,7 @@ export type TunnelErrorCode =
   | "tunnel/bad-answer"
   | "tunnel/port-taken"
   | "tunnel/too-many"
-  | "tunnel/unknown"
-  | "tunnel/unknown-peer";
+  | "tunnel/unknown";
 
 export function encodeOpening(port: number): Uint8Array {
   return new Uint8Array([port >> 8, port & 0xff]);

@@ -1,6 +1,7 @@
 // TCP through the mesh: ports of this host that peers may reach (exposed), and ports here that lead to a peer's (forwards). A connection is a
 // stream of its own on the link to the peer, so it is authenticated and encrypted like everything else. Default deny twice: a port has to be
-// exposed, and the policy has to give the peer the right `tunnel.connect:<port>`.
+// exposed, and the policy has to give the peer the right `tunnel.connect:<port>`. Both kinds come by command, for as long as the daemon
+// runs, or from the configuration.
 
 import { connect, createServer, type Server, type Socket } from "node:net";
 import type { Stream } from "@libp2p/interface";
@@ -66,6 +67,8 @@ export interface Target {
   readonly port: number;
 }
 
+export type TunnelOrigin = "command" | "configuration";
+
 export interface Exposed {
   /** The port as peers name it. */
   readonly port: number;
@@ -74,13 +77,22 @@ export interface Exposed {
 
 export interface Forward {
   readonly listen: Target;
-  readonly nodeId: NodeId;
+  /** Whatever `find` knows: it is asked for each connection, so the peer may come later than the forward. */
+  readonly peer: string;
   readonly remotePort: number;
+}
+
+/** A forward as it is listed: where it is from, and why it does not listen if it does not. */
+export interface ListedForward extends Forward {
+  readonly origin: TunnelOrigin;
+  readonly problem?: string;
 }
 
 export interface TunnelsDeps {
   readonly network: Pick<Network, "openStream" | "handleStreams">;
   readonly allows: (spiffeId: string | undefined, right: Right) => boolean;
+  /** Whom a forward's `peer` means. @throws MeshError when nobody, or more than one */
+  readonly find: (peer: string) => NodeId;
   /** Sees to a connection to a peer. @throws MeshError `network/*` */
   readonly reach: (nodeId: NodeId) => Promise<void>;
   readonly nameOf: (nodeId: NodeId) => string;
@@ -88,20 +100,25 @@ export interface TunnelsDeps {
   readonly meter: Meter;
 }
 
-interface RunningForward extends Forward {
+interface RunningForward extends ListedForward {
   readonly server: Server;
+  /** As it was asked for: with port 0 it listens at another. */
+  readonly wanted: Forward;
 }
 
 export class Tunnels {
   readonly #deps: TunnelsDeps;
-  readonly #exposed = new Map<number, Target>();
+  readonly #exposed = new Map<number, { readonly target: Target; readonly origin: TunnelOrigin }>();
   readonly #forwards = new Map<number, RunningForward>();
   /** Every connection that is relayed or about to be. */
   readonly #sockets = new Map<Socket, "inbound" | "outbound">();
+  /** Forwards of the configuration that could not listen. */
+  #failed: ListedForward[] = [];
+  #configured: Promise<void> = Promise.resolve();
+  #stopped = false;
 
-  constructor(deps: TunnelsDeps, exposed: readonly Exposed[] = []) {
+  constructor(deps: TunnelsDeps) {
     this.#deps = deps;
-    for (const { port, target } of exposed) this.#exposed.set(port, target);
   }
 
   /** Answers peers from now on. */
@@ -115,23 +132,81 @@ export class Tunnels {
 
   /** Closes every listener and connection. Idempotent. */
   stop(): void {
+    this.#stopped = true;
     for (const { server } of this.#forwards.values()) server.close();
     this.#forwards.clear();
     for (const socket of this.#sockets.keys()) reset(socket);
   }
 
-  get exposed(): Exposed[] {
-    return [...this.#exposed].map(([port, target]) => ({ port, target }));
+  get exposed(): (Exposed & { readonly origin: TunnelOrigin })[] {
+    return [...this.#exposed].map(([port, exposed]) => ({ port, ...exposed }));
   }
 
-  get forwards(): Forward[] {
-    return [...this.#forwards.values()].map(({ server: _, ...forward }) => forward);
+  get forwards(): ListedForward[] {
+    const running = [...this.#forwards.values()];
+    return [...running.map(({ server: _, wanted: __, ...forward }) => forward), ...this.#failed];
+  }
+
+  /**
+   * Takes what the configuration says: adds what is new, ends what it no longer says, and leaves alone what has not changed or came by
+   * command. A forward that cannot listen is logged and listed with its problem, and tried again next time. Never rejects.
+   */
+  configure(exposed: readonly Exposed[], forwards: readonly Forward[]): Promise<void> {
+    this.#configured = this.#configured.then(() => this.#configure(exposed, forwards));
+    return this.#configured;
+  }
+
+  async #configure(exposed: readonly Exposed[], forwards: readonly Forward[]): Promise<void> {
+    for (const { port, origin } of this.exposed) {
+      const stays = exposed.some((next) => next.port === port);
+      if (origin === "configuration" && !stays) this.unexpose(port);
+    }
+    for (const { port, target } of exposed) {
+      const now = this.#exposed.get(port);
+      const same = now?.origin === "configuration" && isSame(now.target, target);
+      if (!same) this.#attempt(port, () => this.expose(port, target, "configuration"));
+    }
+    for (const [port, { origin, wanted }] of this.#forwards) {
+      const stays = forwards.some((next) => isSame(next, wanted));
+      if (origin === "configuration" && !stays) this.unforward(port);
+    }
+    this.#failed = [];
+    for (const forward of forwards) {
+      const runs = [...this.#forwards.values()].some(
+        ({ origin, wanted }) => origin === "configuration" && isSame(wanted, forward),
+      );
+      if (!runs && !this.#stopped) await this.#tryForward(forward);
+    }
+  }
+
+  async #tryForward(forward: Forward): Promise<void> {
+    try {
+      await this.forward(forward, "configuration");
+    } catch (error) {
+      this.#failed.push({ ...forward, origin: "configuration", problem: errorMessage(error) });
+      this.#notConfigured(forward.listen.port, error);
+    }
+  }
+
+  #attempt(port: number, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#notConfigured(port, error);
+    }
+  }
+
+  #notConfigured(port: number, error: unknown): void {
+    this.#deps.logger.error(
+      { code: errorCode(error), port, error: errorMessage(error) },
+      "configured tunnel not made",
+    );
   }
 
   /** Lets peers with the right reach `target` by `port`; replaces what was exposed there. @throws MeshError `tunnel/too-many` */
-  expose(port: number, target: Target): void {
+  expose(port: number, target: Target, origin: TunnelOrigin = "command"): void {
     if (!this.#exposed.has(port) && this.#exposed.size >= TUNNELS_MAX) throw tooMany("exposed");
-    this.#exposed.set(port, target);
+    this.#exposed.set(port, { target, origin });
     this.#deps.logger.info({ port, target: `${target.host}:${target.port}` }, "port exposed");
   }
 
@@ -145,10 +220,11 @@ export class Tunnels {
    * Listens at `listen` and leads each connection to `remotePort` of the peer. Gives the address it listens at.
    * @throws MeshError `tunnel/too-many`, `tunnel/port-taken`
    */
-  async forward({ listen, nodeId, remotePort }: Forward): Promise<Target> {
+  async forward(wanted: Forward, origin: TunnelOrigin = "command"): Promise<Target> {
+    const { listen, peer, remotePort } = wanted;
     if (this.#forwards.size >= TUNNELS_MAX) throw tooMany("forwarded");
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) =>
-      this.#connect(socket, nodeId, remotePort),
+      this.#connect(socket, peer, remotePort),
     );
     const port = await listening(server, listen);
     const bound = { host: listen.host, port };
@@ -156,8 +232,8 @@ export class Tunnels {
       server.close();
       throw portTaken(bound, "another forward has this port, at another address");
     }
-    this.#forwards.set(port, { listen: bound, nodeId, remotePort, server });
-    this.#deps.logger.info({ port, nodeId, remotePort }, "port forwarded");
+    this.#forwards.set(port, { ...wanted, listen: bound, origin, wanted, server });
+    this.#deps.logger.info({ port, peer, remotePort }, "port forwarded");
     return bound;
   }
 
@@ -200,10 +276,10 @@ export class Tunnels {
   ): Promise<Socket | Exclude<TunnelAnswer, "connected">> {
     if (port === undefined || !this.#deps.allows(peer.spiffeId, `tunnel.connect:${port}`))
       return "refused";
-    const target = this.#exposed.get(port);
-    if (target === undefined) return "not-exposed";
+    const exposed = this.#exposed.get(port);
+    if (exposed === undefined) return "not-exposed";
     if (this.#sockets.size >= CONNECTIONS_MAX) return "busy";
-    const socket = connect({ ...target, allowHalfOpen: true, timeout: OPEN_TIMEOUT_MS });
+    const socket = connect({ ...exposed.target, allowHalfOpen: true, timeout: OPEN_TIMEOUT_MS });
     this.#remember(socket, "inbound");
     const isConnected = await connected(socket);
     if (isConnected) return socket;
@@ -212,25 +288,25 @@ export class Tunnels {
   }
 
   /** A program's connection to a forward. */
-  #connect(socket: Socket, nodeId: NodeId, remotePort: number): void {
+  #connect(socket: Socket, peer: string, remotePort: number): void {
     if (this.#sockets.size >= CONNECTIONS_MAX) {
       this.#deps.meter.count("meshd_tunnel_failures_total");
       reset(socket);
       return;
     }
     this.#remember(socket, "outbound");
-    this.#lead(socket, nodeId, remotePort).catch((error: unknown) => {
+    this.#lead(socket, peer, remotePort).catch((error: unknown) => {
       this.#forget(socket);
       this.#deps.meter.count("meshd_tunnel_failures_total");
       this.#deps.logger.warn(
-        { code: errorCode(error), name: this.#deps.nameOf(nodeId), error: errorMessage(error) },
+        { code: errorCode(error), peer, error: errorMessage(error) },
         "tunnel not opened",
       );
     });
   }
 
-  async #lead(socket: Socket, nodeId: NodeId, port: number): Promise<void> {
-    const stream = await this.open(nodeId, port);
+  async #lead(socket: Socket, peer: string, port: number): Promise<void> {
+    const stream = await this.open(this.#deps.find(peer), port);
     if (socket.destroyed) {
       stream.abort(new Error("the program has gone meanwhile"));
       this.#forget(socket);
@@ -290,6 +366,11 @@ export class Tunnels {
       this.#deps.meter.set("meshd_tunnel_connections", open, { direction });
     }
   }
+}
+
+/** Plain values, their keys in one order. */
+function isSame(a: Target | Forward, b: Target | Forward): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 /** Whether the socket got its connection; the timeout it was made with ends the waiting. */

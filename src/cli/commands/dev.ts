@@ -3,6 +3,7 @@
 import { rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { Option } from "commander";
+import { aggregators } from "../../control/index.ts";
 import { MeshError } from "../../foundation/index.ts";
 import { isJson } from "../answer.ts";
 import { integer, positive } from "../arguments.ts";
@@ -42,7 +43,7 @@ export const devCommand: RegisterCommand = (parent, cli) => {
     )
     .addOption(
       new Option("--aggregator <rule>", "the defence")
-        .choices(["median", "trimmed-mean", "nearest-neighbour-mixing", "mean"])
+        .choices(aggregators)
         .default("nearest-neighbour-mixing"),
     )
     .addOption(

@@ -1,7 +1,12 @@
 // meshctl fl status | start | stop: training tasks of the mesh.
 
 import { type Command, Option } from "commander";
-import { controlLimits, type FlStartRequest, type LearningStatus } from "../../control/index.ts";
+import {
+  aggregators,
+  controlLimits,
+  type FlStartRequest,
+  type LearningStatus,
+} from "../../control/index.ts";
 import { answer } from "../answer.ts";
 import { integer, nameList, positive } from "../arguments.ts";
 import type { Cli, RegisterCommand, Screen } from "../cli.ts";
@@ -73,7 +78,7 @@ function registerStart(fl: Command, cli: Cli): void {
     .option("--rounds <count>", "how many rounds", integer(1, controlLimits.roundsMax), 20)
     .addOption(
       new Option("--aggregator <rule>", "how updates become one model")
-        .choices(["mean", "median", "trimmed-mean", "nearest-neighbour-mixing"])
+        .choices(aggregators)
         .default("nearest-neighbour-mixing"),
     )
     .option(

@@ -114,11 +114,19 @@ function drawTunnels({ exposed, forwards }: Tunnels, screen: Screen): string {
 
 function drawForwards(forwards: Tunnels["forwards"], screen: Screen): string {
   return renderTable(
-    [{ head: "LISTENS AT" }, { head: "PEER" }, { head: "ITS PORT", align: "right" }],
-    forwards.map(({ host, port: local, peer, remotePort }) => [
+    [
+      { head: "LISTENS AT" },
+      { head: "PEER" },
+      { head: "ITS PORT", align: "right" },
+      { head: "FROM" },
+      { head: "PROBLEM", widthMax: 160 },
+    ],
+    forwards.map(({ host, port: local, peer, nodeId, remotePort, origin, problem }) => [
       cell(addressText(host, local)),
-      cell(peer),
+      cell(peer, nodeId === "" ? "warn" : "plain"),
       cell(String(remotePort)),
+      cell(origin),
+      cell(problem ?? (nodeId === "" ? "no member of that name yet" : ""), "warn"),
     ]),
     screen,
   );
@@ -130,11 +138,13 @@ function drawExposed(exposed: Tunnels["exposed"], screen: Screen): string {
       { head: "EXPOSED", align: "right" },
       { head: "LEADS TO" },
       { head: "RIGHT THAT A PEER NEEDS" },
+      { head: "FROM" },
     ],
-    exposed.map(({ port: name, host, targetPort }) => [
+    exposed.map(({ port: name, host, targetPort, origin }) => [
       cell(String(name)),
       cell(addressText(host, targetPort)),
       cell(`tunnel.connect:${name}`),
+      cell(origin),
     ]),
     screen,
   );

@@ -12,6 +12,17 @@ export const aggregatorNames = [
   "median",
   "trimmed-mean",
   "nearest-neighbour-mixing",
+  "geometric-median",
+  "krum",
+  "multi-krum",
+  "centered-clipping",
+  "caf",
+  "spectral",
+  "nnm+geometric-median",
+  "arc+nnm+geometric-median",
+  "arc+nnm+multi-krum",
+  "arc+caf",
+  "arc+spectral",
 ] as const;
 
 /** One of {@link aggregatorNames}. */
@@ -20,7 +31,7 @@ export type AggregatorName = (typeof aggregatorNames)[number];
 /** What a rule decided, and why. Lists have one entry a row. */
 export interface Aggregate {
   readonly vector: Float32Array;
-  /** Share of each row in the result, summing to 1: what the operator is shown. */
+  /** Share of each row in the result, summing to at most 1 (clipping leaves the rest with the base model): what the operator is shown. */
   readonly shares: readonly number[];
   /** By how many *other* rows each row is counted among their n - f nearest (its own vote left out). */
   readonly inDegree: readonly number[];

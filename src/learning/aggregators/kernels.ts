@@ -6,6 +6,10 @@
 export interface VectorKernels {
   /** Squared Euclidean distances, row-major n x n, symmetric, zero diagonal. */
   squaredDistances(rows: readonly Float32Array[]): Float64Array;
+  /** Inner products, row-major n x n, symmetric. */
+  gram(rows: readonly Float32Array[]): Float64Array;
+  /** `sum weights[i] * rows[i]`, summed in row order in float64, then rounded once. */
+  weightedSum(rows: readonly Float32Array[], weights: Float64Array): Float32Array;
   /** Mean of the chosen rows, summed in the order of `indices`. */
   meanOf(rows: readonly Float32Array[], indices: readonly number[]): Float32Array;
   /**
@@ -24,7 +28,55 @@ const BLOCK = 128;
 const INSERTION_MAX = 64;
 
 /** The kernels in plain TypeScript. */
-export const plainKernels: VectorKernels = { squaredDistances, meanOf, trimmedMean };
+export const plainKernels: VectorKernels = {
+  squaredDistances,
+  gram,
+  weightedSum,
+  meanOf,
+  trimmedMean,
+};
+
+function gram(rows: readonly Float32Array[]): Float64Array {
+  const n = rows.length;
+  const products = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) {
+    for (let j = i; j < n; j++) {
+      const product = innerProduct(rows[i] as Float32Array, rows[j] as Float32Array);
+      products[i * n + j] = product;
+      products[j * n + i] = product;
+    }
+  }
+  return products;
+}
+
+function innerProduct(a: Float32Array, b: Float32Array): number {
+  let sum0 = 0;
+  let sum1 = 0;
+  let sum2 = 0;
+  let sum3 = 0;
+  const whole = a.length - (a.length % 4);
+  let i = 0;
+  for (; i < whole; i += 4) {
+    sum0 += (a[i] as number) * (b[i] as number);
+    sum1 += (a[i + 1] as number) * (b[i + 1] as number);
+    sum2 += (a[i + 2] as number) * (b[i + 2] as number);
+    sum3 += (a[i + 3] as number) * (b[i + 3] as number);
+  }
+  for (; i < a.length; i++) sum0 += (a[i] as number) * (b[i] as number);
+  return sum0 + sum1 + (sum2 + sum3);
+}
+
+function weightedSum(rows: readonly Float32Array[], weights: Float64Array): Float32Array {
+  const sums = new Float64Array(rows[0]?.length ?? 0);
+  rows.forEach((row, i) => {
+    const weight = weights[i] as number;
+    if (weight === 0) return;
+    for (let c = 0; c < sums.length; c++) {
+      sums[c] = (sums[c] as number) + weight * (row[c] as number);
+    }
+  });
+  return Float32Array.from(sums);
+}
 
 function squaredDistances(rows: readonly Float32Array[]): Float64Array {
   const n = rows.length;

@@ -1,5 +1,6 @@
-// The aggregation rules. Definitions and limits: Yin et al. 2018 (median, trimmed mean), Allouah et al. 2023
-// (nearest-neighbour mixing before trimming; error bounds). All but the mean stand while fewer than half the rows lie.
+// The aggregation rules by name, and those among them that work coordinate by coordinate. Definitions and limits: Yin et
+// al. 2018 (median, trimmed mean), Allouah et al. 2023 (nearest-neighbour mixing before trimming; error bounds); the
+// others are in `gram/`. All but the mean stand while fewer than half the rows lie.
 
 import { type Result, ok, refuse } from "../../foundation/index.ts";
 import type { LearningErrorCode } from "../codes.ts";
@@ -11,6 +12,8 @@ import {
   type AggregateContext,
   checkRows,
 } from "./aggregator.ts";
+import { gramPipeline } from "./gram/pipeline.ts";
+import { caf, centeredClipping, geometricMedian, krum, multiKrum, spectral } from "./gram/rules.ts";
 import { inDegrees, nearestNeighbours, outliers } from "./neighbours.ts";
 
 /** The arithmetic mean. For the laboratory: one liar moves it anywhere. Rejects nobody. */
@@ -81,6 +84,21 @@ const rules: Readonly<Record<AggregatorName, Aggregator>> = {
   median,
   "trimmed-mean": trimmedMean,
   "nearest-neighbour-mixing": nearestNeighbourMixing,
+  "geometric-median": gramPipeline("geometric-median", [], geometricMedian),
+  krum: gramPipeline("krum", [], krum),
+  "multi-krum": gramPipeline("multi-krum", [], multiKrum),
+  "centered-clipping": gramPipeline("centered-clipping", [], centeredClipping),
+  caf: gramPipeline("caf", [], caf),
+  spectral: gramPipeline("spectral", [], spectral),
+  "nnm+geometric-median": gramPipeline("nnm+geometric-median", ["nnm"], geometricMedian),
+  "arc+nnm+geometric-median": gramPipeline(
+    "arc+nnm+geometric-median",
+    ["arc", "nnm"],
+    geometricMedian,
+  ),
+  "arc+nnm+multi-krum": gramPipeline("arc+nnm+multi-krum", ["arc", "nnm"], multiKrum),
+  "arc+caf": gramPipeline("arc+caf", ["arc"], caf),
+  "arc+spectral": gramPipeline("arc+spectral", ["arc"], spectral),
 };
 
 /** The rule of a name. */

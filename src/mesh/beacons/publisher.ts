@@ -7,6 +7,7 @@ import type { MonoMs, Now } from "../../ports/index.ts";
 import type { LearningStatus, MeshAction, MeshDeps, MeshEvent } from "../machine-types.ts";
 import type { MeshOptions } from "../options.ts";
 import { encodeHeartbeat } from "./heartbeat.ts";
+import { RateLimiter } from "./rate-limiter.ts";
 import type { OwnBeacon } from "./validator.ts";
 import {
   chainContext,
@@ -28,10 +29,15 @@ type LocalChange = Extract<MeshEvent, { kind: "local-changed" }>;
 /** Share of the period by which the periodic beacon varies, so that nodes booted together drift apart. */
 const PERIOD_JITTER = 0.05;
 
+/** Key of the one bucket. */
+const OWN = "own";
+
 /** Publishes state beacons and heartbeats. */
 export class BeaconPublisher {
   readonly #deps: PublisherDeps;
   readonly #options: MeshOptions;
+  /** Half of what others allow one origin at once. */
+  readonly #allowance: RateLimiter;
   #facts: Pick<StateBeacon, "addresses" | "roles" | "load" | "learning" | "svidNotAfterMs">;
   #epoch: number;
   #sequence = 0;
@@ -50,6 +56,10 @@ export class BeaconPublisher {
   constructor(deps: PublisherDeps, options: MeshOptions) {
     this.#deps = deps;
     this.#options = options;
+    const { stateBurst, statePerSecond } = options;
+    this.#allowance = new RateLimiter({
+      ...{ burst: Math.max(1, stateBurst / 2), perSecond: statePerSecond, bucketsMax: 1 },
+    });
     const { addresses, roles, epoch, svidNotAfterMs } = deps.self;
     this.#epoch = epoch;
     this.#facts = {
@@ -120,6 +130,22 @@ export class BeaconPublisher {
     this.#deps.emit({ kind: "set-timer", id: "beacon", delayMs: dueAtMs - now.monoMs });
   }
 
+  /**
+   * Contradicts a suspicion: at once, without waiting for other changes or for the minimum interval, as long as others
+   * let so many beacons of one origin pass. True when it went out.
+   */
+  refute(now: Now): boolean {
+    const sinceMs = now.monoMs - (this.#publishedAtMs ?? Number.NEGATIVE_INFINITY);
+    // A beacon that is this fresh is still under way, and refutes as well.
+    if (sinceMs < this.#options.beaconDebounceMs) return false;
+    if (this.#allowance.has(OWN, now.monoMs)) {
+      this.publish(now, "up");
+      return true;
+    }
+    this.changed(now);
+    return false;
+  }
+
   /** The `beacon` timer. */
   onBeaconTimer(now: Now): void {
     this.publish(now, "up");
@@ -160,6 +186,7 @@ export class BeaconPublisher {
   publish(now: Now, status: StateBeacon["status"]): void {
     if (this.#chain === undefined) return;
     this.#sequence++;
+    this.#allowance.take(OWN, now.monoMs);
     this.#dueAtMs = undefined;
     this.#publishedAtMs = now.monoMs;
     const { nodeId, zone } = this.#deps.self;

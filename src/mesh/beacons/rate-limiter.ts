@@ -2,9 +2,14 @@
 
 import type { MonoMs } from "../../ports/index.ts";
 
+/** Buckets used within so long of each other count as used at once: moving one in the map costs more than filling it. */
+const LAST_USE_GRAIN_MS = 1_000;
+
 interface Bucket {
   tokens: number;
   atMs: MonoMs;
+  /** When it took its place in the map. */
+  placedAtMs: MonoMs;
 }
 
 /** What a limiter allows. */
@@ -57,14 +62,18 @@ export class RateLimiter {
         const oldest = this.#buckets.keys().next();
         if (oldest.done !== true) this.#buckets.delete(oldest.value);
       }
-      bucket = { tokens: burst, atMs: nowMs };
-    } else {
-      const gained = (Math.max(0, nowMs - bucket.atMs) * perSecond) / 1000;
-      bucket.tokens = Math.min(burst, bucket.tokens + gained);
-      bucket.atMs = nowMs;
-      this.#buckets.delete(key);
+      bucket = { tokens: burst, atMs: nowMs, placedAtMs: nowMs };
+      this.#buckets.set(key, bucket);
+      return bucket;
     }
-    this.#buckets.set(key, bucket); // a map keeps insertion order: the last used is last
+    const gained = (Math.max(0, nowMs - bucket.atMs) * perSecond) / 1000;
+    bucket.tokens = Math.min(burst, bucket.tokens + gained);
+    bucket.atMs = nowMs;
+    if (nowMs - bucket.placedAtMs >= LAST_USE_GRAIN_MS) {
+      bucket.placedAtMs = nowMs;
+      this.#buckets.delete(key);
+      this.#buckets.set(key, bucket); // a map keeps insertion order: the last used is last
+    }
     return bucket;
   }
 }

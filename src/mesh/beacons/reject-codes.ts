@@ -9,6 +9,7 @@ export const beaconRejectCodes = [
   "mesh/origin-rate",
   "mesh/quarantined",
   "mesh/members-full",
+  "mesh/evidence-full",
   "mesh/duplicate",
   "mesh/stale-epoch",
   "mesh/old-sequence",
@@ -24,6 +25,8 @@ export const beaconRejectCodes = [
   "mesh/heartbeat-too-far",
   "mesh/wrong-link",
   "mesh/not-a-proof",
+  "mesh/released",
+  "mesh/outdated-release",
 ] as const;
 
 /** Why a beacon, heartbeat or proof was refused. */

@@ -25,7 +25,7 @@ import type { LearningStatus } from "../machine-types.ts";
 import type { BeaconRejectCode } from "./reject-codes.ts";
 
 /** First byte of each message kind, and the version behind it. */
-export const beaconKinds = { state: 1, heartbeat: 2, proof: 3 } as const;
+export const beaconKinds = { state: 1, heartbeat: 2, proof: 3, release: 4 } as const;
 export const BEACON_VERSION = 1;
 
 /** Limits of the form; the largest possible beacon is about 7.3 KiB. */

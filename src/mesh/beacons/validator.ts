@@ -3,16 +3,18 @@
 // A message is charged to its origin only once it is proven to be the origin's; until then it is charged to the peer
 // that brought it. So a forger cannot spend the rate of the node whose name it uses.
 
-import { type CryptoEngine, verifyLink } from "../../crypto/index.ts";
+import { type CryptoEngine, type MlDsaVerification, verifyLink } from "../../crypto/index.ts";
 import { type Refusal, refuse, toHex } from "../../foundation/index.ts";
 import type { NodeId, PeerIdentity } from "../../identity/index.ts";
 import type { Meter, Now, WallMs } from "../../ports/index.ts";
-import type { EquivocationProof, MeshDeps } from "../machine-types.ts";
+import type { EquivocationProof, MeshDeps, Release, SignatureHandling } from "../machine-types.ts";
 import type { AcceptedBeacon, Member } from "../membership/member.ts";
+import type { Quarantine } from "../membership/quarantine.ts";
 import type { Roster } from "../membership/roster.ts";
 import type { MeshOptions } from "../options.ts";
 import { decodeProof, encodeProof } from "./equivocation.ts";
 import { decodeHeartbeat, type Heartbeat } from "./heartbeat.ts";
+import { decodeRelease, releaseContext } from "./release.ts";
 import { RateLimiter } from "./rate-limiter.ts";
 import type { BeaconRejectCode } from "./reject-codes.ts";
 import { beaconContext, decodeStateBeacon, type UnverifiedBeacon } from "./state-beacon.ts";
@@ -33,10 +35,17 @@ export interface NeedIdentity {
   readonly nodeId: NodeId;
 }
 
+/** All is well but for the signatures, which the caller wants to verify itself. */
+export interface NeedSignature {
+  readonly ok: "need-signature";
+  readonly jobs: readonly MlDsaVerification[];
+}
+
 export type StateCheck =
   | { readonly ok: true; readonly accepted: AcceptedBeacon; readonly identity: PeerIdentity }
   | Refused
-  | NeedIdentity;
+  | NeedIdentity
+  | NeedSignature;
 
 export type HeartbeatCheck =
   | {
@@ -50,7 +59,14 @@ export type HeartbeatCheck =
 export type ProofCheck =
   | { readonly ok: true; readonly proof: EquivocationProof; readonly identity: PeerIdentity }
   | Refused
-  | NeedIdentity;
+  | NeedIdentity
+  | NeedSignature;
+
+export type ReleaseCheck =
+  | { readonly ok: true; readonly release: Release }
+  | Refused
+  | NeedIdentity
+  | NeedSignature;
 
 /** What the validator must know of the own node. */
 export interface OwnBeacon {
@@ -65,6 +81,7 @@ type ValidatorDeps = Pick<MeshDeps, "identities" | "allows"> & {
   readonly engine: Pick<CryptoEngine, "sha256" | "mlDsa65">;
   readonly meter: Meter;
   readonly roster: Roster;
+  readonly quarantine: Quarantine;
   /** ML-DSA-65 public key of the own node. */
   readonly ownKey: Uint8Array;
   readonly own: () => OwnBeacon;
@@ -96,8 +113,9 @@ export class BeaconValidator {
   }
 
   /** A state beacon. */
-  state(bytes: Uint8Array, from: NodeId, now: Now): StateCheck {
-    return this.#charged(from, now, this.#checkState(bytes, from, now));
+  state(bytes: Uint8Array, from: NodeId, now: Now, signatures: SignatureHandling): StateCheck {
+    this.#settle(from, signatures);
+    return this.#charged(from, now, this.#checkState(bytes, from, now, signatures));
   }
 
   /** A heartbeat; the caller moves the member's place in its chain. */
@@ -106,23 +124,40 @@ export class BeaconValidator {
   }
 
   /** A proof of equivocation. */
-  proof(bytes: Uint8Array, from: NodeId, now: Now): ProofCheck {
-    return this.#charged(from, now, this.#checkProof(bytes, from, now));
+  proof(bytes: Uint8Array, from: NodeId, now: Now, signatures: SignatureHandling): ProofCheck {
+    this.#settle(from, signatures);
+    return this.#charged(from, now, this.#checkProof(bytes, from, now, signatures));
   }
 
-  #charged<Check extends StateCheck | HeartbeatCheck | ProofCheck>(
+  /** A deferred message was charged in advance, so that no peer has more under way than it may forge. */
+  #settle(from: NodeId, signatures: SignatureHandling): void {
+    if (signatures === "valid" || signatures === "invalid") this.#forwarders.refund(from);
+  }
+
+  /** A release from quarantine. */
+  release(bytes: Uint8Array, from: NodeId, now: Now, signatures: SignatureHandling): ReleaseCheck {
+    this.#settle(from, signatures);
+    return this.#charged(from, now, this.#checkRelease(bytes, from, now, signatures));
+  }
+
+  #charged<Check extends StateCheck | HeartbeatCheck | ProofCheck | ReleaseCheck>(
     from: NodeId,
     now: Now,
     check: Check,
   ): Check {
     if (check.ok === true) this.#forwarders.refund(from);
-    else if (check.ok === "need-identity" || isForwardersDoing(check.code)) {
+    else if (check.ok !== false || isForwardersDoing(check.code)) {
       this.#forwarders.take(from, now.monoMs);
     }
     return check;
   }
 
-  #checkState(bytes: Uint8Array, from: NodeId, now: Now): StateCheck {
+  #checkState(
+    bytes: Uint8Array,
+    from: NodeId,
+    now: Now,
+    signatures: SignatureHandling,
+  ): StateCheck {
     const decoded = decodeStateBeacon(bytes);
     if (!decoded.ok) return decoded;
     const { beacon, signed } = decoded.value;
@@ -132,7 +167,10 @@ export class BeaconValidator {
     if (!this.#states.has(nodeId, now.monoMs)) return blamed("mesh/origin-rate");
     const digest = toHex(this.#deps.engine.sha256(signed));
     const accepted: AcceptedBeacon = { beacon, bytes, digest };
-    if (nodeId === this.#deps.own().nodeId) return this.#checkOwn(decoded.value, digest);
+    if (nodeId === this.#deps.own().nodeId) {
+      return this.#checkOwn(decoded.value, digest, signatures);
+    }
+    if (beacon.epoch < this.#deps.quarantine.floorOf(nodeId)) return blamed("mesh/stale-epoch");
     const member = this.#deps.roster.get(nodeId);
     const replay = replayCode(member, accepted);
     if (replay !== undefined && replay !== "mesh/equivocation") return blamed(replay);
@@ -141,7 +179,8 @@ export class BeaconValidator {
     if (identity === undefined) return { ok: "need-identity", nodeId };
     if (this.#isExpired(identity.notAfterMs, now)) return blamed("mesh/identity-expired");
     if (!this.#deps.allows(identity.spiffeId, "beacon.publish")) return blamed("mesh/not-allowed");
-    if (!this.#verify(identity.mldsa65, decoded.value)) return blamed("mesh/bad-signature");
+    const genuine = this.#genuine(identity.mldsa65, [decoded.value], signatures);
+    if (genuine !== true) return genuine === false ? blamed("mesh/bad-signature") : genuine;
     if (replay === "mesh/equivocation") {
       return { ...blamed(replay), proof: equivocationProof(member, accepted) };
     }
@@ -155,7 +194,11 @@ export class BeaconValidator {
   }
 
   /** An own beacon that is no echo: another life of this node is ahead, which its signature must prove. */
-  #checkOwn(unverified: UnverifiedBeacon, digest: string): Refused {
+  #checkOwn(
+    unverified: UnverifiedBeacon,
+    digest: string,
+    signatures: SignatureHandling,
+  ): Refused | NeedSignature {
     const own = this.#deps.own();
     const { epoch, sequence, nodeId } = unverified.beacon;
     const ahead =
@@ -163,8 +206,9 @@ export class BeaconValidator {
       (epoch === own.epoch &&
         (sequence > own.sequence || (sequence === own.sequence && digest !== own.digest)));
     if (!ahead) return { ...refuse("mesh/own"), nodeId };
-    const genuine = this.#verify(this.#deps.ownKey, unverified);
-    if (!genuine) return { ...refuse("mesh/bad-signature"), nodeId };
+    const genuine = this.#genuine(this.#deps.ownKey, [unverified], signatures);
+    if (genuine === false) return { ...refuse("mesh/bad-signature"), nodeId };
+    if (genuine !== true) return genuine;
     return { ...refuse("mesh/own-ahead"), nodeId, epoch };
   }
 
@@ -177,6 +221,7 @@ export class BeaconValidator {
     if (!this.#forwarders.has(from, now.monoMs)) return blamed("mesh/forwarder-rate");
     if (!this.#heartbeats.has(nodeId, now.monoMs)) return blamed("mesh/origin-rate");
     if (nodeId === this.#deps.own().nodeId) return blamed("mesh/own");
+    if (epoch < this.#deps.quarantine.floorOf(nodeId)) return blamed("mesh/stale-epoch");
     const member = this.#deps.roster.get(nodeId);
     if (member === undefined) return blamed("mesh/unknown-origin");
     if (member.state === "quarantined") return blamed("mesh/quarantined");
@@ -211,7 +256,12 @@ export class BeaconValidator {
     return { ok: true, member, heartbeat, position };
   }
 
-  #checkProof(bytes: Uint8Array, from: NodeId, now: Now): ProofCheck {
+  #checkProof(
+    bytes: Uint8Array,
+    from: NodeId,
+    now: Now,
+    signatures: SignatureHandling,
+  ): ProofCheck {
     const decoded = decodeProof(bytes);
     if (!decoded.ok) return decoded;
     const { proof, first, second } = decoded.value;
@@ -219,21 +269,72 @@ export class BeaconValidator {
     const blamed = (code: BeaconRejectCode): Refused => ({ ...refuse(code), nodeId });
     if (!this.#forwarders.has(from, now.monoMs)) return blamed("mesh/forwarder-rate");
     if (nodeId === this.#deps.own().nodeId) return blamed("mesh/own");
-    const member = this.#deps.roster.get(nodeId);
-    if (member?.state === "quarantined") return blamed("mesh/quarantined");
-    if (member === undefined && !this.#deps.roster.hasRoom()) return blamed("mesh/members-full");
+    const { quarantine, roster } = this.#deps;
+    if (quarantine.has(nodeId)) return blamed("mesh/quarantined");
+    if (proof.epoch < quarantine.floorOf(nodeId)) return blamed("mesh/released");
+    if (!quarantine.hasRoom(nodeId)) return blamed("mesh/evidence-full");
+    if (roster.get(nodeId) === undefined && !roster.hasRoom()) return blamed("mesh/members-full");
     const identity = this.#deps.identities.lookup(nodeId);
     if (identity === undefined) return { ok: "need-identity", nodeId };
-    const genuine = this.#verify(identity.mldsa65, first) && this.#verify(identity.mldsa65, second);
-    return genuine ? { ok: true, proof, identity } : blamed("mesh/bad-signature");
+    const genuine = this.#genuine(identity.mldsa65, [first, second], signatures);
+    if (genuine !== true) return genuine === false ? blamed("mesh/bad-signature") : genuine;
+    return { ok: true, proof, identity };
   }
 
-  #verify(publicKey: Uint8Array, { signed, signature }: UnverifiedBeacon): boolean {
-    const valid = this.#deps.engine.mlDsa65.verify(publicKey, signed, signature, beaconContext);
-    this.#deps.meter.count("meshd_mesh_beacon_signatures_total", {
-      result: valid ? "valid" : "invalid",
-    });
-    return valid;
+  /** Whom it releases is no argument for or against it: what counts is who signed. */
+  #checkRelease(
+    bytes: Uint8Array,
+    from: NodeId,
+    now: Now,
+    signatures: SignatureHandling,
+  ): ReleaseCheck {
+    const decoded = decodeRelease(bytes);
+    if (!decoded.ok) return decoded;
+    const { release } = decoded.value;
+    const { nodeId, issuer, epochFloor } = release;
+    const blamed = (code: BeaconRejectCode): Refused => ({ ...refuse(code), nodeId: issuer });
+    if (!this.#forwarders.has(from, now.monoMs)) return blamed("mesh/forwarder-rate");
+    const { quarantine } = this.#deps;
+    const known = quarantine.get(nodeId);
+    if (known?.kind === "release" && known.epoch >= epochFloor) return blamed("mesh/duplicate");
+    if (known?.kind === "proof" && known.epoch >= epochFloor)
+      return { ...refuse("mesh/outdated-release"), nodeId };
+    if (!quarantine.hasRoom(nodeId)) return blamed("mesh/evidence-full");
+    if (quarantine.has(issuer)) return blamed("mesh/quarantined");
+    const identity = this.#deps.identities.lookup(issuer);
+    if (identity === undefined) return { ok: "need-identity", nodeId: issuer };
+    if (this.#isExpired(identity.notAfterMs, now)) return blamed("mesh/identity-expired");
+    // Nobody's name with it: a member without this right is not barred from anything else.
+    if (!this.#deps.allows(identity.spiffeId, "mesh.release")) return refuse("mesh/not-allowed");
+    const signed = [decoded.value];
+    const genuine = this.#genuine(identity.mldsa65, signed, signatures, releaseContext);
+    if (genuine !== true) return genuine === false ? blamed("mesh/bad-signature") : genuine;
+    return { ok: true, release };
+  }
+
+  /** Whether all beacons are signed by the key, or what is to be verified for the answer. */
+  #genuine(
+    publicKey: Uint8Array,
+    beacons: readonly Pick<UnverifiedBeacon, "signed" | "signature">[],
+    signatures: SignatureHandling,
+    context = beaconContext,
+  ): boolean | NeedSignature {
+    const { engine, meter } = this.#deps;
+    if (signatures === "defer") {
+      const jobs = beacons.map(({ signed, signature }) => ({
+        ...{ publicKey, message: signed, signature, context },
+      }));
+      return { ok: "need-signature", jobs };
+    }
+    const genuine =
+      signatures === "inline"
+        ? beacons.every(({ signed, signature }) =>
+            engine.mlDsa65.verify(publicKey, signed, signature, context),
+          )
+        : signatures === "valid";
+    const result = genuine ? "valid" : "invalid";
+    meter.count("meshd_mesh_beacon_signatures_total", { result }, beacons.length);
+    return genuine;
   }
 
   /** The SVID was renewed since the last beacon: the directory knows. */

@@ -1,12 +1,15 @@
 // The one failure detector: heartbeats, connections and SWIM probes (Das, Gupta, Motivala, DSN 2002) with Lifeguard's
 // local health. A silent member is probed, then probed through helpers, then suspected, and dead only when the
-// suspicion outlasts its time. Any fresh proof of life refutes.
+// suspicion outlasts its time. Any fresh proof of life refutes. What is sent and heard here goes over authenticated
+// connections; nothing of it changes another node's view, which signed beacons alone do.
 
 import type { NodeId } from "../../identity/index.ts";
 import type { Meter, MonoMs, Now, Random } from "../../ports/index.ts";
+import type { NeighbourReport } from "../beacons/state-beacon.ts";
 import type { MemberCause, MeshAction } from "../machine-types.ts";
 import type { MeshOptions } from "../options.ts";
-import { isPresent, type Member } from "./member.ts";
+import { currentBeacon, isPresent, type Member } from "./member.ts";
+import { directTimeoutMs, indirectTimeoutMs } from "./probe-timeout.ts";
 import type { Roster } from "./roster.ts";
 import { sample } from "./sampling.ts";
 import { LocalHealth, suspicionTimeoutMs } from "./suspicion.ts";
@@ -18,13 +21,14 @@ interface DetectorDeps {
   readonly emit: (action: MeshAction) => void;
   /** A member became suspect, or a suspect recovered: the own beacon may have to say so. */
   readonly onSuspicion: (member: Member, now: Now) => void;
+  /** A member is back from the dead. */
+  readonly onFlap: (member: Member, now: Now) => void;
 }
 
 /** Looks twice per probe interval, so that a deadline is noticed at most half an interval late. */
 const LOOKS_PER_INTERVAL = 2;
-/** How many probe timeouts the detector itself waits for a driver that never answers. */
-const DIRECT_WAIT = 2;
-const INDIRECT_WAIT = 3;
+/** How many times a probe's timeout the detector itself waits for a driver that never answers. */
+const DRIVER_WAIT = 2;
 
 /** Feeds on evidence and on a timer; its output are roster transitions and probe actions. */
 export class FailureDetector {
@@ -51,7 +55,8 @@ export class FailureDetector {
   /** The `detector` timer. */
   tick(now: Now): void {
     this.#excuseOwnStall(now);
-    for (const member of [...this.#deps.roster.all()]) this.#examine(member, now);
+    // Nothing that an examination does adds or removes members.
+    for (const member of this.#deps.roster.all()) this.#examine(member, now);
     this.#probeNext(now);
     this.#deps.roster.forgetOld(now.monoMs);
     this.#deps.meter.set("meshd_mesh_local_health_score", this.health.score);
@@ -63,6 +68,7 @@ export class FailureDetector {
     member.lastAliveAtMs = now.monoMs;
     member.probe = undefined;
     const wasSuspect = member.state === "suspect";
+    if (member.state === "dead") this.#deps.onFlap(member, now);
     const changed = this.#deps.roster.apply(member, cause, now.monoMs);
     if (wasSuspect && changed) {
       this.#deps.meter.count("meshd_mesh_suspicions_total", { outcome: "refuted" });
@@ -73,6 +79,7 @@ export class FailureDetector {
   /** A probe was answered: the member lives, and the own network does. */
   answered(member: Member, now: Now): void {
     this.health.better();
+    member.probesMissed = 0;
     this.#deps.meter.count("meshd_mesh_probes_total", { result: "answered" });
     this.alive(member, "probe-answered", now);
   }
@@ -82,15 +89,22 @@ export class FailureDetector {
     this.#deps.meter.count("meshd_mesh_probes_total", { result: "failed" });
     if (member.probe?.stage !== "direct") return;
     member.probe = undefined;
+    member.probesMissed++;
     this.#askHelpers(member, now);
   }
 
-  /** What the helpers found. Reached by them but not from here: the fault may be here. */
-  indirectResult(member: Member, alive: boolean, now: Now): void {
+  /**
+   * What the helpers found. Reached by them but not from here: the fault may be here. A helper that does not answer,
+   * not even that it reached nobody (Lifeguard's nack), speaks for a fault here, too.
+   * @param answers helpers that answered, whatever they found
+   */
+  indirectResult(member: Member, alive: boolean, answers: number, now: Now): void {
+    const asked = member.probe?.stage === "indirect" ? member.probe.asked : undefined;
     if (alive) {
       if (member.connected) this.health.worse();
       this.alive(member, "probe-answered", now);
-    } else if (member.probe?.stage === "indirect") {
+    } else if (asked !== undefined) {
+      for (let missing = asked - answers; missing > 0; missing--) this.health.worse();
       this.#suspect(member, "probe-failed", now);
     }
   }
@@ -105,8 +119,8 @@ export class FailureDetector {
     member.suspicion?.confirmations.add(reporter);
   }
 
-  /** The own node was suspected by others: a sign of being slow. */
-  suspectedByOthers(): void {
+  /** The own node had to refute the suspicion of others: a sign of being slow. */
+  refutedOwn(): void {
     this.health.worse();
   }
 
@@ -144,6 +158,9 @@ export class FailureDetector {
       if (now.monoMs - suspicion.sinceMs - suspicion.graceMs >= timeoutMs) {
         this.#deps.meter.count("meshd_mesh_suspicions_total", { outcome: "dead" });
         this.#deps.roster.apply(member, "suspicion-timeout", now.monoMs);
+      } else if (probe === undefined && member.connected && now.monoMs >= suspicion.probeAtMs) {
+        suspicion.probeAtMs = (now.monoMs + this.#options.probeIntervalMs) as MonoMs;
+        this.#probe(member, now);
       }
     } else if (probe === undefined && this.#isSilent(member, now)) {
       if (member.connected) this.#probe(member, now);
@@ -154,37 +171,41 @@ export class FailureDetector {
   #isSilent(member: Member, now: Now): boolean {
     if (member.state !== "alive" && member.state !== "joining") return false;
     const intervalMs = member.chain?.intervalMs ?? this.#options.heartbeatIntervalMs;
-    const allowedMs = this.#options.silenceIntervals * intervalMs * this.health.multiplier;
+    // A neighbour is asked itself, and given more time if this node is slow; of others silence is all there is.
+    const patience = member.connected ? 1 : this.health.multiplier;
+    const allowedMs = this.#options.silenceIntervals * intervalMs * patience;
     return now.monoMs - member.lastAliveAtMs > allowedMs;
   }
 
   #probe(member: Member, now: Now): void {
-    const waitMs = DIRECT_WAIT * this.#options.probeTimeoutMs * this.health.multiplier;
-    member.probe = { stage: "direct", deadlineMs: (now.monoMs + waitMs) as MonoMs };
-    this.#deps.emit({ kind: "probe", nodeId: member.nodeId });
+    const timeoutMs = directTimeoutMs(member, this.#options) * this.health.multiplier;
+    const deadlineMs = (now.monoMs + DRIVER_WAIT * timeoutMs) as MonoMs;
+    member.probe = { stage: "direct", deadlineMs };
+    const { nodeId, state } = member;
+    this.#deps.emit({ kind: "probe", nodeId, timeoutMs, suspect: state === "suspect" });
   }
 
   #askHelpers(member: Member, now: Now): void {
     if (member.state !== "alive" && member.state !== "joining") return;
-    const via = this.#helpers(member);
-    if (via.length === 0) {
+    const helpers = this.#helpers(member);
+    if (helpers.length === 0) {
       this.#suspect(member, "silence", now);
       return;
     }
-    const waitMs = INDIRECT_WAIT * this.#options.probeTimeoutMs * this.health.multiplier;
-    member.probe = { stage: "indirect", deadlineMs: (now.monoMs + waitMs) as MonoMs };
-    this.#deps.emit({ kind: "probe-via", nodeId: member.nodeId, via });
+    const timeoutMs = indirectTimeoutMs(helpers, this.#options) * this.health.multiplier;
+    const deadlineMs = (now.monoMs + DRIVER_WAIT * timeoutMs) as MonoMs;
+    member.probe = { stage: "indirect", deadlineMs, asked: helpers.length };
+    const via = helpers.map(({ nodeId }) => nodeId);
+    this.#deps.emit({ kind: "probe-via", nodeId: member.nodeId, via, timeoutMs });
   }
 
   /** Connected members, those first that say they are its neighbours. */
-  #helpers(target: Member): NodeId[] {
-    const neighbours: NodeId[] = [];
-    const others: NodeId[] = [];
-    for (const member of this.#deps.roster.all()) {
-      if (!member.connected || member.state !== "alive" || member === target) continue;
-      const reports = member.accepted[0]?.beacon.neighbours ?? [];
-      const near = reports.some((report) => report.nodeId === target.nodeId);
-      (near ? neighbours : others).push(member.nodeId);
+  #helpers(target: Member): Member[] {
+    const neighbours: Member[] = [];
+    const others: Member[] = [];
+    for (const member of this.#deps.roster.connected) {
+      if (member.state !== "alive" || member === target) continue;
+      (reportOf(member, target) === undefined ? others : neighbours).push(member);
     }
     const k = this.#options.indirectProbes;
     const chosen = sample(neighbours, k, this.#deps.random);
@@ -194,9 +215,22 @@ export class FailureDetector {
   #suspect(member: Member, cause: MemberCause, now: Now): void {
     const neighbour = member.connected || member.link !== undefined;
     if (!this.#deps.roster.apply(member, cause, now.monoMs)) return;
-    member.suspicion = { sinceMs: now.monoMs, graceMs: 0, neighbour, confirmations: new Set() };
+    const confirmations = this.#accusers(member);
+    const probeAtMs = now.monoMs;
+    member.suspicion = { sinceMs: now.monoMs, graceMs: 0, probeAtMs, neighbour, confirmations };
     this.#deps.meter.count("meshd_mesh_suspicions_total", { outcome: "raised" });
     this.#deps.onSuspicion(member, now);
+  }
+
+  /** Neighbours of a member that suspected it before this node did. */
+  #accusers(member: Member): Set<NodeId> {
+    const accusers = new Set<NodeId>();
+    for (const { nodeId } of currentBeacon(member)?.neighbours ?? []) {
+      const neighbour = this.#deps.roster.get(nodeId);
+      if (neighbour?.state !== "alive") continue;
+      if (reportOf(neighbour, member)?.suspect === true) accusers.add(nodeId);
+    }
+    return accusers;
   }
 
   /** SWIM's round: every connected member once, in random order, one per interval stretched by the local health. */
@@ -205,14 +239,18 @@ export class FailureDetector {
       return;
     this.#probeAtMs = now.monoMs;
     if (this.#round.length === 0) {
-      const connected = [...this.#deps.roster.all()].filter((m) => m.connected && isPresent(m));
-      const ids = connected.map((m) => m.nodeId);
+      const ids = [...this.#deps.roster.connected].filter(isPresent).map((m) => m.nodeId);
       this.#round = sample(ids, ids.length, this.#deps.random);
     }
     const nodeId = this.#round.pop();
     const member = nodeId === undefined ? undefined : this.#deps.roster.get(nodeId);
-    if (member?.connected === true && isPresent(member) && member.probe === undefined) {
-      this.#probe(member, now);
-    }
+    // A suspect is probed on its own account.
+    const isDue = member?.connected === true && isPresent(member) && member.state !== "suspect";
+    if (isDue && member.probe === undefined) this.#probe(member, now);
   }
+}
+
+/** What a member's beacon says of another. */
+function reportOf(member: Member, target: Member): NeighbourReport | undefined {
+  return currentBeacon(member)?.neighbours.find(({ nodeId }) => nodeId === target.nodeId);
 }

@@ -34,6 +34,8 @@ export interface Suspicion {
   readonly sinceMs: MonoMs;
   /** Moved when the own node stalled: its silence is no evidence. */
   graceMs: number;
+  /** When it is probed again, and told of the suspicion. */
+  probeAtMs: MonoMs;
   /** It was a neighbour when the suspicion began, so the own beacon reports it. */
   readonly neighbour: boolean;
   /** Who else suspects it. */
@@ -41,10 +43,11 @@ export interface Suspicion {
 }
 
 /** A probe without an answer yet. */
-export interface PendingProbe {
-  readonly stage: "direct" | "indirect";
-  readonly deadlineMs: MonoMs;
-}
+export type PendingProbe = { readonly deadlineMs: MonoMs } & (
+  | { readonly stage: "direct" }
+  /** How many helpers were asked. */
+  | { readonly stage: "indirect"; readonly asked: number }
+);
 
 /** One other node. */
 export interface Member {
@@ -66,6 +69,8 @@ export interface Member {
   link: LinkEstimate | undefined;
   suspicion: Suspicion | undefined;
   probe: PendingProbe | undefined;
+  /** Direct probes without an answer since the last one that had one. */
+  probesMissed: number;
   dialFailures: number;
   dialAtMs: MonoMs;
   lastErrorCode: BeaconRejectCode | undefined;
@@ -89,6 +94,7 @@ export function newMember(nodeId: NodeId, nowMs: MonoMs): Member {
     link: undefined,
     suspicion: undefined,
     probe: undefined,
+    probesMissed: 0,
     dialFailures: 0,
     dialAtMs: nowMs,
     lastErrorCode: undefined,

@@ -20,11 +20,12 @@ export const memberStates: readonly MemberState[] = [
 /** Who is to go first when one more member is needed. */
 const evictable: readonly MemberState[] = ["left", "dead"];
 
-type RosterOptions = Pick<MeshOptions, "membersMax" | "retentionMs" | "quarantineMs">;
+type RosterOptions = Pick<MeshOptions, "membersMax" | "retentionMs">;
 
 /** The members by node id. */
 export class Roster {
   readonly #members = new Map<NodeId, Member>();
+  readonly #connected = new Set<Member>();
   readonly #counts: Record<MemberState, number> = {
     joining: 0,
     alive: 0,
@@ -68,6 +69,20 @@ export class Roster {
     return this.#members.values();
   }
 
+  /** Those with a connection to this node. */
+  get connected(): ReadonlySet<Member> {
+    return this.#connected;
+  }
+
+  /** Notes that a member's connection came up, or that its last one is gone. */
+  setConnected(member: Member, connected: boolean): void {
+    member.connected = connected;
+    if (connected) this.#connected.add(member);
+    else this.#connected.delete(member);
+    this.version++;
+    this.#meter.set("meshd_mesh_connections", this.#connected.size);
+  }
+
   /** Whether one more member would find a place. */
   hasRoom(): boolean {
     if (this.#members.size < this.#options.membersMax) return true;
@@ -93,6 +108,7 @@ export class Roster {
     if (to === undefined) return false;
     this.#counts[from]--;
     if (to === "gone") {
+      if (member.connected) this.setConnected(member, false);
       this.#members.delete(member.nodeId);
       this.#changed(member.nodeId, from, undefined, cause);
       return true;
@@ -106,12 +122,13 @@ export class Roster {
     return true;
   }
 
-  /** Forgets members whose time in memory is over. */
+  /** Forgets members whose time in memory is over: the dead and the left. */
   forgetOld(nowMs: MonoMs): void {
-    for (const member of [...this.#members.values()]) {
-      if (member.connected) continue;
-      const kept = retention(member.state, this.#options);
-      if (nowMs - member.stateSinceMs >= kept) this.apply(member, "forgotten", nowMs);
+    if (this.#counts.dead + this.#counts.left === 0) return;
+    for (const member of this.#members.values()) {
+      if (member.connected || (member.state !== "dead" && member.state !== "left")) continue;
+      if (nowMs - member.stateSinceMs >= this.#options.retentionMs)
+        this.apply(member, "forgotten", nowMs);
     }
   }
 
@@ -143,9 +160,4 @@ export class Roster {
     this.#meter.count("meshd_mesh_member_transitions_total", { to: to ?? "forgotten" });
     this.#emit({ kind: "member-changed", nodeId, from, to, cause });
   }
-}
-
-function retention(state: MemberState, options: RosterOptions): number {
-  if (state === "dead" || state === "left") return options.retentionMs;
-  return state === "quarantined" ? options.quarantineMs : Number.POSITIVE_INFINITY;
 }

@@ -1,8 +1,8 @@
 // The membership state machine as one table. What is not in it does not happen.
 //
 //   joining --proof of life--> alive --silence--> suspect --time--> dead
-//      suspect and dead come back with a proof of life; left only with a new epoch; quarantined never:
-//      it is forgotten after its time, like dead and left.
+//      suspect and dead come back with a proof of life; left only with a new epoch; quarantined only after an
+//      operator's release, as if it had never been here. Dead and left are forgotten after their time.
 
 import type { MemberCause, MemberState } from "../machine-types.ts";
 
@@ -24,7 +24,8 @@ const table: Readonly<Record<MemberCause, Row>> = {
   leaving: inTheMesh("left"),
   "new-epoch": { joining: "alive", suspect: "alive", dead: "alive", left: "alive" },
   equivocation: { ...inTheMesh("quarantined"), left: "quarantined" },
-  forgotten: { joining: "gone", dead: "gone", left: "gone", quarantined: "gone" },
+  released: { quarantined: "gone" },
+  forgotten: { joining: "gone", dead: "gone", left: "gone" },
 };
 
 /** Where a state leads for a cause; `undefined` when it stays, `gone` when the member is to be forgotten. */

@@ -1,6 +1,5 @@
 // Shortest paths from one node: Dijkstra (1959) with a binary heap in typed arrays that are reused from run to run.
-// Equal costs go to the lower index, so that every node with the same graph finds the same paths; costs are positive,
-// so the cost to go falls along the next hops and no loop can form.
+// Equal costs go to the lower slot; costs are positive, so the cost to go falls along the next hops and no loop can form.
 
 import { assert } from "../../foundation/index.ts";
 import type { Graph } from "../topology/topology.ts";
@@ -24,9 +23,9 @@ export class ShortestPaths {
   #place = new Int32Array(0);
   #heapSize = 0;
 
-  /** Finds the shortest paths from `source` to every node of the graph. */
-  run(graph: Graph, source: number): void {
-    const nodes = graph.ids.length;
+  /** Finds the shortest paths from `source` to every node of the graph, none of them through `avoided`. */
+  run(graph: Graph, source: number, avoided = NOBODY): void {
+    const nodes = graph.slots;
     this.#reset(nodes);
     this.#cost[source] = 0;
     this.#hops[source] = 0;
@@ -35,7 +34,7 @@ export class ShortestPaths {
     for (let taken = 0; this.#heapSize > 0; taken++) {
       assert(taken < nodes, "the heap of the shortest paths is out of order");
       const node = this.#pop();
-      this.#relax(graph, node, source);
+      if (node !== avoided) this.#relax(graph, node, source);
     }
   }
 
@@ -65,13 +64,14 @@ export class ShortestPaths {
   }
 
   #reset(nodes: number): void {
-    if (this.#cost.length !== nodes) {
-      this.#cost = new Float64Array(nodes);
-      this.#previous = new Int32Array(nodes);
-      this.#firstHop = new Int32Array(nodes);
-      this.#hops = new Int32Array(nodes);
-      this.#heap = new Int32Array(nodes);
-      this.#place = new Int32Array(nodes);
+    if (this.#cost.length < nodes) {
+      const room = 2 * nodes;
+      this.#cost = new Float64Array(room);
+      this.#previous = new Int32Array(room);
+      this.#firstHop = new Int32Array(room);
+      this.#hops = new Int32Array(room);
+      this.#heap = new Int32Array(room);
+      this.#place = new Int32Array(room);
     }
     this.#cost.fill(Number.POSITIVE_INFINITY);
     this.#previous.fill(NOBODY);
@@ -82,11 +82,13 @@ export class ShortestPaths {
   }
 
   #relax(graph: Graph, node: number, source: number): void {
+    const { targets, costs } = graph;
     const base = this.#cost[node] ?? 0;
-    const end = graph.offsets[node + 1] ?? 0;
-    for (let at = graph.offsets[node] ?? 0; at < end; at++) {
-      const target = graph.targets[at] ?? 0;
-      const cost = base + (graph.costs[at] ?? 0);
+    const start = graph.starts[node] ?? 0;
+    const end = start + (graph.lengths[node] ?? 0);
+    for (let at = start; at < end; at++) {
+      const target = targets[at] ?? 0;
+      const cost = base + (costs[at] ?? 0);
       if (cost >= (this.#cost[target] ?? 0)) continue;
       this.#cost[target] = cost;
       this.#previous[target] = node;

@@ -1,166 +1,293 @@
-// The mesh as a graph: one row of reported links per node, compiled into compressed sparse rows of typed arrays.
-// An edge counts when both ends report it in signed beacons and neither suspects the other: one liar cannot draw
+// The mesh as a graph in typed arrays, changed in place: a row of reported links for each node, each entry with the cost of its
+// edge. An edge counts when both ends report it in signed beacons and neither suspects the other: one liar cannot draw
 // itself next to anyone. The own node's row needs no second word, because it holds the authenticated connection.
 
 import type { NodeId } from "../../identity/index.ts";
 import type { NeighbourReport } from "../beacons/state-beacon.ts";
 import { linkCost } from "../links/cost.ts";
+import { RowPool, widened } from "./row-pool.ts";
 
-/** The compiled graph; indices follow ascending node ids. */
+/** What paths are computed on. Nodes are slots; the entries of slot `s` are `starts[s]` to `starts[s] + lengths[s]`. */
 export interface Graph {
-  readonly ids: readonly NodeId[];
-  readonly index: ReadonlyMap<NodeId, number>;
-  /** Row `i` is `offsets[i]` to `offsets[i + 1]`; nodes + 1 entries. */
-  readonly offsets: Int32Array;
+  /** Slots are below this; some may be unused. */
+  readonly slots: number;
+  readonly starts: Int32Array;
+  readonly lengths: Int32Array;
   readonly targets: Int32Array;
+  /** By entry, > 0; `Infinity` for an entry that is no edge. */
   readonly costs: Float64Array;
-  readonly rttMs: Float64Array;
-  /** The worse of the two directions. */
-  readonly lossRatio: Float64Array;
 }
 
-interface Row {
-  readonly neighbours: readonly NeighbourReport[];
-  /** The row is believed without the other end's word. */
-  readonly own: boolean;
+/** An edge as both ends see it. */
+export interface Edge {
+  /** The slower of the two measurements. */
+  readonly rttMs: number;
+  /** What each end loses of its probes of the other; 0 where only the own node has spoken. */
+  readonly lossForward: number;
+  readonly lossBackward: number;
+  readonly cost: number;
 }
 
-/** Reported links by node; bounded by whoever sets the nodes. */
-export class Topology {
-  readonly #rows = new Map<NodeId, Row>();
-  #compiled: Graph | undefined;
+/** Slots at the beginning. */
+const SLOTS = 64;
+const NONE = -1;
+const ABSENT = 0;
+const PRESENT = 1;
+const OWN = 2;
 
-  /** How many nodes there are. */
+/**
+ * Reported links by node. A slot belongs to a node while that is set or any row names it, so slots and entries are bounded by
+ * the nodes that are set and the neighbours that a beacon may report.
+ */
+export class Topology implements Graph {
+  readonly #slotOf = new Map<NodeId, number>();
+  readonly #ids: (NodeId | undefined)[] = [];
+  readonly #unused: number[] = [];
+  readonly #pool = new RowPool();
+  #state = new Uint8Array(SLOTS);
+  /** How many entries name a slot. */
+  #mentions = new Int32Array(SLOTS);
+  #starts = new Int32Array(SLOTS);
+  #lengths = new Int32Array(SLOTS);
+  #rooms = new Int32Array(SLOTS);
+  #ownSlot = NONE;
+  #nodes = 0;
+  #entries = 0;
+  #version = 0;
+
+  /** How many nodes are set. */
   get size(): number {
-    return this.#rows.size;
+    return this.#nodes;
+  }
+
+  /** Rises whenever a node comes or goes or the cost of an edge changes. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** How many usable links there are: entries that are edges come in pairs, but for the own node's without a second word. */
+  get links(): number {
+    return Math.ceil(this.#entries / 2);
+  }
+
+  get slots(): number {
+    return this.#ids.length;
+  }
+
+  get starts(): Int32Array {
+    return this.#starts;
+  }
+
+  get lengths(): Int32Array {
+    return this.#lengths;
+  }
+
+  get targets(): Int32Array {
+    return this.#pool.targets;
+  }
+
+  get costs(): Float64Array {
+    return this.#pool.costs;
+  }
+
+  /** The slot of a node that is set; -1 for any other. */
+  slot(nodeId: NodeId): number {
+    const slot = this.#slotOf.get(nodeId) ?? NONE;
+    return slot === NONE || this.#state[slot] === ABSENT ? NONE : slot;
+  }
+
+  /** The node in a slot; `undefined` for one without. */
+  id(slot: number): NodeId | undefined {
+    return this.#state[slot] === ABSENT ? undefined : this.#ids[slot];
+  }
+
+  /** The edge between two slots, from the first one's side; `undefined` when there is none. */
+  edge(from: number, to: number): Edge | undefined {
+    const at = this.#find(from, to);
+    const back = this.#find(to, from);
+    const cost = this.#pool.costs[at] ?? Number.POSITIVE_INFINITY;
+    if (cost === Number.POSITIVE_INFINITY) return undefined;
+    const { rttMs, lossRatio } = this.#pool;
+    return {
+      rttMs: Math.max(rttMs[at] ?? 0, rttMs[back] ?? 0),
+      lossForward: lossRatio[at] ?? 0,
+      lossBackward: lossRatio[back] ?? 0,
+      cost,
+    };
   }
 
   /** Adds a node or replaces its links. @param neighbours ascending by node id, as a beacon has them */
   setNode(nodeId: NodeId, neighbours: readonly NeighbourReport[], own = false): void {
-    this.#rows.set(nodeId, { neighbours, own });
-    this.#compiled = undefined;
+    const slot = this.#intern(nodeId);
+    const state = own ? OWN : PRESENT;
+    const before = this.#state[slot];
+    if (before === ABSENT) {
+      this.#nodes++;
+      this.#version++;
+    }
+    this.#state[slot] = state;
+    if (own) this.#ownSlot = slot;
+    else if (before === OWN) this.#ownSlot = NONE;
+    if (before !== state || !this.#updated(slot, neighbours)) this.#replace(slot, neighbours);
   }
 
   removeNode(nodeId: NodeId): void {
-    if (this.#rows.delete(nodeId)) this.#compiled = undefined;
+    const slot = this.slot(nodeId);
+    if (slot === NONE) return;
+    this.#replace(slot, []);
+    this.#state[slot] = ABSENT;
+    if (slot === this.#ownSlot) this.#ownSlot = NONE;
+    this.#linkOwn(slot);
+    this.#nodes--;
+    this.#version++;
+    if (this.#mentions[slot] === 0) this.#release(slot);
   }
 
-  clear(): void {
-    this.#rows.clear();
-    this.#compiled = undefined;
-  }
-
-  /** The graph of the links that count; compiled anew only after a change. */
-  graph(): Graph {
-    this.#compiled ??= compile(this.#rows);
-    return this.#compiled;
-  }
-}
-
-/** Reports with their targets as indices; unknown targets are left out. */
-class Reports {
-  readonly offsets: Int32Array;
-  readonly targets: Int32Array;
-  readonly source: (NeighbourReport | undefined)[] = [];
-
-  constructor(rows: readonly Row[], index: ReadonlyMap<NodeId, number>) {
-    let reports = 0;
-    for (const row of rows) reports += row.neighbours.length;
-    this.offsets = new Int32Array(rows.length + 1);
-    this.targets = new Int32Array(reports);
-    let used = 0;
-    for (let i = 0; i < rows.length; i++) {
-      for (const report of rows[i]?.neighbours ?? []) {
-        const target = index.get(report.nodeId);
-        if (target === undefined) continue;
-        this.targets[used++] = target;
-        this.source.push(report);
-      }
-      this.offsets[i + 1] = used;
+  /** The usual case, the same neighbours with other numbers, without a look-up; false when it is another. */
+  #updated(slot: number, neighbours: readonly NeighbourReport[]): boolean {
+    const { targets, rttMs, lossRatio, suspect } = this.#pool;
+    const start = this.#starts[slot] ?? 0;
+    if (neighbours.length !== this.#lengths[slot]) return false;
+    for (let i = 0; i < neighbours.length; i++) {
+      if (this.#ids[targets[start + i] ?? 0] !== neighbours[i]?.nodeId) return false;
     }
-  }
-
-  /** What `from` reports of `to`: rows ascend, so it is a binary search. */
-  find(from: number, to: number): NeighbourReport | undefined {
-    let low = this.offsets[from] ?? 0;
-    let high = (this.offsets[from + 1] ?? 0) - 1;
-    while (low <= high) {
-      const middle = (low + high) >>> 1;
-      const target = this.targets[middle] ?? 0;
-      if (target === to) return this.source[middle];
-      if (target < to) low = middle + 1;
-      else high = middle - 1;
+    for (let i = 0; i < neighbours.length; i++) {
+      const report = neighbours[i];
+      const at = start + i;
+      if (report === undefined) continue;
+      const flag = report.suspect ? 1 : 0;
+      const same = rttMs[at] === report.rttMs && lossRatio[at] === report.lossRatio;
+      if (same && suspect[at] === flag) continue;
+      rttMs[at] = report.rttMs;
+      lossRatio[at] = report.lossRatio;
+      suspect[at] = flag;
+      this.#link(slot, at);
     }
-    return undefined;
+    return true;
   }
-}
 
-interface Edge {
-  readonly rttMs: number;
-  readonly lossRatio: number;
-  readonly cost: number;
-}
-
-/** The edge of two reports; `undefined` when it does not count. */
-function edgeOf(
-  forth: NeighbourReport | undefined,
-  back: NeighbourReport | undefined,
-  believed: boolean,
-): Edge | undefined {
-  if (forth?.suspect === true || back?.suspect === true) return undefined;
-  if (!believed && (forth === undefined || back === undefined)) return undefined;
-  const rttMs = Math.max(forth?.rttMs ?? 0, back?.rttMs ?? 0);
-  const lossForth = forth?.lossRatio ?? 0;
-  const lossBack = back?.lossRatio ?? 0;
-  const cost = linkCost(rttMs, lossForth, lossBack);
-  if (cost === Number.POSITIVE_INFINITY) return undefined;
-  return { rttMs, lossRatio: Math.max(lossForth, lossBack), cost };
-}
-
-function compile(rows: ReadonlyMap<NodeId, Row>): Graph {
-  const ids = [...rows.keys()].sort();
-  const index = new Map(ids.map((id, i) => [id, i]));
-  const ordered = ids.map((id) => rows.get(id) ?? { neighbours: [], own: false });
-  const reports = new Reports(ordered, index);
-  const edges: { from: number; to: number; edge: Edge }[] = [];
-  for (let from = 0; from < ids.length; from++) {
-    const end = reports.offsets[from + 1] ?? 0;
-    for (let at = reports.offsets[from] ?? 0; at < end; at++) {
-      const to = reports.targets[at] ?? 0;
-      const own = ordered[from]?.own === true;
-      const back = reports.find(to, from);
-      // The own word decides alone, both ways: a link it does not report has no connection.
-      if (ordered[to]?.own === true && back === undefined) continue;
-      const edge = edgeOf(reports.source[at], back, own);
-      if (edge === undefined) continue;
-      edges.push({ from, to, edge });
-      if (own && back === undefined) edges.push({ from: to, to: from, edge });
+  #replace(slot: number, neighbours: readonly NeighbourReport[]): void {
+    const oldStart = this.#starts[slot] ?? 0;
+    const oldLength = this.#lengths[slot] ?? 0;
+    const oldRoom = this.#rooms[slot] ?? 0;
+    for (let at = oldStart; at < oldStart + oldLength; at++) this.#unlink(slot, at);
+    this.#write(slot, neighbours);
+    // After the new ones are named, so that a neighbour that stays keeps its slot.
+    for (let at = oldStart; at < oldStart + oldLength; at++) {
+      this.#forget(this.#pool.targets[at] ?? 0);
     }
+    if (oldRoom > 0) this.#pool.free(oldStart, oldRoom);
+    const start = this.#starts[slot] ?? 0;
+    const end = start + (this.#lengths[slot] ?? 0);
+    for (let at = start; at < end; at++) this.#link(slot, at);
+    this.#linkOwn(slot);
   }
-  return pack(ids, index, edges);
-}
 
-/** Counting sort by source; within a row edges keep the order in which they were found. */
-function pack(
-  ids: readonly NodeId[],
-  index: ReadonlyMap<NodeId, number>,
-  edges: readonly { from: number; to: number; edge: Edge }[],
-): Graph {
-  const offsets = new Int32Array(ids.length + 1);
-  for (const { from } of edges) offsets[from + 1] = (offsets[from + 1] ?? 0) + 1;
-  for (let i = 0; i < ids.length; i++) offsets[i + 1] = (offsets[i + 1] ?? 0) + (offsets[i] ?? 0);
-  const next = offsets.slice();
-  const targets = new Int32Array(edges.length);
-  const costs = new Float64Array(edges.length);
-  const rttMs = new Float64Array(edges.length);
-  const lossRatio = new Float64Array(edges.length);
-  for (const { from, to, edge } of edges) {
-    const at = next[from] ?? 0;
-    next[from] = at + 1;
-    targets[at] = to;
-    costs[at] = edge.cost;
-    rttMs[at] = edge.rttMs;
-    lossRatio[at] = edge.lossRatio;
+  /** A new row of entries without cost. */
+  #write(slot: number, neighbours: readonly NeighbourReport[]): void {
+    const room = neighbours.length === 0 ? 0 : RowPool.roomFor(neighbours.length);
+    const start = room === 0 ? 0 : this.#pool.take(room);
+    const { targets, costs, rttMs, lossRatio, suspect } = this.#pool;
+    let at = start;
+    for (const report of neighbours) {
+      const target = this.#intern(report.nodeId);
+      if (target === slot) continue;
+      this.#mentions[target] = (this.#mentions[target] ?? 0) + 1;
+      targets[at] = target;
+      costs[at] = Number.POSITIVE_INFINITY;
+      rttMs[at] = report.rttMs;
+      lossRatio[at] = report.lossRatio;
+      suspect[at] = report.suspect ? 1 : 0;
+      at++;
+    }
+    this.#starts[slot] = start;
+    this.#lengths[slot] = at - start;
+    this.#rooms[slot] = room;
   }
-  return { ids, index, offsets, targets, costs, rttMs, lossRatio };
+
+  /** Computes the edge of an entry, in both directions. */
+  #link(from: number, at: number): void {
+    const to = this.#pool.targets[at] ?? 0;
+    const back = this.#find(to, from);
+    const cost = this.#cost(from, at, to, back);
+    this.#setCost(at, cost);
+    if (back !== NONE) this.#setCost(back, cost);
+  }
+
+  #cost(from: number, at: number, to: number, back: number): number {
+    const { rttMs, lossRatio, suspect } = this.#pool;
+    if (this.#state[to] === ABSENT || suspect[at] === 1) return Number.POSITIVE_INFINITY;
+    if (back !== NONE) {
+      if (suspect[back] === 1) return Number.POSITIVE_INFINITY;
+      const slower = Math.max(rttMs[at] ?? 0, rttMs[back] ?? 0);
+      return linkCost(slower, lossRatio[at] ?? 0, lossRatio[back] ?? 0);
+    }
+    if (from !== this.#ownSlot) return Number.POSITIVE_INFINITY;
+    return linkCost(rttMs[at] ?? 0, lossRatio[at] ?? 0, 0);
+  }
+
+  #unlink(from: number, at: number): void {
+    const { costs, targets } = this.#pool;
+    if (costs[at] === Number.POSITIVE_INFINITY) return;
+    const back = this.#find(targets[at] ?? 0, from);
+    this.#setCost(at, Number.POSITIVE_INFINITY);
+    if (back !== NONE) this.#setCost(back, Number.POSITIVE_INFINITY);
+  }
+
+  /** The own row's entry about a slot, whose own word may be missing. */
+  #linkOwn(slot: number): void {
+    if (this.#ownSlot === NONE || this.#ownSlot === slot) return;
+    const at = this.#find(this.#ownSlot, slot);
+    if (at !== NONE) this.#link(this.#ownSlot, at);
+  }
+
+  #setCost(at: number, cost: number): void {
+    const { costs } = this.#pool;
+    const before = costs[at];
+    if (before === cost) return;
+    if (before === Number.POSITIVE_INFINITY) this.#entries++;
+    else if (cost === Number.POSITIVE_INFINITY) this.#entries--;
+    costs[at] = cost;
+    this.#version++;
+  }
+
+  /** The entry of `from` about `to`; -1 when there is none. */
+  #find(from: number, to: number): number {
+    const { targets } = this.#pool;
+    const start = this.#starts[from] ?? 0;
+    const end = start + (this.#lengths[from] ?? 0);
+    for (let at = start; at < end; at++) if (targets[at] === to) return at;
+    return NONE;
+  }
+
+  #intern(nodeId: NodeId): number {
+    const known = this.#slotOf.get(nodeId);
+    if (known !== undefined) return known;
+    const slot = this.#unused.pop() ?? this.#ids.length;
+    this.#ids[slot] = nodeId;
+    this.#slotOf.set(nodeId, slot);
+    if (slot >= this.#state.length) this.#grow(2 * slot);
+    return slot;
+  }
+
+  #forget(slot: number): void {
+    const mentions = (this.#mentions[slot] ?? 0) - 1;
+    this.#mentions[slot] = mentions;
+    if (mentions === 0 && this.#state[slot] === ABSENT) this.#release(slot);
+  }
+
+  #release(slot: number): void {
+    const nodeId = this.#ids[slot];
+    if (nodeId !== undefined) this.#slotOf.delete(nodeId);
+    this.#ids[slot] = undefined;
+    this.#unused.push(slot);
+  }
+
+  #grow(length: number): void {
+    this.#state = widened(this.#state, new Uint8Array(length));
+    this.#mentions = widened(this.#mentions, new Int32Array(length));
+    this.#starts = widened(this.#starts, new Int32Array(length));
+    this.#lengths = widened(this.#lengths, new Int32Array(length));
+    this.#rooms = widened(this.#rooms, new Int32Array(length));
+  }
 }

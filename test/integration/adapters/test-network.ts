@@ -88,6 +88,8 @@ export function makeNetwork(t: TestContext, seed: string, options: Options = {})
       tracer: noTracer,
       // An issuer is unanchored to a joiner, and stays only where the policy lets such peers in.
       allowsUnauthenticated: () => options.joining === true,
+      monoMs: () => systemClock.now().monoMs,
+      reputation: () => 0,
       records: { validate: () => undefined, select: () => 0 },
       onAuthenticated: () => undefined,
       onConnected: (peer) => connected.push(peer),
@@ -99,7 +101,7 @@ export function makeNetwork(t: TestContext, seed: string, options: Options = {})
       bootstrap: [],
       mdns: false,
       trustDomain: TRUST_DOMAIN,
-      topics: [],
+      heartbeatIntervalMs: 1_000,
       connectionsMax: 64,
       version: "0.0.0-test",
       ...(options.joiningTimeMs === undefined ? {} : { joiningTimeMs: options.joiningTimeMs }),

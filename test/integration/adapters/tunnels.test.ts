@@ -8,7 +8,7 @@ import { type TestContext, test } from "node:test";
 import { encodeOpening, TUNNEL_PROTOCOL } from "../../../src/adapters/tunnel/opening.ts";
 import { type Target, Tunnels } from "../../../src/adapters/tunnel/tunnels.ts";
 import { isMeshError } from "../../../src/foundation/index.ts";
-import type { Right } from "../../../src/identity/index.ts";
+import type { NodeId, Right } from "../../../src/identity/index.ts";
 import { until } from "../node/harness.ts";
 import { linked, quiet, type TestNetwork } from "./test-network.ts";
 
@@ -28,6 +28,7 @@ async function tunnelsOf(
   const tunnels = new Tunnels({
     network,
     allows: (_id, right) => allowed.includes(right),
+    find: (peer) => peer as NodeId,
     reach: () => Promise.resolve(),
     nameOf: (nodeId) => nodeId.slice(0, 8),
     logger: quiet,
@@ -67,7 +68,7 @@ async function client(
   allowHalfOpen = true,
 ): Promise<Socket> {
   const listen = { host: "127.0.0.1", port: 0 };
-  const at = await tunnels.forward({ listen, nodeId: to.nodeId, remotePort: PORT });
+  const at = await tunnels.forward({ listen, peer: to.nodeId, remotePort: PORT });
   const socket = connect({ ...at, allowHalfOpen });
   t.after(() => socket.destroy());
   socket.on("error", () => undefined);
@@ -240,7 +241,7 @@ test("an opening that names no port, or is longer than one, connects to nothing"
 test("a local port is one forward's alone, at whichever address", async (t) => {
   const [a, b] = await linked(t, "twice");
   const { tunnels } = await tunnelsOf(t, a);
-  const to = { nodeId: b.nodeId, remotePort: PORT };
+  const to = { peer: b.nodeId, remotePort: PORT };
   const { port } = await tunnels.forward({ listen: { host: "127.0.0.1", port: 0 }, ...to });
   for (const host of ["127.0.0.1", "127.0.0.2"]) {
     await assert.rejects(tunnels.forward({ listen: { host, port }, ...to }), (error) =>

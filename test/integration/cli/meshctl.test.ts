@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { MeshError } from "../../../src/foundation/index.ts";
-import { fakeStatus } from "../control/fake-node.ts";
+import { fakeRoute, fakeStatus } from "../control/fake-node.ts";
 import { serveNode, socketPathFor } from "../control/served-node.ts";
 import { meshctl, repositoryRoot } from "./run-meshctl.ts";
 
@@ -18,6 +18,14 @@ test("every reading verb draws for people and answers programs with schemaVersio
     [["identity"], /Certificate chain, leaf first/, "chain"],
     [["fl", "status"], /Last rounds/, "learning"],
     [["log", "level"], /^info\n$/, "level"],
+    [["quarantine", "list"], /node-c .* quarantined .* two beacons 12 of epoch 7/, "quarantine"],
+    [["quarantine", "show", "node-c"], /beacon 2 {2}from \/ip4\/10\.0\.0\.4/, "quarantine"],
+    [
+      ["links"],
+      /node-2\s+12\.5 ms\s+1\.3 ms\s+12\.5 %\s+–\s+1\.14\s+114\s.*3 of 11 samples/,
+      "links",
+    ],
+    [["route", "node-3"], /Route to node-3: cost 192/, "path"],
     [["tunnels"], /RIGHT THAT A PEER NEEDS/, "exposed"],
   ];
   for (const [verb, drawn, field] of verbs) {
@@ -110,6 +118,31 @@ test("log level changes the level, says for how long, and takes no other word", 
   assert.equal(node.calls.length, 1);
 });
 
+test("route says why the way in use is in use, and exits with 4 when there is none", async (t) => {
+  const { socketPath, node } = await serveNode(t);
+  const run = (...args: string[]) => meshctl(["route", ...args, "--socket", socketPath]);
+  const held = await run("spiffe://mesh.example.org/node/node-3", "--paths", "2");
+  assert.deepEqual(node.calls, [{ peer: "spiffe://mesh.example.org/node/node-3", paths: 2 }]);
+  assert.match(held.out, /over node-3 it has been cheaper, now by 21\.9 %, for 4 s of the 10 s/);
+  assert.match(held.out, /node-2\s+node-3\s+4\.0 ms\s+0\.0 %\s+1\.0 %\s+96/);
+  assert.match(held.out, /150\s+−21\.9 %\s+node-3\n/);
+  assert.match(held.out, /192\s+\+0\.0 %\s+node-2 → node-3\n/);
+  assert.match(held.out, /direct, \/ip4\/10\.0\.0\.3\/tcp\/4001/);
+  assert.equal((await run("node-3", "--paths", "9")).exit, 2);
+
+  const lost = await serveNode(t, {
+    route: () =>
+      fakeRoute({
+        ...{ target: { ...fakeRoute().target, state: "suspect" }, path: null, alternatives: [] },
+        ...{ disjoint: [], relays: [], transport: { kind: "none", address: null, relay: null } },
+      }),
+  });
+  const none = await meshctl(["route", "node-3", "--socket", lost.socketPath]);
+  assert.equal(none.exit, 4);
+  assert.match(none.out, /No route to node-3/);
+  assert.match(none.out, /a member that is suspect is routed neither to nor through/);
+});
+
 test("forward, expose and tunnels send what was typed, and refuse ports that are none", async (t) => {
   const { socketPath, node } = await serveNode(t);
   const run = (...args: string[]) => meshctl([...args, "--socket", socketPath]);
@@ -138,6 +171,23 @@ test("forward, expose and tunnels send what was typed, and refuse ports that are
     ["tunnels", "close", "both", "22"],
   ])
     assert.equal((await run(...args)).exit, 2, args.join(" "));
+});
+
+test("quarantine shows one node by name or id, and releases it with a reason alone", async (t) => {
+  const { socketPath, node } = await serveNode(t);
+  const run = (...args: string[]) => meshctl([...args, "--socket", socketPath]);
+  const shown = await run("quarantine", "show", "dddddddd");
+  assert.match(shown.out, /released {2}by node-1.*\n {2}reason {4}the cloned image is gone/);
+  assert.doesNotMatch(shown.out, /node-c/);
+  const unknown = await run("quarantine", "show", "ddddddd");
+  assert.deepEqual([unknown.exit, node.calls.length], [1, 0]);
+  const released = await run("quarantine", "release", "node-c", "--reason", "the copy is gone");
+  assert.equal(released.exit, 0);
+  assert.match(released.out, /is released since/);
+  assert.deepEqual(node.calls, [{ node: "node-c", reason: "the copy is gone" }]);
+  assert.equal((await run("quarantine", "release", "node-c")).exit, 2);
+  const long = await run("quarantine", "release", "node-c", "--reason", "r".repeat(201));
+  assert.deepEqual([long.exit, node.calls.length], [2, 1]);
 });
 
 test("status exits with 4 exactly when something is wrong", async (t) => {

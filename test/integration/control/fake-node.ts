@@ -4,8 +4,11 @@ import type {
   Beacons,
   Body,
   Identity,
+  LinksAnswer,
   NodeControl,
   Peer,
+  Quarantine,
+  RouteAnswer,
   Status,
   Tunnels,
 } from "../../../src/control/index.ts";
@@ -29,6 +32,7 @@ export function fakePeer(name: string, part: Partial<Peer> = {}): Peer {
     sequence: 31,
     addresses: ["/ip4/10.0.0.2/tcp/4001"],
     lastErrorCode: null,
+    reputation: 0,
     ...part,
   };
 }
@@ -142,11 +146,83 @@ const identity: Body<Identity> = {
 };
 
 const tunnels: Body<Tunnels> = {
-  exposed: [{ port: 22, host: "127.0.0.1", targetPort: 2222 }],
+  exposed: [{ port: 22, host: "127.0.0.1", targetPort: 2222, origin: "command" }],
   forwards: [
-    { host: "127.0.0.1", port: 8080, peer: "node-b", nodeId: "b".repeat(64), remotePort: 80 },
+    {
+      ...{ host: "127.0.0.1", port: 8080, peer: "node-b", nodeId: "b".repeat(64), remotePort: 80 },
+      ...{ origin: "configuration", problem: null },
+    },
   ],
 };
+
+const quarantine: Body<Quarantine> = {
+  quarantine: [
+    {
+      nodeId: "c".repeat(64),
+      name: "node-c",
+      state: "quarantined",
+      at: "2026-03-01T11:00:00.000Z",
+      proofDigest: "33".repeat(32),
+      proof: {
+        epoch: 7,
+        sequence: 12,
+        addresses: [["/ip4/10.0.0.3/tcp/1"], ["/ip4/10.0.0.4/tcp/1"]],
+      },
+      release: null,
+    },
+    {
+      nodeId: "d".repeat(64),
+      name: "dddddddddddd",
+      state: "released",
+      at: "2026-03-01T11:30:00.000Z",
+      proofDigest: "44".repeat(32),
+      proof: null,
+      release: {
+        issuer: "node-1",
+        issuedAt: "2026-03-01T11:30:00.000Z",
+        epochFloor: 1_772_364_601,
+        reason: "the cloned image is gone",
+      },
+    },
+  ],
+};
+
+const links: Body<LinksAnswer> = {
+  links: [
+    {
+      ...{ name: "node-2", nodeId: "b2", rttMs: 12.5, jitterMs: 1.25, lossForward: 0.125 },
+      ...{ lossBackward: null, etx: 1.142, cost: 113.6, differing: 3, needed: 11 },
+      published: { rttMs: 9, lossRatio: 0 },
+    },
+  ],
+};
+
+/** A route over another node while the direct link is better, but not for long enough. */
+export function fakeRoute(part: Partial<Body<RouteAnswer>> = {}): Body<RouteAnswer> {
+  const [here, near, far] = ["node-1", "node-2", "node-3"].map((name) => ({
+    name,
+    nodeId: `${name}-id`,
+  })) as [RouteAnswer["target"], RouteAnswer["target"], RouteAnswer["target"]];
+  const numbers = { rttMs: 4, lossForward: 0, lossBackward: 0.01, cost: 96 };
+  const over = {
+    cost: 192,
+    hops: [
+      { from: here, to: near, ...numbers },
+      { from: near, to: far, ...numbers },
+    ],
+  };
+  const straight = { cost: 150, hops: [{ from: here, to: far, ...numbers, cost: 150 }] };
+  return {
+    target: { ...far, spiffeId: "spiffe://mesh.example.org/node/node-3", state: "alive" },
+    transport: { kind: "direct", address: "/ip4/10.0.0.3/tcp/4001", relay: null },
+    path: over,
+    alternatives: [straight],
+    hysteresis: { betterForMs: 4_000, holdMs: 10_382 },
+    disjoint: [straight, over],
+    relays: [{ ...near, cost: 192, connected: true }],
+    ...part,
+  };
+}
 
 /** A node that remembers its calls; `part` replaces methods. */
 export function fakeNode(
@@ -182,6 +258,16 @@ export function fakeNode(
     createToken: (request) => {
       calls.push(request);
       return { token: "x0t.secret", expiresAt: "2026-03-01T13:00:00.000Z" };
+    },
+    quarantine: () => quarantine,
+    release: (request) => {
+      calls.push(request);
+      return { quarantine: quarantine.quarantine.slice(1) };
+    },
+    links: () => links,
+    route: (request) => {
+      calls.push(request);
+      return fakeRoute();
     },
     tunnels: () => tunnels,
     expose: (request) => {

@@ -31,6 +31,7 @@ export interface FileOptions {
   readonly mesh?: object;
   readonly identity?: object;
   readonly policy?: readonly { readonly spiffe: string; readonly allow: readonly string[] }[];
+  readonly tunnel?: object;
   readonly learning?: object;
   readonly crypto?: object;
   readonly telemetry?: {

@@ -101,8 +101,9 @@ export class HostilePeer {
     return new HostilePeer(libp2p, keys, address);
   }
 
-  async connect(): Promise<Connection> {
-    this.#connection = await this.#libp2p.dial(multiaddr(this.#address), {
+  /** @param address another daemon's than the one it was made for */
+  async connect(address = this.#address): Promise<Connection> {
+    this.#connection = await this.#libp2p.dial(multiaddr(address), {
       signal: AbortSignal.timeout(5_000),
     });
     return this.#connection;

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { aggregatorNamed, aggregatorNames, plainKernels } from "../../../src/learning/index.ts";
+import { aggregatorNamed, type AggregatorName, plainKernels } from "../../../src/learning/index.ts";
+
+/** The rules that work coordinate by coordinate; those of the Gram space have their own tests. */
+const coordinateRules = ["mean", "median", "trimmed-mean", "nearest-neighbour-mixing"] as const;
 
 const seed = 20_260_101;
 const parameters = { seed, numRuns: 150 };
@@ -23,7 +26,7 @@ const cases = fc
     }),
   );
 
-const aggregate = (name: (typeof aggregatorNames)[number], rows: number[][], f: number) => {
+const aggregate = (name: AggregatorName, rows: number[][], f: number) => {
   const result = aggregatorNamed(name).aggregate(
     rows.map((row) => Float32Array.from(row)),
     f,
@@ -98,7 +101,7 @@ test(`Mixing equals a plain oracle (seed ${seed}).`, () => {
 test(`Coordinate rules do not depend on the order of rows; all follow a translation (seed ${seed}).`, () => {
   fc.assert(
     fc.property(cases, ({ rows, f, shift }) => {
-      for (const name of aggregatorNames) {
+      for (const name of coordinateRules) {
         const { vector } = aggregate(name, rows, f);
         const moved = rows.map((row) => row.map((value, c) => value + (shift[c] ?? 0)));
         closeTo(
@@ -134,7 +137,7 @@ test(`Shares sum to one and the result of robust rules stays within the honest r
   fc.assert(
     fc.property(cases, ({ rows, f }) => {
       const lying = rows.map((row, i) => (i < f ? row.map(() => 1e6) : row));
-      for (const name of aggregatorNames) {
+      for (const name of coordinateRules) {
         const { vector, shares } = aggregate(name, lying, f);
         assert.ok(Math.abs(shares.reduce((a, b) => a + b, 0) - 1) < 1e-9, name);
         if (name !== "median" && name !== "trimmed-mean") continue;

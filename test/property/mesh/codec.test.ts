@@ -10,11 +10,15 @@ import {
   beaconLimits,
   decodeHeartbeat,
   decodeProof,
+  decodeRelease,
   decodeStateBeacon,
   encodeHeartbeat,
   encodeProof,
+  encodeRelease,
   encodeStateBeacon,
   type NeighbourReport,
+  REASON_CHARS_MAX,
+  type Release,
   type StateBeacon,
 } from "../../../src/mesh/index.ts";
 import type { WallMs } from "../../../src/ports/index.ts";
@@ -151,11 +155,12 @@ test("every truncation and every appended byte is malformed", () => {
 });
 
 test("no bytes make a parser throw", () => {
-  const kind = fc.constantFrom(1, 2, 3);
+  const kind = fc.constantFrom(1, 2, 3, 4);
   fc.assert(
     fc.property(kind, fc.uint8Array({ maxLength: 9000, size: "max" }), (first, rest) => {
       const bytes = concatBytes(Uint8Array.of(first, 1), rest);
-      for (const decode of [decodeStateBeacon, decodeHeartbeat, decodeProof]) decode(bytes);
+      for (const decode of [decodeStateBeacon, decodeHeartbeat, decodeProof, decodeRelease])
+        decode(bytes);
     }),
     { seed, numRuns: 300 },
   );
@@ -229,4 +234,52 @@ test("a value one past its limit cannot be encoded", () => {
     roles: Array.from({ length: 8 }, () => "r".repeat(32)),
   };
   assert.ok(decodeStateBeacon(encodeStateBeacon({ ...beacon, ...right }, signer)).ok);
+});
+
+const reason = fc
+  .array(
+    fc.integer({ min: 0x20, max: 0x7e }).map((c) => String.fromCharCode(c)),
+    { minLength: 1, maxLength: REASON_CHARS_MAX },
+  )
+  .map((characters) => characters.join(""))
+  .filter((text) => text.trim() === text && text.length > 0);
+const release: fc.Arbitrary<Release> = plain({
+  nodeId,
+  proofDigest: bytes32.map(toHex),
+  epochFloor: positive,
+  issuer: nodeId,
+  issuedAtMs: fc.maxSafeNat().map((ms) => ms as WallMs),
+  reason,
+}).filter((one) => one.nodeId !== one.issuer);
+
+test("a release survives the round trip, and only one encoding of it exists", () => {
+  fc.assert(
+    fc.property(release, (one) => {
+      const bytes = encodeRelease(one, signer);
+      const result = decodeRelease(bytes);
+      assert.ok(result.ok, JSON.stringify(result));
+      assert.deepEqual(result.value.release, { ...one });
+      assert.deepEqual(encodeRelease(result.value.release, signer), bytes);
+    }),
+    { seed, numRuns: 200 },
+  );
+});
+
+test("a changed byte makes a release malformed or another one, a missing or added one malformed", () => {
+  fc.assert(
+    fc.property(release, fc.nat(), fc.integer({ min: 1, max: 255 }), (one, offset, change) => {
+      const bytes = encodeRelease(one, signer);
+      const signed = bytes.subarray(0, -ML_DSA_65.signatureBytes);
+      const signature = bytes.subarray(-ML_DSA_65.signatureBytes);
+      const place = offset % signed.length;
+      const other = bytes.slice();
+      other[place] = (other[place] ?? 0) ^ change;
+      const result = decodeRelease(other);
+      if (result.ok) assert.deepEqual(encodeRelease(result.value.release, signer), other);
+      else assert.equal(result.code, "mesh/malformed");
+      assert.equal(decodeRelease(concatBytes(signed.subarray(0, place), signature)).ok, false);
+      assert.equal(decodeRelease(concatBytes(signed, Uint8Array.of(0x21), signature)).ok, false);
+    }),
+    { seed, numRuns: 300 },
+  );
 });

@@ -1,5 +1,5 @@
-// The state's way forward. There is one schema so far, so the mechanism runs with lists of its own; the first schema is
-// frozen below as text, and every later version has to bring it forward.
+// The state's way forward. The mechanism runs with lists of its own; the first schema is frozen as text, and every later
+// version has to bring it forward.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -150,6 +150,7 @@ describe("the state's schema", () => {
       );
       assert.equal(store.tokens.find("aa")?.expiresAtMs, 1_900_000_000_000 as WallMs);
       assert.equal(store.names.check("second", "n2" as never), "held");
+      assert.deepEqual(store.evidence(), []);
     } finally {
       store.close();
     }

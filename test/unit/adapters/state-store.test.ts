@@ -52,6 +52,28 @@ describe("the state store", () => {
     );
   });
 
+  test("keeps one statement a node over a restart, the oldest first", () => {
+    const statement = (byte: number) => ({ bytes: hash(byte), atMs: (now + byte) as WallMs });
+    withStore((store) => {
+      for (const [nodeId, byte] of [
+        ["a", 1],
+        ["b", 2],
+        ["c", 3],
+        ["a", 4],
+      ] as const)
+        store.saveEvidence(nodeId, statement(byte));
+      store.saveEvidence("b", undefined);
+    });
+    const kept = withStore((store) => store.evidence());
+    assert.deepEqual(
+      kept.map(({ bytes, atMs }) => [bytes[0], atMs]),
+      [
+        [3, now + 3],
+        [4, now + 4],
+      ],
+    );
+  });
+
   test("keeps the credential over a restart, the chain in order", () => {
     const credential = {
       trustDomain: "a.mesh",

@@ -100,6 +100,30 @@ const edges: readonly [path: string, good: readonly string[], bad: readonly stri
   ["mesh.heartbeat_interval", ["100ms", "60s", "1m"], ["99ms", "61s", "1", "1 s", "-1s"]],
   ["mesh.connections_target", ["1", "1024"], ["0", "1025", "1.5", '"8"', ".nan"]],
   ["crypto.engine", ["auto", "wasm", "native", "noble"], ["stub", "WASM"]],
+  [
+    "tunnel.expose",
+    ["[]", "[{port: 1}, {port: 65535, to: '[::1]:1'}]"],
+    [
+      ...["[{port: 0}]", "[{port: 65536}]", "[{port: 22}, {port: 22, to: a:1}]"],
+      ...["[{port: 22, to: a:0}]", "[{port: 22, to: a:65536}]", "[{port: 22, to: a}]", "[{}]"],
+      `[${Array.from({ length: 65 }, (_, i) => `{port: ${i + 1}}`).join()}]`,
+    ],
+  ],
+  [
+    "tunnel.forward",
+    [
+      ...[
+        "[]",
+        "[{listen: 127.0.0.1:0, peer: a, port: 1}, {listen: 127.0.0.1:0, peer: a, port: 2}]",
+      ],
+      "[{listen: '[::]:65535', peer: spiffe://a.b/node/c, port: 65535}]",
+    ],
+    [
+      ...["[{listen: 127.0.0.1:1, peer: '', port: 1}]", "[{listen: 127.0.0.1, peer: a, port: 1}]"],
+      ...["[{listen: a:1, peer: b, port: 0}]", "[{listen: a:1, peer: b}]"],
+      "[{listen: a:1, peer: b, port: 1}, {listen: b:1, peer: b, port: 2}]",
+    ],
+  ],
   ["identity.svid_lifetime", ["60s", "90d"], ["59s", "91d"]],
   ["identity.clock_skew", ["0s", "10m"], ["11m"]],
   [

@@ -73,6 +73,14 @@ test(`Median and trimmed mean keep most of the accuracy under sign flip, on unev
   }
 });
 
+test(`Pipelines of the Gram space keep the accuracy under sign flip, on uneven data (seed ${seed}).`, () => {
+  for (const aggregator of ["arc+nnm+geometric-median", "arc+caf"] as const) {
+    const task = taskOf({ attack: "sign-flip", aggregator });
+    const { accuracy } = simulateEpidemic({ task, adversaries: liars, data });
+    assert.ok(accuracy > clean - 0.05, `${aggregator} ${accuracy} against ${clean}`);
+  }
+});
+
 /** A task small enough for scenarios where accuracy is not the point. */
 const small = taskOf({
   model: { kind: "softmax", features: 144, classes: 10 },

@@ -63,7 +63,7 @@ test("Manifests that cannot work are refused with the path of every problem.", (
     ["participants", { participants: Array.from({ length: 65 }, (_, i) => id(i)) }],
     ["model", { model: { ...plain.model, features: 143 } }],
     ["model.hidden", { model: { ...plain.model, hidden: 5000 } }],
-    ["aggregator", { aggregator: "krum" }],
+    ["aggregator", { aggregator: "bulyan" }],
     ["rounds", { rounds: 0 }],
     ["data.dirichletAlpha", { data: { ...plain.data, dirichletAlpha: 0 } }],
     ["trainer.learningRate", { trainer: { ...plain.trainer, learningRate: 0 } }],

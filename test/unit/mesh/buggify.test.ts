@@ -11,7 +11,7 @@ const nodeId = "a".repeat(64) as NodeId;
 const dropped: readonly (readonly [string, MeshAction])[] = [
   ["drop-pull", { kind: "pull-beacons", nodeId }],
   ["drop-dial", { kind: "dial", nodeId, addresses: [] }],
-  ["drop-probe", { kind: "probe", nodeId }],
+  ["drop-probe", { kind: "probe", nodeId, timeoutMs: 500, suspect: false }],
   ["skip-heartbeat", { kind: "publish", topic: "heartbeat", bytes: new Uint8Array(1) }],
 ];
 

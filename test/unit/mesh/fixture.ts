@@ -126,10 +126,16 @@ export class Bench {
   readonly self: TestNode = testNode(0);
   readonly directory = new Map<NodeId, PeerIdentity>();
   readonly denied = new Set<string>();
+  /** SPIFFE ids with the right to release. */
+  readonly releasers = new Set<string>();
   readonly meter = new MemoryMeter();
   readonly machine: MeshMachine;
 
-  constructor(options: Partial<MeshOptions> = {}, self: Partial<MeshDeps["self"]> = {}) {
+  constructor(
+    options: Partial<MeshOptions> = {},
+    self: Partial<MeshDeps["self"]> = {},
+    evidence: MeshDeps["evidence"] = [],
+  ) {
     this.machine = new MeshMachine(
       {
         engine,
@@ -139,7 +145,11 @@ export class Bench {
           ...{ zone: "", roles: [], ...self },
         },
         identities: { lookup: (nodeId) => this.directory.get(nodeId) },
-        allows: (spiffeId) => spiffeId !== undefined && !this.denied.has(spiffeId),
+        allows: (spiffeId, right) => {
+          if (spiffeId === undefined || this.denied.has(spiffeId)) return false;
+          return right !== "mesh.release" || this.releasers.has(spiffeId);
+        },
+        evidence,
         random: seededRandom(11),
         meter: this.meter,
       },

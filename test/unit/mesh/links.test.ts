@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { etx, LINK_COST_BASE, linkCost, RTT_PENALTY_MAX } from "../../../src/mesh/links/cost.ts";
-import { HYSTERESIS_HOLD_MS, LinkEstimate } from "../../../src/mesh/links/link-estimate.ts";
+import { HYSTERESIS_SAMPLES, isClearlyBetter } from "../../../src/mesh/links/hysteresis.ts";
+import { LinkEstimate, SAMPLES_VALID_MS } from "../../../src/mesh/links/link-estimate.ts";
 import { nextRtt, rttTimeoutMs } from "../../../src/mesh/links/rtt.ts";
 import type { MonoMs } from "../../../src/ports/index.ts";
 
@@ -47,21 +48,74 @@ test("loss rises with lost probes, falls with answers, and stays a ratio", () =>
   assert.equal(link.rttMs, 10);
 });
 
-test("what is published moves only after a tenth of difference has lasted", () => {
+test("better means by a tenth or more, and no link is never better", () => {
+  assert.equal(isClearlyBetter(90, 100), true);
+  assert.equal(isClearlyBetter(90.1, 100), false);
+  assert.equal(isClearlyBetter(100, Number.POSITIVE_INFINITY), true);
+  assert.equal(isClearlyBetter(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY), false);
+});
+
+test("two half-times are eleven samples: after them an outlier has lost three quarters of its weight", () => {
+  assert.equal(HYSTERESIS_SAMPLES, 11);
   const link = new LinkEstimate();
-  assert.equal(link.answered(10, ms(0)), true);
-  assert.equal(link.answered(80, ms(1000)), false);
-  for (let i = 2; i < 5; i++) assert.equal(link.answered(80, ms(i * 1000)), false);
-  const sinceMs = [...Array(20).keys()].map((i) => 5000 + i * 1000);
-  const movedAt = sinceMs.find((time) => link.answered(80, ms(time)));
-  assert.ok(movedAt !== undefined && movedAt >= 1000 + HYSTERESIS_HOLD_MS);
-  assert.ok(link.published.rttMs > 60);
+  link.answered(0, ms(0));
+  link.answered(80, ms(1));
+  const outlier = link.rttMs ?? 0;
+  for (let i = 0; i < HYSTERESIS_SAMPLES; i++) link.answered(0, ms(2 + i));
+  assert.ok((link.rttMs ?? 0) < outlier / 4);
+});
+
+test("what is published moves with the eleventh sample that differs by a tenth, however far apart they are", () => {
+  for (const apartMs of [100, 12_000]) {
+    const link = new LinkEstimate();
+    assert.equal(link.answered(10, ms(0)), true);
+    for (let i = 1; i < HYSTERESIS_SAMPLES; i++) {
+      assert.equal(link.answered(80, ms(i * apartMs)), false);
+      assert.equal(link.differing, i);
+    }
+    assert.equal(link.published.rttMs, 10);
+    assert.equal(link.answered(80, ms(HYSTERESIS_SAMPLES * apartMs)), true);
+    assert.ok(Math.abs(link.published.rttMs - 80) < 20);
+    assert.equal(link.differing, 0);
+  }
+});
+
+test("a difference below a tenth is never published", () => {
+  const link = new LinkEstimate();
+  link.answered(10, ms(0));
+  // 96 + 6.9 * 150/110 is 105.4, and a tenth above 96 is 105.6.
+  for (let i = 1; i < 200; i++) assert.equal(link.answered(16.9, ms(i)), false);
+  for (let i = 200; i < 200 + HYSTERESIS_SAMPLES - 1; i++)
+    assert.equal(link.answered(18, ms(i)), false);
 });
 
 test("a flicker that goes back in time is not published", () => {
   const link = new LinkEstimate();
   link.answered(10, ms(0));
-  link.answered(80, ms(1000));
+  link.answered(60, ms(1000));
   for (let i = 2; i < 40; i++) assert.equal(link.answered(10, ms(i * 1000)), false);
   assert.equal(link.published.rttMs, 10);
+});
+
+test("a lost link comes back slowly, too: an answer after a total loss is not believed at once", () => {
+  const link = new LinkEstimate();
+  link.answered(10, ms(0));
+  for (let i = 1; i < 60; i++) link.lost(ms(i));
+  assert.ok(link.published.lossRatio > 0.9);
+  assert.equal(link.answered(10, ms(61)), false);
+});
+
+test("an estimate survives a reconnect for three minutes, and begins anew after them", () => {
+  const link = new LinkEstimate();
+  link.reconnected(ms(0));
+  link.answered(30, ms(1000));
+  link.lost(ms(1000));
+  link.reconnected(ms(1000 + SAMPLES_VALID_MS - 1));
+  assert.equal(link.rttMs, 30);
+  assert.equal(link.lossRatio, 1 / 8);
+  link.reconnected(ms(1000 + SAMPLES_VALID_MS));
+  assert.equal(link.rttMs, undefined);
+  assert.equal(link.lossRatio, 0);
+  assert.equal(link.answered(90, ms(200_000)), true);
+  assert.equal(link.published.rttMs, 90);
 });

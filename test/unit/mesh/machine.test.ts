@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import {
   decodeHeartbeat,
   decodeStateBeacon,
+  EVIDENCE_MAX,
   type MeshAction,
   MeshMachine,
   meshMetrics,
@@ -161,8 +162,9 @@ describe("pulling", () => {
     bench.start();
     bench.machine.receive(signedBeacon(testNode(1)), testNode(1).nodeId, at(0));
     assert.deepEqual(bench.machine.beaconsMissingFrom(new Uint8Array(39)), []);
-    assert.deepEqual(bench.machine.beaconsMissingFrom(new Uint8Array(40 * 6)), []);
-    assert.equal(bench.machine.beaconsMissingFrom(new Uint8Array(40 * 5)).length, 1);
+    const entriesMax = 4 + 1 + EVIDENCE_MAX;
+    assert.deepEqual(bench.machine.beaconsMissingFrom(new Uint8Array(40 * (entriesMax + 1))), []);
+    assert.equal(bench.machine.beaconsMissingFrom(new Uint8Array(40 * entriesMax)).length, 1);
   });
 });
 

@@ -8,9 +8,12 @@ import {
   encodeHeartbeat,
   type MemberCause,
   type MemberState,
+  type MeshAction,
   type StateBeacon,
   suspicionTimeoutMs,
 } from "../../../src/mesh/index.ts";
+import { LinkEstimate } from "../../../src/mesh/links/link-estimate.ts";
+import { directTimeoutMs, indirectTimeoutMs } from "../../../src/mesh/membership/probe-timeout.ts";
 import { LocalHealth } from "../../../src/mesh/membership/suspicion.ts";
 import { transition } from "../../../src/mesh/membership/transitions.ts";
 import { at, Bench, engine, only, signedBeacon, testNode } from "./fixture.ts";
@@ -37,7 +40,8 @@ describe("the transition table", () => {
       "quarantined",
       "-",
     ],
-    ["forgotten", "gone", "-", "-", "gone", "gone", "gone"],
+    ["released", "-", "-", "-", "-", "-", "gone"],
+    ["forgotten", "gone", "-", "-", "gone", "gone", "-"],
   ];
   for (const [cause, ...expected] of rows) {
     test(`${cause} leads where the table says`, () => {
@@ -174,7 +178,7 @@ describe("the detector", () => {
     assert.equal(via?.nodeId, peer.nodeId);
     assert.deepEqual([...via.via].sort(), [testNode(2).nodeId, testNode(3).nodeId].sort());
     assert.equal(bench.state(1), "alive");
-    const result = { kind: "indirect-probe-result", nodeId: peer.nodeId } as const;
+    const result = { kind: "indirect-probe-result", nodeId: peer.nodeId, answers: 2 } as const;
     bench.machine.handle({ ...result, alive: false }, at(ms + 1));
     assert.equal(bench.state(1), "suspect");
     bench.machine.handle({ ...result, alive: true }, at(ms + 2));
@@ -205,7 +209,7 @@ describe("the detector", () => {
     const bench = withPeer(true, 2, 3, 4);
     tickUntil(bench, 500, 1000);
     bench.disconnect(1, 1000);
-    const result = { kind: "indirect-probe-result", nodeId: peer.nodeId } as const;
+    const result = { kind: "indirect-probe-result", nodeId: peer.nodeId, answers: 2 } as const;
     bench.machine.handle({ ...result, alive: false }, at(1000));
     assert.equal(bench.state(1), "suspect");
     const vote = { nodeId: peer.nodeId, rttMs: 1, lossRatio: 0, suspect: true };
@@ -240,20 +244,253 @@ describe("the detector", () => {
     assert.equal(bench.state(1), undefined);
     assert.equal(bench.meter.value("meshd_mesh_peers", { state: "left" }), 0);
   });
+});
 
-  test("speaks up when others suspect the own node", () => {
+describe("a suspicion of the own node", () => {
+  const vote = (bench: Bench) => ({
+    nodeId: bench.self.nodeId,
+    rttMs: 1,
+    lossRatio: 0,
+    suspect: true,
+  });
+  function accuse(bench: Bench, sequence: number, ms: number) {
+    const bytes = beacon({ sequence, neighbours: [vote(bench)] });
+    const verdict = bench.machine.receive(bytes, peer.nodeId, at(ms));
+    assert.ok(verdict.verdict === "accept", JSON.stringify(verdict));
+    return verdict.actions;
+  }
+  const states = (actions: readonly MeshAction[]) =>
+    only(actions, "publish").filter(({ topic }) => topic === "state");
+
+  test("is refuted at once with the next sequence, and costs trust in itself", () => {
     const bench = withPeer(true);
     bench.tick("beacon", 3000);
-    const vote = { nodeId: bench.self.nodeId, rttMs: 1, lossRatio: 0, suspect: true };
-    const verdict = bench.machine.receive(
-      beacon({ sequence: 2, neighbours: [vote] }),
-      peer.nodeId,
-      at(9000),
-    );
-    assert.ok(verdict.verdict === "accept");
+    const before = bench.machine.sequence;
+    assert.equal(states(accuse(bench, 2, 3200)).length, 1);
+    assert.equal(bench.machine.sequence, before + 1);
+  });
+
+  test("is refuted by the beacon that is still under way, if that is fresh enough", () => {
+    for (const [sinceMs, count] of [
+      [199, 0],
+      [200, 1],
+    ] as const) {
+      const bench = withPeer(true);
+      bench.tick("beacon", 3000);
+      assert.equal(states(accuse(bench, 2, 3000 + sinceMs)).length, count, `${sinceMs} ms`);
+    }
+  });
+
+  test("is refuted no more often than others let beacons pass, and then when that allows it", () => {
+    const bench = withPeer(true);
+    const at0 = 60_000;
+    const said = [0, 1, 2, 3, 4].map((n) => accuse(bench, n + 2, at0 + n * 250));
     assert.deepEqual(
-      only(verdict.actions, "set-timer").map((timer) => timer.id),
-      ["beacon"],
+      said.map((actions) => states(actions).length),
+      [1, 1, 1, 0, 0],
+      "half of a burst of six",
+    );
+    const [timer] = only(said[3]!, "set-timer");
+    assert.deepEqual([timer?.id, timer?.delayMs], ["beacon", 1750]);
+  });
+
+  test("is heard from a probe of who suspects it, but of no stranger", () => {
+    const bench = withPeer(true);
+    const told = (number: number, ms: number) =>
+      bench.machine.handle({ kind: "suspected-by", nodeId: testNode(number).nodeId }, at(ms));
+    assert.deepEqual(told(2, 9000), []);
+    assert.equal(states(told(1, 9000)).length, 1);
+  });
+
+  test("lowers the trust in itself with each refutation that went out", () => {
+    const bench = new Bench();
+    bench.know(1);
+    bench.start();
+    bench.machine.receive(beacon(), peer.nodeId, at(0));
+    for (let n = 0; n < 5; n++) accuse(bench, n + 2, 60_000 + n);
+    bench.tick("detector", 60_100);
+    // One was published, the others met it under way; the late timer counts as a stall.
+    assert.equal(bench.meter.value("meshd_mesh_local_health_score"), 1 + 1);
+  });
+});
+
+describe("probes", () => {
+  /** The probe of node 1 that its silence leads to. */
+  function probeOf(bench: Bench, fromMs: number) {
+    for (let ms = fromMs; ms < fromMs + 10_000; ms += 500) {
+      const found = only(bench.tick("detector", ms), "probe").find((p) => p.nodeId === peer.nodeId);
+      if (found !== undefined) return { ...found, ms };
+    }
+    return assert.fail("no probe");
+  }
+  const answer = (bench: Bench, rttMs: number, ms: number) =>
+    bench.machine.handle({ kind: "rtt", nodeId: peer.nodeId, rttMs }, at(ms));
+  const fail = (bench: Bench, ms: number) =>
+    bench.machine.handle({ kind: "probe-failed", nodeId: peer.nodeId }, at(ms));
+
+  test("wait the default at first, then what the round trips ask for, within bounds", () => {
+    const options = { probeTimeoutMs: 500, probeTimeoutMinMs: 250, probeTimeoutMaxMs: 2000 };
+    const timeout = (rtts: number[], probesMissed = 0): number => {
+      const link = new LinkEstimate();
+      for (const [n, rttMs] of rtts.entries()) link.answered(rttMs, at(n).monoMs);
+      return directTimeoutMs({ link, probesMissed }, options);
+    };
+    assert.equal(directTimeoutMs({ link: undefined, probesMissed: 0 }, options), 500);
+    assert.equal(timeout([]), 500);
+    assert.equal(timeout([1]), 250);
+    assert.equal(timeout([83]), 250); // 83 + 4 · 41.5 = 249
+    assert.equal(timeout([84]), 252);
+    assert.equal(timeout([666]), 1998);
+    assert.equal(timeout([668]), 2000);
+    assert.deepEqual(
+      [1, 2, 3].map((missed) => timeout([100], missed)),
+      [600, 1200, 2000],
+    );
+    const helper = { link: undefined, probesMissed: 0 };
+    assert.equal(indirectTimeoutMs([helper, { ...helper, probesMissed: 1 }], options), 400 + 1000);
+  });
+
+  test("are stretched by the local health, and doubled when one was missed", () => {
+    const bench = withPeer(true);
+    answer(bench, 100, 100);
+    const first = probeOf(bench, 500);
+    assert.deepEqual([first.timeoutMs, first.suspect], [300, false]);
+    fail(bench, first.ms + 300); // nobody to ask: suspect
+    assert.equal(bench.state(1), "suspect");
+    assert.equal(probeOf(bench, first.ms + 500).timeoutMs, 600);
+
+    const slow = new Bench();
+    slow.know(1);
+    slow.start();
+    slow.connect(1, 0);
+    slow.machine.receive(beacon(), peer.nodeId, at(0));
+    slow.tick("detector", 5000); // late: the own node is slow
+    assert.equal(probeOf(slow, 5500).timeoutMs, 500 * 2);
+  });
+
+  test("of a suspect tell it so, once an interval until it answers or is dead", () => {
+    const bench = withPeer(true);
+    const first = probeOf(bench, 500);
+    fail(bench, first.ms);
+    const told: number[] = [];
+    for (let ms = first.ms + 500; bench.state(1) === "suspect" && told.length < 9; ms += 500) {
+      for (const probe of only(bench.tick("detector", ms), "probe")) {
+        assert.equal(probe.suspect, true);
+        told.push(ms - first.ms);
+        fail(bench, ms + 100);
+      }
+    }
+    assert.deepEqual(told, [500, 1500]);
+    assert.equal(bench.state(1), "dead");
+
+    const saved = withPeer(true);
+    const again = probeOf(saved, 500);
+    fail(saved, again.ms);
+    answer(saved, 20, again.ms + 600);
+    assert.equal(saved.state(1), "alive");
+  });
+
+  test("go through helpers, whose silence counts against the own network: one for each", () => {
+    for (const [answers, score] of [
+      [2, 0],
+      [1, 1],
+      [0, 2],
+    ] as const) {
+      const bench = new Bench();
+      bench.know(1, 2, 3);
+      bench.start();
+      for (const number of [2, 3]) {
+        bench.connect(number, 0);
+        bench.machine.receive(signedBeacon(testNode(number)), testNode(number).nodeId, at(0));
+      }
+      bench.connect(1, 0);
+      bench.machine.receive(beacon(), peer.nodeId, at(0));
+      const [asked] = only(bench.disconnect(1, 100), "probe-via");
+      assert.deepEqual([asked?.via.length, asked?.timeoutMs], [2, 400 + 500]);
+      const result = { kind: "indirect-probe-result", nodeId: peer.nodeId, alive: false } as const;
+      bench.machine.handle({ ...result, answers }, at(600));
+      assert.equal(bench.state(1), "suspect");
+      bench.tick("detector", 600);
+      assert.equal(bench.meter.value("meshd_mesh_local_health_score"), score, `${answers} answers`);
+    }
+  });
+
+  test("take an answer that only helpers got as a sign of a fault here", () => {
+    const bench = new Bench();
+    bench.know(1, 2);
+    bench.start();
+    for (const number of [1, 2]) {
+      bench.connect(number, 0);
+      bench.machine.receive(signedBeacon(testNode(number)), testNode(number).nodeId, at(0));
+    }
+    const { ms } = probeOf(bench, 500);
+    fail(bench, ms);
+    const result = { kind: "indirect-probe-result", nodeId: peer.nodeId, alive: true } as const;
+    bench.machine.handle({ ...result, answers: 1 }, at(ms + 50));
+    assert.equal(bench.state(1), "alive");
+    bench.tick("detector", ms + 100);
+    assert.equal(bench.meter.value("meshd_mesh_local_health_score"), 1);
+  });
+
+  test("of a neighbour begin after two silent intervals, however slow this node is; others get more time", () => {
+    const bench = new Bench({ probeIntervalMs: 60_000 });
+    bench.know(1, 2);
+    bench.start();
+    bench.connect(2, 0);
+    for (const number of [1, 2]) {
+      const bytes = number === 1 ? beacon() : signedBeacon(testNode(number));
+      bench.machine.receive(bytes, testNode(number).nodeId, at(0));
+    }
+    bench.machine.receive(beat(1), testNode(2).nodeId, at(0));
+    bench.tick("detector", 0);
+    const { nodeId } = testNode(2);
+    const reached = { kind: "indirect-probe-result", nodeId, alive: true, answers: 1 } as const;
+    bench.machine.handle(reached, at(0)); // only helpers reach node 2: health 1
+    assert.deepEqual(only(bench.tick("detector", 2000), "probe"), []);
+    assert.deepEqual(
+      only(bench.tick("detector", 2001), "probe").map((probe) => probe.nodeId),
+      [nodeId],
+    );
+    bench.machine.handle(reached, at(2001)); // health 2
+    assert.deepEqual(only(bench.tick("detector", 6000), "probe-via"), []);
+    assert.deepEqual(
+      only(bench.tick("detector", 6001), "probe-via").map((probe) => probe.nodeId),
+      [peer.nodeId],
     );
   });
+});
+
+test("neighbours that suspected a member before this node did count as confirmations", () => {
+  const bench = withPeer(true, 2, 3, 4);
+  const near = [2, 3, 4].map((number) => ({
+    ...{ nodeId: testNode(number).nodeId, rttMs: 1, lossRatio: 0, suspect: false },
+  }));
+  near.sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
+  bench.machine.receive(beacon({ sequence: 2, neighbours: near }), peer.nodeId, at(900));
+  const vote = { nodeId: peer.nodeId, rttMs: 1, lossRatio: 0, suspect: true };
+  for (const number of [2, 3, 4]) {
+    const bytes = signedBeacon(testNode(number), { sequence: 2, neighbours: [vote] });
+    bench.machine.receive(bytes, testNode(number).nodeId, at(950));
+  }
+  bench.tick("detector", 1000);
+  bench.disconnect(1, 1000);
+  const result = { kind: "indirect-probe-result", nodeId: peer.nodeId, answers: 3 } as const;
+  bench.machine.handle({ ...result, alive: false }, at(1000));
+  tickUntil(bench, 1500, 2500);
+  assert.equal(bench.state(1), "suspect");
+  bench.tick("detector", 3000); // the minimum of 2000 ms
+  assert.equal(bench.state(1), "dead");
+});
+
+test("a member that comes back from the dead is counted as a flap, one that was suspected is not", () => {
+  for (const [untilMs, flaps] of [
+    [2500, 0],
+    [5000, 1],
+  ] as const) {
+    const bench = withPeer(false);
+    tickUntil(bench, 500, untilMs);
+    bench.machine.receive(beat(3), testNode(2).nodeId, at(untilMs + 1));
+    assert.equal(bench.state(1), "alive");
+    assert.equal(bench.meter.value("meshd_mesh_flaps_total"), flaps);
+  }
 });

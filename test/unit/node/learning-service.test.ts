@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { createNativeEngine } from "../../../src/adapters/crypto/native.ts";
-import type { GossipDecision } from "../../../src/adapters/libp2p/network.ts";
+import type { GossipDecision } from "../../../src/adapters/libp2p/gossip.ts";
 import { StateStore } from "../../../src/adapters/sqlite/state-store.ts";
 import { nodeIdOf, type NodeId, type PeerIdentity } from "../../../src/identity/index.ts";
 import {

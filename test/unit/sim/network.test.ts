@@ -3,25 +3,41 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isMeshError } from "../../../src/foundation/index.ts";
-import { Network, type NetworkOptions } from "../../../src/sim/network.ts";
+import { LinkTable } from "../../../src/sim/links.ts";
+import { LOST, Network, type NetworkOptions } from "../../../src/sim/network.ts";
 import { SeededRandom } from "../../../src/sim/random.ts";
 
 const CALM: Partial<NetworkOptions> = { jitterMs: 0, tailRatio: 0, bytesPerMs: Infinity };
 
-function network(options: Partial<NetworkOptions> = {}): Network {
-  return new Network(4, SeededRandom.fromSeed(1), { ...CALM, ...options });
+const NODES = 4;
+
+/** A network with links of its own. */
+class TestNetwork extends Network {
+  readonly links: LinkTable;
+
+  constructor(options: Partial<NetworkOptions>, seed: number) {
+    const links = new LinkTable(NODES);
+    super(links, NODES, SeededRandom.fromSeed(seed), { ...CALM, ...options });
+    this.links = links;
+  }
+}
+
+function network(options: Partial<NetworkOptions> = {}, seed = 1): TestNetwork {
+  return new TestNetwork(options, seed);
 }
 
 function arrivals(
-  net: Network,
+  net: TestNetwork,
   from: number,
   to: number,
   count: number,
   sizeBytes = 100,
 ): number[] {
   const times: number[] = [];
-  for (let i = 0; i < count; i++) net.transmit(from, to, sizeBytes, 0, (atMs) => times.push(atMs));
-  return times;
+  for (let i = 0; i < count; i++) {
+    times.push(net.transmit(net.links.ensure(from, to), sizeBytes, 0), net.copyAtMs);
+  }
+  return times.filter((atMs) => atMs !== LOST);
 }
 
 test("a pair keeps one latency both ways, within the range", () => {
@@ -29,6 +45,23 @@ test("a pair keeps one latency both ways, within the range", () => {
   assert.equal(net.latencyMs(0, 1), net.latencyMs(1, 0));
   assert.ok(net.latencyMs(0, 1) >= 10 && net.latencyMs(0, 1) < 20);
   assert.notEqual(net.latencyMs(0, 1), net.latencyMs(0, 2));
+  assert.deepEqual(arrivals(net, 0, 1, 1), [net.latencyMs(0, 1)]);
+});
+
+test("latencies depend on seed and pair, not on which pair is used first", () => {
+  const [one, other] = [network(), network()];
+  for (let a = 0; a < NODES; a++) one.links.ensure(a, (a + 1) % NODES);
+  arrivals(one, 2, 3, 1);
+  assert.equal(one.latencyMs(0, 1), other.latencyMs(0, 1));
+  assert.deepEqual(arrivals(other, 0, 1, 1), [one.latencyMs(0, 1)]);
+  assert.notEqual(network({}, 2).latencyMs(0, 1), one.latencyMs(0, 1));
+});
+
+test("a new latency range moves every pair, each to the same place in it", () => {
+  const net = network({ latencyMinMs: 0, latencyMaxMs: 10 });
+  const before = net.latencyMs(0, 1);
+  net.configure({ latencyMinMs: 100, latencyMaxMs: 200 });
+  assert.ok(Math.abs(net.latencyMs(0, 1) - (100 + 10 * before)) < 1e-9);
   assert.deepEqual(arrivals(net, 0, 1, 1), [net.latencyMs(0, 1)]);
 });
 
@@ -67,7 +100,7 @@ test("a link holds its limit in flight and drops one more until one lands", () =
   assert.equal(arrivals(net, 0, 1, 3).length, 2);
   assert.equal(net.counts.overflowed, 1);
   assert.equal(arrivals(net, 1, 0, 1).length, 1, "the other direction has its own room");
-  assert.equal(net.landed(0, 1), true);
+  assert.equal(net.landed(net.links.ensure(0, 1)), true);
   assert.equal(arrivals(net, 0, 1, 2).length, 1);
 });
 
@@ -91,11 +124,24 @@ test("a partition stops both ways between groups, and healing opens all", () => 
   assert.equal(arrivals(net, 0, 2, 1).length, 1);
 });
 
+test("one block is lifted and the others stand", () => {
+  const net = network();
+  const oneWay = net.block([0], [1]);
+  const cut = net.partition([[0], [1]]);
+  net.lift(oneWay);
+  net.lift(oneWay);
+  assert.deepEqual([net.isBlocked(0, 1), net.isBlocked(1, 0)], [true, true]);
+  assert.equal(arrivals(net, 0, 1, 1).length, 0);
+  net.lift(cut);
+  assert.equal(net.isPartitioned, false);
+  assert.equal(arrivals(net, 0, 1, 1).length, 1);
+});
+
 test("a block that appears while a message flies takes it", () => {
   const net = network();
   assert.equal(arrivals(net, 0, 1, 1).length, 1);
   net.block([0], [1]);
-  assert.equal(net.landed(0, 1), false);
+  assert.equal(net.landed(net.links.ensure(0, 1)), false);
   assert.equal(net.counts.arrived, 0);
 });
 

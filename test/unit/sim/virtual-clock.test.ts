@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { isMeshError } from "../../../src/foundation/index.ts";
-import { EventQueue, NodeClock, WALL_START_MS } from "../../../src/sim/virtual-clock.ts";
+import { EventQueue } from "../../../src/sim/event-queue.ts";
+import { NodeClock, WALL_START_MS } from "../../../src/sim/virtual-clock.ts";
 
 test("events come out by time, and within one instant in the order they went in", () => {
   fc.assert(
@@ -20,6 +21,23 @@ test("events come out by time, and within one instant in the order they went in"
       assert.deepEqual(got, expected);
     }),
   );
+});
+
+test("the queue grows, and gives places back", () => {
+  const queue = new EventQueue<number>();
+  for (let round = 0; round < 3; round++) {
+    const startMs = queue.nowMs;
+    for (let i = 0; i < 5_000; i++) queue.schedule(startMs + ((i * 7919) % 5_000), i);
+    let lastMs = startMs;
+    for (let i = 0; i < 5_000; i++) {
+      const event = queue.next(Infinity);
+      assert.equal(queue.nowMs, startMs + ((event! * 7919) % 5_000));
+      assert.ok(queue.nowMs >= lastMs);
+      lastMs = queue.nowMs;
+    }
+  }
+  assert.equal(queue.size, 0);
+  assert.equal(queue.nextAtMs, undefined);
 });
 
 test("the queue holds its limit and refuses one more", () => {

@@ -33,9 +33,11 @@ class Diary implements SimNode<Datagram> {
   handle(event: NodeEvent<Datagram>, now: Now): Actions {
     const { kind, ...rest } = event;
     this.lines.push(`${Math.round(now.monoMs)} ${kind} ${JSON.stringify(rest)}`);
-    if (event.kind === "started") return this.#onStart;
-    if (event.kind === "timer" && event.id === "tell") {
-      return [{ kind: "publish", topic: "news", bytes: utf8Bytes(`from ${this.#name}`) }];
+    if (event.kind === "started") return [{ kind: "subscribe", topic: "news" }, ...this.#onStart];
+    if (event.kind === "timer" && event.id.startsWith("tell ")) {
+      return [
+        { kind: "publish", topic: event.id.slice(5), bytes: utf8Bytes(`from ${this.#name}`) },
+      ];
     }
     if (event.kind === "timer" && event.id === "at-once") {
       return [{ kind: "set-timer", id: "at-once", delayMs: 0 }];
@@ -79,7 +81,7 @@ function line(options: Partial<WorldOptions> & { onStart?: (node: number) => Act
   return { world, diaries };
 }
 
-const TELL: Actions = [{ kind: "set-timer", id: "tell", delayMs: 2000 }];
+const TELL: Actions = [{ kind: "set-timer", id: "tell news", delayMs: 2000 }];
 
 test("gossip reaches the far end of a line, once each", () => {
   const { world, diaries } = line({ onStart: (node) => (node === 0 ? TELL : []) });
@@ -107,7 +109,7 @@ test("a rejected message goes no further", () => {
 test("one seed is one trace, another seed another", () => {
   const run = (seed: number): string => {
     const onStart = (node: number): Actions => [
-      { kind: "set-timer", id: "tell", delayMs: 1500 + node },
+      { kind: "set-timer", id: "tell news", delayMs: 1500 + node },
     ];
     const { world } = line({ seed, onStart, network: { lossRatio: 0.1, duplicateRatio: 0.1 } });
     world.plan(2500, "crash", () => world.crash(3));
@@ -123,12 +125,38 @@ test("one seed is one trace, another seed another", () => {
 test("what a node lacks comes by an offer of a peer that is no edge of it", () => {
   const run = (lazyPeers: number): number => {
     const onStart = (node: number): Actions => (node === 0 ? TELL : []);
-    const { world } = line({ graftsPerNode: 0, lazyPeers, onStart });
+    const { world } = line({ meshPeers: 0, floodPublish: false, lazyPeers, onStart });
     world.runUntil(9000);
     return world.counts.accepted;
   };
   assert.equal(run(0), 0, "without edges and offers nobody hears anything");
   assert.equal(run(3), 4);
+});
+
+test("a message reaches the subscribers of its topic, and nobody else", () => {
+  const run = (subscribers: readonly number[], floodPublish: boolean): number => {
+    const onStart = (node: number): Actions => [
+      ...(node === 2 ? [{ kind: "set-timer", id: "tell other", delayMs: 2000 } as const] : []),
+      ...(subscribers.includes(node) ? [{ kind: "subscribe", topic: "other" } as const] : []),
+    ];
+    const { world, diaries } = line({ floodPublish, onStart });
+    world.runUntil(9000);
+    return diaries.filter((diary) => diary.has("news from node 2")).length;
+  };
+  for (const floodPublish of [false, true]) {
+    assert.equal(run([0, 1, 2, 3], floodPublish), 3, "all but the publisher");
+    assert.equal(run([0, 2, 3], floodPublish), 1, "node 0 has no subscriber beside it");
+    assert.equal(run([2], floodPublish), 0);
+    assert.equal(run([1, 3], floodPublish), 2, "the publisher need not subscribe");
+  }
+});
+
+test("who leaves a topic gets no more of it, neither pushed nor offered", () => {
+  const onStart = (node: number): Actions =>
+    node === 0 ? TELL : [{ kind: "unsubscribe", topic: "news" }];
+  const { world, diaries } = line({ onStart });
+  world.runUntil(9000);
+  assert.ok(diaries.every((diary) => !diary.has("news from")));
 });
 
 test("message bytes are in the trace unless told otherwise", () => {

@@ -1,0 +1,73 @@
+// The Gram space: everything that the rules need of n rows is in the n x n matrix of their inner products. Rules decide on
+// that matrix and answer with n weights; only then the rows are touched once more, for one weighted sum. The weights
+// are also the explanation that an operator is shown. All arithmetic is float64 in row order, with +, -, *, / and the
+// square root alone, which IEEE 754 rounds correctly: equal rows give equal bits on every host.
+
+/** Inner products of n rows: row-major, symmetric, n x n. */
+export interface Gram {
+  readonly n: number;
+  readonly values: Float64Array;
+}
+
+/** Weights of the rows, one each, or nothing where a rule's precondition fails. */
+export type Weights = Float64Array;
+
+/** `G_ij`. */
+export function entry({ n, values }: Gram, i: number, j: number): number {
+  return values[i * n + j] as number;
+}
+
+/** Squared distances `max(0, G_ii + G_jj - 2 G_ij)`, row-major, zero diagonal. */
+export function gramDistances(gram: Gram): Float64Array {
+  const { n } = gram;
+  const distances = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) {
+    for (let j = i + 1; j < n; j++) {
+      const apart = entry(gram, i, i) + entry(gram, j, j) - 2 * entry(gram, i, j);
+      distances[i * n + j] = Math.max(0, apart);
+      distances[j * n + i] = Math.max(0, apart);
+    }
+  }
+  return distances;
+}
+
+/** `G w`. */
+export function times(gram: Gram, weights: Weights): Float64Array {
+  const product = new Float64Array(gram.n);
+  for (let i = 0; i < gram.n; i++) {
+    let sum = 0;
+    for (let j = 0; j < gram.n; j++) sum += entry(gram, i, j) * (weights[j] as number);
+    product[i] = sum;
+  }
+  return product;
+}
+
+/** `a . b`. */
+export function dot(a: Float64Array, b: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
+  return sum;
+}
+
+/** Squared distance of each row to the point `sum w_j x_j`: `G_ii - 2 (G w)_i + w G w`, never negative. */
+export function distancesTo(gram: Gram, weights: Weights): Float64Array {
+  const product = times(gram, weights);
+  const own = dot(weights, product);
+  return product.map((inner, i) => Math.max(0, entry(gram, i, i) - 2 * inner + own));
+}
+
+/** The middle one of the values, of an even count the lower. */
+export function lowerMedian(values: Float64Array): number {
+  return values.toSorted()[Math.floor((values.length - 1) / 2)] ?? 0;
+}
+
+/** Every row the same weight, summing to 1. */
+export function equalWeights(n: number): Weights {
+  return new Float64Array(n).fill(1 / n);
+}
+
+/** Row numbers by ascending value; equal values by row. */
+export function ascending(values: Float64Array): number[] {
+  const rows = Array.from(values, (_, i) => i);
+  return rows.sort((a, b) => (values[a] as number) - (values[b] as number) || a - b);
+}
