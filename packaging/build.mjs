@@ -1,10 +1,10 @@
 // npm run build [-- --quiet] [--outdir DIR]: bundles the daemon and the command line into dist/.
 
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { bundle, workers } from "./bundle.mjs";
+import { bundle, scenarioFolder, workers } from "./bundle.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -24,6 +24,7 @@ const programs = {
   meshctl: "src/cli/meshctl.ts",
   meshload: "src/cli/meshload.ts",
 };
+cpSync(scenarioFolder, join(outdir, "scenarios"), { recursive: true });
 const { outputs } = await bundle({ ...programs, ...workers }, outdir, { sourcemap: true });
 if (!quiet) {
   for (const [file, { bytes }] of Object.entries(outputs)) {

@@ -14,6 +14,9 @@ export const workers = {
   "verification-worker": "src/adapters/wasm/verification-worker.ts",
 };
 
+/** The scenarios that ship with the simulator. They are found again by src/cli/sim/scenario-files.ts. */
+export const scenarioFolder = fileURLToPath(new URL("../src/sim/library", import.meta.url));
+
 /** The commit that is built, with "-dirty" after it if the files differ from it. Where there is no history, MESHD_COMMIT tells it. */
 export function commit() {
   if (process.env["MESHD_COMMIT"] !== undefined) return process.env["MESHD_COMMIT"];

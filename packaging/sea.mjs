@@ -8,8 +8,10 @@ import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
+  cpSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -17,7 +19,7 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { daemonRuntime } from "../src/cli/daemon-program.ts";
-import { bundle, workers } from "./bundle.mjs";
+import { bundle, scenarioFolder, workers } from "./bundle.mjs";
 import { nodeRuntime } from "./node-runtime.mjs";
 
 /** Architectures there are executables for, with the name that the binutils have for each. */
@@ -67,6 +69,12 @@ function strip(arch, to) {
 
 /** Names are relative, because Node.js writes that of the main script into the executable. */
 function inject(work) {
+  cpSync(scenarioFolder, join(work, "scenarios"), { recursive: true });
+  const scenarios = readdirSync(scenarioFolder).sort();
+  const assets = [
+    ...Object.keys(workers).map((name) => `${name}.mjs`),
+    ...scenarios.map((file) => `scenarios/${file}`),
+  ];
   const config = {
     main: "main.mjs",
     mainFormat: "module",
@@ -77,7 +85,7 @@ function inject(work) {
     execArgv: daemonRuntime.flags,
     // That this is Node.js is nobody's concern: the NODE_OPTIONS of the surroundings are not meant for it.
     execArgvExtension: "none",
-    assets: Object.fromEntries(Object.keys(workers).map((name) => [`${name}.mjs`, `${name}.mjs`])),
+    assets: Object.fromEntries(assets.map((name) => [name, name])),
   };
   writeFileSync(join(work, "sea.json"), JSON.stringify(config));
   const build = ["--build-sea", "sea.json"];

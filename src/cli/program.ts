@@ -18,6 +18,7 @@ import { lookupCommand } from "./commands/lookup.ts";
 import { peersCommand } from "./commands/peers.ts";
 import { quarantineCommand } from "./commands/quarantine.ts";
 import { routeCommand } from "./commands/route.ts";
+import { simCommand } from "./commands/sim.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { zonesCommand } from "./commands/zones.ts";
@@ -55,6 +56,7 @@ export const meshctlProgram: Program = {
     configCommand,
     logCommand,
     devCommand,
+    simCommand,
     loadCommand,
     completionCommand,
   ],

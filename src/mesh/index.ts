@@ -7,6 +7,7 @@ export {
   type SummaryRejectCode,
   summaryRejectCodes,
 } from "./beacons/reject-codes.ts";
+export type { MeshBuggifyPoint } from "./buggify.ts";
 export { MeshMachine } from "./machine.ts";
 export type {
   BeaconAcceptCode,

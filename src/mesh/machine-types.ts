@@ -4,9 +4,10 @@
 
 import type { CryptoEngine, MlDsaSigner, MlDsaVerification } from "../crypto/index.ts";
 import type { NodeId, PeerIdentity } from "../identity/index.ts";
-import type { Meter, MonoMs, Now, Random, WallMs } from "../ports/index.ts";
+import type { Buggify, Meter, MonoMs, Now, Random, WallMs } from "../ports/index.ts";
 import type { Result } from "../foundation/index.ts";
 import type { BeaconRejectCode, SummaryRejectCode } from "./beacons/reject-codes.ts";
+import type { MeshBuggifyPoint } from "./buggify.ts";
 import type { OwnLinkView, PathView, RelayView, RouteDetail } from "./routing/route-types.ts";
 
 export type {
@@ -229,6 +230,8 @@ export interface MeshDeps {
   readonly meter: Meter;
   /** @default the machine parses and copies every beacon itself */
   readonly intake?: BeaconIntake;
+  /** For the simulator alone: production has none. */
+  readonly buggify?: Buggify<MeshBuggifyPoint>;
 }
 
 /** One member as status shows it. */

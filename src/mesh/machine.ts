@@ -6,6 +6,7 @@ import { ok, refuse, type Result } from "../foundation/index.ts";
 import type { NodeId } from "../identity/index.ts";
 import type { MonoMs, Now } from "../ports/index.ts";
 import { decodeDigest, type DigestEntry, encodeDigest, isNewer } from "./beacons/digest.ts";
+import { buggified } from "./buggify.ts";
 import { BeaconPublisher } from "./beacons/publisher.ts";
 import { beaconKinds } from "./beacons/state-beacon.ts";
 import { LinksOutside } from "./zones/links-outside.ts";
@@ -237,7 +238,8 @@ export class MeshMachine implements MeshProtocol {
       if (!belongs(member.nodeId, newest.beacon.zone, request.zone)) continue;
       if (isNewer(newest.beacon.epoch, newest.beacon.sequence, entry)) missing.push(newest.bytes);
     }
-    return missing.slice(0, this.#options.pullBeaconsMax);
+    const most = this.#deps.buggify?.("short-answer") === true ? 1 : this.#options.pullBeaconsMax;
+    return missing.slice(0, most);
   }
 
   members(): readonly MemberView[] {
@@ -388,7 +390,10 @@ export class MeshMachine implements MeshProtocol {
     this.#actions = this.#actions.filter((action) => action.kind !== "set-timer");
   }
 
-  #emit(action: MeshAction): void {
+  #emit(wanted: MeshAction): void {
+    const { buggify } = this.#deps;
+    const action = buggify === undefined ? wanted : buggified(wanted, buggify);
+    if (action === undefined) return;
     this.#actions.push(action);
     if (action.kind !== "publish") return;
     const { before } = this.#zones.home;

@@ -1,3 +1,4 @@
+export type { Buggify } from "./buggify.ts";
 export type { HttpAnswer, HttpHandler, HttpRequest } from "./http.ts";
 export type { LogFields, Logger } from "./logger.ts";
 export type { Meter, MetricDeclaration, MetricLabels } from "./meter.ts";

@@ -1,4 +1,5 @@
-// Who lives in a simulated world: for every node its keys and its verified identity, all from the seed.
+// Who lives in a simulated world: for every node its keys and its verified identity, all from the seed. Only
+// the end of a credential ever changes.
 // Certificates are not modelled: the census is the authority, and an identity is genuine if it is in it.
 
 import type { CryptoEngine, MlDsaSigner } from "../crypto/index.ts";
@@ -21,10 +22,10 @@ export interface Inhabitant {
   readonly signer: MlDsaSigner;
 }
 
-/** All inhabitants of a world; fixed for its whole run. */
+/** All inhabitants of a world. */
 export class Census {
-  readonly #inhabitants: readonly Inhabitant[];
-  readonly #byNodeId: ReadonlyMap<NodeId, Inhabitant>;
+  readonly #inhabitants: Inhabitant[];
+  readonly #byNodeId: Map<NodeId, Inhabitant>;
 
   constructor(nodes: number, engine: SimEngine, random: SeededRandom) {
     this.#inhabitants = Array.from({ length: nodes }, (_, index) =>
@@ -42,6 +43,14 @@ export class Census {
     const inhabitant = this.#inhabitants[index];
     if (inhabitant === undefined) throw new RangeError(`no inhabitant ${index}`);
     return inhabitant;
+  }
+
+  /** The node's credential counts until then: a renewal, or an expiry that comes early. */
+  renew(index: NodeIndex, notAfterMs: WallMs): void {
+    const before = this.at(index);
+    const renewed = { ...before, identity: { ...before.identity, notAfterMs } };
+    this.#inhabitants[index] = renewed;
+    this.#byNodeId.set(renewed.identity.nodeId, renewed);
   }
 
   find(nodeId: NodeId): Inhabitant | undefined {

@@ -10,4 +10,6 @@ export type SimErrorCode =
   | "sim/no-progress"
   | "sim/unknown-node"
   | "sim/unknown-scenario"
+  /** A scenario file says what it cannot mean. */
+  | "sim/bad-scenario"
   | "sim/bad-option";

@@ -1,20 +1,20 @@
-// The door of the simulator: scenarios by name, and the parts to write more of them.
+// The door of the simulator: scenario files, runs of them, and the parts to write more.
 
 export type { SimEngine } from "./census.ts";
+export { Checker, type MemberChange, type SwarmListener } from "./checkers/checker.ts";
 export { type DeathWatch, NoFalseDeath } from "./checkers/no-false-death.ts";
 export { SequenceRises } from "./checkers/sequence-rises.ts";
 export { describeViolation, type Violation } from "./checkers/violation.ts";
 export type { SimErrorCode } from "./errors.ts";
 export type { NetworkCounts, NetworkOptions } from "./network.ts";
 export { SeededRandom } from "./random.ts";
-export { describeReport, runScenario, scenarios } from "./run-scenario.ts";
-export type {
-  Finding,
-  Scenario,
-  ScenarioOptions,
-  ScenarioOutcome,
-  ScenarioReport,
-} from "./scenarios/scenario.ts";
+export { describeReport, type HostMeters, reportJson, type RunReport } from "./report.ts";
+export { runPlan, type RunOptions, type RunProgress } from "./run-scenario.ts";
+export { allFaultKinds, describeFault, type Fault, type FaultKind } from "./scenarios/faults.ts";
+export { parseScenario, scenarioLimits } from "./scenarios/parse.ts";
+export { planRun, planText, type RunChanges, type RunPlan } from "./scenarios/plan.ts";
+export type { ScenarioFile } from "./scenarios/schema.ts";
+export { shrink, type ShrinkStep } from "./shrink.ts";
 export { scalingChart } from "./scaling/chart.ts";
 export { measureSize, type SizeResult } from "./scaling/measure.ts";
 export { scalingReport } from "./scaling/report.ts";

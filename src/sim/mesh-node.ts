@@ -162,6 +162,13 @@ export class MeshNode implements SimNode<MeshDatagram> {
     return { verdict: verdict.verdict, code: verdict.code, actions: out };
   }
 
+  /** Something that the node's beacon tells has changed: what traffic is made of. */
+  localChanged(change: Omit<MeshEvent & { kind: "local-changed" }, "kind">, now: Now): Action[] {
+    const out: Action[] = [];
+    this.#tell({ kind: "local-changed", ...change }, now, out);
+    return out;
+  }
+
   /** The machine's verdict, with its actions carried out; undefined while an identity is awaited. */
   #judge(
     message: WaitingMessage,
@@ -487,7 +494,9 @@ export class MeshNode implements SimNode<MeshDatagram> {
 
   #lookup(nodeId: NodeId): PeerIdentity | undefined {
     const { self, directory } = this.#deps;
-    return nodeId === self.identity.nodeId ? self.identity : directory.get(nodeId);
+    // The own one from the census: it may have been renewed.
+    if (nodeId === self.identity.nodeId) return this.#deps.census.at(self.index).identity;
+    return directory.get(nodeId);
   }
 
   /** The connected peer with this node id. */

@@ -24,6 +24,10 @@ export interface NetworkOptions {
   readonly tailMs: number;
   readonly lossRatio: number;
   readonly duplicateRatio: number;
+  /** Share of messages with a bit changed on the way: the channel's authentication fails, and it closes. */
+  readonly corruptRatio: number;
+  /** Added to the propagation delay of every message. */
+  readonly extraLatencyMs: number;
   /** Per link and direction; Infinity for no limit. */
   readonly bytesPerMs: number;
   /** Messages on one directed link at once; what is beyond is dropped. */
@@ -39,6 +43,8 @@ export const NETWORK_DEFAULTS: NetworkOptions = {
   tailMs: 200,
   lossRatio: 0,
   duplicateRatio: 0,
+  corruptRatio: 0,
+  extraLatencyMs: 0,
   bytesPerMs: 1_250,
   inFlightMax: 4_096,
 };
@@ -46,6 +52,9 @@ export const NETWORK_DEFAULTS: NetworkOptions = {
 /** What happened to the messages so far. */
 export interface NetworkCounts {
   sent: number;
+  /** Of everything sent, frames included. */
+  bytes: number;
+  corrupted: number;
   arrived: number;
   lost: number;
   duplicated: number;
@@ -63,6 +72,8 @@ export const LOST = -1;
 export class Network {
   readonly counts: NetworkCounts = {
     sent: 0,
+    bytes: 0,
+    corrupted: 0,
     arrived: 0,
     lost: 0,
     duplicated: 0,
@@ -155,6 +166,7 @@ export class Network {
     const { lossRatio, duplicateRatio, bytesPerMs, inFlightMax } = this.#options;
     this.#copyAtMs = LOST;
     this.counts.sent++;
+    this.counts.bytes += sizeBytes;
     if (this.#isShut(link)) {
       this.counts.blocked++;
       return LOST;
@@ -194,10 +206,19 @@ export class Network {
     return true;
   }
 
+  /** Whether the message that just landed was changed on the way. */
+  isCorrupted(): boolean {
+    const { corruptRatio } = this.#options;
+    if (corruptRatio === 0 || !this.#random.chance(corruptRatio)) return false;
+    this.counts.corrupted++;
+    return true;
+  }
+
   #fly(link: LinkIndex, leavesAtMs: number): number {
     const { latencyMinMs, latencyMaxMs, jitterMs, tailRatio, tailMs } = this.#options;
     const distance = this.#distance[link] ?? 0;
-    let delayMs = latencyMinMs + (latencyMaxMs - latencyMinMs) * distance;
+    let delayMs =
+      this.#options.extraLatencyMs + latencyMinMs + (latencyMaxMs - latencyMinMs) * distance;
     delayMs += (jitterMs * this.#random.uint32()) / 2 ** 32;
     if (tailRatio > 0 && this.#random.chance(tailRatio)) {
       delayMs += tailMs * this.#random.fraction();
@@ -233,11 +254,11 @@ export class Network {
 }
 
 function checked(options: NetworkOptions): NetworkOptions {
-  const ratios = ["lossRatio", "duplicateRatio", "tailRatio"] as const;
+  const ratios = ["lossRatio", "duplicateRatio", "corruptRatio", "tailRatio"] as const;
   for (const name of ratios) {
     if (!(options[name] >= 0 && options[name] <= 1)) refuse(name, options[name], "in 0..1");
   }
-  const lengths = ["latencyMinMs", "jitterMs", "tailMs"] as const;
+  const lengths = ["latencyMinMs", "extraLatencyMs", "jitterMs", "tailMs"] as const;
   for (const name of lengths) {
     if (!(options[name] >= 0 && options[name] < Infinity))
       refuse(name, options[name], "at least 0");

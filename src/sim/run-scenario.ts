@@ -1,77 +1,156 @@
-// Runs a scenario by name and reports. The report is a function of the options: no clock, no host in it.
+// Runs a plan: the safety phase, in which traffic and faults do what they do and every checker watches; then
+// everything heals, and the liveness phase shows whether the mesh comes together. The report is a function of the
+// plan, but for what the host measured.
 
-import { MeshError } from "../foundation/index.ts";
-import { describeViolation } from "./checkers/violation.ts";
-import type { SimErrorCode } from "./errors.ts";
-import { byzantine } from "./scenarios/byzantine.ts";
-import { crashRestart } from "./scenarios/crash-restart.ts";
-import { partitionHeal } from "./scenarios/partition-heal.ts";
-import type { Scenario, ScenarioOptions, ScenarioReport } from "./scenarios/scenario.ts";
-import { Swarm } from "./swarm.ts";
+import { createNobleEngine } from "../crypto/index.ts";
+import type { SimEngine } from "./census.ts";
+import { watchers, type Watchers } from "./checkers/watchers.ts";
+import { ByzantineInjector } from "./injectors/byzantine-injector.ts";
+import { Churn } from "./injectors/churn.ts";
+import { FaultSchedule } from "./injectors/fault-schedule.ts";
+import { TrafficSource } from "./injectors/traffic-source.ts";
+import { NETWORK_DEFAULTS, type NetworkOptions } from "./network.ts";
+import { SeededRandom } from "./random.ts";
+import { type HostMeters, makeReport, type RunReport, type Spent } from "./report.ts";
+import type { RunPlan } from "./scenarios/plan.ts";
+import { createSimEngine, Swarm, type SwarmOptions } from "./swarm.ts";
 
-const TAIL_EVENTS = 40;
+const MINUTE_MS = 60_000;
+/** A replay hands on what seen-caches have forgotten; it must not have to wait for gossipsub's two minutes. */
+const REPLAY_SEEN_MS = 10_000;
+/** The run is run again up to here, to see that it is the same. */
+const RETRACE_MS = 10_000;
+/** A view is judged when nothing was wrong for so long. */
+const REFUTE_MS = 30_000;
 
-/** All scenarios, in the order of a list. */
-export const scenarios: readonly Scenario[] = [partitionHeal, crashRestart, byzantine];
+/** How to run a plan. None of it changes what happens, but for `swarm`. */
+export interface RunOptions {
+  /** SHA-256 of the host, faster than the pure one. */
+  readonly sha256?: (data: Uint8Array) => Uint8Array;
+  /** Called once a virtual second. */
+  readonly onProgress?: (progress: RunProgress) => void;
+  readonly host?: HostMeters;
+  /** Changes to the swarm; for sabotage and experiments. */
+  readonly swarm?: Partial<SwarmOptions>;
+}
+
+/** Where a run is. */
+export interface RunProgress {
+  readonly phase: "safety" | "liveness";
+  readonly virtualMs: number;
+  /** Of the safety phase. */
+  readonly totalMs: number;
+  readonly violations: number;
+}
+
+/** One run under way: the swarm and all that acts on it. */
+interface Stage {
+  readonly swarm: Swarm;
+  readonly watching: Watchers;
+  readonly schedule: FaultSchedule;
+  readonly churn: Churn;
+}
 
 /**
- * Runs one scenario from a seed.
- * @throws MeshError `sim/unknown-scenario`, `sim/bad-option`, and what a node's code throws under it
+ * Runs a plan to its end.
+ * @throws MeshError `sim/bad-option`, and what a node's code throws under it
  */
-export function runScenario(name: string, options: ScenarioOptions): ScenarioReport {
-  const scenario = scenarios.find((one) => one.name === name);
-  if (scenario === undefined) {
-    const known = scenarios.map((one) => one.name).join(", ");
-    const code: SimErrorCode = "sim/unknown-scenario";
-    throw new MeshError(code, `There is no scenario '${name}'. Choose one of: ${known}.`);
-  }
-  const nodes = options.nodes ?? scenario.nodes;
-  const { engine, deterministicEngine } = options;
-  const swarm = new Swarm({
-    ...scenario.swarm({ ...options, nodes }),
-    ...(engine === undefined ? {} : { engine }),
-    ...(deterministicEngine === undefined ? {} : { deterministicEngine }),
-    ...options.swarm,
-  });
-  const { findings, failures } = scenario.script(swarm);
-  const { violations, world } = swarm;
-  const passed = violations.length === 0 && failures.length === 0;
+export function runPlan(plan: RunPlan, options: RunOptions = {}): RunReport {
+  const before = measured(options);
+  const { swarm, watching, schedule, churn } = setStage(plan, options);
+  const totalMs = plan.minutes * MINUTE_MS;
+  const tell = (phase: RunProgress["phase"]): void => {
+    schedule.tick();
+    const violations = swarm.checkers.reduce((sum, one) => sum + one.violationCount, 0);
+    options.onProgress?.({ phase, virtualMs: swarm.nowMs, totalMs, violations });
+  };
+  const safety = (): void => tell("safety");
+  swarm.startAll();
+  const retraceMs = Math.min(RETRACE_MS, totalMs);
+  swarm.run(retraceMs - swarm.nowMs, safety);
+  const early = swarm.world.trace.digest();
+  swarm.run(totalMs - swarm.nowMs, safety);
+  churn.stop();
+  schedule.healAll();
+  swarm.heal();
+  const { converge_within: limitMs, calm } = plan.expect;
+  const convergedMs = swarm.runUntilConverged(limitMs);
+  watching.viewsEqual.converged(swarm, convergedMs, limitMs);
+  if (convergedMs !== undefined) watching.recovery.converged(convergedMs);
+  swarm.run(calm, () => tell("liveness"));
+  for (const checker of swarm.checkers) checker.finish?.(swarm);
+  const after = measured(options);
+  const spent = {
+    wallMs: after.wallMs - before.wallMs,
+    cpuMicros: after.cpuMicros - before.cpuMicros,
+    memoryBytes: Math.max(0, after.memoryBytes - before.memoryBytes),
+  };
+  watching.sameTrace.compare(retraceMs, early, digestAt(plan, options, retraceMs));
+  return makeReport({ plan, swarm, watching, convergedMs, spent });
+}
+
+/** The host's meters now; zeros without any. */
+function measured({ host }: RunOptions): Spent {
   return {
-    ...{ scenario: name, seed: options.seed, nodes, passed, violations, failures, findings },
-    checks: {
-      noFalseDeath: swarm.noFalseDeath.checks,
-      sequenceRises: swarm.sequenceRises.checks,
-    },
-    digest: world.trace.digest(),
-    traceEvents: world.trace.events,
-    virtualMs: world.nowMs,
-    world: { ...world.counts },
-    network: { ...world.network.counts },
-    replay: `runScenario(${JSON.stringify(name)}, ${replayOptions({ ...options, nodes })})`,
-    tail: passed ? [] : world.trace.tail(TAIL_EVENTS),
+    wallMs: host?.wallMs() ?? 0,
+    cpuMicros: host?.cpuMicros() ?? 0,
+    memoryBytes: host?.memoryBytes() ?? 0,
   };
 }
 
-/** The options that a replay needs, as JSON; an engine or sabotage of the caller's it must bring itself. */
-function replayOptions({ seed, nodes, lossRatio }: ScenarioOptions): string {
-  return JSON.stringify({ seed, nodes, lossRatio });
+/** The trace of the same plan, run again from the start. */
+function digestAt(plan: RunPlan, options: RunOptions, untilMs: number): string {
+  const { swarm, schedule } = setStage(plan, options);
+  swarm.startAll();
+  swarm.run(untilMs - swarm.nowMs, () => schedule.tick());
+  return swarm.world.trace.digest();
 }
 
-/** A report as text; for a failed run with all that is needed to see it again. */
-export function describeReport(report: ScenarioReport): string {
-  const { scenario, seed, nodes, passed, digest } = report;
-  const lines = [
-    `${scenario} ${passed ? "passed" : "FAILED"}: seed ${seed}, ${nodes} nodes, ` +
-      `${(report.virtualMs / 1000).toFixed(0)} s of virtual time, ${report.traceEvents} events`,
-    `trace ${digest}`,
-  ];
-  for (const { name, value, unit } of report.findings) {
-    lines.push(`  ${name}: ${value === undefined ? "never" : `${value} ${unit}`}`);
-  }
-  if (passed) return lines.join("\n");
-  lines.push(...report.failures.map((failure) => `  ${failure}`));
-  lines.push(...report.violations.map((violation) => `  ${describeViolation(violation)}`));
-  lines.push("the last events:", ...report.tail.map((line) => `  ${line}`));
-  lines.push(`to replay, on the same commit: ${report.replay}`);
-  return lines.join("\n");
+function setStage(plan: RunPlan, options: RunOptions): Stage {
+  const engine = engineOf(plan, options);
+  const byzantine = new ByzantineInjector(plan.faults);
+  const totalMs = plan.minutes * MINUTE_MS;
+  const random = SeededRandom.fromSeed(plan.seed).fork("traffic");
+  const network = networkOf(plan);
+  const { traffic } = plan;
+  const replays = plan.faults.some(({ inject }) => inject === "replay");
+  const swarm: Swarm = new Swarm({
+    ...{ nodes: plan.nodes, seed: plan.seed, network, engine },
+    ...{ refuteMs: REFUTE_MS, buggify: plan.buggify },
+    ...(replays ? { seenMs: REPLAY_SEEN_MS } : {}),
+    wrap: (node, inner) =>
+      new TrafficSource({
+        ...{ node: inner, traffic, totalMs, nowMs: () => swarm.nowMs },
+        random: random.fork(`node ${node}`),
+      }),
+    makeIntruder: byzantine.makeIntruder,
+    ...options.swarm,
+  });
+  byzantine.enter(swarm);
+  const watching = watchers({ plan, swarm, byzantine, engine });
+  const churn = new Churn(swarm, traffic, byzantine.liars, random.fork("churn"));
+  churn.start();
+  const schedule = new FaultSchedule({ swarm, calm: network, byzantine, faults: plan.faults });
+  schedule.start(totalMs);
+  return { swarm, watching, schedule, churn };
+}
+
+function networkOf({ network }: RunPlan): NetworkOptions {
+  return {
+    ...NETWORK_DEFAULTS,
+    ...{ latencyMinMs: network.latency[0], latencyMaxMs: network.latency[1] },
+    ...{ jitterMs: network.jitter, tailMs: network.tail, tailRatio: network.tail_share },
+    ...{ lossRatio: network.loss, duplicateRatio: network.duplication },
+    bytesPerMs: network.bytes_per_second / 1_000,
+  };
+}
+
+/** Modelled signatures, or the pure engine's real ones: both are functions of the seed. */
+function engineOf({ crypto, seed }: RunPlan, { sha256 }: RunOptions): SimEngine {
+  if (crypto === "modelled") return createSimEngine(sha256);
+  const engine = createNobleEngine(SeededRandom.fromSeed(seed).fork("engine"));
+  return {
+    sha256: sha256 ?? ((data: Uint8Array) => engine.sha256(data)),
+    mlDsa65: engine.mlDsa65,
+  };
 }

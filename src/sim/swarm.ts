@@ -1,12 +1,13 @@
 // A swarm: a world full of mesh nodes with the checkers attached. It builds the nodes (keys, identities,
 // machines, whom they dial first), keeps what survives a restart (the boot counter), steps time, and
-// answers whether everyone sees everyone alive. Scenarios are written against it.
+// answers whether everyone sees everyone alive. Injectors and checkers work on it.
 
-import { createNobleEngine } from "../crypto/index.ts";
+import { createNobleEngine, type MlDsaSigner } from "../crypto/index.ts";
 import { MeshError } from "../foundation/index.ts";
 import type { NodeId, PeerIdentity } from "../identity/index.ts";
 import {
   type MemberState,
+  type MeshBuggifyPoint,
   type MeshDeps,
   meshDefaults,
   MeshMachine,
@@ -14,10 +15,13 @@ import {
   type MeshProtocol,
   type StoredEvidence,
 } from "../mesh/index.ts";
-import type { Meter } from "../ports/index.ts";
+import type { Buggify, Meter } from "../ports/index.ts";
+import { Ailments } from "./ailments.ts";
 import { addressOf, Census, type SimEngine } from "./census.ts";
+import { Checker, type SwarmListener } from "./checkers/checker.ts";
 import { NoFalseDeath } from "./checkers/no-false-death.ts";
 import { SequenceRises } from "./checkers/sequence-rises.ts";
+import type { Disagreement, SwarmView } from "./checkers/swarm-view.ts";
 import type { Violation } from "./checkers/violation.ts";
 import type { SimErrorCode } from "./errors.ts";
 import type { MeshDatagram } from "./mesh-datagrams.ts";
@@ -31,6 +35,9 @@ import type { WorldOptions } from "./world-types.ts";
 
 /** How often the swarm stops to check, in virtual milliseconds. */
 const CHECK_INTERVAL_MS = 1_000;
+/** How often it looks whether the views are equal. */
+const CONVERGENCE_INTERVAL_MS = 200;
+const CONNECTIONS_MAX = 64;
 
 /** Options of a swarm beside those of its world. */
 export interface SwarmOptions extends Omit<WorldOptions, "bytesInTrace"> {
@@ -48,6 +55,10 @@ export interface SwarmOptions extends Omit<WorldOptions, "bytesInTrace"> {
   readonly startWithinMs?: number;
   /** See {@link NoFalseDeath}. @default 30000 */
   readonly refuteMs?: number;
+  /** Share of the buggify points that do the unlikely thing, each time they are passed. @default 0 */
+  readonly buggify?: number;
+  /** Puts something around an honest node, such as traffic. */
+  readonly wrap?: (node: NodeIndex, inner: MeshNode) => SimNode<MeshDatagram>;
   /** Makes a node's machine; for sabotage. @default the production machine */
   readonly makeMachine?: MachineMaker;
   /** Puts something else in the place of an honest node; undefined: an honest node. */
@@ -64,9 +75,11 @@ export type MachineMaker = (
 /** Makes a dishonest node around an honest one. */
 export type IntruderMaker = (parts: {
   readonly node: NodeIndex;
-  readonly honest: MeshNode;
-  /** Makes a second honest node with the same keys and epoch. */
-  readonly twin: () => MeshNode;
+  readonly honest: SimNode<MeshDatagram>;
+  /** The node's own key. */
+  readonly signer: MlDsaSigner;
+  readonly engine: SimEngine;
+  readonly random: SeededRandom;
 }) => SimNode<MeshDatagram> | undefined;
 
 /** The default crypto of a simulation: real SHA-256, model signatures. Nothing of it is secret. */
@@ -77,13 +90,18 @@ export function createSimEngine(sha256?: (data: Uint8Array) => Uint8Array): SimE
 }
 
 /** A world of mesh nodes under watch. */
-export class Swarm {
+export class Swarm implements SwarmView {
   readonly world: World<MeshDatagram>;
   readonly census: Census;
+  readonly ailments: Ailments;
   readonly noFalseDeath: NoFalseDeath;
   readonly sequenceRises: SequenceRises;
+  readonly connectionsMax: number;
+  /** Messages refused so far by all nodes, by code. */
+  readonly refused = new Map<string, number>();
   readonly #options: SwarmOptions;
   readonly #engine: SimEngine;
+  readonly #listeners: SwarmListener[] = [];
   readonly #nodes: (MeshNode | undefined)[] = [];
   readonly #intruders = new Set<NodeIndex>();
   readonly #intake = createSharedIntake();
@@ -93,27 +111,43 @@ export class Swarm {
   readonly #epochs: number[];
   /** ... and of quarantines and releases. */
   readonly #evidence: Map<NodeId, StoredEvidence>[];
+  readonly #forgetful = new Set<NodeIndex>();
+  /** The pair that was the last to disagree: the first to be asked again. */
+  #lastPair: Disagreement | undefined;
 
   /** @throws MeshError `sim/bad-option`; the machine's and the engine's own errors */
   constructor(options: SwarmOptions) {
     this.#options = options;
     this.#engine = options.engine ?? createSimEngine();
+    this.connectionsMax = options.connectionsMax ?? CONNECTIONS_MAX;
     const sha256 = (data: Uint8Array): Uint8Array => this.#engine.sha256(data);
     this.world = new World(
       { sha256, spawn: (node, boot) => this.#spawn(node, boot) },
       { ...options, bytesInTrace: options.deterministicEngine ?? true },
     );
+    this.ailments = new Ailments(options.nodes);
+    this.world.handshakes = (a, b) => this.ailments.handshake(a, b);
     this.census = new Census(options.nodes, this.#engine, this.world.random.fork("census"));
     this.noFalseDeath = new NoFalseDeath(options.refuteMs ?? 30_000);
     this.sequenceRises = new SequenceRises((nodeId) => this.census.find(nodeId)?.index);
+    this.#listeners.push(this.noFalseDeath, this.sequenceRises);
     this.#seeds = chooseSeeds(options, this.world.random.fork("seeds"));
     this.#epochs = new Array<number>(options.nodes).fill(0);
     this.#evidence = Array.from({ length: options.nodes }, () => new Map<NodeId, StoredEvidence>());
   }
 
-  /** Every broken invariant so far. */
+  /** Attaches more checkers and monitors; before the nodes start. */
+  watch(...listeners: readonly SwarmListener[]): void {
+    this.#listeners.push(...listeners);
+  }
+
+  get checkers(): readonly Checker[] {
+    return this.#listeners.filter((one) => one instanceof Checker);
+  }
+
+  /** Every broken invariant so far, the first ones of each. */
   get violations(): readonly Violation[] {
-    return [...this.noFalseDeath.violations, ...this.sequenceRises.violations];
+    return this.checkers.flatMap(({ violations }) => violations);
   }
 
   get nowMs(): number {
@@ -124,7 +158,7 @@ export class Swarm {
     return this.world.size;
   }
 
-  /** Starts every node at a random moment of the start window, and runs to its end. */
+  /** Starts every node at a random moment of the start window. */
   startAll(): void {
     this.disturbed();
     const random = this.world.random.fork("starts");
@@ -141,28 +175,29 @@ export class Swarm {
     return this.world.isUp(node) ? this.#nodes[node] : undefined;
   }
 
-  /** Runs for `ms`, checking the invariants once a virtual second. */
-  run(ms: number): void {
+  /** Runs for `ms`, checking the invariants once a virtual second; `each` is called as often. */
+  run(ms: number, each?: () => void): void {
     const endMs = this.nowMs + ms;
     while (this.nowMs < endMs) {
       this.world.runUntil(Math.min(endMs, this.nowMs + CHECK_INTERVAL_MS));
-      this.noFalseDeath.check(this);
+      each?.();
+      for (const checker of this.checkers) checker.check?.(this);
     }
   }
 
-  /** Runs until everyone sees everyone alive; how long that took, or undefined after `limitMs`. */
+  /** Runs until everyone is there and sees everyone alive; how long that took, or undefined after `limitMs`. */
   runUntilConverged(limitMs: number): number | undefined {
     const startMs = this.nowMs;
     while (this.nowMs - startMs < limitMs) {
       if (this.isConverged()) return this.nowMs - startMs;
-      this.run(CHECK_INTERVAL_MS);
+      this.run(CONVERGENCE_INTERVAL_MS);
     }
     return this.isConverged() ? this.nowMs - startMs : undefined;
   }
 
-  /** The world is being disturbed at this moment. */
-  disturbed(): void {
-    this.noFalseDeath.disturbed(this.nowMs);
+  /** The world, or one node of it, is being disturbed at this moment. */
+  disturbed(node?: NodeIndex): void {
+    for (const listener of this.#listeners) listener.disturbed?.(this.nowMs, node);
   }
 
   /** Cuts the world into groups. */
@@ -178,27 +213,39 @@ export class Swarm {
   }
 
   crash(node: NodeIndex): void {
-    this.disturbed();
+    if (!this.world.isUp(node)) return;
+    this.disturbed(node);
+    for (const listener of this.#listeners) listener.crashed?.(node, this);
     this.world.crash(node);
   }
 
   /** Starts a node again; `staleDisk` forgets that the boot counter ever rose, as a restored image does. */
   restart(node: NodeIndex, staleDisk = false): void {
-    this.disturbed();
-    if (staleDisk) this.#epochs[node] = 0;
+    this.disturbed(node);
+    if (staleDisk) {
+      this.#epochs[node] = 0;
+      this.#forgetful.add(node);
+    }
     this.world.start(node);
   }
 
+  /** An orderly stop. */
+  stop(node: NodeIndex): void {
+    this.disturbed(node);
+    this.world.stop(node);
+  }
+
   stall(node: NodeIndex, ms: number): void {
-    this.disturbed();
+    this.disturbed(node);
     this.#stalledUntilMs.set(node, this.nowMs + ms);
     this.world.stall(node, this.nowMs + ms);
-    this.world.plan(this.nowMs + ms, "stall ends", () => this.disturbed());
+    this.world.plan(this.nowMs + ms, "stall ends", () => this.disturbed(node));
   }
 
   isHealthy(node: NodeIndex): boolean {
     const stalledUntilMs = this.#stalledUntilMs.get(node) ?? 0;
-    return this.world.isUp(node) && !this.#intruders.has(node) && stalledUntilMs <= this.nowMs;
+    if (!this.world.isUp(node) || this.#intruders.has(node)) return false;
+    return stalledUntilMs <= this.nowMs && !this.ailments.isIll(node);
   }
 
   isConnected(a: NodeIndex, b: NodeIndex): boolean {
@@ -218,9 +265,25 @@ export class Swarm {
     });
   }
 
-  /** Every healthy node sees every other healthy node alive. */
+  /** How a node sees another; undefined: not at all. */
+  stateOf(observer: NodeIndex, subject: NodeIndex): MemberState | undefined {
+    const { nodeId } = this.census.at(subject).identity;
+    const views = this.node(observer)?.machine.members() ?? [];
+    return views.find((view) => view.nodeId === nodeId)?.state;
+  }
+
+  /** Whether the first is meant to have the second among its members: within a zone. */
+  shouldKnow(observer: NodeIndex, subject: NodeIndex): boolean {
+    const zoneOf = this.#options.zoneOf ?? (() => "");
+    return observer !== subject && zoneOf(observer) === zoneOf(subject);
+  }
+
+  /** Every honest node is up, and every healthy one sees every other healthy one alive. */
   isConverged(): boolean {
-    return this.firstDisagreement() === undefined;
+    for (let node = 0; node < this.size; node++) {
+      if (!this.world.isUp(node)) return false;
+    }
+    return this.disagreement() === undefined;
   }
 
   /** All healthy nodes. */
@@ -228,31 +291,62 @@ export class Swarm {
     return this.census.all.map(({ index }) => index).filter((index) => this.isHealthy(index));
   }
 
-  /** The first pair that keeps the swarm from being converged, as text; `tolerated` counts as alive. */
-  firstDisagreement(tolerated?: MemberState): string | undefined {
+  /** The first pair that keeps the swarm from being converged; `tolerated` counts as alive. */
+  disagreement(tolerated?: MemberState): Disagreement | undefined {
     const healthy = this.healthy();
-    for (const observer of healthy) {
+    const last = this.#lastPair?.observer;
+    const first = last !== undefined && this.isHealthy(last) ? [last] : [];
+    for (const observer of [...first, ...healthy]) {
       const states = new Map(this.states(observer));
       for (const subject of healthy) {
         const state = states.get(subject) ?? "unknown";
-        if (subject !== observer && state !== "alive" && state !== tolerated) {
-          return `node ${observer} sees node ${subject} ${state} at ${this.nowMs} ms`;
-        }
+        if (state === "alive" || state === tolerated) continue;
+        if (!this.shouldKnow(observer, subject)) continue;
+        this.#lastPair = { observer, subject, state };
+        return this.#lastPair;
       }
     }
     return undefined;
   }
 
+  /** The same as text. */
+  firstDisagreement(tolerated?: MemberState): string | undefined {
+    const pair = this.disagreement(tolerated);
+    if (pair === undefined) return undefined;
+    return `node ${pair.observer} sees node ${pair.subject} ${pair.state} at ${this.nowMs} ms`;
+  }
+
   #spawn(node: NodeIndex, boot: number): SimNode<MeshDatagram> {
-    const epoch = (this.#epochs[node] ?? 0) + 1;
-    this.#epochs[node] = epoch;
-    this.sequenceRises.restarted(node);
+    const epoch = this.#nextEpoch(node);
+    const forgetful = this.#forgetful.delete(node);
+    for (const listener of this.#listeners) listener.restarted?.(node, forgetful);
     const honest = this.#makeNode(node, epoch, `node ${node} boot ${boot}`);
-    const twin = (): MeshNode => this.#makeNode(node, epoch, `twin of ${node} boot ${boot}`);
-    const intruder = this.#options.makeIntruder?.({ node, honest, twin });
+    const inner = this.#options.wrap?.(node, honest) ?? honest;
+    const { signer } = this.census.at(node);
+    const random = this.world.random.fork(`intruder ${node} boot ${boot}`);
+    const parts = { node, honest: inner, signer, engine: this.#engine, random };
+    const intruder = this.#options.makeIntruder?.(parts);
     if (intruder !== undefined) this.#intruders.add(node);
     this.#nodes[node] = intruder === undefined ? honest : undefined;
-    return intruder ?? honest;
+    return intruder ?? inner;
+  }
+
+  /** As the daemon's store has it: above what the disk says, and at least the time in seconds. */
+  #nextEpoch(node: NodeIndex): number {
+    const { wallMs } = this.world.clock(node).at(this.nowMs);
+    const epoch = Math.max((this.#epochs[node] ?? 0) + 1, Math.floor(wallMs / 1_000));
+    this.#saveEpoch(node, epoch);
+    return epoch;
+  }
+
+  #saveEpoch(node: NodeIndex, epoch: number): void {
+    if (this.ailments.of(node).diskFull) {
+      this.ailments.bite("disk_full");
+      // What it says and cannot keep, it may say again.
+      this.#forgetful.add(node);
+      return;
+    }
+    this.#epochs[node] = Math.max(this.#epochs[node] ?? 0, epoch);
   }
 
   #makeNode(node: NodeIndex, epoch: number, stream: string): MeshNode {
@@ -262,15 +356,16 @@ export class Swarm {
     const { nodeId } = self.identity;
     const zone = this.#options.zoneOf?.(node) ?? "";
     const deps: MeshDeps = {
-      engine: this.#engine,
-      signer: self.signer,
+      engine: this.ailments.engine(node, this.#engine),
+      signer: this.ailments.signer(node, self.signer),
       self: { nodeId, epoch, addresses: [addressOf(node)], zone, roles: [] },
-      identities: { lookup: (id) => directory.get(id) },
+      identities: { lookup: (id) => this.#lookup(node, directory, id) },
       allows: (spiffeId) => spiffeId !== undefined,
       random: this.world.random.fork(stream),
-      meter: silentMeter,
+      meter: this.#meter,
       evidence: [...(this.#evidence[node]?.values() ?? [])],
       intake: this.#intake,
+      ...this.#buggify(stream),
     };
     const mesh = this.#options.mesh ?? {};
     const make = this.#options.makeMachine ?? ((d: MeshDeps, o) => new MeshMachine(d, o));
@@ -281,44 +376,72 @@ export class Swarm {
     return new MeshNode({ self, census, machine, directory, seeds, observer }, { probeTimeoutMs });
   }
 
+  /** A directory drops what has expired, by its node's clock, and verifies against its node's bundle. */
+  #lookup(
+    node: NodeIndex,
+    directory: Map<NodeId, PeerIdentity>,
+    nodeId: NodeId,
+  ): PeerIdentity | undefined {
+    if (this.ailments.of(node).wrongBundle) return undefined;
+    const known = directory.get(nodeId);
+    if (known === undefined) return undefined;
+    const { wallMs } = this.world.clock(node).at(this.nowMs);
+    if (known.notAfterMs > wallMs) return known;
+    directory.delete(nodeId);
+    return undefined;
+  }
+
+  #buggify(stream: string): { buggify?: Buggify<MeshBuggifyPoint> } {
+    const ratio = this.#options.buggify ?? 0;
+    if (ratio === 0) return {};
+    const random = this.world.random.fork(`buggify ${stream}`);
+    return { buggify: () => random.chance(ratio) };
+  }
+
+  readonly #meter: Meter = {
+    count: (name, labels) => {
+      if (name !== "meshd_mesh_beacons_rejected_total") return;
+      const code = labels?.["code"] ?? "";
+      this.refused.set(code, (this.refused.get(code) ?? 0) + 1);
+    },
+    set: () => undefined,
+    observe: () => undefined,
+  };
+
   #observer(): MeshNodeObserver {
     return {
-      memberChanged: (observer, subject, from, to, cause) => {
+      memberChanged: (observer, nodeId, from, to, cause) => {
+        const subject = this.census.find(nodeId)?.index;
         this.world.trace.record({
           atMs: this.nowMs,
           kind: `member-${to ?? "forgotten"}`,
           node: observer,
-          peer: this.census.find(subject)?.index ?? observer,
+          peer: subject ?? observer,
           detail: `${from ?? "new"} ${cause}`,
           value: 0,
           content: 0,
         });
+        if (this.#intruders.has(observer)) return;
+        const change = { observer, subject, from, to, atMs: this.nowMs };
+        for (const listener of this.#listeners) listener.memberChanged?.(change, this);
       },
       accepted: (observer, bytes) => {
-        if (!this.#intruders.has(observer)) {
-          this.sequenceRises.accepted(observer, bytes, this.nowMs);
-        }
+        if (this.#intruders.has(observer)) return;
+        for (const listener of this.#listeners) listener.accepted?.(observer, bytes, this.nowMs);
       },
       published: (node, bytes) => {
-        if (!this.#intruders.has(node)) this.sequenceRises.published(node, bytes, this.nowMs);
+        if (this.#intruders.has(node)) return;
+        for (const listener of this.#listeners) listener.published?.(node, bytes, this.nowMs);
       },
       evidence: (node, subject, statement) => {
         const disk = this.#evidence[node];
         disk?.delete(subject);
         if (statement !== undefined) disk?.set(subject, statement);
       },
-      epochRaised: (node, epoch) => {
-        this.#epochs[node] = Math.max(this.#epochs[node] ?? 0, epoch);
-      },
+      epochRaised: (node, epoch) => this.#saveEpoch(node, epoch),
     };
   }
 }
-
-const silentMeter: Meter = {
-  count: () => undefined,
-  set: () => undefined,
-  observe: () => undefined,
-};
 
 /** Whom each node dials first: the one before it, which makes the whole reachable, and some at random. */
 function chooseSeeds(options: SwarmOptions, random: SeededRandom): NodeIndex[][] {

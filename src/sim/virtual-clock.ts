@@ -20,24 +20,21 @@ export interface ClockError {
 /** The clocks of one node, read off the true virtual time. */
 export class NodeClock {
   readonly #monoOffsetMs: number;
-  readonly #rate: number;
+  #rate: number;
   #wallOffsetMs: number;
+  /** Where the present rate began: true time, and what both clocks had counted then. */
+  #sinceTrueMs = 0;
+  #countedMs = 0;
 
   constructor(error: Partial<ClockError> = {}) {
     this.#monoOffsetMs = error.monoOffsetMs ?? 0;
     this.#wallOffsetMs = error.wallOffsetMs ?? 0;
-    this.#rate = 1 + (error.driftPpm ?? 0) / 1_000_000;
-    if (!(this.#rate > 0)) {
-      throw simError(
-        "sim/bad-option",
-        `Clock drift must be above -1000000 ppm: ${error.driftPpm}.`,
-      );
-    }
+    this.#rate = rateOf(error.driftPpm ?? 0);
   }
 
   /** Both clocks as this node reads them at true time `trueMs`. */
   at(trueMs: number): Now {
-    const elapsedMs = trueMs * this.#rate;
+    const elapsedMs = this.#countedMs + (trueMs - this.#sinceTrueMs) * this.#rate;
     return {
       monoMs: (elapsedMs + this.#monoOffsetMs) as MonoMs,
       wallMs: Math.round(WALL_START_MS + elapsedMs + this.#wallOffsetMs) as WallMs,
@@ -49,10 +46,24 @@ export class NodeClock {
     return localDelayMs / this.#rate;
   }
 
+  /** From `trueMs` on both clocks run at another rate. @throws MeshError `sim/bad-option` */
+  drift(ppm: number, trueMs: number): void {
+    const rate = rateOf(ppm);
+    this.#countedMs += (trueMs - this.#sinceTrueMs) * this.#rate;
+    this.#sinceTrueMs = trueMs;
+    this.#rate = rate;
+  }
+
   /** Steps the wall clock, as an operator or NTP would; the monotonic clock never steps. */
   stepWall(byMs: number): void {
     this.#wallOffsetMs += byMs;
   }
+}
+
+function rateOf(driftPpm: number): number {
+  const rate = 1 + driftPpm / 1_000_000;
+  if (rate > 0) return rate;
+  throw simError("sim/bad-option", `Clock drift must be above -1000000 ppm: ${driftPpm}.`);
 }
 
 function simError(code: SimErrorCode, message: string): MeshError<SimErrorCode> {

@@ -66,6 +66,8 @@ export class World<D extends Datagram> {
   readonly traffic: Traffic;
   readonly trace: TraceDigest;
   readonly random: SeededRandom;
+  /** Whether two nodes that reach each other also agree on a connection; a fault makes it say no. */
+  handshakes: (a: NodeIndex, b: NodeIndex) => boolean = () => true;
   readonly counts: WorldCounts = {
     events: 0,
     published: 0,
@@ -190,6 +192,11 @@ export class World<D extends Datagram> {
     this.#record("crash", node, NO_NODE, "", slot.boots, 0);
     for (const peer of this.peers(node)) this.#expectSilence(peer, node);
     this.#vanish(node, slot);
+  }
+
+  /** Closes a connection in order, whatever its ends want; they may dial again. */
+  disconnect(node: NodeIndex, peer: NodeIndex): void {
+    this.#close(node, peer);
   }
 
   /** The node does nothing until then (a stalled event loop); what comes meanwhile waits. */
@@ -431,6 +438,10 @@ export class World<D extends Datagram> {
     const { node, link, connection } = event;
     if (!this.network.landed(link) || !this.isUp(node)) return false;
     const from = this.#links.from(link);
+    if (this.network.isCorrupted()) {
+      this.#close(node, from);
+      return false;
+    }
     this.traffic.received(from, node, event.frameBytes);
     if (this.#connections.on(link ^ 1) === connection) return true;
     if (this.#connections.on(link) === connection) this.#tellClosed(node, from, connection);
@@ -448,7 +459,8 @@ export class World<D extends Datagram> {
     const { node, peer, life, failsAtMs } = event;
     if (this.#slot(node).life !== life) return;
     const connections = this.#connections;
-    const answers = this.isUp(peer) && this.#slot(peer).stalledUntilMs <= this.nowMs;
+    const listens = this.isUp(peer) && this.#slot(peer).stalledUntilMs <= this.nowMs;
+    const answers = listens && this.handshakes(node, peer);
     if (!answers || !this.network.isOpen(node, peer) || !connections.hasRoom(node, peer)) {
       this.#queue.schedule(failsAtMs, { type: "dial-failed", node, peer, life });
       return;

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MeshMachine, type MeshAction, type MeshProtocol } from "../../src/mesh/index.ts";
 import { createSimEngine, Swarm } from "../../src/sim/index.ts";
-import { Equivocator } from "../../src/sim/intruders.ts";
+import { Liar } from "../../src/sim/injectors/liar.ts";
 import { nativeSha256 } from "./native-sha256.ts";
 
 const LIAR = 0;
@@ -20,8 +20,14 @@ test("an equivocator is out everywhere, across a restart, until one release lets
     seed: SEED,
     network: { lossRatio: 0.05, duplicateRatio: 0.02, jitterMs: 15 },
     engine: createSimEngine(nativeSha256),
-    makeIntruder: ({ node, honest: real, twin }) =>
-      node === LIAR && !honest ? new Equivocator(real, twin()) : undefined,
+    makeIntruder: ({ node, ...parts }) =>
+      node === LIAR && !honest
+        ? new Liar({
+            ...parts,
+            rate: (trick) => (trick === "equivocate" ? 1 : 0),
+            did: () => undefined,
+          })
+        : undefined,
     makeMachine: (deps, options, node): MeshProtocol => {
       const machine = new ReleasingMachine(deps, options);
       machines.set(node, machine);

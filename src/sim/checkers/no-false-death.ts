@@ -1,73 +1,85 @@
-// No false death: once the world has been whole for long enough to refute any suspicion, no honest node
-// holds a healthy node dead that it can reach, directly or through others.
-// (SWIM's accuracy with the refutation of Das, Gupta & Motivala, DSN 2002, section 4.2.)
+// No false death: once two nodes have been whole for long enough to refute any suspicion, neither holds the other
+// dead if it can reach it, directly or through others. (SWIM's accuracy with the refutation of Das, Gupta &
+// Motivala, DSN 2002, section 4.2.)
 
-import type { MemberState } from "../../mesh/index.ts";
 import type { NodeIndex } from "../node-types.ts";
-import { type Violation, Violations } from "./violation.ts";
+import { Checker, type MemberChange } from "./checker.ts";
+import type { SwarmView } from "./swarm-view.ts";
 
-const CHECKER = "no-false-death";
+/** Views of how many observers are judged at once; the others have their turn later. */
+const OBSERVERS_MAX = 64;
 
 /** The world as this checker needs it. */
-export interface DeathWatch {
-  readonly nowMs: number;
-  readonly size: number;
-  /** Up, honest and not stalled. */
-  isHealthy(node: NodeIndex): boolean;
-  isConnected(a: NodeIndex, b: NodeIndex): boolean;
-  peers(node: NodeIndex): readonly NodeIndex[];
-  /** How `observer` sees the others; those it does not know are absent. */
-  states(observer: NodeIndex): Iterable<readonly [NodeIndex, MemberState]>;
-}
+export type DeathWatch = Pick<
+  SwarmView,
+  "nowMs" | "size" | "isHealthy" | "isConnected" | "peers" | "states"
+>;
 
 /** Watches for false deaths; called as often as wanted, e.g. once a virtual second. */
-export class NoFalseDeath {
+export class NoFalseDeath extends Checker {
+  readonly name = "no-false-death";
+  /** How often a healthy node declared another one dead, refuted afterwards or not. */
+  falseDeaths = 0;
   readonly #refuteMs: number;
-  readonly #violations = new Violations();
-  #disturbedAtMs = 0;
-  #checks = 0;
+  #worldDisturbedAtMs = 0;
+  readonly #nodeDisturbedAtMs = new Map<NodeIndex, number>();
+  #next = 0;
 
   /** `refuteMs`: how long after the last disturbance a false death must be gone. */
   constructor(refuteMs: number) {
+    super();
     this.#refuteMs = refuteMs;
   }
 
-  get violations(): readonly Violation[] {
-    return this.#violations.list;
+  disturbed(nowMs: number, node?: NodeIndex): void {
+    if (node === undefined) this.#worldDisturbedAtMs = nowMs;
+    else this.#nodeDisturbedAtMs.set(node, nowMs);
   }
 
-  /** How many views of one node on another were judged: 0 says that the checker never looked. */
-  get checks(): number {
-    return this.#checks;
+  memberChanged({ observer, subject, to, atMs }: MemberChange, watch: DeathWatch): void {
+    if (to !== "dead" || subject === undefined) return;
+    const whole = [observer, subject].every(
+      (node) => watch.isHealthy(node) && this.#isSettled(node, atMs),
+    );
+    if (whole) this.falseDeaths++;
   }
 
-  /** The world is not whole now (a partition, a crash, a stall): call it at the last moment of that too. */
-  disturbed(nowMs: number): void {
-    this.#disturbedAtMs = nowMs;
-  }
-
-  check(watch: DeathWatch): void {
-    if (watch.nowMs < this.#disturbedAtMs + this.#refuteMs) return;
+  override check(watch: DeathWatch): void {
+    if (watch.nowMs < this.#worldDisturbedAtMs + this.#refuteMs) return;
     const component = components(watch);
-    for (let observer = 0; observer < watch.size; observer++) {
-      if (!watch.isHealthy(observer)) continue;
+    const judged = Math.min(watch.size, OBSERVERS_MAX);
+    for (let turn = 0; turn < judged; turn++) {
+      const observer = this.#next++ % watch.size;
+      const canJudge = watch.isHealthy(observer) && this.#isSettled(observer, watch.nowMs);
+      if (!canJudge) continue;
       for (const [subject, state] of watch.states(observer)) {
         if (component[subject] !== component[observer] || !watch.isHealthy(subject)) continue;
-        this.#checks++;
-        if (state === "dead") this.#report(watch.nowMs, observer, subject);
+        if (!this.#isSettled(subject, watch.nowMs)) continue;
+        this.checks++;
+        if (state === "dead") this.#dead(watch.nowMs, observer, subject);
       }
     }
   }
 
-  #report(atMs: number, observer: NodeIndex, subject: NodeIndex): void {
-    const sinceMs = atMs - this.#disturbedAtMs;
+  #isSettled(node: NodeIndex, nowMs: number): boolean {
+    return nowMs >= this.#disturbedAtMs(node) + this.#refuteMs;
+  }
+
+  #disturbedAtMs(node: NodeIndex): number {
+    return Math.max(this.#worldDisturbedAtMs, this.#nodeDisturbedAtMs.get(node) ?? 0);
+  }
+
+  #dead(atMs: number, observer: NodeIndex, subject: NodeIndex): void {
+    const sinceMs = atMs - Math.max(this.#disturbedAtMs(observer), this.#disturbedAtMs(subject));
     const what = `holds a healthy, reachable node dead ${sinceMs} ms after the last disturbance`;
-    this.#violations.add({ checker: CHECKER, atMs, observer, subject, what });
+    this.report(atMs, observer, subject, what);
   }
 }
 
 /** For each node the number of its component: healthy nodes over live connections. */
-function components(watch: DeathWatch): readonly number[] {
+function components(
+  watch: Pick<DeathWatch, "size" | "isHealthy" | "isConnected" | "peers">,
+): readonly number[] {
   const component = new Array<number>(watch.size).fill(-1);
   for (let start = 0; start < watch.size; start++) {
     if (component[start] !== -1 || !watch.isHealthy(start)) continue;

@@ -2,12 +2,9 @@
 // number within an epoch, and an epoch that never falls. State beacons and heartbeats count apart. A replay
 // that anyone accepts, or a boot counter that was lost, breaks this.
 
-import type { NodeId } from "../../identity/index.ts";
 import { readBeaconHeader } from "../beacon-header.ts";
 import type { NodeIndex } from "../node-types.ts";
-import { type Violation, Violations } from "./violation.ts";
-
-const CHECKER = "sequence-rises";
+import { Checker, type IndexOf } from "./checker.ts";
 
 /** The place in an origin's history that was reached last. */
 interface Place {
@@ -16,35 +13,33 @@ interface Place {
 }
 
 /** Watches the numbers of beacons and heartbeats. */
-export class SequenceRises {
-  readonly #indexOf: (nodeId: NodeId) => NodeIndex | undefined;
-  readonly #violations = new Violations();
+export class SequenceRises extends Checker {
+  readonly name = "sequence-rises";
+  readonly #indexOf: IndexOf;
   /** Per observer: kind and origin to place. */
   readonly #accepted = new Map<NodeIndex, Map<string, Place>>();
   readonly #published = new Map<string, Place>();
-  #checks = 0;
 
-  constructor(indexOf: (nodeId: NodeId) => NodeIndex | undefined) {
+  constructor(indexOf: IndexOf) {
+    super();
     this.#indexOf = indexOf;
   }
 
-  get violations(): readonly Violation[] {
-    return this.#violations.list;
-  }
-
-  /** How many numbers were judged: 0 says that the checker never looked. */
-  get checks(): number {
-    return this.#checks;
-  }
-
-  /** The observer lost its memory: what it accepts from now on is compared with nothing before. */
-  restarted(observer: NodeIndex): void {
+  /**
+   * The observer lost its memory: what it accepts from now on is compared with nothing before. With a disk that
+   * has lost time it may also say again what it said, until the others tell it.
+   */
+  restarted(observer: NodeIndex, forgetful = false): void {
     this.#accepted.delete(observer);
+    if (!forgetful) return;
+    for (const key of this.#published.keys()) {
+      if (key.endsWith(`@${observer}`)) this.#published.delete(key);
+    }
   }
 
   /** An honest node published this under its own name; outlives its restarts. */
   published(node: NodeIndex, bytes: Uint8Array, nowMs: number): void {
-    this.#judge(this.#published, node, bytes, nowMs, "published");
+    this.#judge(this.#published, node, bytes, nowMs, "published", `@${node}`);
   }
 
   /** An honest node accepted this. */
@@ -63,13 +58,14 @@ export class SequenceRises {
     bytes: Uint8Array,
     atMs: number,
     verb: string,
+    suffix = "",
   ): void {
     const header = readBeaconHeader(bytes);
     if (header === undefined) return;
     const { kind, nodeId, epoch, number } = header;
-    const key = kind + nodeId;
+    const key = kind + nodeId + suffix;
     const place = places.get(key);
-    this.#checks++;
+    this.checks++;
     if (place === undefined) {
       places.set(key, { epoch, number });
       return;
@@ -77,7 +73,7 @@ export class SequenceRises {
     if (epoch < place.epoch || (epoch === place.epoch && number <= place.number)) {
       const what = `${verb} ${kind} ${epoch}/${number} after ${place.epoch}/${place.number}`;
       const subject = this.#indexOf(nodeId) ?? observer;
-      this.#violations.add({ checker: CHECKER, atMs, observer, subject, what });
+      this.report(atMs, observer, subject, what);
       return;
     }
     place.epoch = epoch;

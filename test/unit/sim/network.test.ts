@@ -159,3 +159,21 @@ test("options out of range are refused", () => {
   for (const options of cases) assert.throws(() => network(options), bad, JSON.stringify(options));
   assert.throws(() => network().configure({ lossRatio: 2 }), bad);
 });
+
+test("corruption takes its share of what lands, and none without", () => {
+  const of = (corruptRatio: number): number => {
+    const net = network({ corruptRatio });
+    return Array.from({ length: 2000 }, () => net.isCorrupted()).filter(Boolean).length;
+  };
+  assert.equal(of(0), 0);
+  assert.equal(of(1), 2000);
+  const got = of(0.1);
+  assert.ok(got > 140 && got < 260, `${got} of 2000`);
+});
+
+test("extra latency is added to every message", () => {
+  const net = network();
+  const [before] = arrivals(net, 0, 1, 1);
+  net.configure({ extraLatencyMs: 70 });
+  assert.deepEqual(arrivals(net, 0, 1, 1), [before! + 70]);
+});

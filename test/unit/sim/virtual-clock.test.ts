@@ -94,3 +94,17 @@ test("a clock that would stand still is refused", () => {
   );
   assert.ok(new NodeClock({ driftPpm: -999_999 }));
 });
+
+test("a drift begins and ends without a jump, and both clocks have it", () => {
+  const clock = new NodeClock();
+  clock.drift(100_000, 1_000);
+  assert.equal(clock.at(1_000).monoMs, 1_000);
+  assert.ok(Math.abs(clock.at(2_000).monoMs - 2_100) < 1e-9);
+  assert.equal(clock.at(2_000).wallMs, WALL_START_MS + 2_100);
+  clock.drift(0, 2_000);
+  assert.ok(Math.abs(clock.at(3_000).monoMs - 3_100) < 1e-9);
+  assert.throws(
+    () => clock.drift(-1_000_000, 3_000),
+    (error) => isMeshError(error, "sim/bad-option"),
+  );
+});

@@ -1,0 +1,103 @@
+// What is wrong with each node at the moment, as a switchboard: injectors switch, and the wrapped parts of a node
+// (its signer, its engine, its disk, its handshakes) obey. The parts themselves are the production ones.
+
+import { type MlDsa, type MlDsaSigner, verifyEach } from "../crypto/index.ts";
+import type { FaultKind } from "./scenarios/faults.ts";
+import type { SimEngine } from "./census.ts";
+import type { NodeIndex } from "./node-types.ts";
+
+/** The switches of one node. */
+export interface Ailment {
+  /** It signs, but what it makes does not verify. */
+  badSignature: boolean;
+  /** It finds every signature bad. */
+  badVerification: boolean;
+  /** It fails every handshake: the KEM's shared secrets differ. */
+  kemFailure: boolean;
+  /** Its bundle is another one: it verifies nobody's chain, in handshakes or in records. */
+  wrongBundle: boolean;
+  /** Its credential has ended. */
+  expiredSvid: boolean;
+  /** Nothing is written to its disk. */
+  diskFull: boolean;
+}
+
+/** All nodes' switches, and how often each fault has really bitten. */
+export class Ailments {
+  readonly #nodes: readonly Ailment[];
+  readonly #bitten = new Map<FaultKind, number>();
+
+  constructor(nodes: number) {
+    this.#nodes = Array.from({ length: nodes }, () => ({
+      ...{ badSignature: false, badVerification: false, kemFailure: false },
+      ...{ wrongBundle: false, expiredSvid: false, diskFull: false },
+    }));
+  }
+
+  of(node: NodeIndex): Ailment {
+    const ailment = this.#nodes[node];
+    if (ailment === undefined) throw new RangeError(`no node ${node}`);
+    return ailment;
+  }
+
+  /** A fault has had an effect. */
+  bite(kind: FaultKind, times = 1): void {
+    this.#bitten.set(kind, this.bites(kind) + times);
+  }
+
+  bites(kind: FaultKind): number {
+    return this.#bitten.get(kind) ?? 0;
+  }
+
+  /** Anything that keeps a node from being a good member. */
+  isIll(node: NodeIndex): boolean {
+    const { badSignature, badVerification, kemFailure, wrongBundle, expiredSvid } = this.of(node);
+    return badSignature || badVerification || kemFailure || wrongBundle || expiredSvid;
+  }
+
+  /** Whether two nodes agree on a connection. */
+  handshake(a: NodeIndex, b: NodeIndex): boolean {
+    for (const node of [a, b]) {
+      const { kemFailure, wrongBundle, expiredSvid } = this.of(node);
+      if (kemFailure) this.bite("kem_failure");
+      if (wrongBundle) this.bite("wrong_bundle");
+      if (expiredSvid) this.bite("expired_svid");
+      if (kemFailure || wrongBundle || expiredSvid) return false;
+    }
+    return true;
+  }
+
+  /** The node's signer: while it is ill, its signatures have one bit changed. */
+  signer(node: NodeIndex, signer: MlDsaSigner): MlDsaSigner {
+    const ailment = this.of(node);
+    return {
+      publicKey: signer.publicKey,
+      sign: (message, context) => {
+        const signature = signer.sign(message, context);
+        if (!ailment.badSignature) return signature;
+        this.bite("bad_signature");
+        return signature.with(0, (signature[0] ?? 0) ^ 1);
+      },
+      destroy: () => signer.destroy(),
+    };
+  }
+
+  /** The node's engine: while it is ill, it verifies nothing. */
+  engine(node: NodeIndex, engine: SimEngine): SimEngine {
+    const ailment = this.of(node);
+    const { mlDsa65 } = engine;
+    const verify: MlDsa["verify"] = (publicKey, message, signature, context) => {
+      if (!ailment.badVerification) return mlDsa65.verify(publicKey, message, signature, context);
+      this.bite("bad_verification");
+      return false;
+    };
+    return {
+      sha256: (data) => engine.sha256(data),
+      mlDsa65: {
+        signer: (seed) => mlDsa65.signer(seed),
+        verify,
+        verifyBatch: verifyEach(verify),
+      },
+    };
+  }
+}
