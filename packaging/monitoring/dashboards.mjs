@@ -167,7 +167,7 @@ export const dashboards = [
           description:
             "What lowers the reputation of peers: forgeries and false evidence that they hand over, more than their rate, returns from the dead.",
           queries: {
-            "{{offence}}": "60 * sum by (offence) (rate(meshd_mesh_offences_total{$i}[$r])) > 0",
+            "{{offence}}": "60 * sum by (offence) (rate(meshd_mesh_offences_total{$i}[$r]))",
           },
           w: 8,
         },

@@ -68,13 +68,18 @@ describe("an SVID of forty minutes", { concurrency: true }, () => {
 
     assert.equal(await handshakesOf(issuer), handshakes, "no connection was made anew");
     for (const daemon of [issuer, b, c]) {
-      const { node, health, peers } = await daemon.status();
+      const { node, health } = await daemon.status();
       assert.equal(node.state, "running");
       assert.deepEqual(
         health.filter(({ severity }) => severity !== "info"),
         [],
       );
-      assert.ok(peers.every(({ state, connected }) => state === "alive" && connected));
+      // On a busy host a probe may come late, and a peer be suspected for a moment: what counts is that none was dropped.
+      await until("every peer to be alive and connected", async () =>
+        (await daemon.status()).peers.every(
+          ({ state, connected }) => state === "alive" && connected,
+        ),
+      );
     }
     const expiry = await b.metric("meshd_identity_svid_expiry_timestamp_seconds");
     assert.equal(expiry, Math.floor((await notAfter(b)) / 1000));
