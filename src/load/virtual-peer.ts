@@ -43,7 +43,7 @@ const quiet = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 export const ZONE = "default";
 const TOPICS = ["state", "heartbeat"] as const;
 /** The daemon's pull of beacons; see node/mesh-service.ts. */
-const SYNC_PROTOCOL = "/x0tta6bl4/sync/1";
+const SYNC_PROTOCOL = "/x0tta6bl4/sync/2";
 const SYNC_REQUEST_BYTES_MAX = 256 * 1024;
 const DIAL_TIMEOUT_MS = 20_000;
 const PROBE_TIMEOUT_MS = 10_000;

@@ -63,4 +63,10 @@ export { NACK_SHARE } from "./membership/probe-timeout.ts";
 export { suspicionTimeoutMs } from "./membership/suspicion.ts";
 export { ShortestPaths } from "./routing/shortest-paths.ts";
 export { type Edge, type Graph, Topology } from "./topology/topology.ts";
-export { decodeSummary, encodeSummary, summaryLimits, type ZoneSummary } from "./zones/summary.ts";
+export {
+  decodeSummary,
+  encodeSummary,
+  summaryContext,
+  summaryLimits,
+  type ZoneSummary,
+} from "./zones/summary.ts";

@@ -31,6 +31,10 @@ test("the trace digests of x64 and arm64 are equal", { skip: reasonToSkip() }, a
       entryPoints: ["test/sim/arm64-digests.ts"],
       outfile: join(folder, "digests.mjs"),
       ...{ bundle: true, platform: "node", format: "esm", target: "node26", logLevel: "warning" },
+      // Bundled CommonJS packages call require() for Node's own modules.
+      banner: {
+        js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
+      },
     });
     const program = 'console.log((await import("./digests.mjs")).traceDigests())';
     const node = ["-L", join(prepared, "root"), join(prepared, "node")];

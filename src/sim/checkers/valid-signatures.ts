@@ -2,11 +2,14 @@
 // engine that no fault touches; and a heartbeat reveals a link that its origin really published.
 
 import { toHex } from "../../foundation/index.ts";
+import type { NodeId } from "../../identity/index.ts";
 import {
   beaconContext,
   decodeHeartbeat,
   decodeProof,
   decodeStateBeacon,
+  decodeSummary,
+  summaryContext,
 } from "../../mesh/index.ts";
 import type { Census, SimEngine } from "../census.ts";
 import type { NodeIndex } from "../node-types.ts";
@@ -62,19 +65,32 @@ export class ValidSignatures extends Checker {
       if (this.#liars.has(origin) || known === toHex(link)) return undefined;
       return { subject: origin, what: `accepted heartbeat ${epoch}/${index} that it never sent` };
     }
+    const summary = decodeSummary(bytes);
+    if (summary.ok) {
+      const { publisher } = summary.value.summary;
+      return this.#badSignature(publisher, summary.value, summaryContext);
+    }
     const proof = decodeProof(bytes);
     const beacons = proof.ok ? [proof.value.first, proof.value.second] : [];
     const state = decodeStateBeacon(bytes);
     if (state.ok) beacons.push(state.value);
     if (beacons.length === 0) return { subject: -1, what: "accepted what is no message" };
-    for (const { beacon, signed, signature } of beacons) {
-      const origin = this.#census.find(beacon.nodeId);
-      if (origin === undefined) return { subject: -1, what: "accepted a stranger's beacon" };
-      const { mldsa65 } = origin.identity;
-      if (!this.#engine.mlDsa65.verify(mldsa65, signed, signature, beaconContext)) {
-        return { subject: origin.index, what: "accepted a beacon with a bad signature" };
-      }
+    for (const { beacon, ...message } of beacons) {
+      const bad = this.#badSignature(beacon.nodeId, message, beaconContext);
+      if (bad !== undefined) return bad;
     }
     return undefined;
+  }
+
+  #badSignature(
+    origin: NodeId,
+    { signed, signature }: { readonly signed: Uint8Array; readonly signature: Uint8Array },
+    context: Uint8Array,
+  ): { subject: NodeIndex; what: string } | undefined {
+    const signer = this.#census.find(origin);
+    if (signer === undefined) return { subject: -1, what: "accepted a stranger's message" };
+    const { mldsa65 } = signer.identity;
+    if (this.#engine.mlDsa65.verify(mldsa65, signed, signature, context)) return undefined;
+    return { subject: signer.index, what: "accepted a message with a bad signature" };
   }
 }

@@ -24,7 +24,7 @@ import { endOf, framed, HostilePeer } from "./hostile-peer.ts";
 const SEED = "hostile peers";
 const REQUEST_PROTOCOLS = [
   "/x0tta6bl4/identity/1",
-  "/x0tta6bl4/sync/1",
+  "/x0tta6bl4/sync/2",
   "/x0tta6bl4/probe/1",
   "/x0tta6bl4/beacon/1",
   "/x0tta6bl4/fl-task/1",
@@ -172,7 +172,7 @@ describe("hostile peers over real sockets", () => {
         const end = await mallory.attempt(protocol, framed(random.bytes(length)));
         assert.notEqual(end.how, "still open", `${length} framed bytes on ${protocol}`);
         // Sync answers every well-formed digest with what the asker lacks: that is its purpose.
-        if (protocol !== "/x0tta6bl4/sync/1")
+        if (protocol !== "/x0tta6bl4/sync/2")
           assert.ok(end.bytes < 100, `${end.bytes} bytes from ${protocol}`);
       }
     }
@@ -189,7 +189,7 @@ describe("hostile peers over real sockets", () => {
   test("a member that opens streams and says nothing holds few of them, and none for long", async (t) => {
     const sloth = await member(t, "sloth");
     const ends: Promise<{ how: string }>[] = [];
-    for (const protocol of ["/x0tta6bl4/sync/1", "/x0tta6bl4/fl-task/1"]) {
+    for (const protocol of ["/x0tta6bl4/sync/2", "/x0tta6bl4/fl-task/1"]) {
       for (let i = 0; i < 3; i++) {
         ends.push(sloth.attempt(protocol, framed(new Uint8Array(4), 100), { waitMs: 14_000 }));
       }
