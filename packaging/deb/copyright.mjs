@@ -34,6 +34,20 @@ export function copyrightFile({ root, components, nodeLicence }) {
 const apache =
   "On Debian systems, the full text of the Apache License, version 2.0, is in /usr/share/common-licenses/Apache-2.0.";
 
+/** The licence's own words. */
+const mit = `Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
+documentation files (the "Software"), to deal in the Software without restriction, including without limitation the
+rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and to permit
+persons to whom the Software is furnished to do so, subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all copies or substantial portions of the
+Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE
+WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR
+COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
+OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.`;
+
 /** A package may lie in several folders. */
 function foldersOf({ name, version }, lock) {
   const folders = Object.keys(lock).filter(
@@ -77,8 +91,12 @@ function licenceTexts(folder) {
     .map((name) => withoutApache(readFileSync(join(folder, name), "utf8").trim()));
 }
 
+/** Packages that name the MIT licence in their manifest and README and come without its text. */
+const mitByName = ["err-code"];
+
 /** Some packages name their licence without its text. Apache-2.0, alone or as a choice, stands by its name. */
 function textByName(folder, license) {
+  if (license === "MIT" && mitByName.includes(folder.replace(/^.*node_modules\//, ""))) return mit;
   if (!license.split(" OR ").includes("Apache-2.0"))
     throw new Error(
       `${folder} has no licence text for ${license}. Find it and decide how to pass it on.`,
