@@ -20,9 +20,11 @@ export { type Dataset, selectSamples, type SplitDataset } from "./data/dataset.t
 export { splitByDirichlet } from "./data/dirichlet.ts";
 export { generateGlyphs, GLYPH_CLASSES, GLYPH_FEATURES, GLYPH_SIDE } from "./data/glyphs.ts";
 export { learningMetrics } from "./metrics.ts";
+export { type BatchAsyncOptions, BatchAsyncOrchestrator } from "./orchestrators/batch-async.ts";
 export {
   type EpidemicDeps,
   EpidemicMachine,
+  EpidemicMachine as EpidemicOrchestrator,
   type EpidemicOptions,
   GRACE_RATIO,
   OFFERS_KEPT,
@@ -39,11 +41,29 @@ export type {
 } from "./orchestrators/epidemic-protocol.ts";
 export { encodeUpdate, openUpdate, type UpdateLabel } from "./orchestrators/gate.ts";
 export {
+  type HierarchicalOptions,
+  HierarchicalOrchestrator,
+} from "./orchestrators/hierarchical.ts";
+export type {
+  Influence,
+  RoundEntry,
+  RoundInput,
+  RoundOrchestrator,
+  RoundOutput,
+  RoundView,
+} from "./orchestrators/round-orchestrator.ts";
+export {
   simulateEpidemic,
   simulatedParticipants,
   type SimulationOptions,
   type SimulationOutcome,
 } from "./orchestrators/simulation.ts";
+export {
+  type StreamingOptions,
+  StreamingOrchestrator,
+  stalenessWeight,
+} from "./orchestrators/streaming.ts";
+export { drawZones, type Hash, liarsAbove, zoneByzantine } from "./orchestrators/zones.ts";
 export { SeededRandom } from "./seeded.ts";
 export {
   decodeSignedTask,
