@@ -5,6 +5,13 @@ export {
   type AggregatorName,
   aggregatorNames,
 } from "./aggregators/aggregator.ts";
+export {
+  encodeRule,
+  RULES_VERSION,
+  type RuleChoice,
+  ruleDigest,
+} from "./aggregators/rule-encoding.ts";
+export { encodeShares } from "./aggregators/weights.ts";
 export { plainKernels, type VectorKernels } from "./aggregators/kernels.ts";
 export {
   aggregatorNamed,
