@@ -21,13 +21,19 @@ export {
   trimmedMean,
 } from "./aggregators/rules.ts";
 export { type AttackKind, attackKinds, attackUpdate, flipLabels } from "./attacks/attacks.ts";
-export { type LearningErrorCode, type UpdateRefusalCode, updateRefusalCodes } from "./codes.ts";
+export {
+  type LearningErrorCode,
+  type ProtocolRefusalCode,
+  protocolRefusalCodes,
+  type UpdateRefusalCode,
+  updateRefusalCodes,
+} from "./codes.ts";
 export { type CsvData, parseCsv, splitTrainTest } from "./data/csv.ts";
 export { type Dataset, selectSamples, type SplitDataset } from "./data/dataset.ts";
 export { splitByDirichlet } from "./data/dirichlet.ts";
 export { generateGlyphs, GLYPH_CLASSES, GLYPH_FEATURES, GLYPH_SIDE } from "./data/glyphs.ts";
 export { learningMetrics } from "./metrics.ts";
-export { type BatchAsyncOptions, BatchAsyncOrchestrator } from "./orchestrators/batch-async.ts";
+export { BatchAsyncOrchestrator } from "./orchestrators/batch-async.ts";
 export {
   type EpidemicDeps,
   EpidemicMachine,
@@ -57,7 +63,6 @@ export type {
   RoundInput,
   RoundOrchestrator,
   RoundOutput,
-  RoundView,
 } from "./orchestrators/round-orchestrator.ts";
 export {
   simulateEpidemic,
@@ -71,6 +76,28 @@ export {
   stalenessWeight,
 } from "./orchestrators/streaming.ts";
 export { drawZones, type Hash, liarsAbove, zoneByzantine } from "./orchestrators/zones.ts";
+export type {
+  BatchAsyncOptions,
+  Certificate,
+  ComputedResult,
+  DecidedHeader,
+  Decision,
+  Digest,
+  RoundAction,
+  RoundDeps,
+  RoundEvent,
+  RoundMessageKind,
+  RoundOptions,
+  RoundPolicy,
+  RoundResume,
+  RoundStatus,
+  RoundTimerId,
+  RoundVerdict,
+  RoundView,
+  UpdateFacts,
+  UpdateHeader,
+} from "./protocol/index.ts";
+export { batchAsyncPolicy, quorumOf } from "./protocol/index.ts";
 export { SeededRandom } from "./seeded.ts";
 export {
   decodeSignedTask,
