@@ -14,6 +14,8 @@ export type LearningErrorCode =
   | "learning/bad-csv"
   | "learning/bad-data"
   | "learning/bad-task"
+  | "learning/orchestrator-unavailable"
+  | "learning/feature-unavailable"
   | "learning/bad-signature";
 
 /** Codes that a message of the round protocol is refused with: the labels of its refusal counter. */
