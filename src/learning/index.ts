@@ -12,6 +12,7 @@ export {
   ruleDigest,
 } from "./aggregators/rule-encoding.ts";
 export { encodeShares } from "./aggregators/weights.ts";
+export { AggregationLadder, type LadderResult, type Rung } from "./aggregators/ladder.ts";
 export { plainKernels, type VectorKernels } from "./aggregators/kernels.ts";
 export {
   aggregatorNamed,
