@@ -58,6 +58,7 @@ export {
   type HierarchicalOptions,
   HierarchicalOrchestrator,
 } from "./orchestrators/hierarchical.ts";
+export { orchestratorOf } from "./orchestrators/orchestrator-of.ts";
 export type {
   Influence,
   RoundEntry,
