@@ -16,6 +16,8 @@ export type LearningErrorCode =
   | "learning/bad-csv"
   | "learning/bad-data"
   | "learning/bad-task"
+  | "learning/orchestrator-unavailable"
+  | "learning/feature-unavailable"
   | "learning/bad-signature";
 
 /** The codes a peer's update can be refused with: the labels of the rejection counter. */
