@@ -111,6 +111,14 @@ export type {
 } from "./protocol/index.ts";
 export { batchAsyncPolicy, quorumOf } from "./protocol/index.ts";
 export { SeededRandom } from "./seeded.ts";
+export type {
+  DownWeighted,
+  SimulatedRound,
+  SimulationReport,
+  Traffic,
+} from "./simulation/report.ts";
+export { type ScheduleKind, scheduleKinds } from "./simulation/schedules.ts";
+export { simulateTask, type TaskSimulationOptions } from "./simulation/simulate.ts";
 export {
   decodeSignedTask,
   type SignedTask,
