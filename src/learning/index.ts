@@ -24,7 +24,6 @@ export {
 export { type AttackKind, attackKinds, attackUpdate, flipLabels } from "./attacks/attacks.ts";
 export { type LearningErrorCode, type UpdateRefusalCode, updateRefusalCodes } from "./codes.ts";
 export {
-  checkCompression,
   compress,
   compressedBytes,
   type CompressionContext,
@@ -33,6 +32,8 @@ export {
 } from "./compression/compression.ts";
 export { ErrorFeedback } from "./compression/error-feedback.ts";
 export { FIRST_STEP, isStep, nextStep } from "./compression/step.ts";
+export type { CertifiedRound } from "./convergence/certified-round.ts";
+export { type Convergence, ConvergenceDetector, hasConverged } from "./convergence/convergence.ts";
 export { type CsvData, parseCsv, splitTrainTest } from "./data/csv.ts";
 export { type Dataset, selectSamples, type SplitDataset } from "./data/dataset.ts";
 export { splitByDirichlet } from "./data/dirichlet.ts";
@@ -62,6 +63,12 @@ export {
   type SimulationOptions,
   type SimulationOutcome,
 } from "./orchestrators/simulation.ts";
+export {
+  AdaptiveLearningRate,
+  learningRateAt,
+  type Schedule,
+  type ScheduleState,
+} from "./schedules/schedule.ts";
 export { SeededRandom } from "./seeded.ts";
 export {
   decodeSignedTask,
