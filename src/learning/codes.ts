@@ -12,7 +12,6 @@ export type LearningErrorCode =
   | "learning/too-few-updates"
   | "learning/outlier"
   | "learning/bad-update"
-  | "learning/bad-compression"
   | "learning/bad-csv"
   | "learning/bad-data"
   | "learning/bad-task"

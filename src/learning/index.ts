@@ -30,7 +30,6 @@ export {
   updateRefusalCodes,
 } from "./codes.ts";
 export {
-  checkCompression,
   compress,
   compressedBytes,
   type CompressionContext,
@@ -39,6 +38,8 @@ export {
 } from "./compression/compression.ts";
 export { ErrorFeedback } from "./compression/error-feedback.ts";
 export { FIRST_STEP, isStep, nextStep } from "./compression/step.ts";
+export type { CertifiedRound } from "./convergence/certified-round.ts";
+export { type Convergence, ConvergenceDetector, hasConverged } from "./convergence/convergence.ts";
 export { type CsvData, parseCsv, splitTrainTest } from "./data/csv.ts";
 export { type Dataset, selectSamples, type SplitDataset } from "./data/dataset.ts";
 export { splitByDirichlet } from "./data/dirichlet.ts";
@@ -125,6 +126,11 @@ export {
   verifyChain,
   verifyRoundProof,
 } from "./protocol/index.ts";
+  AdaptiveLearningRate,
+  learningRateAt,
+  type Schedule,
+  type ScheduleState,
+} from "./schedules/schedule.ts";
 export { SeededRandom } from "./seeded.ts";
 export type {
   DownWeighted,

@@ -1,0 +1,12 @@
+import { createHash } from "node:crypto";
+import { completeDraft, parseDraft, simulatedParticipants, simulateTask, simulatedTaskLimits } from "/work/wt-fl-orch/src/learning/index.ts";
+const hash = (b: Uint8Array) => createHash("sha256").update(b).digest();
+const [n="13", orch="batch-async", attack="sign-flip", schedule="prompt", agg="arc+nnm+geometric-median", rounds="8", learners] = process.argv.slice(2);
+const N=Number(n); const f=Math.floor(0.3*N);
+const o = orch==="batch-async"?{kind:orch,target:Math.ceil(0.85*N),deadlineMs:1000}:orch==="streaming"?{kind:orch,intervalMs:1000,stalenessMax:4}:{kind:orch,zones:Number(process.env.ZONES??4),deadlineMs:1000};
+const draft = parseDraft({ byzantine: f, rounds: Number(rounds), aggregator: agg, attack, model:{kind:"mlp",hidden:24}, data:{kind:"glyphs",trainSamples:Math.max(2800,10*N),testSamples:500}, orchestrator:o, trainer:{kind:"embedded", steps:40} });
+const ids = simulatedParticipants(N,1);
+const task = completeDraft(draft, { taskId:"sim", trustDomain:"x", createdBy: ids[0]!, createdAtMs:0, participants: ids, seed:1, limits: simulatedTaskLimits });
+const t=performance.now();
+const r = simulateTask(task, { hash, schedule: schedule as never, ...(learners?{learners: learners as never}:{}), onRound: (x)=>console.log(x.round,x.result,x.updates,x.liars,x.durationMs.toFixed(0),x.loss.toFixed(3),x.accuracy,JSON.stringify({...x.downWeighted,nodeIds:x.downWeighted.nodeIds.length}),JSON.stringify(x.bytesPerNode)) });
+console.log(r.agreement, r.learners, r.accuracy, r.modelDigest.slice(0,12), r.durationMs, (performance.now()-t).toFixed(0)+"ms");
