@@ -11,12 +11,15 @@ export type LearningErrorCode =
   | "learning/too-large"
   | "learning/too-few-updates"
   | "learning/outlier"
+  | "learning/bad-update"
   | "learning/bad-csv"
   | "learning/bad-data"
   | "learning/bad-task"
-  | "learning/bad-signature"
   | "learning/kernels-unavailable"
-  | "learning/memory-budget";
+  | "learning/memory-budget"
+  | "learning/orchestrator-unavailable"
+  | "learning/feature-unavailable"
+  | "learning/bad-signature";
 
 /** The codes a peer's update can be refused with: the labels of the rejection counter. */
 export const updateRefusalCodes = [

@@ -5,6 +5,14 @@ export {
   type AggregatorName,
   aggregatorNames,
 } from "./aggregators/aggregator.ts";
+export {
+  encodeRule,
+  RULES_VERSION,
+  type RuleChoice,
+  ruleDigest,
+} from "./aggregators/rule-encoding.ts";
+export { encodeShares } from "./aggregators/weights.ts";
+export { AggregationLadder, type LadderResult, type Rung } from "./aggregators/ladder.ts";
 export { plainKernels, type VectorKernels } from "./aggregators/kernels.ts";
 export {
   aggregatorNamed,
@@ -15,6 +23,17 @@ export {
 } from "./aggregators/rules.ts";
 export { type AttackKind, attackKinds, attackUpdate, flipLabels } from "./attacks/attacks.ts";
 export { type LearningErrorCode, type UpdateRefusalCode, updateRefusalCodes } from "./codes.ts";
+export {
+  compress,
+  compressedBytes,
+  type CompressionContext,
+  type CompressionSpec,
+  decompress,
+} from "./compression/compression.ts";
+export { ErrorFeedback } from "./compression/error-feedback.ts";
+export { FIRST_STEP, isStep, nextStep } from "./compression/step.ts";
+export type { CertifiedRound } from "./convergence/certified-round.ts";
+export { type Convergence, ConvergenceDetector, hasConverged } from "./convergence/convergence.ts";
 export { type CsvData, parseCsv, splitTrainTest } from "./data/csv.ts";
 export { type Dataset, selectSamples, type SplitDataset } from "./data/dataset.ts";
 export { splitByDirichlet } from "./data/dirichlet.ts";
@@ -47,22 +66,37 @@ export {
   type SimulationOptions,
   type SimulationOutcome,
 } from "./orchestrators/simulation.ts";
+export {
+  AdaptiveLearningRate,
+  learningRateAt,
+  type Schedule,
+  type ScheduleState,
+} from "./schedules/schedule.ts";
 export { SeededRandom } from "./seeded.ts";
 export {
   decodeSignedTask,
-  decodeTask,
-  defaultTraining,
-  encodeTask,
-  PARTICIPANTS_MAX,
-  type ParticipantId,
-  parseTask,
   type SignedTask,
   signTask,
-  TASK_BYTES_MAX,
   TASK_CONTEXT,
-  type TaskManifest,
   verifySignedTask,
-} from "./task.ts";
+} from "./signed-task.ts";
+export type { ParticipantId, TaskManifest } from "./task.ts";
+export { decodeTask, encodeTask, parseTask, TASK_BYTES_MAX } from "./task-codec.ts";
+export {
+  completeDraft,
+  type CsvFacts,
+  defaultTraining,
+  type DraftSetting,
+  parseDraft,
+  type TaskDraft,
+} from "./task-draft.ts";
+export {
+  isCertified,
+  meshTaskLimits,
+  simulatedTaskLimits,
+  type TaskLimits,
+  taskParameters,
+} from "./task-rules.ts";
 export {
   allFinite,
   type ModelSpec,
