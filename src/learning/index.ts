@@ -44,6 +44,9 @@ export { type CsvData, parseCsv, splitTrainTest } from "./data/csv.ts";
 export { type Dataset, selectSamples, type SplitDataset } from "./data/dataset.ts";
 export { splitByDirichlet } from "./data/dirichlet.ts";
 export { generateGlyphs, GLYPH_CLASSES, GLYPH_FEATURES, GLYPH_SIDE } from "./data/glyphs.ts";
+export { greatestMagnitude, isOrdinary, ROWS_MAX, TILE } from "./kernels/layout.ts";
+export { selfTestKernels } from "./kernels/self-test.ts";
+export { sharesOf, type TrimmedMean } from "./kernels/select.ts";
 export { learningMetrics } from "./metrics.ts";
 export { BatchAsyncOrchestrator } from "./orchestrators/batch-async.ts";
 export {
@@ -126,6 +129,7 @@ export {
   verifyChain,
   verifyRoundProof,
 } from "./protocol/index.ts";
+export {
   AdaptiveLearningRate,
   learningRateAt,
   type Schedule,
