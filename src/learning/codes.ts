@@ -11,9 +11,12 @@ export type LearningErrorCode =
   | "learning/too-large"
   | "learning/too-few-updates"
   | "learning/outlier"
+  | "learning/bad-update"
   | "learning/bad-csv"
   | "learning/bad-data"
   | "learning/bad-task"
+  | "learning/kernels-unavailable"
+  | "learning/memory-budget"
   | "learning/orchestrator-unavailable"
   | "learning/feature-unavailable"
   | "learning/bad-signature";
