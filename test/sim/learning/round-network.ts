@@ -67,6 +67,7 @@ export interface NetworkOptions {
   /** How many of the participants, the first ones, lie. @default 0 */
   readonly liars?: number;
   readonly lie?: Lie;
+  readonly onPublish?: (message: RoundMessage) => void;
   /** @default modelSignatures */
   readonly signatures?: Pick<MlDsa, "verify" | "signer">;
   /** @default batch-async over all, 1 s */
@@ -134,6 +135,7 @@ export class RoundNetwork {
   readonly #chain = new Map<number, string>();
   /** What was published, for replays. */
   readonly past: Uint8Array[] = [];
+  /** Of honest votes since it was last set. */
   highestView = 0;
 
   constructor(options: NetworkOptions) {
@@ -413,7 +415,10 @@ export class RoundNetwork {
 
   #publish(node: SimulatedNode, bytes: Uint8Array): void {
     const message = this.decode(bytes);
-    if (message !== undefined) this.#watch(node, message);
+    if (message !== undefined) {
+      this.#watch(node, message);
+      this.#options.onPublish?.(message);
+    }
     const kind = message?.kind ?? "proof";
     const { published } = this.bytes;
     published.set(kind, (published.get(kind) ?? 0) + bytes.length);
