@@ -510,7 +510,7 @@ export class RoundMachine {
 
   #isKnown(statement: StatementMessage): boolean {
     const known = this.#holdings.statement(statement.nodeId)?.bytes;
-    return known !== undefined && this.#nameOf(known) === this.#nameOf(statement.bytes);
+    return known !== undefined && sameBytes(known, statement.bytes);
   }
 
   /** A slot that is taken: by the same message, or by one that it contradicts. */
@@ -592,5 +592,7 @@ function linkOf({ round, digest, result }: Certificate): Link {
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }

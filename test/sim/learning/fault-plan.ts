@@ -4,7 +4,7 @@ import { batchAsyncPolicy, SeededRandom } from "../../../src/learning/index.ts";
 import { manyLies } from "./lies.ts";
 import { type NetworkOptions, RoundNetwork } from "./round-network.ts";
 
-export const FAULTS_MS = 6000;
+export const FAULTS_MS = 3000;
 
 /** A network in which anything may go wrong for {@link FAULTS_MS}. */
 export function faultyNetwork(seed: number, options: Partial<NetworkOptions> = {}): RoundNetwork {
@@ -21,8 +21,8 @@ export function faultyNetwork(seed: number, options: Partial<NetworkOptions> = {
     ...options,
   });
   for (let i = 0; i < 6; i++) {
-    const atMs = random.between(0, FAULTS_MS - 1500);
-    const forMs = random.between(100, 1500);
+    const atMs = random.between(0, FAULTS_MS - 500);
+    const forMs = random.between(100, 1000);
     network.later(atMs, () => fault(network, random, forMs));
   }
   network.later(FAULTS_MS, () => heal(network));

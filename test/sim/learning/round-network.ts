@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import type { MlDsa, MlDsaSigner } from "../../../src/crypto/index.ts";
 import { ML_DSA_65 } from "../../../src/crypto/index.ts";
-import { concatBytes, toHex, utf8Bytes } from "../../../src/foundation/index.ts";
+import { toHex, utf8Bytes } from "../../../src/foundation/index.ts";
 import {
   batchAsyncPolicy,
   type Certificate,
@@ -27,7 +27,7 @@ export const sha256 = (data: Uint8Array): Uint8Array => hash("sha256", data, "bu
 export const digestOf = (...parts: readonly string[]): string =>
   toHex(sha256(utf8Bytes(parts.join("|"))));
 
-/** One hash in the place of a signature: for many seeds. Who has no signer cannot make one, because nobody tries. */
+/** A checksum in the place of a signature: for many seeds. Who has no signer makes none, because nobody tries. */
 export const modelSignatures: Pick<MlDsa, "verify" | "signer"> = {
   signer(seed) {
     const publicKey = new Uint8Array(ML_DSA_65.publicKeyBytes);
@@ -36,20 +36,24 @@ export const modelSignatures: Pick<MlDsa, "verify" | "signer"> = {
       publicKey,
       sign(message, context) {
         const signature = new Uint8Array(ML_DSA_65.signatureBytes);
-        signature.set(tagOf(publicKey, message, context));
+        new DataView(signature.buffer).setUint32(0, checksum(publicKey, message, context));
         return signature;
       },
       destroy: () => undefined,
     };
   },
   verify(publicKey, message, signature, context) {
-    const tag = tagOf(publicKey, message, context);
-    return tag.every((byte, i) => byte === signature[i]);
+    const view = new DataView(signature.buffer, signature.byteOffset);
+    return view.getUint32(0) === checksum(publicKey, message, context);
   },
 };
 
-function tagOf(publicKey: Uint8Array, message: Uint8Array, context: Uint8Array): Uint8Array {
-  return sha256(concatBytes(publicKey.subarray(0, 32), context, message));
+function checksum(publicKey: Uint8Array, message: Uint8Array, context: Uint8Array): number {
+  let sum = 0;
+  for (const part of [publicKey.subarray(0, 8), context, message]) {
+    for (let i = 0; i < part.length; i++) sum = Math.imul(sum ^ (part[i] as number), 0x0100_0193) + i;
+  }
+  return sum >>> 0;
 }
 
 /** What a liar sends in the place of what an honest machine would: to each receiver what it likes. */
