@@ -100,6 +100,8 @@ export interface SimulatedNode {
   readonly disk: Disk;
   machine: RoundMachine;
   up: boolean;
+  /** So many actions from now the node crashes: in the middle of a list, it may be. */
+  actionsLeft: number;
   /** Counts lives, so that what was under way in an earlier one is lost. */
   life: number;
   readonly timers: Map<string, number>;
@@ -194,6 +196,7 @@ export class RoundNetwork {
 
   crash(node: SimulatedNode): void {
     node.up = false;
+    node.actionsLeft = Number.POSITIVE_INFINITY;
     node.life++;
     node.timers.clear();
   }
@@ -244,6 +247,7 @@ export class RoundNetwork {
       },
       machine: undefined as unknown as RoundMachine,
       up: true,
+      actionsLeft: Number.POSITIVE_INFINITY,
       life: 0,
       timers: new Map(),
       certificates: new Map(),
@@ -313,7 +317,11 @@ export class RoundNetwork {
   }
 
   #carryOut(node: SimulatedNode, actions: readonly RoundAction[]): void {
-    for (const action of actions) this.#act(node, action);
+    for (const action of actions) {
+      if (node.actionsLeft-- <= 0) this.crash(node);
+      if (!node.up) return;
+      this.#act(node, action);
+    }
   }
 
   #act(node: SimulatedNode, action: RoundAction): void {
