@@ -35,7 +35,7 @@ export function shapeElements(shape: readonly unknown[], limit: number): number 
     if (dimension > limit / product) return;
     product *= dimension;
   }
-  return product;
+  return product > limit ? undefined : product;
 }
 
 /**
@@ -77,4 +77,9 @@ export function allFinite(values: Float32Array): boolean {
     probe += value - value;
   }
   return probe === 0;
+}
+
+/** Turns every -0 into +0, in place: they are equal as numbers, but not in bytes, nor under min and max. */
+export function clearNegativeZeros(values: Float32Array): void {
+  for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) + 0;
 }
