@@ -28,11 +28,11 @@ export class Holdings {
     this.#faulty = faulty;
   }
 
-  /** A round has begun: forgets statements, and headers of rounds before `oldest`. */
+  /** A round has begun: forgets statements, and updates of models before that of round `oldest`. */
   advance(oldest: number): void {
     this.#statements.clear();
     for (const [nodeId, headers] of this.#headers) {
-      const young = headers.filter(({ message }) => message.round >= oldest);
+      const young = headers.filter(({ message }) => message.header.baseRound >= oldest);
       if (young.length === 0) this.#headers.delete(nodeId);
       else this.#headers.set(nodeId, young);
     }
