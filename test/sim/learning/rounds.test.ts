@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createNativeEngine } from "../../../src/adapters/crypto/native.ts";
 import type { Certificate } from "../../../src/learning/index.ts";
-import { batchAsyncPolicy, verifyChain } from "../../../src/learning/index.ts";
+import { verifyChain } from "../../../src/learning/index.ts";
 import { encodeHeader } from "../../../src/learning/protocol/messages.ts";
 import { FAULTS_MS, faultyNetwork } from "./fault-plan.ts";
 import {
