@@ -125,11 +125,21 @@ export class Holdings {
     if (this.isNews(statement)) this.#statements.set(statement.nodeId, statement);
   }
 
-  /** All statements, those that say most first. */
+  /** All statements, those that name most headers that are known here first: made-up ones win nothing. */
   statements(): StatementMessage[] {
-    return [...this.#statements.values()].sort(
-      (a, b) => b.holdings.length - a.holdings.length || (a.nodeId < b.nodeId ? -1 : 1),
+    const known = new Set(this.headerMessages().map(({ header }) => header.digest));
+    const worth = new Map<StatementMessage, number>();
+    for (const statement of this.#statements.values()) {
+      worth.set(statement, statement.holdings.filter(({ header }) => known.has(header)).length);
+    }
+    const worthOf = (statement: StatementMessage) => worth.get(statement) ?? 0;
+    return [...worth.keys()].sort(
+      (a, b) => worthOf(b) - worthOf(a) || (a.nodeId < b.nodeId ? -1 : 1),
     );
+  }
+
+  statementMessages(): Iterable<StatementMessage> {
+    return this.#statements.values();
   }
 
   get statementCount(): number {

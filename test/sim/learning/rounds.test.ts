@@ -74,6 +74,13 @@ describe("certified rounds", () => {
     }
   });
 
+  it("need no more than two participants, when none may lie", () => {
+    for (const participants of [2, 3]) {
+      const network = new RoundNetwork({ seed: 12, participants, byzantine: 0, rounds: 3 });
+      assert.ok(network.run(60_000, () => network.nodes.every(({ finished }) => finished)));
+    }
+  });
+
   it("do not end while more than f are silent, and go on when one of them is back", () => {
     const network = new RoundNetwork({ seed: 3, participants: 4, byzantine: 1, rounds: 2 });
     network.crash(node(network, 0));

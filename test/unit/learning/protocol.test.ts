@@ -21,6 +21,7 @@ import {
   type ProposalMessage,
   type StatementMessage,
 } from "../../../src/learning/protocol/messages.ts";
+import { Holdings } from "../../../src/learning/protocol/holdings.ts";
 import { flawOf, freshSet } from "../../../src/learning/protocol/proposals.ts";
 import { decodeStatus, encodeStatus } from "../../../src/learning/protocol/sync.ts";
 import type { MonoMs, Now, WallMs } from "../../../src/ports/index.ts";
@@ -44,6 +45,7 @@ describe("a quorum", () => {
   it("needs more than three times as many participants as liars", () => {
     const ids = Array.from({ length: 65 }, (_, i) => digestOf(String(i))).sort();
     assert.equal(population(ids.slice(0, 4), 1).quorum, 3);
+    assert.throws(() => population(ids.slice(0, 1), 0), { code: "learning/bad-task" });
     assert.throws(() => population(ids.slice(0, 3), 1), { code: "learning/bad-task" });
     assert.throws(() => population(ids.slice(0, 4).reverse(), 1), { code: "learning/bad-task" });
     assert.throws(() => population(ids, 1), { code: "learning/bad-task" });
@@ -119,13 +121,23 @@ describe("a proposal", () => {
     assert.equal(freshSet(statements.slice(0, 2), [], four), undefined, "too few");
   });
 
-  it("takes the statements that say most", () => {
-    const empty = statementOf(3, []);
-    const fresh = freshSet([...statements, empty], [], four);
+  it("takes the statements that name most of the headers that are known", () => {
+    const holdings = new Holdings(four, new Map());
+    const made = [4, 5, 6, 7].map((i) => holding(i - 4, `nobody's ${i}`));
+    for (const statement of [statementOf(3, made), ...statements]) holdings.addStatement(statement);
     assert.deepEqual(
-      fresh?.statements,
-      statements.map(({ bytes }) => bytes),
+      holdings.statements()[0]?.nodeId,
+      four.ids[0],
+      "by node id while none is known",
     );
+    for (const [index, { header }] of all.entries()) {
+      const facts = { update: header, bytes: 9, codec: 1, note: new Uint8Array(0) };
+      const base = { baseRound: 0, baseModel: digestOf("model") };
+      const message = decode(encodeHeader(signerOf(index), placeOf(index), { ...facts, ...base }));
+      assert.ok(message.kind === "header");
+      holdings.addHeader({ ...message, header: { ...message.header, digest: header } });
+    }
+    assert.deepEqual(holdings.statements().slice(0, 3), statements);
   });
 
   it("is wrong with a picked set, too few statements, or those of another round", () => {
