@@ -22,6 +22,15 @@ export {
   trimmedMean,
 } from "./aggregators/rules.ts";
 export { type AttackKind, attackKinds, attackUpdate, flipLabels } from "./attacks/attacks.ts";
+export {
+  type Attack,
+  type AttackFlags,
+  omniscientAttack,
+  type OmniscientAttack,
+  type OmniscientAttackName,
+  omniscientAttackNames,
+  type OmniscientContext,
+} from "./attacks/omniscient.ts";
 export { type LearningErrorCode, type UpdateRefusalCode, updateRefusalCodes } from "./codes.ts";
 export {
   compress,
