@@ -1,68 +1,58 @@
 // The kernels of one round of the bench. Against twenty strengths of one attack the honest rows are the same, and all liars
-// send one row: products of rows that were met before are remembered.
+// send one row: each pair of different rows is multiplied once, each pair of honest rows once a round.
 
 import { plainKernels, type VectorKernels } from "../../src/learning/index.ts";
 
 /** Kernels that know the honest rows of a round. */
 export function roundKernels(honest: readonly Float32Array[]): VectorKernels {
-  const places = new Map(honest.map((row, i) => [row, i]));
-  const products = pairs(honest, places, innerProduct);
-  const distances = pairs(honest, places, squaredApart);
   return {
     ...plainKernels,
-    gram: (rows) => products(rows),
-    squaredDistances: (rows) => distances(rows),
+    gram: pairMatrix(honest, innerProduct),
+    squaredDistances: pairMatrix(honest, squaredApart),
   };
 }
 
 type PairFunction = (a: Float32Array, b: Float32Array) => number;
 
-function pairs(
+function pairMatrix(
   honest: readonly Float32Array[],
-  places: ReadonlyMap<Float32Array, number>,
   compute: PairFunction,
 ): (rows: readonly Float32Array[]) => Float64Array {
+  const places = new Map(honest.map((row, i) => [row, i]));
   const known = new Float64Array(honest.length ** 2).fill(Number.NaN);
-  return (rows) => {
-    const met = new Map<Float32Array, number>();
-    const first = rows.map((row, i) => {
-      if (!met.has(row)) met.set(row, i);
-      return met.get(row) as number;
-    });
-    const place = rows.map((row) => places.get(row) ?? -1);
-    const values = new Float64Array(rows.length ** 2);
-    for (let i = 0; i < rows.length; i++) {
-      for (let j = i; j < rows.length; j++) {
-        const value = valueAt(i, j, first, place, rows, values);
-        values[i * rows.length + j] = value;
-        values[j * rows.length + i] = value;
-      }
-    }
-    return values;
+  const valueOf = (a: Float32Array, b: Float32Array): number => {
+    const i = places.get(a);
+    const j = places.get(b);
+    if (i === undefined || j === undefined) return compute(a, b);
+    const at = i * honest.length + j;
+    if (Number.isNaN(known[at])) known[at] = compute(a, b);
+    return known[at] as number;
   };
+  return (rows) => {
+    const different = [...new Set(rows)];
+    const index = new Map(different.map((row, i) => [row, i]));
+    const small = matrix(different.length, (i, j) =>
+      valueOf(different[i] as Float32Array, different[j] as Float32Array),
+    );
+    const place = rows.map((row) => index.get(row) ?? 0);
+    return matrix(
+      rows.length,
+      (i, j) => small[(place[i] as number) * different.length + (place[j] as number)] as number,
+    );
+  };
+}
 
-  function valueAt(
-    i: number,
-    j: number,
-    first: readonly number[],
-    place: readonly number[],
-    rows: readonly Float32Array[],
-    values: Float64Array,
-  ): number {
-    const a = first[i] as number;
-    const b = first[j] as number;
-    if (a < i || (b < j && b >= i)) {
-      // An equal row stood before: its value is there, above the diagonal.
-      const [low, high] = a <= b ? [a, b] : [b, a];
-      if (low !== i || high !== j) return values[low * rows.length + high] as number;
+/** A symmetric matrix from its upper half. */
+function matrix(n: number, valueAt: (i: number, j: number) => number): Float64Array {
+  const values = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) {
+    for (let j = i; j < n; j++) {
+      const value = valueAt(i, j);
+      values[i * n + j] = value;
+      values[j * n + i] = value;
     }
-    const at = (place[i] as number) * honest.length + (place[j] as number);
-    const isKnown = (place[i] as number) >= 0 && (place[j] as number) >= 0;
-    if (isKnown && !Number.isNaN(known[at] as number)) return known[at] as number;
-    const value = compute(rows[i] as Float32Array, rows[j] as Float32Array);
-    if (isKnown) known[at] = value;
-    return value;
   }
+  return values;
 }
 
 function innerProduct(a: Float32Array, b: Float32Array): number {

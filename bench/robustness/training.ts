@@ -15,13 +15,15 @@ import { roundKernels } from "./round-kernels.ts";
 import { NODES, type SyntheticTask } from "./task.ts";
 import { Wire } from "./wire.ts";
 
-const BATCH = 32;
+const BATCH = 64;
 
 /** What to train, and against whom. */
 export interface RunSpec {
   readonly aggregator: AggregatorName;
   /** Liars: the nodes with the lowest ids, whom ties favour. */
   readonly byzantine: number;
+  /** How many the rule is told to stand: also without any liars. */
+  readonly assumed: number;
   readonly attack: OmniscientAttackName | "none";
   readonly compression: CompressionSpec;
   readonly seed: number;
@@ -39,13 +41,16 @@ export function train(task: SyntheticTask, spec: RunSpec, observe?: RoundObserve
   const { aggregator, byzantine, seed } = spec;
   const attack = spec.attack === "none" ? undefined : omniscientAttack(spec.attack);
   const flipped = attack?.flags.flipsLabels === true;
-  const ladder = new AggregationLadder({ aggregator, byzantine });
+  const ladder = new AggregationLadder({ aggregator, byzantine: spec.assumed });
   const wire = new Wire(spec.compression);
   const random = new SeededRandom("bench/robustness/attack", seed);
   const weights = initialWeights(seed);
-  const workers = task.shards.map(
-    (shard, node) => new Worker(task, shard, flipped && node < byzantine, spec, node),
-  );
+  // Liars who train do so on the points of honest nodes.
+  const workers = Array.from({ length: NODES }, (_, node) => {
+    const lies = node < byzantine;
+    const shard = task.shards[lies ? node : node - byzantine] as Uint32Array;
+    return new Worker(task, shard, flipped && lies, spec, node);
+  });
   let arrived: Float32Array[] = [];
   for (let round = 0; round < spec.rounds; round++) {
     wire.begin(round, arrived);
@@ -119,9 +124,4 @@ class Worker {
     }
     return update;
   }
-}
-
-/** Twenty nodes, as a share of which liars are counted. */
-export function liarsOf(percent: number): number {
-  return Math.round((NODES * percent) / 100);
 }
