@@ -13,6 +13,7 @@ export {
 } from "./aggregators/rule-encoding.ts";
 export { encodeShares } from "./aggregators/weights.ts";
 export { AggregationLadder, type LadderResult, type Rung } from "./aggregators/ladder.ts";
+export { aggregateStored } from "./aggregators/gram/pipeline.ts";
 export { plainKernels, type VectorKernels } from "./aggregators/kernels.ts";
 export {
   aggregatorNamed,
