@@ -15,6 +15,8 @@ export type LearningErrorCode =
   | "learning/bad-csv"
   | "learning/bad-data"
   | "learning/bad-task"
+  | "learning/kernels-unavailable"
+  | "learning/memory-budget"
   | "learning/orchestrator-unavailable"
   | "learning/feature-unavailable"
   | "learning/bad-signature";

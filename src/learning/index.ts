@@ -13,6 +13,7 @@ export {
 } from "./aggregators/rule-encoding.ts";
 export { encodeShares } from "./aggregators/weights.ts";
 export { AggregationLadder, type LadderResult, type Rung } from "./aggregators/ladder.ts";
+export { aggregateStored } from "./aggregators/gram/pipeline.ts";
 export { plainKernels, type VectorKernels } from "./aggregators/kernels.ts";
 export {
   aggregatorNamed,
@@ -47,6 +48,16 @@ export { type CsvData, parseCsv, splitTrainTest } from "./data/csv.ts";
 export { type Dataset, selectSamples, type SplitDataset } from "./data/dataset.ts";
 export { splitByDirichlet } from "./data/dirichlet.ts";
 export { generateGlyphs, GLYPH_CLASSES, GLYPH_FEATURES, GLYPH_SIDE } from "./data/glyphs.ts";
+export { greatestMagnitude, isOrdinary, ROWS_MAX, TILE } from "./kernels/layout.ts";
+export {
+  checkRowStore,
+  elementBytes,
+  PlainRowStore,
+  type RowStore,
+  type RowStoreOptions,
+} from "./kernels/row-store.ts";
+export { selfTestKernels } from "./kernels/self-test.ts";
+export { sharesOf, type TrimmedMean } from "./kernels/select.ts";
 export { learningMetrics } from "./metrics.ts";
 export {
   type EpidemicDeps,

@@ -416,6 +416,14 @@ function tunnelsOf(member: Member | undefined, forwards: readonly ListedForward[
 
 function memberHealth(member: Member): Condition[] {
   const health: Condition[] = [];
+  const { kernelProblem } = member.learning;
+  if (kernelProblem !== undefined) {
+    health.push({
+      code: "learning/kernels-unavailable",
+      severity: "warning",
+      message: kernelProblem.message,
+    });
+  }
   const svid = member.svid.health(systemClock.now().wallMs);
   if (svid === "expired")
     health.push({

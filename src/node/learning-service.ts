@@ -31,6 +31,7 @@ import {
 import type { LearningStatus } from "../mesh/index.ts";
 import type { Clock, Logger, Meter, Tracer } from "../ports/index.ts";
 import type { NodeIdentities } from "./identity-directory.ts";
+import { LearningKernels } from "./learning/kernels.ts";
 import { checkAvailable } from "./learning/availability.ts";
 import { csvTextOf, manifestOf } from "./task-manifest.ts";
 import { PULL_PROTOCOL, PULL_REQUEST_BYTES_MAX, TaskRun } from "./task-run.ts";
@@ -101,6 +102,7 @@ export class LearningService {
   readonly #deps: LearningServiceDeps;
   readonly #config: Config["learning"];
   readonly #options: LearningServiceOptions;
+  readonly #kernels: LearningKernels;
   readonly #buckets = new Map<NodeId, { readonly tokens: number; readonly atMs: number }>();
   /** The running task, and a few that ended and are still served; the newest last. */
   readonly #runs = new Map<string, TaskRun>();
@@ -112,6 +114,12 @@ export class LearningService {
     this.#deps = deps;
     this.#config = options.learning;
     this.#options = options;
+    this.#kernels = new LearningKernels(deps.logger);
+  }
+
+  /** Why training is slower than it need be. */
+  get kernelProblem(): MeshError | undefined {
+    return this.#kernels.problem;
   }
 
   /** Serves the learning protocols and resumes a task that a restart interrupted. */
@@ -323,14 +331,17 @@ export class LearningService {
     const { logger } = this.#deps;
     try {
       const csvText = csvTextOf(task, this.#config, this.#deps.engine);
-      const run = new TaskRun(this.#deps, {
-        task,
-        signed,
-        adversary: this.#config.adversary,
-        resume,
-        csvText,
-        onEnded: () => this.#ended(run),
-      });
+      const run = new TaskRun(
+        { ...this.#deps, kernels: this.#kernels.open() },
+        {
+          task,
+          signed,
+          adversary: this.#config.adversary,
+          resume,
+          csvText,
+          onEnded: () => this.#ended(run),
+        },
+      );
       this.#setCurrent(run);
       this.#runs.set(task.taskId, run);
       for (const id of this.#runs.keys()) {

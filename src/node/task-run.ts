@@ -27,6 +27,7 @@ import {
   type RoundReport,
   taskModel,
   type TaskManifest,
+  type VectorKernels,
 } from "../learning/index.ts";
 import type { LearningStatus } from "../mesh/index.ts";
 import type { Clock, Logger, Meter, Tracer } from "../ports/index.ts";
@@ -50,6 +51,7 @@ export interface TaskRunDeps {
   readonly meter: Meter;
   readonly tracer: Tracer;
   readonly self: PeerIdentity;
+  readonly kernels: VectorKernels;
   readonly onLearning: (status: LearningStatus | null) => void;
 }
 
@@ -205,7 +207,7 @@ export class TaskRun {
     const { resume } = this.#options;
     const model = resume?.model === undefined ? undefined : decodeSafetensors(spec, resume.model);
     this.#machine = new EpidemicMachine(
-      { meter: this.#deps.meter, spec, initialWeights },
+      { meter: this.#deps.meter, spec, initialWeights, kernels: this.#deps.kernels },
       {
         task: this.task,
         self: this.#deps.self.nodeId,
