@@ -106,3 +106,31 @@ export function measureRate(
     n: calls,
   };
 }
+
+/**
+ * Time that the calling thread computed for one call, in milliseconds: what it waits for a core of a shared machine is left out. The
+ * system counts such time in ticks, so a sample is as many calls as take 40 ms. At least three samples after one call to warm up.
+ */
+export function measureCpuMs(
+  name: string,
+  call: () => unknown,
+  { seconds }: Pick<BenchOptions, "seconds">,
+): BenchResult {
+  const computedMs = (): number => {
+    const { user, system } = process.threadCpuUsage();
+    return (user + system) / 1000;
+  };
+  const start = performance.now();
+  call();
+  const batch = Math.max(1, Math.ceil(40 / (performance.now() - start)));
+  const samples: number[] = [];
+  for (
+    const end = performance.now() + seconds * 1000;
+    performance.now() < end || samples.length < 3;
+  ) {
+    const before = computedMs();
+    for (let i = 0; i < batch; i++) call();
+    samples.push((computedMs() - before) / batch);
+  }
+  return summarize(name, "ms", samples);
+}

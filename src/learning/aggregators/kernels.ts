@@ -2,9 +2,10 @@
 // order (../kernels/layout.ts), so equal rows give equal bits on every host. The kernels of wasm/learning stand in for the plain
 // ones in a daemon; they give the same bits.
 
+import { mixed } from "../kernels/mixing.ts";
 import { gram, squaredDistances } from "../kernels/pairs.ts";
 import { type TrimmedMean, trimmedMean } from "../kernels/select.ts";
-import { meanOf, mixed, weightedSum } from "../kernels/sums.ts";
+import { meanOf, weightedSum } from "../kernels/sums.ts";
 
 /** What the rules need of arithmetic. Rows have one length and are finite. */
 export interface VectorKernels {
@@ -18,7 +19,7 @@ export interface VectorKernels {
   meanOf(rows: readonly Float32Array[], indices: readonly number[]): Float32Array;
   /**
    * Inner products of the means of listed rows, given those of the rows: n lists of one length, ascending, over a symmetric n x n
-   * matrix. Float64 in the order of the lists.
+   * matrix. Float64, in the order that ../kernels/mixing.ts says.
    */
   mixed(matrix: Float64Array, n: number, lists: readonly (readonly number[])[]): Float64Array;
   /**

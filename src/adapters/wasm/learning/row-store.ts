@@ -130,9 +130,10 @@ export class WasmRowStore implements RowStore {
     const unit = this.options.step ** 2;
     const n = slots.length;
     const matrix = new Float64Array(n * n);
-    for (const [i, row] of slots.entries()) {
-      for (const [j, column] of slots.entries()) {
-        matrix[i * n + j] = (products[row * this.#padded + column] as number) * unit;
+    for (let i = 0; i < n; i++) {
+      const line = (slots[i] as number) * this.#padded;
+      for (let j = 0; j < n; j++) {
+        matrix[i * n + j] = (products[line + (slots[j] as number)] as number) * unit;
       }
     }
     return matrix;

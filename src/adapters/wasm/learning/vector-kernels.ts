@@ -6,6 +6,8 @@
 import {
   greatestMagnitude,
   isOrdinary,
+  type MixingPlan,
+  mixingPlan,
   sharesOf,
   TILE,
   type TrimmedMean,
@@ -148,19 +150,28 @@ function mixed(
   lists: readonly (readonly number[])[],
 ): Float64Array {
   const { meanColumns } = instance.exports;
-  const size = lists[0]?.length ?? 0;
+  const plan = mixingPlan(n, lists);
+  const words = planWords(plan);
   instance.reset();
   const from = instance.reserve(8 * n * n);
   const halfway = instance.reserve(8 * n * n);
-  const list = instance.reserve(4 * n * size);
+  const planned = instance.reserve(4 * words.length);
   const panel = instance.reserve(64 * n);
   instance.float64(from, n * n).set(matrix);
-  const words = instance.words(list, n * size);
-  for (const [k, members] of lists.entries()) words.set(members, k * size);
-  for (let c = 0; c < n; c += 8) meanColumns(from, n, list, n, size, panel, halfway, c);
+  instance.words(planned, words.length).set(words);
+  for (let c = 0; c < n; c += 8) meanColumns(from, n, planned, n, plan.size, panel, halfway, c);
   for (let c = 0; c < n; c += 8) {
-    meanColumns(halfway, n, list, Math.min(n, c + 8), size, panel, from, c);
+    meanColumns(halfway, n, planned, Math.min(n, c + 8), plan.size, panel, from, c);
   }
   // Mean k of column c went to row c: the upper triangle has become the lower.
   return mirrored(instance.float64(from, n * n), n, (k, c) => c * n + k);
+}
+
+/** A plan as wasm/learning/matrix.ts reads it: each list of rows behind its length. */
+function planWords({ base, lists }: MixingPlan): number[] {
+  const words = [base.length, ...base];
+  for (const { missing, extra } of lists) {
+    words.push(missing.length, ...missing, extra.length, ...extra);
+  }
+  return words;
 }

@@ -57,8 +57,8 @@ function scaled({ n, values }: Gram, scale: Float64Array): Float64Array {
 
 /**
  * Nearest-neighbour mixing (Allouah et al. 2023, arXiv 2302.01772): each row becomes the mean of its n - f nearest, itself
- * included, on ties the lower row. Neighbours are summed in row order and directly; taking the f farthest from the
- * whole sum is cheaper, but one huge liar would then wipe out the honest digits.
+ * included, on ties the lower row. The f farthest are not simply taken from the whole sum: one huge liar would then wipe out the
+ * honest digits. How it is summed instead stands in ../../kernels/mixing.ts.
  */
 export function nnm(stage: Stage, f: number, kernels: VectorKernels): Stage {
   const { gram, clip, toOriginal } = stage;
