@@ -14,7 +14,11 @@ export type LearningErrorCode =
   | "learning/bad-csv"
   | "learning/bad-data"
   | "learning/bad-task"
-  | "learning/bad-signature";
+  | "learning/bad-signature"
+  | TransferRefusalCode;
+
+/** Why a message of a transfer is refused. */
+export type TransferRefusalCode = "learning/bad-chunk" | "learning/bad-request";
 
 /** The codes a peer's update can be refused with: the labels of the rejection counter. */
 export const updateRefusalCodes = [

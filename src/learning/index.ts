@@ -91,3 +91,29 @@ export {
   type TrainOptions,
   trainSteps,
 } from "./trainer/trainer.ts";
+export { Assembly } from "./transfer/assembly.ts";
+export {
+  CHUNK_BYTES,
+  chunkCount,
+  chunkOf,
+  CONTENT_BYTES_MAX,
+  type ContentId,
+  contentIdOf,
+  type HeldContent,
+  leafDigest,
+  leavesOf,
+  merkleRoot,
+  type Sha256,
+} from "./transfer/chunks.ts";
+export {
+  type ContentRequest,
+  decodeContentRequest,
+  decodeOffer,
+  decodeWant,
+  encodeContentRequest,
+  encodeOffer,
+  encodeWant,
+  type OfferStatus,
+  TRANSFER_FRAME_BYTES_MAX,
+  WINDOW_CHUNKS,
+} from "./transfer/wire.ts";
