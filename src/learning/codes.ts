@@ -20,6 +20,31 @@ export type LearningErrorCode =
 /** Why a message of a transfer is refused. */
 export type TransferRefusalCode = "learning/bad-chunk" | "learning/bad-request";
 
+/** Codes that a message of the round protocol is refused with: the labels of its refusal counter. */
+export const protocolRefusalCodes = [
+  "learning/too-large",
+  "learning/malformed",
+  "learning/wrong-task",
+  "learning/wrong-chain",
+  "learning/wrong-base",
+  "learning/not-a-participant",
+  "learning/unknown-identity",
+  "learning/bad-signature",
+  "learning/bad-proposal",
+  "learning/bad-certificate",
+  "learning/not-a-proof",
+  "learning/doubled",
+  "learning/past-round",
+  "learning/future-round",
+  "learning/past-view",
+  "learning/future-view",
+  "learning/equivocation",
+  "learning/stopped",
+] as const;
+
+/** One of {@link protocolRefusalCodes}. */
+export type ProtocolRefusalCode = (typeof protocolRefusalCodes)[number];
+
 /** The codes a peer's update can be refused with: the labels of the rejection counter. */
 export const updateRefusalCodes = [
   "learning/bad-tensors",

@@ -14,7 +14,13 @@ export {
   trimmedMean,
 } from "./aggregators/rules.ts";
 export { type AttackKind, attackKinds, attackUpdate, flipLabels } from "./attacks/attacks.ts";
-export { type LearningErrorCode, type UpdateRefusalCode, updateRefusalCodes } from "./codes.ts";
+export {
+  type LearningErrorCode,
+  type ProtocolRefusalCode,
+  protocolRefusalCodes,
+  type UpdateRefusalCode,
+  updateRefusalCodes,
+} from "./codes.ts";
 export { type CsvData, parseCsv, splitTrainTest } from "./data/csv.ts";
 export { type Dataset, selectSamples, type SplitDataset } from "./data/dataset.ts";
 export { splitByDirichlet } from "./data/dirichlet.ts";
@@ -44,6 +50,28 @@ export {
   type SimulationOptions,
   type SimulationOutcome,
 } from "./orchestrators/simulation.ts";
+export type {
+  BatchAsyncOptions,
+  Certificate,
+  ComputedResult,
+  DecidedHeader,
+  Decision,
+  Digest,
+  RoundAction,
+  RoundDeps,
+  RoundEvent,
+  RoundMessageKind,
+  RoundOptions,
+  RoundPolicy,
+  RoundResume,
+  RoundStatus,
+  RoundTimerId,
+  RoundVerdict,
+  RoundView,
+  UpdateFacts,
+  UpdateHeader,
+} from "./protocol/index.ts";
+export { batchAsyncPolicy, quorumOf } from "./protocol/index.ts";
 export { SeededRandom } from "./seeded.ts";
 export {
   decodeSignedTask,

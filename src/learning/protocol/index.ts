@@ -1,0 +1,25 @@
+export {
+  batchAsyncPolicy,
+  type BatchAsyncOptions,
+  quorumOf,
+  type RoundPolicy,
+  type RoundView,
+} from "./policy.ts";
+export type {
+  Certificate,
+  ComputedResult,
+  DecidedHeader,
+  Decision,
+  Digest,
+  RoundAction,
+  RoundDeps,
+  RoundEvent,
+  RoundMessageKind,
+  RoundOptions,
+  RoundResume,
+  RoundStatus,
+  RoundTimerId,
+  RoundVerdict,
+  UpdateFacts,
+  UpdateHeader,
+} from "./types.ts";
