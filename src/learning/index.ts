@@ -5,6 +5,13 @@ export {
   type AggregatorName,
   aggregatorNames,
 } from "./aggregators/aggregator.ts";
+export {
+  encodeRule,
+  RULES_VERSION,
+  type RuleChoice,
+  ruleDigest,
+} from "./aggregators/rule-encoding.ts";
+export { encodeShares } from "./aggregators/weights.ts";
 export { plainKernels, type VectorKernels } from "./aggregators/kernels.ts";
 export {
   aggregatorNamed,
@@ -26,9 +33,11 @@ export { type Dataset, selectSamples, type SplitDataset } from "./data/dataset.t
 export { splitByDirichlet } from "./data/dirichlet.ts";
 export { generateGlyphs, GLYPH_CLASSES, GLYPH_FEATURES, GLYPH_SIDE } from "./data/glyphs.ts";
 export { learningMetrics } from "./metrics.ts";
+export { type BatchAsyncOptions, BatchAsyncOrchestrator } from "./orchestrators/batch-async.ts";
 export {
   type EpidemicDeps,
   EpidemicMachine,
+  EpidemicMachine as EpidemicOrchestrator,
   type EpidemicOptions,
   GRACE_RATIO,
   OFFERS_KEPT,
@@ -45,13 +54,29 @@ export type {
 } from "./orchestrators/epidemic-protocol.ts";
 export { encodeUpdate, openUpdate, type UpdateLabel } from "./orchestrators/gate.ts";
 export {
+  type HierarchicalOptions,
+  HierarchicalOrchestrator,
+} from "./orchestrators/hierarchical.ts";
+export type {
+  Influence,
+  RoundEntry,
+  RoundInput,
+  RoundOrchestrator,
+  RoundOutput,
+} from "./orchestrators/round-orchestrator.ts";
+export {
   simulateEpidemic,
   simulatedParticipants,
   type SimulationOptions,
   type SimulationOutcome,
 } from "./orchestrators/simulation.ts";
+export {
+  type StreamingOptions,
+  StreamingOrchestrator,
+  stalenessWeight,
+} from "./orchestrators/streaming.ts";
+export { drawZones, type Hash, liarsAbove, zoneByzantine } from "./orchestrators/zones.ts";
 export type {
-  BatchAsyncOptions,
   Certificate,
   ComputedResult,
   DecidedHeader,

@@ -11,13 +11,15 @@ export type PreAggregatorName = "arc" | "nnm";
 export interface Stage {
   readonly gram: Gram;
   readonly mix: Float64Array;
+  /** By what factor each original row was shortened so far. */
+  readonly clip: Float64Array;
 }
 
 /** The rows as they came. */
 export function firstStage(gram: Gram): Stage {
   const mix = new Float64Array(gram.n * gram.n);
   for (let i = 0; i < gram.n; i++) mix[i * gram.n + i] = 1;
-  return { gram, mix };
+  return { gram, mix, clip: new Float64Array(gram.n).fill(1) };
 }
 
 export const preAggregators: Readonly<
@@ -28,7 +30,7 @@ export const preAggregators: Readonly<
  * Adaptive robust clipping (Allouah et al. 2024, arXiv 2405.14432): the k = floor(2 (f / n) (n - f)) longest rows are
  * shortened to the length of the next; rows are updates, so length is counted from the base model.
  */
-export function arc({ gram, mix }: Stage, f: number): Stage {
+export function arc({ gram, mix, clip }: Stage, f: number): Stage {
   const { n } = gram;
   const lengths = Float64Array.from({ length: n }, (_, i) => Math.sqrt(entry(gram, i, i)));
   const clipped = Math.floor((2 * f * (n - f)) / n);
@@ -42,6 +44,7 @@ export function arc({ gram, mix }: Stage, f: number): Stage {
       ),
     },
     mix: mix.map((value, at) => value * (scale[Math.floor(at / n)] as number)),
+    clip: clip.map((value, i) => value * (scale[i] as number)),
   };
 }
 
@@ -50,7 +53,7 @@ export function arc({ gram, mix }: Stage, f: number): Stage {
  * included, on ties the lower row. Neighbours are summed in row order and directly; taking the f farthest from the
  * whole sum is cheaper, but one huge liar would then wipe out the honest digits.
  */
-export function nnm({ gram, mix }: Stage, f: number): Stage {
+export function nnm({ gram, mix, clip }: Stage, f: number): Stage {
   const { n } = gram;
   const neighbours = nearestNeighbours(gramDistances(gram), n, f).map((list) =>
     list.toSorted((a, b) => a - b),
@@ -58,7 +61,7 @@ export function nnm({ gram, mix }: Stage, f: number): Stage {
   const halfway = meanRows(gram.values, n, neighbours);
   // The matrix is symmetric: mixing its columns is mixing the rows of the transpose.
   const values = meanRows(transposed(halfway, n), n, neighbours);
-  return { gram: { n, values }, mix: meanRows(mix, n, neighbours) };
+  return { gram: { n, values }, mix: meanRows(mix, n, neighbours), clip };
 }
 
 /** For each list the mean of these rows of an n x n matrix. */
