@@ -97,6 +97,7 @@ export class EpidemicMachine {
   readonly #kernels: VectorKernels;
   readonly #aggregator: Aggregator;
   readonly #peers: readonly ParticipantId[];
+  readonly #roundTimeoutMs: number;
   readonly #offers = new Map<number, Uint8Array>();
   /** The round under way, or the next one. */
   #round: number;
@@ -107,6 +108,8 @@ export class EpidemicMachine {
   constructor(deps: EpidemicDeps, options: EpidemicOptions) {
     const { task, self, adversary, resume } = options;
     assert(task.participants.includes(self), "the node takes part in the task");
+    assert(task.orchestrator.kind === "epidemic", "the task is for this orchestrator");
+    this.#roundTimeoutMs = task.orchestrator.roundTimeoutMs;
     this.#deps = deps;
     this.#task = task;
     this.#self = self;
@@ -194,7 +197,7 @@ export class EpidemicMachine {
     };
     return [
       { type: "offer", round, bytes },
-      { type: "set-timer", id: `deadline/${round}`, delayMs: this.#task.roundTimeoutMs },
+      { type: "set-timer", id: `deadline/${round}`, delayMs: this.#roundTimeoutMs },
       ...this.#pullAll(round),
     ];
   }
@@ -215,7 +218,7 @@ export class EpidemicMachine {
   }
 
   #pullAll(round: PullRound): EpidemicAction[] {
-    const timeoutMs = this.#task.roundTimeoutMs;
+    const timeoutMs = this.#roundTimeoutMs;
     return this.#peers.map((nodeId) => ({ type: "pull", round, nodeId, timeoutMs }));
   }
 
@@ -272,14 +275,14 @@ export class EpidemicMachine {
     record(phase.exchange);
     if (phase.exchange.complete) return this.#close(now);
     if (phase.name === "catching-up" || phase.graced) return [];
-    const { participants, byzantine, roundTimeoutMs } = this.#task;
+    const { participants, byzantine } = this.#task;
     if (phase.exchange.updates.length + 1 < participants.length - byzantine) return [];
     this.#phase = { ...phase, graced: true };
     return [
       {
         type: "set-timer",
         id: `grace/${this.#round}`,
-        delayMs: Math.ceil(GRACE_RATIO * roundTimeoutMs),
+        delayMs: Math.ceil(GRACE_RATIO * this.#roundTimeoutMs),
       },
     ];
   }
@@ -290,7 +293,7 @@ export class EpidemicMachine {
     if (kind === "retry") {
       const pullRound = round === "newest" ? round : Number(round);
       if (this.#exchangeOf(pullRound)?.waitsFor(nodeId) !== true) return [];
-      return [{ type: "pull", round: pullRound, nodeId, timeoutMs: this.#task.roundTimeoutMs }];
+      return [{ type: "pull", round: pullRound, nodeId, timeoutMs: this.#roundTimeoutMs }];
     }
     const due = kind === "catch-up" ? name === "catching-up" : name === "exchanging";
     return due && Number(round) === this.#round ? this.#close(now) : [];
@@ -311,7 +314,7 @@ export class EpidemicMachine {
   #catchUp(phase: { readonly startedMs: number; readonly trained: Trained }): EpidemicAction[] {
     const { startedMs, trained } = phase;
     this.#phase = { name: "catching-up", startedMs, trained, exchange: new Exchange(this.#peers) };
-    const delayMs = this.#task.roundTimeoutMs;
+    const delayMs = this.#roundTimeoutMs;
     return [
       { type: "set-timer", id: `catch-up/${this.#round}`, delayMs },
       ...this.#pullAll("newest"),
