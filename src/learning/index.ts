@@ -12,6 +12,7 @@ export {
   ruleDigest,
 } from "./aggregators/rule-encoding.ts";
 export { encodeShares } from "./aggregators/weights.ts";
+export { AggregationLadder, type LadderResult, type Rung } from "./aggregators/ladder.ts";
 export { plainKernels, type VectorKernels } from "./aggregators/kernels.ts";
 export {
   aggregatorNamed,
@@ -28,6 +29,16 @@ export {
   type UpdateRefusalCode,
   updateRefusalCodes,
 } from "./codes.ts";
+export {
+  checkCompression,
+  compress,
+  compressedBytes,
+  type CompressionContext,
+  type CompressionSpec,
+  decompress,
+} from "./compression/compression.ts";
+export { ErrorFeedback } from "./compression/error-feedback.ts";
+export { FIRST_STEP, isStep, nextStep } from "./compression/step.ts";
 export { type CsvData, parseCsv, splitTrainTest } from "./data/csv.ts";
 export { type Dataset, selectSamples, type SplitDataset } from "./data/dataset.ts";
 export { splitByDirichlet } from "./data/dirichlet.ts";
