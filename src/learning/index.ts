@@ -44,7 +44,7 @@ export { type Dataset, selectSamples, type SplitDataset } from "./data/dataset.t
 export { splitByDirichlet } from "./data/dirichlet.ts";
 export { generateGlyphs, GLYPH_CLASSES, GLYPH_FEATURES, GLYPH_SIDE } from "./data/glyphs.ts";
 export { learningMetrics } from "./metrics.ts";
-export { type BatchAsyncOptions, BatchAsyncOrchestrator } from "./orchestrators/batch-async.ts";
+export { BatchAsyncOrchestrator } from "./orchestrators/batch-async.ts";
 export {
   type EpidemicDeps,
   EpidemicMachine,

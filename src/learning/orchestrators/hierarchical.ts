@@ -11,6 +11,7 @@ import type { AggregateContext, Aggregator } from "../aggregators/aggregator.ts"
 import { aggregatorNamed } from "../aggregators/rules.ts";
 import type { LearningErrorCode } from "../codes.ts";
 import type { ParticipantId } from "../task.ts";
+import type { RoundView } from "../protocol/index.ts";
 import { weighEntries } from "./influence.ts";
 import type {
   Influence,
@@ -18,7 +19,6 @@ import type {
   RoundInput,
   RoundOrchestrator,
   RoundOutput,
-  RoundView,
 } from "./round-orchestrator.ts";
 import { drawZones, type Hash, liarsAbove, zoneByzantine } from "./zones.ts";
 
@@ -44,6 +44,7 @@ interface ZoneResult {
 /** Robust inside random zones, robust across. */
 export class HierarchicalOrchestrator implements RoundOrchestrator {
   readonly stalenessMax = 0;
+  readonly deadlineMs: number;
   /** How many zones may be captured or void. */
   readonly zonesByzantine: number;
   readonly #options: HierarchicalOptions;
@@ -53,6 +54,7 @@ export class HierarchicalOrchestrator implements RoundOrchestrator {
   constructor(deps: { readonly hash: Hash }, options: HierarchicalOptions) {
     this.#hash = deps.hash;
     this.#options = options;
+    this.deadlineMs = options.deadlineMs;
     this.zonesByzantine = Math.floor((options.zones - 1) / 3);
     const risk = this.risk;
     if (risk > RISK_MAX) {

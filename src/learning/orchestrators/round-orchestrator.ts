@@ -4,6 +4,7 @@
 import type { Result } from "../../foundation/index.ts";
 import type { AggregateContext, Aggregator } from "../aggregators/aggregator.ts";
 import type { LearningErrorCode } from "../codes.ts";
+import type { RoundPolicy } from "../protocol/index.ts";
 import type { ParticipantId } from "../task.ts";
 
 /** An update that the round's agreed set holds. */
@@ -46,22 +47,8 @@ export interface RoundOutput {
   readonly memory: readonly RoundEntry[];
 }
 
-/** What a node knows of an open round. */
-export interface RoundView {
-  /** Updates that are held so well that they may enter. */
-  readonly held: number;
-  readonly participants: number;
-  /** f of the population. */
-  readonly byzantine: number;
-  readonly elapsedMs: number;
-}
-
 /** A strategy over the round protocol. */
-export interface RoundOrchestrator {
-  /** Whether to go on waiting, to agree on what is there, or to agree that the round brings nothing. */
-  closes(view: RoundView): "wait" | "close" | "void";
-  /** By so many rounds an update's base may be behind the newest certified model. */
-  readonly stalenessMax: number;
+export interface RoundOrchestrator extends RoundPolicy {
   /**
    * A pure function of its input. A refusal makes the round void: the model is kept. Codes: `learning/too-few-updates`
    * and those of the rule.

@@ -9,6 +9,7 @@
 import { MeshError, ok, refuse, type Result } from "../../foundation/index.ts";
 import type { AggregateContext, Aggregator } from "../aggregators/aggregator.ts";
 import type { LearningErrorCode } from "../codes.ts";
+import type { RoundView } from "../protocol/index.ts";
 import { weighEntries } from "./influence.ts";
 import {
   ageOf,
@@ -16,7 +17,6 @@ import {
   type RoundInput,
   type RoundOrchestrator,
   type RoundOutput,
-  type RoundView,
 } from "./round-orchestrator.ts";
 
 export interface StreamingOptions {
@@ -33,6 +33,7 @@ export interface StreamingOptions {
 /** A certified step each interval over one update an identity. */
 export class StreamingOrchestrator implements RoundOrchestrator {
   readonly stalenessMax: number;
+  readonly deadlineMs: number;
   readonly #options: StreamingOptions;
 
   /** @throws MeshError `learning/bad-task` when the table could never outvote its liars */
@@ -47,6 +48,7 @@ export class StreamingOrchestrator implements RoundOrchestrator {
       );
     }
     this.stalenessMax = options.stalenessMax;
+    this.deadlineMs = options.intervalMs;
     this.#options = options;
   }
 

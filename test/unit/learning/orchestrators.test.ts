@@ -33,7 +33,7 @@ const inputOf = (entries: readonly RoundEntry[], over: object = {}) => ({
 });
 
 const thousand = { participants: 1000, byzantine: 300 };
-const batch = new BatchAsyncOrchestrator({ ...thousand, target: 850, deadlineMs: 1000 });
+const batch = new BatchAsyncOrchestrator({ target: 850, deadlineMs: 1000 }, thousand);
 const seen = (held: number, elapsedMs: number) => batch.closes({ ...thousand, held, elapsedMs });
 
 test("Batch-async closes at its target, and at the deadline with N - f.", () => {
@@ -46,7 +46,7 @@ test("Batch-async closes at its target, and at the deadline with N - f.", () => 
 
 test("Batch-async refuses a target that liars could be half of, and one that nobody can reach.", () => {
   const withTarget = (target: number) => () =>
-    new BatchAsyncOrchestrator({ ...thousand, target, deadlineMs: 1000 });
+    new BatchAsyncOrchestrator({ target, deadlineMs: 1000 }, thousand);
   assert.throws(withTarget(600), { code: "learning/bad-task" });
   assert.doesNotThrow(withTarget(601));
   assert.doesNotThrow(withTarget(1000));
@@ -54,9 +54,10 @@ test("Batch-async refuses a target that liars could be half of, and one that nob
 });
 
 test("Batch-async keeps f of the population inside the quorum: K = 2f is void, K = 2f + 1 is not.", () => {
-  const small = new BatchAsyncOrchestrator({
-    ...{ participants: 10, byzantine: 3, target: 10, deadlineMs: 1 },
-  });
+  const small = new BatchAsyncOrchestrator(
+    { target: 10, deadlineMs: 1 },
+    { participants: 10, byzantine: 3 },
+  );
   const median = aggregatorNamed("median");
   const combine = (count: number) =>
     small.combine(inputOf(entriesOf(count, (i) => i)), median, context);
@@ -73,7 +74,7 @@ test("Batch-async keeps f of the population inside the quorum: K = 2f is void, K
 
 test("At the deadline a floor of N - f <= 2f is void all the same.", () => {
   const options = { participants: 9, byzantine: 3 };
-  const many = new BatchAsyncOrchestrator({ ...options, target: 8, deadlineMs: 1 });
+  const many = new BatchAsyncOrchestrator({ target: 8, deadlineMs: 1 }, options);
   assert.equal(many.closes({ ...options, held: 6, elapsedMs: 1 }), "void");
   assert.equal(many.closes({ ...options, held: 7, elapsedMs: 1 }), "close");
 });
