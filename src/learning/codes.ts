@@ -14,7 +14,9 @@ export type LearningErrorCode =
   | "learning/bad-csv"
   | "learning/bad-data"
   | "learning/bad-task"
-  | "learning/bad-signature";
+  | "learning/bad-signature"
+  | "learning/trainer-late"
+  | "learning/trainer-failed";
 
 /** The codes a peer's update can be refused with: the labels of the rejection counter. */
 export const updateRefusalCodes = [
