@@ -19,6 +19,8 @@ export type LearningErrorCode =
   | "learning/orchestrator-unavailable"
   | "learning/feature-unavailable"
   | "learning/bad-signature"
+  | "learning/trainer-late"
+  | "learning/trainer-failed"
   | TransferRefusalCode;
 
 /** Why a message of a transfer is refused. */

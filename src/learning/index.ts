@@ -152,6 +152,12 @@ export {
 } from "./tensors/safetensors.ts";
 export { Learner, taskData, taskModel } from "./trainer/learner.ts";
 export { mlpModel } from "./trainer/mlp.ts";
+export {
+  type RoundTrainer,
+  type TrainerFailureCode,
+  trainerFailureCodes,
+  type TrainingOrder,
+} from "./trainer/round-trainer.ts";
 export { softmaxModel } from "./trainer/softmax.ts";
 export {
   drain,
