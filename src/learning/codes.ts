@@ -21,6 +21,7 @@ export type LearningErrorCode =
   | "learning/bad-signature"
   | "learning/trainer-late"
   | "learning/trainer-failed"
+  | "learning/bad-summary"
   | TransferRefusalCode;
 
 /** Why a message of a transfer is refused. */

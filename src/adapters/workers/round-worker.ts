@@ -1,0 +1,73 @@
+// The thread that computes certified rounds: it holds the rows of the open round, so that an update is decoded once, when it comes, and
+// neither that nor the aggregation delays a heartbeat.
+
+import { parentPort, workerData } from "node:worker_threads";
+import { assert, errorCode } from "../../foundation/index.ts";
+import {
+  aggregatorNamed,
+  attackUpdate,
+  computeRound,
+  decompress,
+  ErrorFeedback,
+  orchestratorOf,
+  plainKernels,
+  taskModel,
+} from "../../learning/index.ts";
+import { wasmSha256 } from "../wasm/sha256.ts";
+import type { RoundAnswer, RoundRequest, RoundSetup } from "./round-thread.ts";
+
+const port = parentPort;
+assert(port !== null, "this module runs as a worker thread");
+const { task, self, adversary } = workerData as RoundSetup;
+const { parameters: length } = taskModel(task).spec;
+const owed = new ErrorFeedback(length);
+const rows = new Map<string, Float32Array>();
+
+/** The own update: the trained model minus its base, compressed; what that loses is added to the next one. */
+function encode({ round, weights, base, coding }: RoundRequest<"encode">): RoundAnswer {
+  const row = weights.map((value, i) => value - (base[i] as number));
+  const sent = adversary ? attackUpdate(task.attack, row, task.seed, round, self) : row;
+  const bytes = owed.compress(sent, task.compression, { ...coding, length, author: self });
+  return { kind: "encoded", bytes };
+}
+
+/** An update of somebody, kept as a row if it is sound. */
+function open({ header, bytes, coding }: RoundRequest<"open">): RoundAnswer {
+  const row = decompress(bytes, task.compression, { ...coding, length });
+  if (row.ok) rows.set(header, row.value);
+  return { kind: "opened", refused: row.ok ? undefined : row.code };
+}
+
+function aggregate({ updates, ...computation }: RoundRequest<"aggregate">): RoundAnswer {
+  const orchestrator = orchestratorOf(task, wasmSha256);
+  const entries = updates.map(({ header, ...update }) => {
+    const row = rows.get(header);
+    assert(row !== undefined, "every update of the set was opened");
+    return { ...update, row };
+  });
+  const rule = aggregatorNamed(task.aggregator);
+  const input = { ...computation, updates: entries };
+  return { kind: "aggregated", ...computeRound(orchestrator, rule, plainKernels, input) };
+}
+
+function answerTo(request: RoundRequest): RoundAnswer {
+  switch (request.kind) {
+    case "encode":
+      return encode(request);
+    case "open":
+      return open(request);
+    case "aggregate":
+      return aggregate(request);
+    case "forget":
+      rows.clear();
+      return { kind: "forgotten" };
+  }
+}
+
+port.on("message", ({ id, request }: { readonly id: number; readonly request: RoundRequest }) => {
+  try {
+    port.postMessage({ id, answer: answerTo(request) });
+  } catch (error) {
+    port.postMessage({ id, answer: { kind: "failed", code: errorCode(error) } });
+  }
+});
