@@ -11,6 +11,8 @@ export type LearningErrorCode =
   | "learning/too-large"
   | "learning/too-few-updates"
   | "learning/outlier"
+  | "learning/bad-update"
+  | "learning/bad-compression"
   | "learning/bad-csv"
   | "learning/bad-data"
   | "learning/bad-task"

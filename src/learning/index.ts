@@ -29,6 +29,17 @@ export {
   type UpdateRefusalCode,
   updateRefusalCodes,
 } from "./codes.ts";
+export { type LearningErrorCode, type UpdateRefusalCode, updateRefusalCodes } from "./codes.ts";
+export {
+  checkCompression,
+  compress,
+  compressedBytes,
+  type CompressionContext,
+  type CompressionSpec,
+  decompress,
+} from "./compression/compression.ts";
+export { ErrorFeedback } from "./compression/error-feedback.ts";
+export { FIRST_STEP, isStep, nextStep } from "./compression/step.ts";
 export { type CsvData, parseCsv, splitTrainTest } from "./data/csv.ts";
 export { type Dataset, selectSamples, type SplitDataset } from "./data/dataset.ts";
 export { splitByDirichlet } from "./data/dirichlet.ts";
