@@ -68,6 +68,7 @@ export {
   type HierarchicalOptions,
   HierarchicalOrchestrator,
 } from "./orchestrators/hierarchical.ts";
+export { orchestratorOf } from "./orchestrators/orchestrator-of.ts";
 export type {
   Influence,
   RoundEntry,
@@ -196,3 +197,13 @@ export {
   TRANSFER_FRAME_BYTES_MAX,
   WINDOW_CHUNKS,
 } from "./transfer/wire.ts";
+export { type ComputedRound, computeRound, type RoundComputation, weightsDigest } from "./certified/compute-round.ts";
+export {
+  decodeNote,
+  decodeSummary,
+  encodeNote,
+  encodeSummary,
+  lowerMedian,
+  type RoundSummary,
+  type UpdateNote,
+} from "./certified/round-record.ts";

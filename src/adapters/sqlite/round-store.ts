@@ -5,8 +5,6 @@ import type { SQLInputValue, SQLOutputValue } from "node:sqlite";
 
 /** Certified models kept for peers that come late; older ones are theirs no more. */
 export const MODELS_KEPT = 3;
-/** Certificates kept of a task. Whoever is further behind gets the oldest of these, whose quorum vouches for those before. */
-export const CERTIFICATES_KEPT = 1_024;
 
 /** The statements of a database, as `StateStore` runs them. */
 export interface Statements {
@@ -61,7 +59,6 @@ export class RoundStore {
     const { run, atomically } = this.#database;
     atomically(() => {
       run("INSERT OR REPLACE INTO fl_rounds VALUES (?, ?, ?, ?)", taskId, round, certificate, report);
-      run("DELETE FROM fl_rounds WHERE task_id = ? AND round <= ?", taskId, round - CERTIFICATES_KEPT);
       run("DELETE FROM fl_journal WHERE task_id = ? AND round <= ?", taskId, round);
       run("DELETE FROM fl_contents WHERE task_id = ? AND kind = 'update'", taskId);
     });
@@ -74,15 +71,11 @@ export class RoundStore {
     )[0];
   }
 
-  /** The certified rounds, ascending. */
-  rounds(taskId: string): CertifiedRound[] {
+  /** What is shown of the certified rounds, ascending. */
+  reports(taskId: string): string[] {
     return this.#database
-      .all("SELECT round, certificate, report FROM fl_rounds WHERE task_id = ? ORDER BY round", taskId)
-      .map((row) => ({
-        round: Number(row["round"]),
-        certificate: row["certificate"] as Uint8Array,
-        report: String(row["report"]),
-      }));
+      .all("SELECT report FROM fl_rounds WHERE task_id = ? ORDER BY round", taskId)
+      .map((row) => String(row["report"]));
   }
 
   /** What is shown of a round, once more is known. */

@@ -1,10 +1,10 @@
 // The thread that computes certified rounds: it holds the rows of the open round, so that an update is decoded once, when it comes, and
 // neither that nor the aggregation delays a heartbeat.
 
+import { createHash } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
 import { assert, errorCode } from "../../foundation/index.ts";
 import {
-  aggregatorNamed,
   attackUpdate,
   computeRound,
   decompress,
@@ -13,7 +13,6 @@ import {
   plainKernels,
   taskModel,
 } from "../../learning/index.ts";
-import { wasmSha256 } from "../wasm/sha256.ts";
 import type { RoundAnswer, RoundRequest, RoundSetup } from "./round-thread.ts";
 
 const port = parentPort;
@@ -22,6 +21,9 @@ const { task, self, adversary } = workerData as RoundSetup;
 const { parameters: length } = taskModel(task).spec;
 const owed = new ErrorFeedback(length);
 const rows = new Map<string, Float32Array>();
+const hash = (bytes: Uint8Array): Uint8Array =>
+  new Uint8Array(createHash("sha256").update(bytes).digest());
+const orchestrator = orchestratorOf({ hash }, task);
 
 /** The own update: the trained model minus its base, compressed; what that loses is added to the next one. */
 function encode({ round, weights, base, coding }: RoundRequest<"encode">): RoundAnswer {
@@ -39,15 +41,15 @@ function open({ header, bytes, coding }: RoundRequest<"open">): RoundAnswer {
 }
 
 function aggregate({ updates, ...computation }: RoundRequest<"aggregate">): RoundAnswer {
-  const orchestrator = orchestratorOf(task, wasmSha256);
   const entries = updates.map(({ header, ...update }) => {
     const row = rows.get(header);
     assert(row !== undefined, "every update of the set was opened");
     return { ...update, row };
   });
-  const rule = aggregatorNamed(task.aggregator);
+  assert(orchestrator !== undefined, "the task's rounds are certified");
   const input = { ...computation, updates: entries };
-  return { kind: "aggregated", ...computeRound(orchestrator, rule, plainKernels, input) };
+  const computed = computeRound(orchestrator, task.aggregator, plainKernels, input);
+  return { kind: "aggregated", ...computed };
 }
 
 function answerTo(request: RoundRequest): RoundAnswer {

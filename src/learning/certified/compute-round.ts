@@ -2,7 +2,7 @@
 // the base in float32, -0 becomes +0, and what is told of the round comes from the updates' own notes by lower medians.
 
 import { concatBytes, fromHex, toHex } from "../../foundation/index.ts";
-import type { Aggregator } from "../aggregators/aggregator.ts";
+import type { AggregatorName } from "../aggregators/aggregator.ts";
 import type { VectorKernels } from "../aggregators/kernels.ts";
 import type { Influence, RoundEntry, RoundOrchestrator } from "../orchestrators/round-orchestrator.ts";
 import { nextStep } from "../compression/step.ts";
@@ -33,12 +33,12 @@ export interface ComputedRound {
 /** Computes a round; a rule that refuses, or a model that would leave float32, keeps the model. */
 export function computeRound(
   orchestrator: Pick<RoundOrchestrator, "combine">,
-  rule: Aggregator,
+  aggregator: AggregatorName,
   kernels: VectorKernels,
   { round, beacon, base, updates, stepSize }: RoundComputation,
 ): ComputedRound {
   const input = { round, beacon, entries: updates, memory: [] };
-  const combined = orchestrator.combine(input, rule, { kernels });
+  const combined = orchestrator.combine(input, aggregator, { kernels });
   const weights = combined.ok ? stepped(base, combined.value.vector) : undefined;
   const told = {
     loss: lowerMedian(updates.map(({ note }) => note.loss)),

@@ -5,7 +5,7 @@
 // enough. With N = 1000 and f = 300 the target may be 850, the floor is 700, and 600 are never accepted.
 
 import { ok, refuse, type Result } from "../../foundation/index.ts";
-import type { AggregateContext, Aggregator } from "../aggregators/aggregator.ts";
+import type { AggregateContext, AggregatorName } from "../aggregators/aggregator.ts";
 import type { LearningErrorCode } from "../codes.ts";
 import {
   type BatchAsyncOptions,
@@ -43,14 +43,14 @@ export class BatchAsyncOrchestrator implements RoundOrchestrator {
 
   combine(
     { entries }: RoundInput,
-    rule: Aggregator,
+    aggregator: AggregatorName,
     context: AggregateContext,
   ): Result<RoundOutput, LearningErrorCode> {
     const byzantine = this.#byzantine;
     if (entries.length <= 2 * byzantine) {
       return refuse("learning/too-few-updates", `${entries.length} updates, f = ${byzantine}`);
     }
-    const weighed = weighEntries(entries, byzantine, rule, context);
+    const weighed = weighEntries(entries, byzantine, aggregator, context);
     return weighed.ok ? ok({ ...weighed.value, memory: [] }) : weighed;
   }
 }

@@ -7,7 +7,7 @@
 // The rule is then asked for as many liars as the rest can stand at most, never fewer than f_z less the missing.
 
 import { MeshError, ok, refuse, type Result } from "../../foundation/index.ts";
-import type { AggregateContext, Aggregator } from "../aggregators/aggregator.ts";
+import type { AggregateContext, AggregatorName } from "../aggregators/aggregator.ts";
 import { aggregatorNamed } from "../aggregators/rules.ts";
 import type { LearningErrorCode } from "../codes.ts";
 import type { ParticipantId } from "../task.ts";
@@ -99,14 +99,14 @@ export class HierarchicalOrchestrator implements RoundOrchestrator {
 
   combine(
     { beacon, entries }: RoundInput,
-    rule: Aggregator,
+    aggregator: AggregatorName,
     context: AggregateContext,
   ): Result<RoundOutput, LearningErrorCode> {
     const byId = new Map(entries.map((entry) => [entry.nodeId, entry]));
     const results: ZoneResult[] = [];
     for (const members of this.zonesOf(beacon)) {
       const held = members.flatMap((id) => byId.get(id) ?? []);
-      const result = this.#zone(members.length, held, rule, context);
+      const result = this.#zone(members.length, held, aggregator, context);
       if (result !== undefined) results.push(result);
     }
     return this.#across(results, context);
@@ -116,14 +116,14 @@ export class HierarchicalOrchestrator implements RoundOrchestrator {
   #zone(
     size: number,
     held: readonly RoundEntry[],
-    rule: Aggregator,
+    aggregator: AggregatorName,
     context: AggregateContext,
   ): ZoneResult | undefined {
     const { participants, byzantine } = this.#options;
     const faults = zoneByzantine(size, participants.length, byzantine);
     if (held.length < size - faults) return undefined;
     const f = Math.min(faults, Math.floor((held.length - 1) / 2));
-    const weighed = weighEntries(held, f, rule, context);
+    const weighed = weighEntries(held, f, aggregator, context);
     if (!weighed.ok) return undefined;
     return { row: weighed.value.vector, influences: weighed.value.influences };
   }

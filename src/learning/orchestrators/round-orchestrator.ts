@@ -2,7 +2,7 @@
 // computed from those that entered. It decides nothing about who agrees: that is the protocol's, and the same for all.
 
 import type { Result } from "../../foundation/index.ts";
-import type { AggregateContext, Aggregator } from "../aggregators/aggregator.ts";
+import type { AggregateContext, AggregatorName } from "../aggregators/aggregator.ts";
 import type { LearningErrorCode } from "../codes.ts";
 import type { RoundPolicy } from "../protocol/index.ts";
 import type { ParticipantId } from "../task.ts";
@@ -31,8 +31,15 @@ export interface RoundInput {
 /** One identity's part in a round. */
 export interface Influence {
   readonly nodeId: ParticipantId;
-  /** Share of its update in the step; all sum to at most 1. */
+  /** Share of its update in the step; all sum to at most 1 but for rounding. */
   readonly share: number;
+  /** By what factor clipping shortened it; 1 where it did not. */
+  readonly clip: number;
+  /** From the result that its row went into: the round's, or its zone's. */
+  readonly distance: number;
+  readonly cosine: number;
+  /** How many others counted it among their nearest. */
+  readonly inDegree: number;
   /** Far off and without neighbours beyond what liars could fake: weighed down, and worth a look. */
   readonly outlier: boolean;
 }
@@ -50,12 +57,11 @@ export interface RoundOutput {
 /** A strategy over the round protocol. */
 export interface RoundOrchestrator extends RoundPolicy {
   /**
-   * A pure function of its input. A refusal makes the round void: the model is kept. Codes: `learning/too-few-updates`
-   * and those of the rule.
+   * A pure function of its input. A refusal holds the model. Codes: `learning/too-few-updates` and those of the rule.
    */
   combine(
     input: RoundInput,
-    rule: Aggregator,
+    aggregator: AggregatorName,
     context: AggregateContext,
   ): Result<RoundOutput, LearningErrorCode>;
 }

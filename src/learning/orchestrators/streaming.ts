@@ -7,7 +7,7 @@
 // the signed header and was checked there, so nobody chooses his age.
 
 import { MeshError, ok, refuse, type Result } from "../../foundation/index.ts";
-import type { AggregateContext, Aggregator } from "../aggregators/aggregator.ts";
+import type { AggregateContext, AggregatorName } from "../aggregators/aggregator.ts";
 import type { LearningErrorCode } from "../codes.ts";
 import type { RoundView } from "../protocol/index.ts";
 import { weighEntries } from "./influence.ts";
@@ -60,7 +60,7 @@ export class StreamingOrchestrator implements RoundOrchestrator {
 
   combine(
     { round, entries, memory }: RoundInput,
-    rule: Aggregator,
+    aggregator: AggregatorName,
     context: AggregateContext,
   ): Result<RoundOutput, LearningErrorCode> {
     const { byzantine, stalenessMax } = this.#options;
@@ -70,7 +70,7 @@ export class StreamingOrchestrator implements RoundOrchestrator {
       return refuse("learning/too-few-updates", `${table.length} identities, f = ${byzantine}`);
     }
     const aged = table.map((entry) => ({ ...entry, row: scaled(entry.row, ageOf(entry, round)) }));
-    const weighed = weighEntries(aged, byzantine, rule, context);
+    const weighed = weighEntries(aged, byzantine, aggregator, context);
     return weighed.ok ? ok({ ...weighed.value, memory: table }) : weighed;
   }
 }

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import test from "node:test";
 import {
-  aggregatorNamed,
   BatchAsyncOrchestrator,
   drawZones,
   HierarchicalOrchestrator,
@@ -58,9 +57,8 @@ test("Batch-async keeps f of the population inside the quorum: K = 2f is void, K
     { target: 10, deadlineMs: 1 },
     { participants: 10, byzantine: 3 },
   );
-  const median = aggregatorNamed("median");
   const combine = (count: number) =>
-    small.combine(inputOf(entriesOf(count, (i) => i)), median, context);
+    small.combine(inputOf(entriesOf(count, (i) => i)), "median", context);
   const refused = combine(6);
   assert.equal(refused.ok ? "" : refused.code, "learning/too-few-updates");
   const step = combine(7);
@@ -96,19 +94,17 @@ test("Streaming counts an identity once however often it sends: its newest updat
   const flood = Array.from({ length: 10 }, (_, i) => ({
     ...{ nodeId: ids[0] as string, baseRound: 0, row: Float32Array.of(100 + i) },
   }));
-  const mean = aggregatorNamed("mean");
-  const step = streamOf().combine(inputOf([...flood], { memory: first }), mean, context);
+  const step = streamOf().combine(inputOf([...flood], { memory: first }), "mean", context);
   assert.ok(step.ok);
   assert.equal(step.value.influences.length, 5);
   assert.deepEqual([...step.value.vector], [Math.fround((109 + 4) / 5)]);
 });
 
 test("Streaming's table outlives a round, ages, and refuses with 2f identities.", () => {
-  const mean = aggregatorNamed("mean");
   const streaming = streamOf();
   const fresh = entriesOf(5, () => 1);
   const at = (round: number, memory: readonly RoundEntry[]) =>
-    streaming.combine(inputOf([], { round, memory }), mean, context);
+    streaming.combine(inputOf([], { round, memory }), "mean", context);
   const step = at(4, fresh);
   assert.ok(step.ok, "age 3 of 3 counts");
   assert.deepEqual([...step.value.vector], [Math.fround(stalenessWeight(3))]);
@@ -121,7 +117,7 @@ test("Streaming's table outlives a round, ages, and refuses with 2f identities."
       entriesOf(1, () => 9, 3),
       { round: 4, memory: fresh },
     ),
-    mean,
+    "mean",
     context,
   );
   assert.ok(renewed.ok);
@@ -192,9 +188,8 @@ const without = (...missing: readonly string[]): RoundEntry[] =>
   entriesOf(100, () => 1).filter(({ nodeId }) => !missing.includes(nodeId));
 
 test("A zone stands f_z missing members, and is void with one more; one void zone of four is borne, two are not.", () => {
-  const rule = aggregatorNamed("median");
   const combine = (...missing: readonly string[]) =>
-    tiered.combine(inputOf(without(...missing)), rule, context);
+    tiered.combine(inputOf(without(...missing)), "median", context);
   const whole = combine();
   assert.ok(whole.ok);
   assert.equal(whole.value.influences.length, 100);
@@ -213,7 +208,7 @@ test("A captured zone does not move the step.", () => {
   const entries = entriesOf(100, () => 1).map((entry) =>
     captured.has(entry.nodeId) ? { ...entry, row: Float32Array.of(-1000) } : entry,
   );
-  const step = tiered.combine(inputOf(entries), aggregatorNamed("median"), context);
+  const step = tiered.combine(inputOf(entries), "median", context);
   assert.ok(step.ok);
   assert.ok(Math.abs((step.value.vector[0] ?? 0) - 1) < 1e-3, String(step.value.vector[0]));
   const theirs = step.value.influences.filter(({ nodeId }) => captured.has(nodeId));
