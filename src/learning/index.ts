@@ -94,12 +94,14 @@ export type {
   DecidedHeader,
   Decision,
   Digest,
+  Population,
   RoundAction,
   RoundDeps,
   RoundEvent,
   RoundMessageKind,
   RoundOptions,
   RoundPolicy,
+  RoundProof,
   RoundResume,
   RoundStatus,
   RoundTimerId,
@@ -108,7 +110,20 @@ export type {
   UpdateFacts,
   UpdateHeader,
 } from "./protocol/index.ts";
-export { batchAsyncPolicy, quorumOf } from "./protocol/index.ts";
+export {
+  batchAsyncPolicy,
+  decodeCertificate,
+  decodeRoundProof,
+  genesisDigest,
+  population,
+  protocolLimits,
+  quorumOf,
+  ROUND_PROOF_BYTES_MAX,
+  RoundMachine,
+  verifyCertificate,
+  verifyChain,
+  verifyRoundProof,
+} from "./protocol/index.ts";
 export { SeededRandom } from "./seeded.ts";
 export {
   decodeSignedTask,

@@ -1,3 +1,13 @@
+export { decodeCertificate, verifyCertificate, verifyChain } from "./certificate.ts";
+export { genesisDigest } from "./decision.ts";
+export {
+  decodeRoundProof,
+  ROUND_PROOF_BYTES_MAX,
+  type RoundProof,
+  verifyRoundProof,
+} from "./equivocation.ts";
+export { type Population, population } from "./population.ts";
+export { RoundMachine } from "./round-machine.ts";
 export {
   batchAsyncPolicy,
   type BatchAsyncOptions,
@@ -23,3 +33,4 @@ export type {
   UpdateFacts,
   UpdateHeader,
 } from "./types.ts";
+export { protocolLimits } from "./wire.ts";

@@ -96,6 +96,8 @@ export type RoundEvent =
   | { readonly kind: "update-refused"; readonly header: Digest }
   /** This model is here, and matches its digest. */
   | { readonly kind: "model-available"; readonly model: Digest }
+  /** Every answer to a `sync` was given to `receive`, or there was none. */
+  | { readonly kind: "synced"; readonly nodeId: ParticipantId }
   /** The outcome of `aggregate`; the model is stored durably and can be served. */
   | { readonly kind: "aggregated"; readonly round: number; readonly result: ComputedResult };
 
@@ -144,7 +146,7 @@ export type RoundAction =
     }
   /** A participant contradicted itself under its signature: a proof that convinces anyone with its key. Keep it, hand it on. */
   | { readonly kind: "evidence"; readonly nodeId: ParticipantId; readonly proof: Uint8Array }
-  /** Send this to `answer` of the peer's machine over a stream; give each of the answers to `receive` here. */
+  /** Send this to `answer` of the peer's machine over a stream; give each of the answers to `receive` here, then `synced`. */
   | { readonly kind: "sync"; readonly nodeId: ParticipantId; readonly bytes: Uint8Array }
   | { readonly kind: "set-timer"; readonly id: RoundTimerId; readonly delayMs: number }
   /** All results are in and none has a quorum: the computation is not the same everywhere. An operator must look. */
@@ -212,6 +214,8 @@ export interface RoundOptions {
   /** How many rounds the task has. */
   readonly rounds: number;
   readonly initialModel: Digest;
+  /** Longest encoded update. */
+  readonly updateBytesMax: number;
   /** Of the aggregation rule and its parameters. */
   readonly rule: Digest;
   readonly policy: RoundPolicy;
