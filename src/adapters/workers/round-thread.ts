@@ -17,7 +17,7 @@ export interface UpdateCoding {
   readonly seed: string;
 }
 
-type Update = Omit<RoundComputation["updates"][number], "row"> & { readonly header: string };
+type Update = Omit<RoundComputation["updates"][number], "row"> & { readonly update: string };
 
 interface Requests {
   encode: {
@@ -26,8 +26,8 @@ interface Requests {
     readonly base: Float32Array;
     readonly coding: UpdateCoding;
   };
-  /** `header` is the name that the row is kept under. */
-  open: { readonly header: string; readonly bytes: Uint8Array; readonly coding: UpdateCoding };
+  /** `update` is the digest of the bytes, which the row is found by. */
+  open: { readonly update: string; readonly bytes: Uint8Array; readonly coding: UpdateCoding };
   aggregate: Omit<RoundComputation, "updates"> & { readonly updates: readonly Update[] };
   /** The round is over: its rows are dropped. */
   forget: object;

@@ -34,17 +34,17 @@ function encode({ round, weights, base, coding }: RoundRequest<"encode">): Round
 }
 
 /** An update of somebody, kept as a row if it is sound. */
-function open({ header, bytes, coding }: RoundRequest<"open">): RoundAnswer {
+function open({ update, bytes, coding }: RoundRequest<"open">): RoundAnswer {
   const row = decompress(bytes, task.compression, { ...coding, length });
-  if (row.ok) rows.set(header, row.value);
+  if (row.ok) rows.set(update, row.value);
   return { kind: "opened", refused: row.ok ? undefined : row.code };
 }
 
 function aggregate({ updates, ...computation }: RoundRequest<"aggregate">): RoundAnswer {
-  const entries = updates.map(({ header, ...update }) => {
-    const row = rows.get(header);
+  const entries = updates.map(({ update, ...entry }) => {
+    const row = rows.get(update);
     assert(row !== undefined, "every update of the set was opened");
-    return { ...update, row };
+    return { ...entry, row };
   });
   assert(orchestrator !== undefined, "the task's rounds are certified");
   const input = { ...computation, updates: entries };

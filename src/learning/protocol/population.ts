@@ -2,8 +2,11 @@
 
 import { MeshError } from "../../foundation/index.ts";
 import type { LearningErrorCode } from "../codes.ts";
-import { PARTICIPANTS_MAX, type ParticipantId } from "../task.ts";
+import type { ParticipantId } from "../task.ts";
+import { meshTaskLimits } from "../task-rules.ts";
 import { quorumOf } from "./policy.ts";
+
+const PARTICIPANTS_MAX = meshTaskLimits.participantsMax;
 
 /** The participants of a task and what follows from their number. */
 export interface Population {

@@ -116,6 +116,7 @@ export class RoundWork {
     const content = contentIdOf(sha256, bytes);
     store.saveUpdate(this.#task.taskId, round, { digest: content.digest, bytes });
     contents.put(content, bytes);
+    await this.#thread.open({ update: content.digest, bytes, coding: terms });
     return {
       update: content.digest,
       bytes: bytes.length,
@@ -134,7 +135,7 @@ export class RoundWork {
     holders: () => readonly NodeId[],
     signal: AbortSignal,
   ): Promise<string | undefined> {
-    const { update: digest, bytes, codec, digest: name } = header;
+    const { update: digest, bytes, codec } = header;
     if (bytes !== this.updateBytes || CODECS[codec] !== this.#task.compression.kind) {
       return "learning/wrong-shape";
     }
@@ -142,7 +143,7 @@ export class RoundWork {
     const content = await this.#deps.fetcher.fetch({
       ...{ taskId, content: { digest, bytes }, holders, signal },
     });
-    return this.#thread.open({ header: name, bytes: content, coding: terms });
+    return this.#thread.open({ update: digest, bytes: content, coding: terms });
   }
 
   /** Gets the certified model of a round. @throws as {@link ContentFetcher.fetch}; `learning/bad-tensors` and the like */
@@ -169,8 +170,8 @@ export class RoundWork {
     const { round, stepSize, model: base } = terms;
     const { weights, influences, summary } = await this.#thread.aggregate({
       ...{ round, beacon, stepSize, base: this.#weightsOf(base) },
-      updates: headers.map(({ nodeId, baseRound, note, digest }) => ({
-        ...{ nodeId, baseRound, header: digest, note: decodeNote(note) },
+      updates: headers.map(({ nodeId, baseRound, note, update }) => ({
+        ...{ nodeId, baseRound, update, note: decodeNote(note) },
       })),
     });
     const model = this.#keep(weights).digest;
