@@ -30,7 +30,6 @@ export {
   updateRefusalCodes,
 } from "./codes.ts";
 export {
-  checkCompression,
   compress,
   compressedBytes,
   type CompressionContext,
@@ -39,10 +38,15 @@ export {
 } from "./compression/compression.ts";
 export { ErrorFeedback } from "./compression/error-feedback.ts";
 export { FIRST_STEP, isStep, nextStep } from "./compression/step.ts";
+export type { CertifiedRound } from "./convergence/certified-round.ts";
+export { type Convergence, ConvergenceDetector, hasConverged } from "./convergence/convergence.ts";
 export { type CsvData, parseCsv, splitTrainTest } from "./data/csv.ts";
 export { type Dataset, selectSamples, type SplitDataset } from "./data/dataset.ts";
 export { splitByDirichlet } from "./data/dirichlet.ts";
 export { generateGlyphs, GLYPH_CLASSES, GLYPH_FEATURES, GLYPH_SIDE } from "./data/glyphs.ts";
+export { greatestMagnitude, isOrdinary, ROWS_MAX, TILE } from "./kernels/layout.ts";
+export { selfTestKernels } from "./kernels/self-test.ts";
+export { sharesOf, type TrimmedMean } from "./kernels/select.ts";
 export { learningMetrics } from "./metrics.ts";
 export { BatchAsyncOrchestrator } from "./orchestrators/batch-async.ts";
 export {
@@ -124,7 +128,21 @@ export {
   verifyChain,
   verifyRoundProof,
 } from "./protocol/index.ts";
+export {
+  AdaptiveLearningRate,
+  learningRateAt,
+  type Schedule,
+  type ScheduleState,
+} from "./schedules/schedule.ts";
 export { SeededRandom } from "./seeded.ts";
+export type {
+  DownWeighted,
+  SimulatedRound,
+  SimulationReport,
+  Traffic,
+} from "./simulation/report.ts";
+export { type ScheduleKind, scheduleKinds } from "./simulation/schedules.ts";
+export { simulateTask, type TaskSimulationOptions } from "./simulation/simulate.ts";
 export {
   decodeSignedTask,
   type SignedTask,

@@ -5,7 +5,7 @@
 // the step with |v_i| <= 127, so every partial sum of q_i v_i is a whole number below 2^31 (for n < 2^18). Float64 holds
 // whole numbers up to 2^53, and scaling by a power of two changes no digit: nothing is ever rounded but the result,
 // once, to float32. So the plain kernel, one with lanes, threads or int32 and one split by zones give the same bits. By
-// the same count inner products (|.| <= 127^2 d < 2^53 for d < 5 * 10^11) and squared distances of such rows are exact.
+// the same count inner products and squared distances of such rows are exact: float32 lanes hold a tile of them (`kernels/layout.ts`).
 // Rows off the grid are summed in row order in float64: the same bits on every host, but only in that order.
 
 import { concatBytes, uint32be } from "../../foundation/index.ts";

@@ -1,21 +1,16 @@
 // How an update travels: as float32, as int8 or int4 on the round's common step, or as int8 of the coordinates of the
-// round's mask. What of it breaks a rule is refused when the task is made, not when the accuracy is gone.
+// round's mask. What of it breaks a rule the manifest refuses (`task-rules.ts`).
 
 import { MeshError, type Result, ok, refuse } from "../../foundation/index.ts";
-import type { AggregatorName } from "../aggregators/aggregator.ts";
 import type { LearningErrorCode } from "../codes.ts";
 import { SeededRandom } from "../seeded.ts";
+import type { TaskManifest } from "../task.ts";
 import { allFinite, clearNegativeZeros } from "../tensors/model-spec.ts";
 import { maskSize, sharedMask } from "./mask.ts";
 import { decodeInt4, decodeInt8, encodeInt4, encodeInt8 } from "./quantised.ts";
 
-/** The ways there are. */
-export type CompressionSpec =
-  | { readonly kind: "none" }
-  | { readonly kind: "int8" }
-  | { readonly kind: "int4" }
-  /** `share` of the coordinates, above 0 to 1, chosen anew each round by the round's seed. */
-  | { readonly kind: "top-k"; readonly share: number };
+/** One of the ways, as the manifest names it. */
+export type CompressionSpec = TaskManifest["compression"];
 
 /** What all nodes know of a round before an update of it is coded. */
 export interface CompressionContext {
@@ -97,30 +92,6 @@ export function decompress(
       return ok(row);
     }
   }
-}
-
-/** Rules that work coordinate by coordinate. */
-const coordinateWise: readonly AggregatorName[] = [
-  "median",
-  "trimmed-mean",
-  "nearest-neighbour-mixing",
-];
-
-/** Whether a rule stands on updates so compressed. Codes: `learning/bad-compression`. */
-export function checkCompression(
-  spec: CompressionSpec,
-  aggregator: AggregatorName,
-): Result<CompressionSpec, LearningErrorCode> {
-  if (spec.kind !== "top-k") return ok(spec);
-  if (!(spec.share > 0 && spec.share <= 1)) {
-    return refuse("learning/bad-compression", "the share must be above 0 and at most 1");
-  }
-  return coordinateWise.includes(aggregator)
-    ? refuse(
-        "learning/bad-compression",
-        `${aggregator} works coordinate by coordinate: choose a rule of the Gram space, or int8`,
-      )
-    : ok(spec);
 }
 
 function float32Bytes(vector: Float32Array): Uint8Array {

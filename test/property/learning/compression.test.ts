@@ -4,8 +4,6 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
 import {
-  aggregatorNames,
-  checkCompression,
   compress,
   compressedBytes,
   type CompressionSpec,
@@ -197,18 +195,5 @@ test("The step follows the lower median of the rows, doubles where rows stand at
   assert.ok(isStep(nextStep([row(3e38)], step)) && isStep(nextStep([row(1e-45)], step)));
   for (const bad of [0, -1, 0.3, 3, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 61, 2 ** -61]) {
     assert.ok(!isStep(bad), `${bad}`);
-  }
-});
-
-test("Sparse updates are refused with rules that work coordinate by coordinate, and with no share.", () => {
-  const refused = aggregatorNames.filter(
-    (name) => !checkCompression({ kind: "top-k", share: 0.1 }, name).ok,
-  );
-  assert.deepEqual(refused, ["median", "trimmed-mean", "nearest-neighbour-mixing"]);
-  for (const name of aggregatorNames) {
-    assert.ok(checkCompression({ kind: "int8" }, name).ok);
-    for (const share of [0, -1, 1.01, Number.NaN]) {
-      assert.ok(!checkCompression({ kind: "top-k", share }, name).ok);
-    }
   }
 });

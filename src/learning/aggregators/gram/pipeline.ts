@@ -42,7 +42,10 @@ export function gramPipeline(
       const checked = checkRows(rows, f, rule.minimum(f));
       if (!checked.ok) return checked;
       const gram = { n: rows.length, values: kernels.gram(rows) };
-      const stage = before.reduce((at, next) => preAggregators[next](at, f), firstStage(gram));
+      const stage = before.reduce(
+        (at, next) => preAggregators[next](at, f, kernels),
+        firstStage(gram),
+      );
       const weights = sharesOf(quantiseWeights(toOriginal(stage, rule.weigh(stage.gram, f))));
       const distances = gramDistances(gram);
       const neighbours = nearestNeighbours(distances, gram.n, f);

@@ -1,6 +1,7 @@
 // What is done to the rows before a rule sees them, in Gram space. Each turns rows into as many linear combinations of
 // them, so a stage is the new Gram matrix and the combinations in terms of the original rows.
 
+import type { VectorKernels } from "../kernels.ts";
 import { nearestNeighbours } from "../neighbours.ts";
 import { entry, type Gram, gramDistances } from "./gram.ts";
 
@@ -23,7 +24,7 @@ export function firstStage(gram: Gram): Stage {
 }
 
 export const preAggregators: Readonly<
-  Record<PreAggregatorName, (stage: Stage, f: number) => Stage>
+  Record<PreAggregatorName, (stage: Stage, f: number, kernels: VectorKernels) => Stage>
 > = { arc, nnm };
 
 /**
@@ -53,32 +54,15 @@ export function arc({ gram, mix, clip }: Stage, f: number): Stage {
  * included, on ties the lower row. Neighbours are summed in row order and directly; taking the f farthest from the
  * whole sum is cheaper, but one huge liar would then wipe out the honest digits.
  */
-export function nnm({ gram, mix, clip }: Stage, f: number): Stage {
+export function nnm({ gram, mix, clip }: Stage, f: number, kernels: VectorKernels): Stage {
   const { n } = gram;
   const neighbours = nearestNeighbours(gramDistances(gram), n, f).map((list) =>
     list.toSorted((a, b) => a - b),
   );
-  const halfway = meanRows(gram.values, n, neighbours);
+  const halfway = kernels.meanRows(gram.values, n, neighbours);
   // The matrix is symmetric: mixing its columns is mixing the rows of the transpose.
-  const values = meanRows(transposed(halfway, n), n, neighbours);
-  return { gram: { n, values }, mix: meanRows(mix, n, neighbours), clip };
-}
-
-/** For each list the mean of these rows of an n x n matrix. */
-function meanRows(
-  matrix: Float64Array,
-  n: number,
-  lists: readonly (readonly number[])[],
-): Float64Array {
-  const means = new Float64Array(n * n);
-  lists.forEach((list, k) => {
-    const row = means.subarray(k * n, (k + 1) * n);
-    for (const i of list) {
-      for (let c = 0; c < n; c++) row[c] = (row[c] as number) + (matrix[i * n + c] as number);
-    }
-    for (let c = 0; c < n; c++) row[c] = (row[c] as number) / list.length;
-  });
-  return means;
+  const values = kernels.meanRows(transposed(halfway, n), n, neighbours);
+  return { gram: { n, values }, mix: kernels.meanRows(mix, n, neighbours), clip };
 }
 
 function transposed(matrix: Float64Array, n: number): Float64Array {
