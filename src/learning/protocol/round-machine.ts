@@ -449,7 +449,10 @@ export class RoundMachine {
     const misplaced = this.#misplaced(message, round);
     if (misplaced !== undefined) return misplaced;
     const known = round.find(message);
-    if (known !== undefined) return this.#doubled(known, message);
+    if (known !== undefined) {
+      const refusal = this.#contradiction(known, message);
+      if (refusal.code !== "learning/equivocation" || !round.wants(message)) return refusal;
+    }
     const flaw = message.kind === "proposal" ? this.#flawOf(message, round) : undefined;
     if (flaw !== undefined) return flaw;
     if (!verified) {
@@ -507,15 +510,14 @@ export class RoundMachine {
 
   #isKnown(statement: StatementMessage): boolean {
     const known = this.#holdings.statement(statement.nodeId)?.bytes;
-    return known !== undefined && this.#nameOf(known) === this.#nameOf(statement.bytes);
+    return known !== undefined && sameBytes(known, statement.bytes);
   }
 
   /** A slot that is taken: by the same message, or by one that it contradicts. */
-  #doubled(known: RoundMessage, message: RoundMessage): Outcome {
-    if (message.kind === "statement" || this.#faulty.has(message.nodeId)) {
-      return refuse("learning/doubled");
-    }
-    if (sameBytes(known.signed, message.signed)) return refuse("learning/doubled");
+  #contradiction(known: RoundMessage, message: RoundMessage): Refusal<ProtocolRefusalCode> {
+    const isSame = message.kind === "statement" || sameBytes(known.signed, message.signed);
+    if (isSame) return refuse("learning/doubled");
+    if (this.#faulty.has(message.nodeId)) return refuse("learning/equivocation");
     const refusal = this.#unverified(message);
     if (refusal !== undefined) return refusal;
     this.#convict(message.nodeId, encodeRoundProof(known, message), "publish");
@@ -590,5 +592,7 @@ function linkOf({ round, digest, result }: Certificate): Link {
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
