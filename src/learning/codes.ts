@@ -14,6 +14,8 @@ export type LearningErrorCode =
   | "learning/bad-csv"
   | "learning/bad-data"
   | "learning/bad-task"
+  | "learning/orchestrator-unavailable"
+  | "learning/feature-unavailable"
   | "learning/bad-signature"
   | "learning/trainer-late"
   | "learning/trainer-failed";

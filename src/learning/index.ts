@@ -47,19 +47,28 @@ export {
 export { SeededRandom } from "./seeded.ts";
 export {
   decodeSignedTask,
-  decodeTask,
-  defaultTraining,
-  encodeTask,
-  PARTICIPANTS_MAX,
-  type ParticipantId,
-  parseTask,
   type SignedTask,
   signTask,
-  TASK_BYTES_MAX,
   TASK_CONTEXT,
-  type TaskManifest,
   verifySignedTask,
-} from "./task.ts";
+} from "./signed-task.ts";
+export type { ParticipantId, TaskManifest } from "./task.ts";
+export { decodeTask, encodeTask, parseTask, TASK_BYTES_MAX } from "./task-codec.ts";
+export {
+  completeDraft,
+  type CsvFacts,
+  defaultTraining,
+  type DraftSetting,
+  parseDraft,
+  type TaskDraft,
+} from "./task-draft.ts";
+export {
+  isCertified,
+  meshTaskLimits,
+  simulatedTaskLimits,
+  type TaskLimits,
+  taskParameters,
+} from "./task-rules.ts";
 export {
   allFinite,
   type ModelSpec,

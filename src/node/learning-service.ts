@@ -31,6 +31,7 @@ import {
 import type { LearningStatus } from "../mesh/index.ts";
 import type { Clock, Logger, Meter, Tracer } from "../ports/index.ts";
 import type { NodeIdentities } from "./identity-directory.ts";
+import { checkAvailable } from "./learning/availability.ts";
 import { csvTextOf, manifestOf } from "./task-manifest.ts";
 import { PULL_PROTOCOL, PULL_REQUEST_BYTES_MAX, TaskRun } from "./task-run.ts";
 
@@ -60,6 +61,8 @@ type TaskRefusalCode =
 
 /** The forwarder may see it otherwise, with another policy, clock or memory. */
 const BLAMELESS: ReadonlySet<TaskRefusalCode> = new Set<TaskRefusalCode>([
+  "learning/orchestrator-unavailable",
+  "learning/feature-unavailable",
   "learning/disabled",
   "learning/old-task",
   "learning/future-task",
@@ -254,6 +257,8 @@ export class LearningService {
     if (known !== undefined) {
       return known.isSame(bytes) ? ok(undefined) : refuse("learning/wrong-task", "id in use");
     }
+    const available = checkAvailable(manifest);
+    if (!available.ok) return available;
     const untimely = this.#untimely(manifest);
     if (untimely !== undefined) return refuse(untimely);
     if (!this.#spend(from)) return refuse("learning/too-many-tasks");

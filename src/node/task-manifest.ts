@@ -7,20 +7,15 @@ import type { CryptoEngine } from "../crypto/index.ts";
 import { errorMessage, MeshError, toHex } from "../foundation/index.ts";
 import type { PeerIdentity } from "../identity/index.ts";
 import {
-  defaultTraining,
-  GLYPH_CLASSES,
-  GLYPH_FEATURES,
+  completeDraft,
+  type CsvFacts,
   parseCsv,
-  parseTask,
+  parseDraft,
   type TaskManifest,
 } from "../learning/index.ts";
 import type { WallMs } from "../ports/index.ts";
 
-/** The share of liars a task assumes unless the operator says otherwise: 30 %, the design's bound. */
-const ASSUMED_LIARS_RATIO = 0.3;
 const CSV_BYTES_MAX = 64 * 1024 * 1024;
-/** A quarter of a CSV file's samples measures the model. */
-const CSV_TEST_RATIO = 0.25;
 
 export interface ManifestContext {
   readonly self: PeerIdentity;
@@ -36,37 +31,31 @@ export interface ManifestContext {
  * @throws MeshError `control/unknown-participant`, `learning/bad-task`, `learning/bad-csv`, `learning/bad-data`
  */
 export function manifestOf(request: FlStartRequest, context: ManifestContext): TaskManifest {
-  const { self, nowMs } = context;
-  const participants = participantsOf(request.participants, context);
-  const seed = request.seed ?? nowMs % 2 ** 32;
-  const { data, features, classes } = dataOf(request, seed, context);
-  const shape = { features, classes };
-  const name = request.name ?? request.model;
-  return parseTask({
-    schemaVersion: 1,
+  const { self, nowMs, config, engine } = context;
+  const draft = parseDraft(draftOf(request));
+  return completeDraft(draft, {
     taskId: `${nowMs.toString(36)}-${self.nodeId.slice(0, 8)}`,
-    name,
     trustDomain: self.trustDomain,
     createdBy: self.nodeId,
     createdAtMs: nowMs,
-    model:
-      request.model === "mlp"
-        ? { kind: "mlp", ...shape, hidden: request.hidden ?? defaultTraining.hidden }
-        : { kind: "softmax", ...shape },
-    seed,
-    data,
-    trainer: defaultTraining.trainer,
-    aggregator: request.aggregator,
-    byzantine: request.byzantine ?? Math.floor(ASSUMED_LIARS_RATIO * participants.length),
-    orchestrator: "epidemic",
-    rounds: request.rounds,
-    roundTimeoutMs:
-      request.roundTimeoutSeconds === undefined
-        ? defaultTraining.roundTimeoutMs
-        : request.roundTimeoutSeconds * 1000,
-    participants,
-    attack: request.attack ?? "none",
+    participants: participantsOf(draft.participants, context),
+    seed: nowMs % 2 ** 32,
+    ...(draft.data?.kind === "csv" ? { csv: csvFacts(config, engine) } : {}),
   });
+}
+
+function draftOf(request: FlStartRequest): object {
+  const { model, hidden, data, dirichletAlpha, roundTimeoutSeconds, ...same } = request;
+  const kind = data ?? "glyphs";
+  return {
+    ...same,
+    name: request.name ?? model,
+    model: { kind: model, ...(model === "mlp" && hidden !== undefined ? { hidden } : {}) },
+    data: { kind, ...(dirichletAlpha === undefined ? {} : { dirichletAlpha }) },
+    ...(roundTimeoutSeconds === undefined
+      ? {}
+      : { orchestrator: { kind: "epidemic", roundTimeoutMs: roundTimeoutSeconds * 1000 } }),
+  };
 }
 
 function participantsOf(
@@ -87,34 +76,16 @@ function participantsOf(
     .sort();
 }
 
-function dataOf(
-  request: FlStartRequest,
-  seed: number,
-  { config, engine }: ManifestContext,
-): { data: object; features: number; classes: number } {
-  const dirichletAlpha = request.dirichletAlpha ?? defaultTraining.dirichletAlpha;
-  if ((request.data ?? "glyphs") === "glyphs") {
-    const { trainSamples, testSamples } = defaultTraining;
-    return {
-      data: { kind: "glyphs", seed, trainSamples, testSamples, dirichletAlpha },
-      features: GLYPH_FEATURES,
-      classes: GLYPH_CLASSES,
-    };
-  }
+/** What this node's own file says. */
+function csvFacts(config: Config["learning"], engine: Pick<CryptoEngine, "sha256">): CsvFacts {
   const { bytes, labelColumn } = readCsv(config);
   const { data } = parseCsv(new TextDecoder().decode(bytes), labelColumn);
-  const testSamples = Math.max(1, Math.floor(data.count * CSV_TEST_RATIO));
   return {
-    data: {
-      kind: "csv",
-      digest: toHex(engine.sha256(bytes)),
-      labelColumn,
-      seed,
-      testSamples,
-      dirichletAlpha,
-    },
+    digest: toHex(engine.sha256(bytes)),
+    labelColumn,
     features: data.dimensions,
     classes: data.classes,
+    samples: data.count,
   };
 }
 

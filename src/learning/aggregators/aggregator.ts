@@ -28,6 +28,13 @@ export const aggregatorNames = [
 /** One of {@link aggregatorNames}. */
 export type AggregatorName = (typeof aggregatorNames)[number];
 
+/** Rules that look at each coordinate by itself, so that rows must have a value in each. */
+export const coordinateWiseRules: ReadonlySet<AggregatorName> = new Set([
+  "median",
+  "trimmed-mean",
+  "nearest-neighbour-mixing",
+]);
+
 /** What a rule decided, and why. Lists have one entry a row. */
 export interface Aggregate {
   readonly vector: Float32Array;

@@ -98,6 +98,7 @@ export class EpidemicMachine {
   readonly #kernels: VectorKernels;
   readonly #aggregator: Aggregator;
   readonly #peers: readonly ParticipantId[];
+  readonly #roundTimeoutMs: number;
   readonly #offers = new Map<number, Uint8Array>();
   /** The round under way, or the next one. */
   #round: number;
@@ -108,6 +109,8 @@ export class EpidemicMachine {
   constructor(deps: EpidemicDeps, options: EpidemicOptions) {
     const { task, self, adversary, resume } = options;
     assert(task.participants.includes(self), "the node takes part in the task");
+    assert(task.orchestrator.kind === "epidemic", "the task is for this orchestrator");
+    this.#roundTimeoutMs = task.orchestrator.roundTimeoutMs;
     this.#deps = deps;
     this.#task = task;
     this.#self = self;
@@ -178,7 +181,7 @@ export class EpidemicMachine {
       return [{ type: "finished", reason: "completed" }];
     }
     this.#phase = { name: "training", startedMs: now.monoMs };
-    const deadlineMs = this.#task.roundTimeoutMs;
+    const deadlineMs = this.#roundTimeoutMs;
     return [
       {
         type: "train",
@@ -211,7 +214,7 @@ export class EpidemicMachine {
     this.#phase = { name: "exchanging", startedMs, own, exchange, graced: false };
     return [
       { type: "offer", round, bytes },
-      { type: "set-timer", id: `deadline/${round}`, delayMs: this.#task.roundTimeoutMs },
+      { type: "set-timer", id: `deadline/${round}`, delayMs: this.#roundTimeoutMs },
       ...this.#pullAll(round),
     ];
   }
@@ -232,7 +235,7 @@ export class EpidemicMachine {
   }
 
   #pullAll(round: PullRound): EpidemicAction[] {
-    const timeoutMs = this.#task.roundTimeoutMs;
+    const timeoutMs = this.#roundTimeoutMs;
     return this.#peers.map((nodeId) => ({ type: "pull", round, nodeId, timeoutMs }));
   }
 
@@ -289,7 +292,7 @@ export class EpidemicMachine {
     record(phase.exchange);
     if (phase.exchange.complete) return this.#close(now);
     if (phase.name === "catching-up" || phase.graced) return [];
-    const { participants, byzantine, roundTimeoutMs } = this.#task;
+    const { participants, byzantine } = this.#task;
     const held = phase.exchange.updates.length + (phase.own.row === undefined ? 0 : 1);
     if (held < participants.length - byzantine) return [];
     this.#phase = { ...phase, graced: true };
@@ -297,7 +300,7 @@ export class EpidemicMachine {
       {
         type: "set-timer",
         id: `grace/${this.#round}`,
-        delayMs: Math.ceil(GRACE_RATIO * roundTimeoutMs),
+        delayMs: Math.ceil(GRACE_RATIO * this.#roundTimeoutMs),
       },
     ];
   }
@@ -308,7 +311,7 @@ export class EpidemicMachine {
     if (kind === "retry") {
       const pullRound = round === "newest" ? round : Number(round);
       if (this.#exchangeOf(pullRound)?.waitsFor(nodeId) !== true) return [];
-      return [{ type: "pull", round: pullRound, nodeId, timeoutMs: this.#task.roundTimeoutMs }];
+      return [{ type: "pull", round: pullRound, nodeId, timeoutMs: this.#roundTimeoutMs }];
     }
     const due = kind === "catch-up" ? name === "catching-up" : name === "exchanging";
     return due && Number(round) === this.#round ? this.#close(now) : [];
@@ -329,7 +332,7 @@ export class EpidemicMachine {
   #catchUp(phase: { readonly startedMs: number; readonly own: Own }): EpidemicAction[] {
     const { startedMs, own } = phase;
     this.#phase = { name: "catching-up", startedMs, own, exchange: new Exchange(this.#peers) };
-    const delayMs = this.#task.roundTimeoutMs;
+    const delayMs = this.#roundTimeoutMs;
     return [
       { type: "set-timer", id: `catch-up/${this.#round}`, delayMs },
       ...this.#pullAll("newest"),

@@ -35,7 +35,7 @@ export function shapeElements(shape: readonly unknown[], limit: number): number 
     if (dimension > limit / product) return;
     product *= dimension;
   }
-  return product;
+  return product > limit ? undefined : product;
 }
 
 /**

@@ -17,15 +17,27 @@ import {
   type Model,
   type MomentumState,
   type TrainedRound,
+  type TrainOptions,
   trainSteps,
 } from "./trainer.ts";
 
-/** The model of a task. */
-export function taskModel(task: TaskManifest): Model {
-  const { model } = task;
-  return model.kind === "softmax"
-    ? softmaxModel(model.features, model.classes)
-    : mlpModel(model.features, model.hidden, model.classes);
+/** The model of a task. @throws MeshError `learning/feature-unavailable` for one that this room cannot train */
+export function taskModel({ model }: Pick<TaskManifest, "model">): Model {
+  switch (model.kind) {
+    case "softmax":
+      return softmaxModel(model.features, model.classes);
+    case "mlp":
+      return mlpModel(model.features, model.hidden, model.classes);
+    default:
+      throw unavailable(`a model of kind '${model.kind}'`);
+  }
+}
+
+function unavailable(what: string): MeshError {
+  return new MeshError(
+    "learning/feature-unavailable",
+    `Cannot train with ${what}: this node does not know how. Update the node, or choose another.`,
+  );
 }
 
 /**
@@ -34,12 +46,14 @@ export function taskModel(task: TaskManifest): Model {
  */
 export function taskData(task: TaskManifest, csvText?: string): SplitDataset {
   if (task.data.kind === "glyphs") return generateGlyphs(task.data);
+  if (task.data.kind !== "csv") throw unavailable(`data of kind '${task.data.kind}'`);
   const { data } = parseCsv(csvText ?? "", task.data.labelColumn);
-  if (data.dimensions !== task.model.features || data.classes !== task.model.classes) {
+  const { features, classes } = taskModel(task);
+  if (data.dimensions !== features || data.classes !== classes) {
     throw new MeshError(
       "learning/bad-data",
       `Cannot train task '${task.taskId}' on this CSV file: it has ${data.dimensions} features and ${data.classes} classes, ` +
-        `the task says ${task.model.features} and ${task.model.classes}. Use the file that the task names.`,
+        `the task says ${features} and ${classes}. Use the file that the task names.`,
       { features: data.dimensions, classes: data.classes },
     );
   }
@@ -50,6 +64,7 @@ export function taskData(task: TaskManifest, csvText?: string): SplitDataset {
 export class Learner {
   readonly model: Model;
   readonly #task: TaskManifest;
+  readonly #trainer: TrainOptions;
   readonly #self: ParticipantId;
   readonly #shard: Dataset;
   readonly #test: Dataset;
@@ -66,17 +81,22 @@ export class Learner {
     readonly data: SplitDataset;
   }) {
     const { task, self, adversary, data } = options;
+    const { trainer } = task;
+    if (trainer.kind !== "embedded") throw unavailable("a trainer of its own");
+    this.#trainer = trainer;
     this.#task = task;
     this.#self = self;
     this.model = taskModel(task);
     this.#test = data.test;
     this.#momentum = freshMomentum(this.model.spec);
+    const { data: split } = task;
+    if (!("dirichletAlpha" in split)) throw unavailable(`data of kind '${split.kind}'`);
     const shards = splitByDirichlet({
       labels: data.train.labels,
       classes: data.train.classes,
       nodes: task.participants.length,
-      alpha: task.data.dirichletAlpha,
-      seed: task.data.seed,
+      alpha: split.dirichletAlpha,
+      seed: split.seed,
     });
     const indices = shards[task.participants.indexOf(self)];
     if (indices === undefined) {
@@ -106,12 +126,12 @@ export class Learner {
     weights: Float32Array,
     factor = 1,
   ): Generator<number, TrainedRound, boolean> {
-    const { trainer, seed } = this.#task;
+    const { seed } = this.#task;
     return trainSteps(
       this.model,
       weights,
       this.#shard,
-      { ...trainer, learningRate: factor * trainer.learningRate },
+      { ...this.#trainer, learningRate: factor * this.#trainer.learningRate },
       this.#momentum,
       seed,
       round,

@@ -22,7 +22,7 @@ const self = id(1);
 
 const makeTask = (n: number, over: Partial<TaskManifest> = {}): TaskManifest =>
   parseTask({
-    schemaVersion: 1,
+    schemaVersion: 2,
     taskId: "t",
     name: "a task",
     trustDomain: "example.org",
@@ -31,12 +31,15 @@ const makeTask = (n: number, over: Partial<TaskManifest> = {}): TaskManifest =>
     model: { kind: "softmax", features: 144, classes: 10 },
     seed: 1,
     data: { kind: "glyphs", seed: 1, trainSamples: 100, testSamples: 20, dirichletAlpha: 1 },
-    trainer: { steps: 1, batch: 1, learningRate: 0.1, momentum: 0.9 },
+    trainer: { kind: "embedded", steps: 1, batch: 1, learningRate: 0.1, momentum: 0.9 },
     aggregator: "median",
     byzantine: 1,
-    orchestrator: "epidemic",
+    orchestrator: { kind: "epidemic", roundTimeoutMs: 1000 },
+    compression: { kind: "none" },
+    schedule: { kind: "constant" },
+    convergence: null,
+    initialWeights: null,
     rounds: 10,
-    roundTimeoutMs: 1000,
     participants: Array.from({ length: n }, (_, i) => id(i + 1)),
     attack: "none",
     ...over,
@@ -167,15 +170,13 @@ test("With 2f + 1 updates at the deadline the round aggregates; with 2f it holds
 });
 
 test("After n - f updates the rest get a grace, not the whole deadline.", () => {
-  const { task, send, train, answer } = start(5);
+  const { send, train, answer } = start(5);
   send({ type: "start" });
   train(1, 1);
   assert.deepEqual(answer(2, [1, 1]), []);
   assert.deepEqual(answer(3, [1, 1]), []);
   const graced = answer(4, [1, 1]);
-  assert.deepEqual(graced, [
-    { type: "set-timer", id: "grace/1", delayMs: GRACE_RATIO * task.roundTimeoutMs },
-  ]);
+  assert.deepEqual(graced, [{ type: "set-timer", id: "grace/1", delayMs: GRACE_RATIO * 1000 }]);
   assert.deepEqual(types(send({ type: "timer", id: "grace/1" })), ["persist", "evaluate"]);
 });
 

@@ -18,7 +18,7 @@ const liars = ids.slice(0, 2);
 
 const taskOf = (over: Partial<TaskManifest> = {}): TaskManifest =>
   parseTask({
-    schemaVersion: 1,
+    schemaVersion: 2,
     taskId: "simulated",
     name: "simulated",
     trustDomain: "example.org",
@@ -30,9 +30,12 @@ const taskOf = (over: Partial<TaskManifest> = {}): TaskManifest =>
     trainer: { ...defaultTraining.trainer, steps: 40 },
     aggregator: "nearest-neighbour-mixing",
     byzantine: 2,
-    orchestrator: "epidemic",
+    orchestrator: { kind: "epidemic", roundTimeoutMs: 30_000 },
+    compression: { kind: "none" },
+    schedule: { kind: "constant" },
+    convergence: null,
+    initialWeights: null,
     rounds: 8,
-    roundTimeoutMs: 30_000,
     participants: ids,
     attack: "none",
     ...over,
@@ -118,7 +121,11 @@ test("Garbage of two liars is refused and the others learn on; equal runs have e
 
 test("A node that was cut off finds its way back to the newest round and finishes with the others.", () => {
   const lost = ids[3]!;
-  const task = { ...small, rounds: 30, roundTimeoutMs: 1000 };
+  const task = {
+    ...small,
+    rounds: 30,
+    orchestrator: { kind: "epidemic", roundTimeoutMs: 1000 },
+  } as const;
   const outcome = simulateEpidemic({
     task,
     data,

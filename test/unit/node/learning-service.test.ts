@@ -55,7 +55,7 @@ const forwarder = person(4).identity.nodeId;
 
 function task(change: Partial<TaskManifest> = {}): TaskManifest {
   return parseTask({
-    schemaVersion: 1,
+    schemaVersion: 2,
     taskId: "task-1",
     name: "test",
     trustDomain: "a.mesh",
@@ -67,9 +67,12 @@ function task(change: Partial<TaskManifest> = {}): TaskManifest {
     trainer: defaultTraining.trainer,
     aggregator: "mean",
     byzantine: 0,
-    orchestrator: "epidemic",
+    orchestrator: { kind: "epidemic", roundTimeoutMs: 1000 },
+    compression: { kind: "none" },
+    schedule: { kind: "constant" },
+    convergence: null,
+    initialWeights: null,
     rounds: 1,
-    roundTimeoutMs: 1000,
     participants: [creator.identity.nodeId, stranger.identity.nodeId].sort(),
     attack: "none",
     ...change,
