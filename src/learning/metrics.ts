@@ -29,8 +29,8 @@ export const learningMetrics: readonly MetricDeclaration[] = [
   {
     name: "meshd_learning_rounds_total",
     kind: "counter",
-    help: "Rounds this node closed: 'aggregated' took a new model, 'held' kept its own for want of a quorum, 'caught-up' adopted the peers' newest.",
-    labels: { result: ["aggregated", "held", "caught-up"] },
+    help: "Rounds this node closed: 'aggregated' took a new model, 'held' kept its own for want of a quorum, 'caught-up' adopted the peers' newest, 'void' was certified without a new model.",
+    labels: { result: ["aggregated", "held", "caught-up", "void"] },
   },
   {
     name: "meshd_learning_updates_received_total",

@@ -45,8 +45,8 @@ export type EpidemicEvent =
   | { readonly type: "peer-gone"; readonly nodeId: ParticipantId }
   | { readonly type: "stop" };
 
-/** How a round ended. */
-export type RoundResult = "aggregated" | "held" | "caught-up";
+/** How a round ended; `void`: its participants agreed that too few updates came. */
+export type RoundResult = "aggregated" | "held" | "caught-up" | "void";
 
 /** One contributor of a round and what it counted for. */
 export interface Contribution {

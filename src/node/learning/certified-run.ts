@@ -6,7 +6,6 @@ import { TrainingThread } from "../../adapters/workers/training-thread.ts";
 import type { GossipDecision } from "../../adapters/libp2p/gossip.ts";
 import type { Network } from "../../adapters/libp2p/network.ts";
 import type { StateStore, StoredTask } from "../../adapters/sqlite/state-store.ts";
-import type { LearningStatus as LearningView } from "../../control/index.ts";
 import type { CryptoEngine, MlDsaSigner } from "../../crypto/index.ts";
 import {
   ByteReader,
@@ -25,6 +24,7 @@ import {
   encodeTask,
   FIRST_STEP,
   genesisDigest,
+  type HeldContent,
   orchestratorOf,
   type RoundAction,
   type RoundEvent,
@@ -34,15 +34,19 @@ import {
   type RoundTimerId,
   ruleDigest,
   type TaskManifest,
+  type Sha256,
   type UpdateHeader,
+  type UpdateRefusalCode,
 } from "../../learning/index.ts";
 import type { LearningStatus } from "../../mesh/index.ts";
 import type { Clock, Logger, Meter, Tracer } from "../../ports/index.ts";
 import type { NodeIdentities } from "../identity-directory.ts";
 import { RoundTrace } from "../round-trace.ts";
-import type { ContentFetcher } from "./content-fetcher.ts";
-import type { ContentStore } from "./content-store.ts";
+import { ContentFetcher, type ContentFetcherDeps } from "./content-fetcher.ts";
+import { ContentStore } from "./content-store.ts";
 import type { LearningRun } from "./learning-run.ts";
+import type { ViewedTask } from "./learning-view.ts";
+import type { MemoryBudget } from "./memory-budget.ts";
 import { RoundHistory } from "./round-history.ts";
 import { type ModelOfRound, type RoundTerms, RoundWork } from "./round-work.ts";
 
@@ -58,13 +62,17 @@ const RESTART_MS = 5_000;
 type ActionOf<Kind extends RoundAction["kind"]> = Extract<RoundAction, { kind: Kind }>;
 
 export interface CertifiedRunDeps {
-  readonly network: Pick<Network, "request" | "publish" | "subscribe" | "unsubscribe">;
+  readonly network: Pick<
+    Network,
+    "request" | "openStream" | "publish" | "subscribe" | "unsubscribe"
+  >;
   readonly store: StateStore;
   readonly identities: NodeIdentities;
   readonly engine: Pick<CryptoEngine, "mlDsa65" | "sha256">;
   readonly signer: MlDsaSigner;
-  readonly contents: ContentStore;
-  readonly fetcher: ContentFetcher;
+  readonly budget: MemoryBudget;
+  /** Members that the DHT names as holders of a content. */
+  readonly findHolders: ContentFetcherDeps["findHolders"];
   readonly clock: Clock;
   readonly logger: Logger;
   readonly meter: Meter;
@@ -92,6 +100,10 @@ export class CertifiedRun implements LearningRun {
   readonly #deps: CertifiedRunDeps;
   readonly #options: CertifiedRunOptions;
   readonly #work: RoundWork;
+  readonly #contents: ContentStore;
+  readonly #sha256: Sha256;
+  /** Digest of the manifest. */
+  readonly #digest: string;
   readonly #policy: RoundOrchestrator;
   readonly #history: RoundHistory;
   readonly #trace: RoundTrace;
@@ -100,6 +112,7 @@ export class CertifiedRun implements LearningRun {
   readonly #fetching = new Map<string, { holders: readonly NodeId[]; readonly end: AbortController }>();
   #machine: RoundMachine | undefined;
   #initial = "";
+  readonly #refusals: { readonly nodeId: string; readonly code: UpdateRefusalCode }[] = [];
   #computed: (ModelOfRound & { readonly round: number }) | undefined;
   #state: StoredTask["state"] = "running";
   #halted = false;
@@ -112,17 +125,22 @@ export class CertifiedRun implements LearningRun {
     this.task = task;
     this.#deps = deps;
     this.#options = options;
-    const { nodeId: self } = deps.self;
-    const policy = orchestratorOf({ hash: (bytes) => deps.engine.sha256(bytes) }, task);
+    const { engine, store, network, tracer } = deps;
+    this.#sha256 = (bytes) => engine.sha256(bytes);
+    this.#digest = toHex(engine.sha256(encodeTask(task)));
+    const policy = orchestratorOf({ hash: this.#sha256 }, task);
     if (policy === undefined) throw new TypeError("an epidemic task has no certified rounds");
     this.#policy = policy;
+    this.#history = new RoundHistory(store.rounds, task);
     this.#save();
-    this.#history = new RoundHistory(deps.store.rounds, task.taskId);
-    this.#trace = new RoundTrace(deps.tracer, task);
+    this.#trace = new RoundTrace(tracer, task);
+    const { nodeId: self } = deps.self;
     const csv = csvText === undefined ? {} : { csvText };
     const trainer = new TrainingThread({ task, self, adversary, ...csv });
-    const { contents, fetcher, store } = deps;
-    const sha256 = (bytes: Uint8Array): Uint8Array => deps.engine.sha256(bytes);
+    const sha256 = this.#sha256;
+    const contents = (this.#contents = new ContentStore(sha256, deps.budget));
+    const openStream: Network["openStream"] = (...wanted) => network.openStream(...wanted);
+    const fetcher = new ContentFetcher({ ...deps, openStream, sha256, store: contents });
     const work = { trainer, contents, fetcher, store: store.rounds, sha256 };
     this.#work = new RoundWork(work, { task, self, adversary });
     deps.network.subscribe(options.topic, (from, bytes) => this.#gossiped(from, bytes));
@@ -143,6 +161,7 @@ export class CertifiedRun implements LearningRun {
     this.#pause();
     this.#halted = true;
     this.#deps.network.unsubscribe(this.#options.topic);
+    this.#contents.keepOnly(new Set());
     await this.#work.stop();
   }
 
@@ -158,17 +177,18 @@ export class CertifiedRun implements LearningRun {
     return this.#state === "running" ? this.#history.voidRounds : 0;
   }
 
-  view(nameOf: (nodeId: string) => string): LearningView {
-    const { taskId, name, rounds, aggregator, byzantine, attack, participants } = this.task;
-    const last = this.#history.last;
-    return {
-      ...{ taskId, name, rounds, aggregator, byzantine, attack, state: this.#state },
-      round: last?.round ?? 0,
-      loss: last?.loss ?? null,
-      accuracy: last?.accuracy ?? null,
-      participants: participants.map((nodeId) => ({ nodeId, name: nameOf(nodeId) })),
-      history: this.#history.view(nameOf),
-    };
+  get viewed(): ViewedTask {
+    return { task: this.task, state: this.#state, history: this.#history.reports };
+  }
+
+  get model(): Uint8Array | undefined {
+    const { last } = this.#history;
+    return last && this.#contents.get(last.model)?.bytes;
+  }
+
+  /** A content of the task that is held here. */
+  held(digest: string): HeldContent | undefined {
+    return this.#contents.get(digest);
   }
 
   /** What a participant lacks of what this node has: each message as `uint32 length || bytes`. */
@@ -182,16 +202,18 @@ export class CertifiedRun implements LearningRun {
     const { engine, signer, meter, identities, store, self } = this.#deps;
     const { taskId, participants, byzantine, rounds, aggregator } = this.task;
     const last = store.rounds.certificateAt(taskId, this.#history.last?.round ?? 0);
-    const sha256 = (bytes: Uint8Array): Uint8Array => engine.sha256(bytes);
     this.#machine = new RoundMachine(
       {
-        ...{ sha256, signer, meter, mlDsa: engine.mlDsa65 },
-        publicKeyOf: (nodeId) => identities.lookup(nodeId as NodeId)?.mldsa65,
+        ...{ sha256: this.#sha256, signer, meter, mlDsa: engine.mlDsa65 },
+        publicKeyOf: (nodeId) =>
+          this.#deps.maySpeak(nodeId as NodeId)
+            ? identities.lookup(nodeId as NodeId)?.mldsa65
+            : undefined,
         certificateAt: (round) => store.rounds.certificateAt(taskId, round),
       },
       {
         ...{ self: self.nodeId, participants, byzantine, rounds, policy: this.#policy },
-        task: toHex(sha256(encodeTask(this.task))),
+        task: this.#digest,
         initialModel: this.#initial,
         updateBytesMax: this.#work.updateBytes,
         rule: toHex(ruleDigest(engine, { aggregator, byzantine })),
@@ -265,13 +287,11 @@ export class CertifiedRun implements LearningRun {
   /** What updates of the open round are coded by. */
   #terms(round: number): RoundTerms {
     const { last } = this.#history;
-    const sha256 = (bytes: Uint8Array): Uint8Array => this.#deps.engine.sha256(bytes);
-    const task = toHex(sha256(encodeTask(this.task)));
     return {
       round,
       model: last?.model ?? this.#initial,
       stepSize: this.#history.stepSize ?? FIRST_STEP,
-      seed: last?.certificate ?? genesisDigest(sha256, task, this.#initial),
+      seed: last?.certificate ?? genesisDigest(this.#sha256, this.#digest, this.#initial),
     };
   }
 
@@ -300,7 +320,8 @@ export class CertifiedRun implements LearningRun {
     });
   }
 
-  #refuse({ nodeId, round }: UpdateHeader, code: string): void {
+  #refuse({ nodeId, round }: UpdateHeader, code: UpdateRefusalCode): void {
+    this.#refusals.push({ nodeId, code });
     this.#deps.meter.count("meshd_learning_updates_rejected_total", { code });
     this.#deps.logger.warn({ code, taskId: this.task.taskId, round, nodeId }, "update refused");
   }
@@ -333,35 +354,30 @@ export class CertifiedRun implements LearningRun {
     this.#inBackground("fetch", done);
   }
 
-  async #aggregate({ round, beacon, headers }: ActionOf<"aggregate">): Promise<void> {
+  async #aggregate({ round, headers }: ActionOf<"aggregate">): Promise<void> {
     this.#trace.phase("aggregate");
     const terms = this.#terms(round);
-    const computed = await this.#work.aggregate(terms, headers, terms.seed);
-    void beacon;
+    const computed = await this.#work.aggregate(terms, headers);
     this.#computed = { ...computed, round };
     this.#handle({ kind: "aggregated", round, result: computed.result });
   }
 
   #certified({ certificate, bytes, own }: ActionOf<"certified">): void {
-    const { meter, logger, clock, contents } = this.#deps;
+    const { meter, logger, clock } = this.#deps;
     const { taskId } = this.task;
     const { round, decision, result } = certificate;
     const computed = own === "same" && this.#computed?.round === round ? this.#computed : undefined;
-    const summary = decodeSummary(result.summary);
     const durationMs = clock.now().monoMs - this.#roundSinceMs;
-    const report = this.#history.add(certificate, bytes, {
-      held: summary.ok && summary.value.held,
-      stepSize: summary.ok ? summary.value.stepSize : undefined,
-      influences: computed?.influences ?? [],
-      durationMs,
-    });
+    const refusals = this.#refusals.splice(0);
+    const influences = computed?.influences ?? [];
+    const report = this.#history.add(certificate, bytes, { influences, refusals, durationMs });
     this.#computed = undefined;
     this.#roundSinceMs = clock.now().monoMs;
     for (const { end } of this.#fetching.values()) end.abort();
     this.#fetching.clear();
     this.#inBackground("forget", this.#work.endRound());
-    contents.keepOnly(this.#history.models(this.#initial));
-    meter.count("meshd_learning_rounds_total", { result: report.result === "set" ? "aggregated" : report.result });
+    this.#contents.keepOnly(this.#history.models(this.#initial));
+    meter.count("meshd_learning_rounds_total", { result: report.result });
     meter.observe("meshd_learning_round_duration_seconds", durationMs / 1000);
     meter.set("meshd_learning_round", round);
     if (own === "other") logger.error({ code: "learning/diverged", taskId, round }, "this node computed another result than was certified");
@@ -494,7 +510,7 @@ export class CertifiedRun implements LearningRun {
   #save(): void {
     const { store, clock } = this.#deps;
     const { signed } = this.#options;
-    const round = this.#history?.last?.round ?? 0;
+    const round = this.#history.last?.round ?? 0;
     const task = { taskId: this.task.taskId, signed, state: this.#state, round };
     store.saveTask({ ...task, model: undefined, history: "[]" }, clock.now().wallMs);
   }

@@ -1,8 +1,8 @@
 // What runs a task on this node, whichever way its rounds are made.
 
-import type { LearningStatus as LearningView } from "../../control/index.ts";
 import type { NodeId } from "../../identity/index.ts";
 import type { TaskManifest } from "../../learning/index.ts";
+import type { ViewedTask } from "./learning-view.ts";
 
 export interface LearningRun {
   readonly task: TaskManifest;
@@ -13,5 +13,7 @@ export interface LearningRun {
   /** Whether these are the very bytes of this task. */
   isSame(signed: Uint8Array): boolean;
   peerGone(nodeId: NodeId): void;
-  view(nameOf: (nodeId: string) => string): LearningView;
+  readonly viewed: ViewedTask;
+  /** The model after the last round, as safetensors; undefined before the first. */
+  readonly model: Uint8Array | undefined;
 }

@@ -1,37 +1,46 @@
 // The certified rounds of a task as an operator is shown them, kept with their certificates.
 
 import { MODELS_KEPT, type RoundStore } from "../../adapters/sqlite/round-store.ts";
-import type { LearningStatus as LearningView } from "../../control/index.ts";
-import type { Certificate, Influence } from "../../learning/index.ts";
+import {
+  type Certificate,
+  decodeSummary,
+  type Influence,
+  type RoundReport,
+  type TaskManifest,
+} from "../../learning/index.ts";
 
-/** What is known of a certified round. */
-export interface CertifiedReport {
-  readonly round: number;
-  readonly result: "set" | "void" | "held";
+/** A round's report with what ties it to its certificate. */
+export interface CertifiedReport extends RoundReport {
   /** Digests of the certificate and of the model after the round: equal on every honest node. */
   readonly certificate: string;
   readonly model: string;
-  /** On this node's test samples; `null` while it has not measured. */
-  readonly loss: number | null;
-  readonly accuracy: number | null;
-  /** Whose updates are in the agreed set, ascending. */
-  readonly contributors: readonly string[];
-  /** Who counted for how much; empty on a node that took the result of others. */
-  readonly influences: readonly Influence[];
   /** The quantisation's step of the round after, where the round told one. */
   readonly stepSize?: number;
+}
+
+/** What only this node knows of a round. */
+export interface OwnPart {
+  /** Empty on a node that took the result of others. */
+  readonly influences: readonly Influence[];
+  readonly refusals: RoundReport["refusals"];
   readonly durationMs: number;
 }
 
 export class RoundHistory {
   readonly #store: RoundStore;
-  readonly #taskId: string;
+  readonly #task: TaskManifest;
   readonly #reports: CertifiedReport[];
 
-  constructor(store: RoundStore, taskId: string) {
+  constructor(store: RoundStore, task: TaskManifest) {
     this.#store = store;
-    this.#taskId = taskId;
-    this.#reports = store.reports(taskId).map((text) => JSON.parse(text) as CertifiedReport);
+    this.#task = task;
+    this.#reports = store
+      .reports(task.taskId)
+      .map((text) => JSON.parse(text) as CertifiedReport);
+  }
+
+  get reports(): readonly CertifiedReport[] {
+    return this.#reports;
   }
 
   get last(): CertifiedReport | undefined {
@@ -51,34 +60,17 @@ export class RoundHistory {
 
   /** How many of the newest rounds in a row brought no new model. */
   get voidRounds(): number {
-    const made = this.#reports.findLastIndex(({ result }) => result === "set");
+    const made = this.#reports.findLastIndex(({ result }) => result === "aggregated");
     return this.#reports.length - 1 - made;
   }
 
   /** Keeps a certified round. @throws MeshError `state/write-failed`; nothing is kept then */
-  add(
-    { round, digest, decision, result }: Certificate,
-    bytes: Uint8Array,
-    more: Pick<CertifiedReport, "influences" | "durationMs"> & {
-      readonly held: boolean;
-      readonly stepSize: number | undefined;
-    },
-  ): CertifiedReport {
-    const { held, influences, durationMs, stepSize } = more;
-    const entries = decision.kind === "set" ? decision.entries : [];
-    const report: CertifiedReport = {
-      round,
-      result: decision.kind === "set" && held ? "held" : decision.kind,
-      certificate: digest,
-      model: result.model,
-      loss: null,
-      accuracy: null,
-      contributors: entries.map(({ nodeId }) => nodeId),
-      influences,
-      ...(stepSize === undefined ? {} : { stepSize }),
-      durationMs,
-    };
-    this.#store.certify(this.#taskId, { round, certificate: bytes, report: JSON.stringify(report) });
+  add(certificate: Certificate, bytes: Uint8Array, own: OwnPart): CertifiedReport {
+    const report = reportOf(this.#task, certificate, own);
+    const { round } = report;
+    this.#store.certify(this.#task.taskId, {
+      ...{ round, certificate: bytes, report: JSON.stringify(report) },
+    });
     this.#reports.push(report);
     return report;
   }
@@ -89,17 +81,38 @@ export class RoundHistory {
     if (report?.model !== model || report.loss !== null) return;
     const whole = { ...report, loss, accuracy };
     this.#reports[this.#reports.length - 1] = whole;
-    this.#store.report(this.#taskId, report.round, JSON.stringify(whole));
+    this.#store.report(this.#task.taskId, report.round, JSON.stringify(whole));
   }
+}
 
-  view(nameOf: (nodeId: string) => string): LearningView["history"] {
-    return this.#reports.map(({ round, loss, accuracy, result, contributors, influences }) => ({
-      round,
-      loss,
-      accuracy,
-      held: result !== "set",
-      rejected: influences.filter(({ outlier }) => outlier).map(({ nodeId }) => nameOf(nodeId)),
-      contributors: contributors.length,
-    }));
-  }
+function reportOf(
+  { participants, aggregator }: TaskManifest,
+  { round, digest, decision, result }: Certificate,
+  { influences, refusals, durationMs }: OwnPart,
+): CertifiedReport {
+  const summary = decodeSummary(result.summary);
+  const held = decision.kind === "void" || (summary.ok && summary.value.held);
+  const entries = decision.kind === "set" ? decision.entries : [];
+  const present = new Set(entries.map(({ nodeId }) => nodeId));
+  const outliers = influences.filter(({ outlier }) => outlier).map(({ nodeId }) => nodeId);
+  return {
+    round,
+    result: decision.kind === "void" ? "void" : held ? "held" : "aggregated",
+    held,
+    loss: null,
+    accuracy: null,
+    trainLoss: null,
+    aggregator,
+    rejected: [...outliers, ...refusals.map(({ nodeId }) => nodeId)].sort(),
+    refusals,
+    silent: participants.filter((nodeId) => !present.has(nodeId)),
+    contributors: influences.map((influence) => ({
+      ...influence,
+      votes: influence.share * influences.length,
+    })),
+    durationMs,
+    certificate: digest,
+    model: result.model,
+    ...(summary.ok ? { stepSize: summary.value.stepSize } : {}),
+  };
 }

@@ -23,6 +23,8 @@ import {
   type TaskManifest,
   type UpdateFacts,
   type UpdateHeader,
+  type UpdateRefusalCode,
+  updateRefusalCodes,
   weightsDigest,
 } from "../../learning/index.ts";
 import type { ContentFetcher } from "./content-fetcher.ts";
@@ -134,7 +136,7 @@ export class RoundWork {
     terms: RoundTerms,
     holders: () => readonly NodeId[],
     signal: AbortSignal,
-  ): Promise<string | undefined> {
+  ): Promise<UpdateRefusalCode | undefined> {
     const { update: digest, bytes, codec } = header;
     if (bytes !== this.updateBytes || CODECS[codec] !== this.#task.compression.kind) {
       return "learning/wrong-shape";
@@ -143,7 +145,9 @@ export class RoundWork {
     const content = await this.#deps.fetcher.fetch({
       ...{ taskId, content: { digest, bytes }, holders, signal },
     });
-    return this.#thread.open({ update: digest, bytes: content, coding: terms });
+    const refused = await this.#thread.open({ update: digest, bytes: content, coding: terms });
+    if (refused === undefined) return undefined;
+    return updateRefusalCodes.find((code) => code === refused) ?? "learning/bad-tensors";
   }
 
   /** Gets the certified model of a round. @throws as {@link ContentFetcher.fetch}; `learning/bad-tensors` and the like */
@@ -165,9 +169,8 @@ export class RoundWork {
   async aggregate(
     terms: RoundTerms,
     headers: readonly UpdateHeader[],
-    beacon: string,
   ): Promise<ModelOfRound> {
-    const { round, stepSize, model: base } = terms;
+    const { round, stepSize, model: base, seed: beacon } = terms;
     const { weights, influences, summary } = await this.#thread.aggregate({
       ...{ round, beacon, stepSize, base: this.#weightsOf(base) },
       updates: headers.map(({ nodeId, baseRound, note, update }) => ({

@@ -14,7 +14,7 @@ const self = participants[0] as string;
 
 const taskOf = (steps: number): TaskManifest =>
   parseTask({
-    schemaVersion: 1,
+    schemaVersion: 2,
     taskId: "t",
     name: "a task",
     trustDomain: "example.org",
@@ -23,12 +23,15 @@ const taskOf = (steps: number): TaskManifest =>
     model: { kind: "softmax", features: 144, classes: 10 },
     seed: 1,
     data: { kind: "glyphs", seed: 1, trainSamples: 100, testSamples: 20, dirichletAlpha: 1 },
-    trainer: { steps, batch: 32, learningRate: 0.1, momentum: 0.9 },
+    trainer: { kind: "embedded", steps, batch: 32, learningRate: 0.1, momentum: 0.9 },
     aggregator: "mean",
     byzantine: 0,
-    orchestrator: "epidemic",
+    orchestrator: { kind: "epidemic", roundTimeoutMs: 1000 },
+    compression: { kind: "none" },
+    schedule: { kind: "constant" },
+    convergence: null,
+    initialWeights: null,
     rounds: 10,
-    roundTimeoutMs: 1000,
     participants,
     attack: "none",
   });
