@@ -19,7 +19,14 @@ export type LearningErrorCode =
   | "learning/memory-budget"
   | "learning/orchestrator-unavailable"
   | "learning/feature-unavailable"
-  | "learning/bad-signature";
+  | "learning/bad-signature"
+  | "learning/trainer-late"
+  | "learning/trainer-failed"
+  | "learning/bad-summary"
+  | TransferRefusalCode;
+
+/** Why a message of a transfer is refused. */
+export type TransferRefusalCode = "learning/bad-chunk" | "learning/bad-request";
 
 /** Codes that a message of the round protocol is refused with: the labels of its refusal counter. */
 export const protocolRefusalCodes = [

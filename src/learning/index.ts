@@ -111,7 +111,6 @@ export {
 } from "./orchestrators/streaming.ts";
 export { drawZones, type Hash, liarsAbove, zoneByzantine } from "./orchestrators/zones.ts";
 export type {
-  BatchAsyncOptions,
   Certificate,
   ComputedResult,
   DecidedHeader,
@@ -205,6 +204,12 @@ export {
 } from "./tensors/safetensors.ts";
 export { Learner, taskData, taskModel } from "./trainer/learner.ts";
 export { mlpModel } from "./trainer/mlp.ts";
+export {
+  type RoundTrainer,
+  type TrainerFailureCode,
+  trainerFailureCodes,
+  type TrainingOrder,
+} from "./trainer/round-trainer.ts";
 export { softmaxModel } from "./trainer/softmax.ts";
 export {
   drain,
@@ -217,3 +222,39 @@ export {
   type TrainOptions,
   trainSteps,
 } from "./trainer/trainer.ts";
+export { Assembly } from "./transfer/assembly.ts";
+export {
+  CHUNK_BYTES,
+  chunkCount,
+  chunkOf,
+  CONTENT_BYTES_MAX,
+  type ContentId,
+  contentIdOf,
+  type HeldContent,
+  leafDigest,
+  leavesOf,
+  merkleRoot,
+  type Sha256,
+} from "./transfer/chunks.ts";
+export {
+  type ContentRequest,
+  decodeContentRequest,
+  decodeOffer,
+  decodeWant,
+  encodeContentRequest,
+  encodeOffer,
+  encodeWant,
+  type OfferStatus,
+  TRANSFER_FRAME_BYTES_MAX,
+  WINDOW_CHUNKS,
+} from "./transfer/wire.ts";
+export { type ComputedRound, computeRound, type RoundComputation, weightsDigest } from "./certified/compute-round.ts";
+export {
+  decodeNote,
+  decodeSummary,
+  encodeNote,
+  encodeSummary,
+  lowerMedian,
+  type RoundSummary,
+  type UpdateNote,
+} from "./certified/round-record.ts";

@@ -2,6 +2,7 @@
 
 import type { MetricDeclaration } from "../ports/index.ts";
 import { protocolRefusalCodes, updateRefusalCodes } from "./codes.ts";
+import { trainerFailureCodes } from "./trainer/round-trainer.ts";
 
 /** Metrics of the learning room. */
 export const learningMetrics: readonly MetricDeclaration[] = [
@@ -28,8 +29,8 @@ export const learningMetrics: readonly MetricDeclaration[] = [
   {
     name: "meshd_learning_rounds_total",
     kind: "counter",
-    help: "Rounds this node closed: 'aggregated' took a new model, 'held' kept its own for want of a quorum, 'caught-up' adopted the peers' newest.",
-    labels: { result: ["aggregated", "held", "caught-up"] },
+    help: "Rounds this node closed: 'aggregated' took a new model, 'held' kept its own for want of a quorum, 'caught-up' adopted the peers' newest, 'void' was certified without a new model.",
+    labels: { result: ["aggregated", "held", "caught-up", "void"] },
   },
   {
     name: "meshd_learning_updates_received_total",
@@ -46,6 +47,12 @@ export const learningMetrics: readonly MetricDeclaration[] = [
     name: "meshd_learning_pulls_failed_total",
     kind: "counter",
     help: "Pulls that brought no update: the peer was unreachable, gone or out of time.",
+  },
+  {
+    name: "meshd_learning_trainer_failures_total",
+    kind: "counter",
+    help: "Rounds that went on without this node's own update: its trainer gave none by the deadline ('late') or none that can be used ('failed').",
+    labels: { code: trainerFailureCodes },
   },
   {
     name: "meshd_learning_round_duration_seconds",
