@@ -56,6 +56,8 @@ export class Round {
   readonly #baseModel: Digest;
   readonly #agreement: Agreement;
   readonly #results = new Map<ParticipantId, ResultMessage>();
+  /** Headers in the journal. */
+  readonly #journaled = new Set<Digest>();
   #decided: { readonly value: Digest; readonly decision: Decision } | undefined;
   #aggregating = false;
   #isSplit = false;
@@ -165,6 +167,7 @@ export class Round {
 
   /** Takes a message of the journal: what this node signed before binds it now. */
   restore(message: RoundMessage): void {
+    if (message.kind === "header") this.#journaled.add(message.header.digest);
     if (message.kind === "header" || message.kind === "result") {
       if (this.find(message) === undefined) this.take(message);
     } else if (message.kind !== "statement") this.#agreement.restore(message);
@@ -180,6 +183,7 @@ export class Round {
     const { deps, holdings } = this.#context;
     const content = { ...facts, baseRound: base.round, baseModel: base.model };
     const message = this.#publish("header", encodeHeader(deps.signer, this.#place, content), []);
+    this.#journaled.add(message.header.digest);
     holdings.addHeader(message);
     holdings.mark(message.header.digest, "here");
   }
@@ -270,10 +274,21 @@ export class Round {
     });
   }
 
-  /** Tells what is held. Not persisted: a later statement replaces it. */
+  /**
+   * Tells what is held. The statement is not persisted, a later one replaces it; but what it promises is: if all crash, the
+   * headers of a decided set must still be somewhere.
+   */
   #state(): void {
     const { deps, holdings, emit } = this.#context;
-    const bytes = encodeStatement(deps.signer, this.#place, holdings.holdings(this.number));
+    const held = holdings.holdings(this.number);
+    const digests = new Set(held.map(({ header }) => header));
+    const isNew = ({ header: { digest } }: HeaderMessage) =>
+      digests.has(digest) && !this.#journaled.has(digest);
+    const headers = holdings.headerMessages().filter(isNew);
+    for (const { header } of headers) this.#journaled.add(header.digest);
+    const messages = headers.map(({ bytes }) => bytes);
+    if (messages.length > 0) emit({ kind: "persist", round: this.number, messages });
+    const bytes = encodeStatement(deps.signer, this.#place, held);
     holdings.addStatement(this.#own("statement", bytes));
     emit({ kind: "publish", bytes });
   }
