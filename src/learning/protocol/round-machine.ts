@@ -212,7 +212,10 @@ export class RoundMachine {
     this.#round = opened;
     for (const bytes of journal) {
       const decoded = decodeMessage(bytes, this.#participants, this.#deps.sha256);
-      if (decoded.ok && decoded.value.previous === previous) opened.restore(decoded.value);
+      if (!decoded.ok) continue;
+      const { kind, round: at, previous: follows } = decoded.value;
+      const isOurs = kind === "header" ? this.#chain.at(at - 1)?.digest : previous;
+      if (follows === isOurs) opened.restore(decoded.value);
     }
     opened.resume();
     this.#emit({ kind: "set-timer", id: "deadline", delayMs: policy.deadlineMs });

@@ -4,7 +4,6 @@
 import { toHex } from "../../foundation/index.ts";
 import type { ParticipantId } from "../task.ts";
 import { Agreement } from "./agreement.ts";
-import { certificateDigest } from "./certificate.ts";
 import { beaconOf } from "./decision.ts";
 import type { Holdings } from "./holdings.ts";
 import {
@@ -15,11 +14,11 @@ import {
   encodeStatement,
   encodeVote,
   type HeaderMessage,
-  type ResultMessage,
   type RoundMessage,
 } from "./messages.ts";
 import type { Population } from "./population.ts";
 import { freshSet } from "./proposals.ts";
+import { Results } from "./results.ts";
 import type {
   Certificate,
   ComputedResult,
@@ -34,7 +33,7 @@ import type {
 import type { Place } from "./wire.ts";
 
 const NO_WEIGHTS = toHex(new Uint8Array(32));
-export const DEFAULT_VIEW_TIMEOUT_MS = 2000;
+const DEFAULT_VIEW_TIMEOUT_MS = 2000;
 
 /** What a round needs of the machine around it. */
 export interface RoundContext {
@@ -55,7 +54,9 @@ export class Round {
   readonly #place: Place;
   readonly #baseModel: Digest;
   readonly #agreement: Agreement;
-  readonly #results = new Map<ParticipantId, ResultMessage>();
+  readonly #results: Results;
+  /** Headers in the journal. */
+  readonly #journaled = new Set<Digest>();
   #decided: { readonly value: Digest; readonly decision: Decision } | undefined;
   #aggregating = false;
   #isSplit = false;
@@ -64,6 +65,7 @@ export class Round {
     this.#context = context;
     this.#place = place;
     this.#baseModel = baseModel;
+    this.#results = new Results(context.participants);
     const { self, viewTimeoutMs = DEFAULT_VIEW_TIMEOUT_MS } = context.options;
     const { participants, deps } = context;
     this.#agreement = new Agreement(
@@ -89,10 +91,6 @@ export class Round {
 
   get number(): number {
     return this.#place.round;
-  }
-
-  get previous(): Digest {
-    return this.#place.previous;
   }
 
   get baseModel(): Digest {
@@ -153,7 +151,7 @@ export class Round {
         holdings.addStatement(message);
         return "taken";
       case "result":
-        this.#results.set(message.nodeId, message);
+        this.#results.add(message);
         return "taken";
       case "proposal":
         for (const statement of message.statements) holdings.addStatement(statement);
@@ -165,6 +163,7 @@ export class Round {
 
   /** Takes a message of the journal: what this node signed before binds it now. */
   restore(message: RoundMessage): void {
+    if (message.kind === "header") this.#journaled.add(message.header.digest);
     if (message.kind === "header" || message.kind === "result") {
       if (this.find(message) === undefined) this.take(message);
     } else if (message.kind !== "statement") this.#agreement.restore(message);
@@ -180,6 +179,7 @@ export class Round {
     const { deps, holdings } = this.#context;
     const content = { ...facts, baseRound: base.round, baseModel: base.model };
     const message = this.#publish("header", encodeHeader(deps.signer, this.#place, content), []);
+    this.#journaled.add(message.header.digest);
     holdings.addHeader(message);
     holdings.mark(message.header.digest, "here");
   }
@@ -190,7 +190,7 @@ export class Round {
     const { deps, options } = this.#context;
     const content = { decision: this.#decided.value, result, rule: options.rule };
     const bytes = encodeResult(deps.signer, this.#place, content);
-    this.#results.set(this.#place.nodeId, this.#publish("result", bytes, []));
+    this.#results.add(this.#publish("result", bytes, []));
   }
 
   /** The timer of the agreement ran out. */
@@ -236,7 +236,7 @@ export class Round {
     yield* this.#context.holdings.headerMessages();
     yield* this.#context.holdings.statementMessages();
     yield* this.#agreement.current();
-    yield* this.#results.values();
+    yield* this.#results.all();
   }
 
   status(): Omit<RoundStatus, "model" | "modelHere" | "faulty"> {
@@ -270,10 +270,21 @@ export class Round {
     });
   }
 
-  /** Tells what is held. Not persisted: a later statement replaces it. */
+  /**
+   * Tells what is held. The statement is not persisted, a later one replaces it; but what it promises is: if all crash, the
+   * headers of a decided set must still be somewhere.
+   */
   #state(): void {
     const { deps, holdings, emit } = this.#context;
-    const bytes = encodeStatement(deps.signer, this.#place, holdings.holdings(this.number));
+    const held = holdings.holdings(this.number);
+    const digests = new Set(held.map(({ header }) => header));
+    const isNew = ({ header: { digest } }: HeaderMessage) =>
+      digests.has(digest) && !this.#journaled.has(digest);
+    const headers = holdings.headerMessages().filter(isNew);
+    for (const { header } of headers) this.#journaled.add(header.digest);
+    const messages = headers.map(({ bytes }) => bytes);
+    if (messages.length > 0) emit({ kind: "persist", round: this.number, messages });
+    const bytes = encodeStatement(deps.signer, this.#place, held);
     holdings.addStatement(this.#own("statement", bytes));
     emit({ kind: "publish", bytes });
   }
@@ -336,41 +347,14 @@ export class Round {
   }
 
   #certificate(): Certificate | undefined {
-    const { participants, deps } = this.#context;
-    if (this.#results.size < participants.quorum) return undefined;
-    const groups = new Map<string, ResultMessage[]>();
-    for (const message of this.#results.values()) {
-      const { decision, rule, result } = message;
-      const name = [decision, rule, result.model, result.weights, toHex(result.summary)].join();
-      const group = groups.get(name);
-      if (group === undefined) groups.set(name, [message]);
-      else group.push(message);
+    if (this.#decided === undefined) return undefined;
+    const { deps, emit } = this.#context;
+    const certificate = this.#results.certificate(deps.sha256, this.#decided);
+    if (certificate === undefined && !this.#isSplit && this.#results.isSplit) {
+      this.#isSplit = true;
+      emit({ kind: "split", round: this.number });
     }
-    const largest = [...groups.values()].sort((a, b) => b.length - a.length)[0] ?? [];
-    const [first] = largest;
-    this.#watchSplit(largest.length);
-    if (first === undefined || largest.length < participants.quorum) return undefined;
-    const decision = this.#decided?.value === first.decision ? this.#decided.decision : undefined;
-    if (decision === undefined) return undefined;
-    const { task, round, previous } = this.#place;
-    const content = { task, round, previous, decision, result: first.result, rule: first.rule };
-    const signatures = largest
-      .map(({ nodeId, signature }) => ({ nodeId, signature }))
-      .sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
-    return {
-      ...content,
-      digest: certificateDigest(deps.sha256, content, participants),
-      signatures,
-    };
-  }
-
-  /** Once no result can reach a quorum any more. */
-  #watchSplit(largest: number): void {
-    const { participants, emit } = this.#context;
-    const left = participants.ids.length - this.#results.size;
-    if (this.#isSplit || largest + left >= participants.quorum) return;
-    this.#isSplit = true;
-    emit({ kind: "split", round: this.number });
+    return certificate;
   }
 
   /** Persists an own message with what it rests on, then publishes it. */
