@@ -12,6 +12,7 @@ const suites: Record<string, () => Promise<{ suite: BenchSuite }>> = {
   detection: () => import("./detection.ts"),
   beacons: () => import("./beacons.ts"),
   learning: () => import("./learning.ts"),
+  orchestrators: () => import("./orchestrators.ts"),
   tunnel: () => import("./tunnel.ts"),
   tracing: () => import("./tracing.ts"),
   idle: () => import("./idle.ts"),
@@ -23,6 +24,7 @@ const suites: Record<string, () => Promise<{ suite: BenchSuite }>> = {
 /** Suites that run only when they are named, because they take a minute, and how long they measure unless told. */
 const onRequest: Readonly<Record<string, { seconds: number }>> = {
   detection: { seconds: 120 },
+  orchestrators: { seconds: 1 },
   idle: { seconds: 30 },
   executable: { seconds: 30 },
   leak: { seconds: 1 },

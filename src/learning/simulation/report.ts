@@ -60,6 +60,8 @@ export interface SimulationReport {
   /** What the participants computed. `trained`: the task's training. `one-batch`: one batch of it a round. */
   readonly learners: "trained" | "one-batch";
   readonly rounds: readonly SimulatedRound[];
+  /** Whether the task ended by its convergence rule. */
+  readonly hasConverged: boolean;
   readonly certified: number;
   readonly void: number;
   /** Of the final model. */

@@ -82,7 +82,7 @@ export function simulateTask(task: TaskManifest, options: TaskSimulationOptions)
     ...{ taskId: task.taskId, seed, orchestrator: task.orchestrator },
     ...{ aggregator: task.aggregator, attack: task.attack, schedule: options.schedule ?? "prompt" },
     ...{ participants: participants.length, byzantine, liars: liars.size },
-    ...{ agreement, learners: population.learners },
+    ...{ agreement, learners: population.learners, hasConverged: work.hasConverged },
     ...recorder.summary,
     ...population.evaluate(work.weights),
     ...ran,
@@ -105,7 +105,7 @@ type Ran = Pick<SimulationReport, "agreementBytesPerNode" | "convicted">;
 function runModelled(parts: Parts): Ran {
   const { task, orchestrator, work, recorder } = parts;
   const rounds = new ModelledRounds(parts);
-  for (let round = 1; round <= task.rounds; round++) {
+  for (let round = 1; round <= task.rounds && !work.hasConverged; round++) {
     const zones =
       orchestrator instanceof HierarchicalOrchestrator
         ? orchestrator.zonesOf(work.beacon)
