@@ -39,6 +39,7 @@ const { values, positionals } = parseArgs({
     nodes: { type: "string", default: "5" },
     peers: { type: "string", default: "10000" },
     preset: { type: "string" },
+    table: { type: "string" },
     rules: { type: "string" },
     heterogeneity: { type: "string" },
     byzantine: { type: "string" },

@@ -58,6 +58,13 @@ export {
 } from "./kernels/row-store.ts";
 export { selfTestKernels } from "./kernels/self-test.ts";
 export { sharesOf, type TrimmedMean } from "./kernels/select.ts";
+export {
+  ByzantineDetector,
+  type ProofKind,
+  proofKinds,
+  type Standing,
+  SUSPECT_SCORE,
+} from "./detector/detector.ts";
 export { learningMetrics } from "./metrics.ts";
 export {
   type EpidemicDeps,
