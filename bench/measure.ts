@@ -23,6 +23,8 @@ export interface BenchOptions {
   readonly nodes: number;
   /** Peers that come and go, for suites that have such. */
   readonly peers: number;
+  /** Which part of a table to fill, for suites that fill one: comma-separated lists by option name. */
+  readonly slice: Readonly<Record<string, string | undefined>>;
 }
 
 /** The q-quantile of ascending numbers (nearest rank). */

@@ -23,21 +23,45 @@ export function meanOf(rows: readonly Float32Array[], indices: readonly number[]
   return rounded(sums, indices.length);
 }
 
-/** For each list the mean of these rows of an n x n matrix, summed in the order of the list. */
-export function meanRows(
+/**
+ * For a symmetric n x n matrix M of inner products of rows, those of the means of the rows in each list: of M the means of the listed
+ * rows, and of these the means of the listed columns. Sums are in the order of the lists; the upper triangle is computed and mirrored.
+ */
+export function mixed(
   matrix: Float64Array,
   n: number,
   lists: readonly (readonly number[])[],
 ): Float64Array {
-  const means = new Float64Array(n * n);
-  lists.forEach((list, k) => {
-    const row = means.subarray(k * n, (k + 1) * n);
-    for (const i of list) {
-      for (let c = 0; c < n; c++) row[c] = (row[c] as number) + (matrix[i * n + c] as number);
+  const halfway = new Float64Array(n * n);
+  const products = new Float64Array(n * n);
+  const mean = new Float64Array(n);
+  for (const [k, list] of lists.entries()) {
+    meanOfRows(mean, matrix, list, 0);
+    for (let c = 0; c < n; c++) halfway[c * n + k] = mean[c] as number;
+  }
+  for (const [k, list] of lists.entries()) {
+    meanOfRows(mean, halfway, list, k);
+    for (let c = k; c < n; c++) {
+      products[k * n + c] = mean[c] as number;
+      products[c * n + k] = mean[c] as number;
     }
-    for (let c = 0; c < n; c++) row[c] = (row[c] as number) / list.length;
-  });
-  return means;
+  }
+  return products;
+}
+
+/** The mean of the listed rows of a matrix, from column `first` on. */
+function meanOfRows(
+  mean: Float64Array,
+  matrix: Float64Array,
+  list: readonly number[],
+  first: number,
+): void {
+  const n = mean.length;
+  mean.fill(0);
+  for (const i of list) {
+    for (let c = first; c < n; c++) mean[c] = (mean[c] as number) + (matrix[i * n + c] as number);
+  }
+  for (let c = first; c < n; c++) mean[c] = (mean[c] as number) / list.length;
 }
 
 /** Float32 of the quotients; what is negative and rounds to nothing becomes +0. */

@@ -238,7 +238,7 @@ export class WasmRowStore implements RowStore {
     this.#instance.float64(out, n * n).fill(0);
     const kernel = this.options.element === "int8" ? exports.int8Products : exports.products;
     for (let tile = 0; tile < this.#tiles; tile++) kernel(this.#rowAt(tile, 0), n, 0, 4, out);
-    const matrix = mirrored(this.#instance.float64(out, n * n), n, n);
+    const matrix = mirrored(this.#instance.float64(out, n * n), n, (i, j) => i * n + j);
     for (const [slot, state] of this.#slots) {
       if (state.state !== "sealed" || !state.wide) continue;
       const sums = this.#instance.float64(out, n).fill(0);
