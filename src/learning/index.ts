@@ -160,6 +160,7 @@ export {
   type ScheduleState,
 } from "./schedules/schedule.ts";
 export { SeededRandom } from "./seeded.ts";
+export { type ColludingAttack, colludingAttacks } from "./simulation/collusion.ts";
 export type {
   DownWeighted,
   SimulatedRound,

@@ -22,12 +22,19 @@ import { AdaptiveLearningRate } from "../schedules/schedule.ts";
 import { SeededRandom } from "../seeded.ts";
 import type { TaskManifest } from "../task.ts";
 import { allFinite } from "../tensors/model-spec.ts";
+import { Collusion, type ColludingAttack } from "./collusion.ts";
 import type { Population } from "./population.ts";
 
 /** What a certified round leaves for the next. */
 interface RoundState {
   readonly weights: Float32Array;
   readonly stepSize: number;
+}
+
+/** A participant's training as it is sent. */
+interface TrainedRow {
+  readonly row: Float32Array;
+  readonly loss: number;
 }
 
 export interface TaskWorkDeps {
@@ -37,6 +44,8 @@ export interface TaskWorkDeps {
   readonly hash: Hash;
   /** By index. */
   readonly isLiar: (participant: number) => boolean;
+  /** What the liars do together, instead of the task's attack. */
+  readonly colluding?: ColludingAttack;
   /** @default plainKernels */
   readonly kernels?: VectorKernels;
 }
@@ -53,12 +62,18 @@ export class TaskWork {
   readonly #detector: ConvergenceDetector;
   #memory: readonly RoundEntry[] = [];
   #hasConverged = false;
+  readonly #collusion: Collusion | undefined;
+  readonly #known = new Map<number, readonly TrainedRow[]>();
   #round = 0;
   #beacon: string;
 
   constructor(deps: TaskWorkDeps) {
     this.#deps = deps;
     this.#beacon = toHex(deps.hash(utf8Bytes(`genesis/${deps.task.taskId}/${deps.task.seed}`)));
+    const { colluding: name, isLiar, task } = deps;
+    const aggregate = (rows: readonly Float32Array[]) => this.#foresee(rows);
+    this.#collusion =
+      name === undefined ? undefined : new Collusion({ name, seed: task.seed, isLiar, aggregate });
     this.#rate = new AdaptiveLearningRate(deps.task.schedule, 1);
     this.#detector = new ConvergenceDetector(deps.task.convergence);
     this.#states.set(0, { weights: deps.population.initialWeights(), stepSize: FIRST_STEP });
@@ -119,14 +134,14 @@ export class TaskWork {
     return trainings
       .toSorted((a, b) => a.participant - b.participant)
       .flatMap(({ participant, baseRound, copies = 1 }) => {
-        const { weights } = this.#stateOf(baseRound);
-        const { row, loss } = population.train(participant, round, weights, this.#rate.rate());
+        const { row, loss } = this.#trained(participant, baseRound, round);
         const liar = isLiar(participant);
         const nodeId = task.participants[participant] ?? "";
         const random = new SeededRandom("copies", task.seed, round, participant);
         return Array.from({ length: copies }, () => {
           const factor = copies === 1 ? 1 : random.between(0.5, 1.5);
-          const sent = liar ? population.attack(participant, round, row) : row;
+          const lies = liar && this.#collusion === undefined;
+          const sent = lies ? population.attack(participant, round, row) : row;
           const lengthened = factor === 1 ? sent : sent.map((value) => factor * value);
           const travelled = this.#travel(participant, baseRound, lengthened, liar);
           const entry = { nodeId, baseRound, row: travelled };
@@ -134,6 +149,36 @@ export class TaskWork {
           return entry;
         });
       });
+  }
+
+  /** One training; where liars collude all train at once, for the liars must know the others' rows. */
+  #trained(participant: number, baseRound: number, round: number): TrainedRow {
+    const { population, task } = this.#deps;
+    const { weights } = this.#stateOf(baseRound);
+    const collusion = this.#collusion;
+    const train = (i: number): TrainedRow => population.train(i, round, weights, this.#rate.rate());
+    if (collusion === undefined) return train(participant);
+    const known = this.#known.get(baseRound)?.[participant];
+    if (known !== undefined) return known;
+    const all = task.participants.map((_, i) => train(i));
+    const sent = collusion.replace(
+      all.map(({ row }) => row),
+      round,
+    );
+    const trained = all.map(({ loss }, i) => ({ row: sent[i] as Float32Array, loss }));
+    this.#known.set(baseRound, trained);
+    return trained[participant] as TrainedRow;
+  }
+
+  /** What the orchestrator would make of rows of all participants in the next round. */
+  #foresee(rows: readonly Float32Array[]): Float32Array | undefined {
+    const { task, orchestrator, kernels = plainKernels } = this.#deps;
+    const entries = task.participants.map((nodeId, i) => ({
+      ...{ nodeId, baseRound: this.#round, row: rows[i] as Float32Array },
+    }));
+    const input = { round: this.#round + 1, beacon: this.#beacon, memory: [], entries };
+    const output = orchestrator.combine(input, task.aggregator, { kernels });
+    return output.ok ? output.value.vector : undefined;
   }
 
   /** Applies an agreed set; a refusal keeps the model. */
@@ -180,7 +225,9 @@ export class TaskWork {
   #advance(decision: string, state: RoundState): void {
     this.#round++;
     this.#states.set(this.#round, state);
-    this.#states.delete(this.#round - 1 - this.#deps.orchestrator.stalenessMax);
+    const oldest = this.#round - 1 - this.#deps.orchestrator.stalenessMax;
+    this.#states.delete(oldest);
+    this.#known.delete(oldest);
     const said = `${this.#beacon}/${this.#round}/${decision}`;
     this.#beacon = toHex(this.#deps.hash(utf8Bytes(said)));
   }

@@ -53,6 +53,17 @@ test(`A third of liars that answer first break the mean and not the default rule
   assert.equal(last?.downWeighted.liars, last?.liars);
 });
 
+test("Liars who know all rows and the rule are borne in both ways of agreement; in the mean they have what they want.", () => {
+  const colluding = "ipm-optimal";
+  for (const agreement of ["machines", "modelled"] as const) {
+    const defended = simulate(taskOf(10), "prompt", { colluding, agreement });
+    assert.equal(defended.attack, colluding);
+    assert.ok(defended.accuracy > clean.accuracy - 0.15, `${defended.accuracy} ${agreement}`);
+  }
+  const mean = simulate(taskOf(10, { aggregator: "mean" }), "prompt", { colluding });
+  assert.ok(mean.accuracy < 0.4, `mean ${mean.accuracy}`);
+});
+
 test("Equal tasks and options give equal reports; another seed gives another model.", () => {
   for (const agreement of ["machines", "modelled"] as const) {
     const first = simulate(taskOf(7, { rounds: 2 }), "prompt", { agreement });
