@@ -1,7 +1,7 @@
 // How well the rules stand liars who know everything: accuracy of the synthetic task under the worst of eight attacks. See
 // docs/robustness.md for the task, the slices and what came out.
 //   npm run bench -- robustness [--preset quick|targets|full] [--rules a,b] [--heterogeneity iid,dir0.5]
-//     [--byzantine 0,30] [--attacks sign-flip,mimic] [--compression int8,none] [--seeds 5] [--json FILE]
+//     [--byzantine 0,30] [--attacks sign-flip,mimic] [--compression int8,none] [--seeds 5] [--table detector] [--json FILE]
 
 import type {
   AggregatorName,
@@ -9,6 +9,7 @@ import type {
   OmniscientAttackName,
 } from "../src/learning/index.ts";
 import { type BenchResult, type BenchSuite, summarize } from "./measure.ts";
+import { detection, DETECTION_ROUNDS } from "./robustness/detection.ts";
 import { type Slice, sliceOf } from "./robustness/slice.ts";
 import { type Heterogeneity, makeTask, NODES } from "./robustness/task.ts";
 import { train } from "./robustness/training.ts";
@@ -28,15 +29,22 @@ interface Cell {
   readonly compression: CompressionSpec["kind"];
 }
 
+/** Shares of liars and of honest nodes named, per cent, by attack and round. */
+type Named = Map<string, number[]>;
 type Outcome = Map<OmniscientAttackName | "none", number[]>;
 
 export const suite: BenchSuite = (report, { slice: options }) => {
   const slice = sliceOf(options);
   for (const cell of cellsOf(slice)) {
     const outcome: Outcome = new Map();
-    for (let seed = 1; seed <= slice.seeds; seed++) measureSeed(cell, slice, seed, outcome);
+    const named: Named = new Map();
+    for (let seed = 1; seed <= slice.seeds; seed++) measureSeed(cell, slice, seed, outcome, named);
     const { rule, heterogeneity, percent, compression } = cell;
     const name = `robustness/${rule}/${compression}/${heterogeneity}/f${percent}`;
+    if (slice.table === "detector") {
+      for (const [at, shares] of named) report(row(`${name}/${at}`, shares));
+      continue;
+    }
     for (const [attack, accuracies] of outcome) report(row(`${name}/${attack}`, accuracies));
     if (outcome.size > 1) report(row(`${name}/worst`, worstOfSeeds(outcome)));
   }
@@ -53,18 +61,22 @@ function cellsOf(slice: Slice): Cell[] {
   );
 }
 
-function measureSeed(cell: Cell, slice: Slice, seed: number, outcome: Outcome): void {
+function measureSeed(cell: Cell, slice: Slice, seed: number, outcome: Outcome, named: Named): void {
   const { rule, heterogeneity, percent } = cell;
   const byzantine = nodesOf(percent);
   const task = makeTask(seed, heterogeneity, NODES - byzantine);
   const compression: CompressionSpec =
     cell.compression === "top-k" ? { kind: "top-k", share: SHARE } : { kind: cell.compression };
   for (const attack of byzantine === 0 ? (["none"] as const) : slice.attacks) {
-    const accuracy = train(task, {
-      ...{ aggregator: rule, byzantine, attack, compression, seed, rounds: slice.rounds },
+    const watched = slice.table === "detector";
+    const note = (at: string, share: number) => named.set(at, [...(named.get(at) ?? []), share]);
+    const spec = {
+      ...{ aggregator: rule, byzantine, attack, compression, seed },
       ...{ momentum: MOMENTUM, learningRate: LEARNING_RATE },
+      rounds: watched ? (DETECTION_ROUNDS.at(-1) ?? 0) : slice.rounds,
       assumed: byzantine === 0 ? nodesOf(ASSUMED_PERCENT) : byzantine,
-    });
+    };
+    const accuracy = train(task, spec, watched ? detection(byzantine, attack, note) : undefined);
     outcome.set(attack, [...(outcome.get(attack) ?? []), 100 * accuracy]);
   }
 }

@@ -12,6 +12,7 @@ const suites: Record<string, () => Promise<{ suite: BenchSuite }>> = {
   detection: () => import("./detection.ts"),
   beacons: () => import("./beacons.ts"),
   learning: () => import("./learning.ts"),
+  orchestrators: () => import("./orchestrators.ts"),
   robustness: () => import("./robustness.ts"),
   tunnel: () => import("./tunnel.ts"),
   tracing: () => import("./tracing.ts"),
@@ -24,6 +25,7 @@ const suites: Record<string, () => Promise<{ suite: BenchSuite }>> = {
 /** Suites that run only when they are named, because they take a minute, and how long they measure unless told. */
 const onRequest: Readonly<Record<string, { seconds: number }>> = {
   detection: { seconds: 120 },
+  orchestrators: { seconds: 1 },
   robustness: { seconds: 1 },
   idle: { seconds: 30 },
   executable: { seconds: 30 },
@@ -39,6 +41,7 @@ const { values, positionals } = parseArgs({
     nodes: { type: "string", default: "5" },
     peers: { type: "string", default: "10000" },
     preset: { type: "string" },
+    table: { type: "string" },
     rules: { type: "string" },
     heterogeneity: { type: "string" },
     byzantine: { type: "string" },

@@ -23,7 +23,7 @@ const eight = [
 
 const compressions = ["none", "int8", "int4", "top-k"] as const;
 
-const presets: Readonly<Record<"quick" | "targets" | "full", Slice>> = {
+const presets: Readonly<Record<"quick" | "targets" | "full", Omit<Slice, "table">>> = {
   /** About two minutes on one core: does the defence hold at all? */
   quick: {
     ...{ rules: ["arc+nnm+geometric-median", "arc+caf", "mean"], heterogeneity: ["iid"] },
@@ -52,7 +52,11 @@ export interface Slice {
   readonly compression: readonly CompressionSpec["kind"][];
   readonly seeds: number;
   readonly rounds: number;
+  /** Accuracies, or whom the detector names. */
+  readonly table: (typeof tables)[number];
 }
+
+const tables = ["accuracy", "detector"] as const;
 
 /** @throws RangeError for a name that is none */
 export function sliceOf(options: Readonly<Record<string, string | undefined>>): Slice {
@@ -68,6 +72,7 @@ export function sliceOf(options: Readonly<Record<string, string | undefined>>): 
     compression: listOf(options["compression"], compressions, preset.compression),
     seeds: numbersOf(options["seeds"], [preset.seeds])[0] ?? 1,
     rounds: preset.rounds,
+    table: one(options["table"] ?? "accuracy", tables),
   };
 }
 

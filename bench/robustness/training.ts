@@ -4,7 +4,6 @@ import {
   AggregationLadder,
   type Aggregate,
   type AggregatorName,
-  allFinite,
   type CompressionSpec,
   omniscientAttack,
   type OmniscientAttackName,
@@ -59,7 +58,7 @@ export function train(task: SyntheticTask, spec: RunSpec, observe?: RoundObserve
     const honest = workers.slice(byzantine).map(trained);
     const kernels = roundKernels(honest);
     const gated = (rows: readonly Float32Array[]): Float32Array[] => [
-      ...rows.filter(allFinite).map((row) => wire.liar(row)),
+      ...rows.flatMap((row) => wire.liar(row) ?? []),
       ...honest,
     ];
     const aggregate = (rows: readonly Float32Array[]) => ladder.aggregate(gated(rows), { kernels });

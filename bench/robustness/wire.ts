@@ -1,6 +1,7 @@
 // What compression makes of the rows of a round, with the common step that follows from round to round.
 
 import {
+  allFinite,
   compress,
   type CompressionSpec,
   decompress,
@@ -14,7 +15,7 @@ export class Wire {
   readonly #spec: CompressionSpec;
   readonly #memories = new Map<number, ErrorFeedback>();
   /** The liars' rows of this round: a search sends one row in many copies. */
-  readonly #liars = new Map<Float32Array, Float32Array>();
+  readonly #liars = new Map<Float32Array, Float32Array | undefined>();
   #stepSize = FIRST_STEP;
   #seed = "0";
 
@@ -38,12 +39,14 @@ export class Wire {
     return this.#read(memory.compress(update, this.#spec, this.#context(String(node))));
   }
 
-  /** What arrives of a liar's row: it too has to be written in the round's code. */
-  liar(row: Float32Array): Float32Array {
-    if (this.#spec.kind === "none") return row;
-    let arrived = this.#liars.get(row);
-    if (arrived === undefined) this.#liars.set(row, (arrived = this.#through(row, "liars")));
-    return arrived;
+  /** What arrives of a liar's row, which too has to be written in the round's code; `undefined` where the gate refuses it. */
+  liar(row: Float32Array): Float32Array | undefined {
+    if (!this.#liars.has(row)) {
+      const coded = (): Float32Array =>
+        this.#spec.kind === "none" ? row : this.#through(row, "liars");
+      this.#liars.set(row, allFinite(row) ? coded() : undefined);
+    }
+    return this.#liars.get(row);
   }
 
   #through(update: Float32Array, author: string): Float32Array {

@@ -12,6 +12,7 @@ export type LearningErrorCode =
   | "learning/too-few-updates"
   | "learning/outlier"
   | "learning/bad-update"
+  | "learning/bad-ledger"
   | "learning/bad-csv"
   | "learning/bad-data"
   | "learning/bad-task"

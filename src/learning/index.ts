@@ -65,6 +65,13 @@ export {
 } from "./kernels/row-store.ts";
 export { selfTestKernels } from "./kernels/self-test.ts";
 export { sharesOf, type TrimmedMean } from "./kernels/select.ts";
+export {
+  ByzantineDetector,
+  type ProofKind,
+  proofKinds,
+  type Standing,
+  SUSPECT_SCORE,
+} from "./detector/detector.ts";
 export { learningMetrics } from "./metrics.ts";
 export { BatchAsyncOrchestrator } from "./orchestrators/batch-async.ts";
 export {
@@ -153,6 +160,7 @@ export {
   type ScheduleState,
 } from "./schedules/schedule.ts";
 export { SeededRandom } from "./seeded.ts";
+export { type ColludingAttack, colludingAttacks } from "./simulation/collusion.ts";
 export type {
   DownWeighted,
   SimulatedRound,

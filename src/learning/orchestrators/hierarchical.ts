@@ -6,7 +6,7 @@
 // inside zones the deadline is trusted: a member that is missing is one of its f_z, and who says nothing does not lie.
 // The rule is then asked for as many liars as the rest can stand at most, never fewer than f_z less the missing.
 
-import { MeshError, ok, refuse, type Result } from "../../foundation/index.ts";
+import { MeshError, ok, type Result } from "../../foundation/index.ts";
 import type { AggregateContext, AggregatorName } from "../aggregators/aggregator.ts";
 import { aggregatorNamed } from "../aggregators/rules.ts";
 import type { LearningErrorCode } from "../codes.ts";
@@ -45,7 +45,7 @@ interface ZoneResult {
 export class HierarchicalOrchestrator implements RoundOrchestrator {
   readonly stalenessMax = 0;
   readonly deadlineMs: number;
-  /** How many zones may be captured or void. */
+  /** How many zones may be captured; at least twice as many and one must not be void. */
   readonly zonesByzantine: number;
   readonly #options: HierarchicalOptions;
   readonly #hash: Hash;
@@ -132,13 +132,6 @@ export class HierarchicalOrchestrator implements RoundOrchestrator {
     results: readonly ZoneResult[],
     context: AggregateContext,
   ): Result<RoundOutput, LearningErrorCode> {
-    const least = this.#options.zones - this.zonesByzantine;
-    if (results.length < least) {
-      return refuse(
-        "learning/too-few-updates",
-        `${results.length} zones, at least ${least} needed`,
-      );
-    }
     const rows = results.map(({ row }) => row);
     const top = aggregatorNamed("geometric-median").aggregate(rows, this.zonesByzantine, context);
     if (!top.ok) return top;

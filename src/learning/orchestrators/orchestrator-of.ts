@@ -14,14 +14,17 @@ import type { Hash } from "./zones.ts";
  */
 export function orchestratorOf(
   deps: { readonly hash: Hash },
-  { orchestrator, participants, byzantine }: TaskManifest,
+  { orchestrator, participants, byzantine, schedule }: TaskManifest,
 ): RoundOrchestrator | undefined {
   const population = { participants: participants.length, byzantine };
   switch (orchestrator.kind) {
     case "batch-async":
       return new BatchAsyncOrchestrator(orchestrator, population);
     case "streaming":
-      return new StreamingOrchestrator({ ...orchestrator, ...population });
+      return new StreamingOrchestrator({
+        ...{ ...orchestrator, ...population },
+        ...(schedule.kind === "staleness" ? { stalenessExponent: schedule.a } : {}),
+      });
     case "hierarchical":
       return new HierarchicalOrchestrator(deps, { ...orchestrator, participants, byzantine });
     case "epidemic":

@@ -3,13 +3,14 @@
 // the identities, sending ten times as often, would be four fifths of it.
 //
 // Updates of the slow stay in the table and count again until replaced (Gu et al. 2021, MIFA), each step weighed by
-// s(age) = 1 / sqrt(1 + age), where age counts the certified rounds since the model it was trained from. The base is in
+// s(age) = (1 + age)^-a, where age counts the certified rounds since the model it was trained from. The base is in
 // the signed header and was checked there, so nobody chooses his age.
 
-import { MeshError, ok, refuse, type Result } from "../../foundation/index.ts";
+import { MeshError, ok, type Result } from "../../foundation/index.ts";
 import type { AggregateContext, AggregatorName } from "../aggregators/aggregator.ts";
 import type { LearningErrorCode } from "../codes.ts";
 import type { RoundView } from "../protocol/index.ts";
+import { inversePower } from "../schedules/exact-powers.ts";
 import { weighEntries } from "./influence.ts";
 import {
   ageOf,
@@ -28,7 +29,12 @@ export interface StreamingOptions {
   readonly intervalMs: number;
   /** Older updates leave the table. Higher: slow nodes count, with directions from longer ago. */
   readonly stalenessMax: number;
+  /** a. Higher: what is late counts less. @default 0.5 */
+  readonly stalenessExponent?: number;
 }
+
+/** Without a schedule that says otherwise: the square root (Xie et al. 2019). */
+const STALENESS_EXPONENT = 0.5;
 
 /** A certified step each interval over one update an identity. */
 export class StreamingOrchestrator implements RoundOrchestrator {
@@ -66,10 +72,12 @@ export class StreamingOrchestrator implements RoundOrchestrator {
     const { byzantine, stalenessMax } = this.#options;
     const isFresh = (entry: RoundEntry): boolean => ageOf(entry, round) <= stalenessMax;
     const table = newestOfEach([...memory, ...entries]).filter(isFresh);
-    if (table.length <= 2 * byzantine) {
-      return refuse("learning/too-few-updates", `${table.length} identities, f = ${byzantine}`);
-    }
-    const aged = table.map((entry) => ({ ...entry, row: scaled(entry.row, ageOf(entry, round)) }));
+    const { stalenessExponent: exponent } = this.#options;
+    const aged = table.map((entry) => {
+      const weight = stalenessWeight(ageOf(entry, round), exponent);
+      return weight === 1 ? entry : { ...entry, row: entry.row.map((value) => weight * value) };
+    });
+    // The ladder holds below 2f + 1 identities.
     const weighed = weighEntries(aged, byzantine, aggregator, context);
     return weighed.ok ? ok({ ...weighed.value, memory: table }) : weighed;
   }
@@ -85,13 +93,7 @@ function newestOfEach(entries: readonly RoundEntry[]): RoundEntry[] {
   return [...newest.values()].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
 }
 
-/** Weight of an update whose base is `age` rounds behind: correctly rounded operations alone, so equal everywhere. */
-export function stalenessWeight(age: number): number {
-  return 1 / Math.sqrt(1 + age);
-}
-
-function scaled(row: Float32Array, age: number): Float32Array {
-  if (age === 0) return row;
-  const weight = stalenessWeight(age);
-  return row.map((value) => weight * value);
+/** Weight of an update whose base is `age` rounds behind: the same bits on every host. */
+export function stalenessWeight(age: number, exponent: number = STALENESS_EXPONENT): number {
+  return inversePower(1 + age, exponent);
 }

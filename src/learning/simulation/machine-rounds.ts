@@ -162,6 +162,7 @@ export class MachineRounds {
         ...{ participants: task.participants, byzantine: task.byzantine },
         ...{ initialModel: digestOf(`model/${task.seed}`), rule: digestOf(task.aggregator) },
         ...{ policy: orchestrator, updateBytesMax: work.updateBytes },
+        isLast: ({ round }) => work.hasConverged && work.round === round,
         ...{ viewTimeoutMs: VIEW_TIMEOUT_MS, republishMs: REPUBLISH_MS },
         resume: {
           journal: node.journal.map(({ bytes }) => bytes),

@@ -75,11 +75,12 @@ export class ModelledRounds {
   }
 
   /** With a table nothing but the table itself keeps a flooder's many updates from counting. */
-  #flooded(entered: readonly Pending[]): Pending[] {
-    if (this.#orchestrator.stalenessMax === 0) return [...entered];
-    return entered.flatMap((each) =>
-      Array.from({ length: this.#schedule.updatesOf(each.participant) }, () => each),
-    );
+  #flooded(entered: readonly Pending[]): (Pending & { readonly copies: number })[] {
+    const isTable = this.#orchestrator.stalenessMax > 0;
+    return entered.map((each) => ({
+      ...each,
+      copies: isTable ? this.#schedule.updatesOf(each.participant) : 1,
+    }));
   }
 
   #close(due: readonly Pending[]) {

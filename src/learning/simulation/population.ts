@@ -79,19 +79,28 @@ export class Population {
     return this.model.init(this.#task.seed);
   }
 
-  /** The honest update of a participant; training that left the finite numbers counts as no change. */
-  train(participant: number, round: number, weights: Float32Array): Float32Array {
+  /**
+   * The honest update of a participant and its mean loss; training that left the finite numbers counts as no change.
+   * @param rate factor on the trainer's learning rate
+   */
+  train(
+    participant: number,
+    round: number,
+    weights: Float32Array,
+    rate: number,
+  ): { readonly row: Float32Array; readonly loss: number } {
     const { seed, participants } = this.#task;
     const steps = trainSteps(
       this.model,
       weights,
       this.#shards[participant] as Dataset,
-      this.#trainer,
+      { ...this.#trainer, learningRate: rate * this.#trainer.learningRate },
       this.#momentum[participant] as MomentumState,
       ...[seed, round, participants[participant] ?? ""],
     );
-    const row = drain(steps).weights.map((value, i) => value - (weights[i] as number));
-    return allFinite(row) ? row : row.fill(0);
+    const { weights: trained, loss } = drain(steps);
+    const row = trained.map((value, i) => value - (weights[i] as number));
+    return { row: allFinite(row) ? row : row.fill(0), loss };
   }
 
   /** What a liar sends instead. */

@@ -3,6 +3,7 @@
 import type { AggregatorName } from "../aggregators/aggregator.ts";
 import type { AttackKind } from "../attacks/attacks.ts";
 import type { ParticipantId, TaskManifest } from "../task.ts";
+import type { ColludingAttack } from "./collusion.ts";
 import type { ScheduleKind } from "./schedules.ts";
 
 /** Ids named in a round; the counts tell of all. */
@@ -45,7 +46,7 @@ export interface SimulationReport {
   readonly seed: number;
   readonly orchestrator: TaskManifest["orchestrator"];
   readonly aggregator: AggregatorName;
-  readonly attack: AttackKind;
+  readonly attack: AttackKind | ColludingAttack;
   readonly schedule: ScheduleKind;
   readonly participants: number;
   /** f as the task assumes it. */
@@ -60,6 +61,8 @@ export interface SimulationReport {
   /** What the participants computed. `trained`: the task's training. `one-batch`: one batch of it a round. */
   readonly learners: "trained" | "one-batch";
   readonly rounds: readonly SimulatedRound[];
+  /** Whether the task ended by its convergence rule. */
+  readonly hasConverged: boolean;
   readonly certified: number;
   readonly void: number;
   /** Of the final model. */

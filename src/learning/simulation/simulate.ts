@@ -11,6 +11,7 @@ import type { RoundOrchestrator } from "../orchestrators/round-orchestrator.ts";
 import type { Hash } from "../orchestrators/zones.ts";
 import type { TaskManifest } from "../task.ts";
 import { taskData } from "../trainer/learner.ts";
+import type { ColludingAttack } from "./collusion.ts";
 import { MachineRounds } from "./machine-rounds.ts";
 import { ModelledRounds } from "./modelled-rounds.ts";
 import { Population } from "./population.ts";
@@ -30,6 +31,8 @@ export interface TaskSimulationOptions {
   readonly schedule?: ScheduleKind;
   /** How many of the participants do as `attack` and schedule say. @default the task's f */
   readonly liars?: number;
+  /** What the liars do together, in the place of the task's `attack`: they know all rows and the rule. */
+  readonly colluding?: ColludingAttack;
   /** Drawn from the task when left out; needed for a CSV file. */
   readonly data?: SplitDataset;
   /** @default `trained` up to 64 participants */
@@ -80,9 +83,13 @@ export function simulateTask(task: TaskManifest, options: TaskSimulationOptions)
   return {
     schemaVersion: 1,
     ...{ taskId: task.taskId, seed, orchestrator: task.orchestrator },
-    ...{ aggregator: task.aggregator, attack: task.attack, schedule: options.schedule ?? "prompt" },
+    ...{
+      aggregator: task.aggregator,
+      attack: options.colluding ?? task.attack,
+      schedule: options.schedule ?? "prompt",
+    },
     ...{ participants: participants.length, byzantine, liars: liars.size },
-    ...{ agreement, learners: population.learners },
+    ...{ agreement, learners: population.learners, hasConverged: work.hasConverged },
     ...recorder.summary,
     ...population.evaluate(work.weights),
     ...ran,
@@ -105,7 +112,7 @@ type Ran = Pick<SimulationReport, "agreementBytesPerNode" | "convicted">;
 function runModelled(parts: Parts): Ran {
   const { task, orchestrator, work, recorder } = parts;
   const rounds = new ModelledRounds(parts);
-  for (let round = 1; round <= task.rounds; round++) {
+  for (let round = 1; round <= task.rounds && !work.hasConverged; round++) {
     const zones =
       orchestrator instanceof HierarchicalOrchestrator
         ? orchestrator.zonesOf(work.beacon)

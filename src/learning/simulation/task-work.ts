@@ -9,6 +9,7 @@ import {
   type CompressionContext,
   decompress,
 } from "../compression/compression.ts";
+import { ConvergenceDetector } from "../convergence/convergence.ts";
 import { ErrorFeedback } from "../compression/error-feedback.ts";
 import { FIRST_STEP, nextStep } from "../compression/step.ts";
 import type {
@@ -17,14 +18,23 @@ import type {
   RoundOutput,
 } from "../orchestrators/round-orchestrator.ts";
 import type { Hash } from "../orchestrators/zones.ts";
+import { AdaptiveLearningRate } from "../schedules/schedule.ts";
+import { SeededRandom } from "../seeded.ts";
 import type { TaskManifest } from "../task.ts";
 import { allFinite } from "../tensors/model-spec.ts";
+import { Collusion, type ColludingAttack } from "./collusion.ts";
 import type { Population } from "./population.ts";
 
 /** What a certified round leaves for the next. */
 interface RoundState {
   readonly weights: Float32Array;
   readonly stepSize: number;
+}
+
+/** A participant's training as it is sent. */
+interface TrainedRow {
+  readonly row: Float32Array;
+  readonly loss: number;
 }
 
 export interface TaskWorkDeps {
@@ -34,6 +44,8 @@ export interface TaskWorkDeps {
   readonly hash: Hash;
   /** By index. */
   readonly isLiar: (participant: number) => boolean;
+  /** What the liars do together, instead of the task's attack. */
+  readonly colluding?: ColludingAttack;
   /** @default plainKernels */
   readonly kernels?: VectorKernels;
 }
@@ -44,13 +56,26 @@ export class TaskWork {
   /** States after each round, 0 the initial one, as far back as an update may reach. */
   readonly #states = new Map<number, RoundState>();
   readonly #feedback = new Map<number, ErrorFeedback>();
+  /** What participants say of their training; liars say that it could not be better. */
+  readonly #losses = new WeakMap<RoundEntry, number>();
+  readonly #rate: AdaptiveLearningRate;
+  readonly #detector: ConvergenceDetector;
   #memory: readonly RoundEntry[] = [];
+  #hasConverged = false;
+  readonly #collusion: Collusion | undefined;
+  readonly #known = new Map<number, readonly TrainedRow[]>();
   #round = 0;
   #beacon: string;
 
   constructor(deps: TaskWorkDeps) {
     this.#deps = deps;
     this.#beacon = toHex(deps.hash(utf8Bytes(`genesis/${deps.task.taskId}/${deps.task.seed}`)));
+    const { colluding: name, isLiar, task } = deps;
+    const aggregate = (rows: readonly Float32Array[]) => this.#foresee(rows);
+    this.#collusion =
+      name === undefined ? undefined : new Collusion({ name, seed: task.seed, isLiar, aggregate });
+    this.#rate = new AdaptiveLearningRate(deps.task.schedule, 1);
+    this.#detector = new ConvergenceDetector(deps.task.convergence);
     this.#states.set(0, { weights: deps.population.initialWeights(), stepSize: FIRST_STEP });
   }
 
@@ -73,6 +98,11 @@ export class TaskWork {
     return toHex(this.#deps.hash(bytes));
   }
 
+  /** Whether the task is done with the newest round. */
+  get hasConverged(): boolean {
+    return this.#hasConverged;
+  }
+
   get beacon(): string {
     return this.#beacon;
   }
@@ -88,21 +118,67 @@ export class TaskWork {
     return this.#states.has(baseRound);
   }
 
-  /** The entries of participants for a round, ascending: trained from their bases, attacked by liars, as they travel. */
+  /**
+   * The entries of participants for a round, ascending: trained from their bases, attacked by liars, as they travel. `copies`
+   * makes that many of one training, each of another length: sending more is no computing more.
+   */
   entriesOf(
-    trained: readonly { readonly participant: number; readonly baseRound: number }[],
+    trainings: readonly {
+      readonly participant: number;
+      readonly baseRound: number;
+      readonly copies?: number;
+    }[],
     round: number,
   ): RoundEntry[] {
     const { population, isLiar, task } = this.#deps;
-    return trained
+    return trainings
       .toSorted((a, b) => a.participant - b.participant)
-      .map(({ participant, baseRound }) => {
-        const honest = population.train(participant, round, this.#stateOf(baseRound).weights);
+      .flatMap(({ participant, baseRound, copies = 1 }) => {
+        const { row, loss } = this.#trained(participant, baseRound, round);
         const liar = isLiar(participant);
-        const sent = liar ? population.attack(participant, round, honest) : honest;
         const nodeId = task.participants[participant] ?? "";
-        return { nodeId, baseRound, row: this.#travel(participant, baseRound, sent, liar) };
+        const random = new SeededRandom("copies", task.seed, round, participant);
+        return Array.from({ length: copies }, () => {
+          const factor = copies === 1 ? 1 : random.between(0.5, 1.5);
+          const lies = liar && this.#collusion === undefined;
+          const sent = lies ? population.attack(participant, round, row) : row;
+          const lengthened = factor === 1 ? sent : sent.map((value) => factor * value);
+          const travelled = this.#travel(participant, baseRound, lengthened, liar);
+          const entry = { nodeId, baseRound, row: travelled };
+          this.#losses.set(entry, liar ? 0 : loss);
+          return entry;
+        });
       });
+  }
+
+  /** One training; where liars collude all train at once, for the liars must know the others' rows. */
+  #trained(participant: number, baseRound: number, round: number): TrainedRow {
+    const { population, task } = this.#deps;
+    const { weights } = this.#stateOf(baseRound);
+    const collusion = this.#collusion;
+    const train = (i: number): TrainedRow => population.train(i, round, weights, this.#rate.rate());
+    if (collusion === undefined) return train(participant);
+    const known = this.#known.get(baseRound)?.[participant];
+    if (known !== undefined) return known;
+    const all = task.participants.map((_, i) => train(i));
+    const sent = collusion.replace(
+      all.map(({ row }) => row),
+      round,
+    );
+    const trained = all.map(({ loss }, i) => ({ row: sent[i] as Float32Array, loss }));
+    this.#known.set(baseRound, trained);
+    return trained[participant] as TrainedRow;
+  }
+
+  /** What the orchestrator would make of rows of all participants in the next round. */
+  #foresee(rows: readonly Float32Array[]): Float32Array | undefined {
+    const { task, orchestrator, kernels = plainKernels } = this.#deps;
+    const entries = task.participants.map((nodeId, i) => ({
+      ...{ nodeId, baseRound: this.#round, row: rows[i] as Float32Array },
+    }));
+    const input = { round: this.#round + 1, beacon: this.#beacon, memory: [], entries };
+    const output = orchestrator.combine(input, task.aggregator, { kernels });
+    return output.ok ? output.value.vector : undefined;
   }
 
   /** Applies an agreed set; a refusal keeps the model. */
@@ -122,10 +198,23 @@ export class TaskWork {
       return refuse("learning/not-finite", "the model");
     }
     this.#memory = memory;
-    const rows = entries.map(({ row }) => row);
+    // One row an identity: a flooder's many would choose the next step's size.
+    const rows = [...new Map(entries.map(({ nodeId, row }) => [nodeId, row])).values()];
     const said = entries.map(({ nodeId }) => nodeId).join();
     this.#advance(said, { weights, stepSize: nextStep(rows, before.stepSize) });
+    this.#observe(entries, vector);
     return output;
+  }
+
+  #observe(entries: readonly RoundEntry[], vector: Float32Array): void {
+    const { task, population } = this.#deps;
+    const losses = entries.map((entry) => this.#losses.get(entry) ?? 0);
+    const isMeasured = task.convergence?.kind === "accuracy";
+    const accuracies = isMeasured ? [population.evaluate(this.weights).accuracy] : [];
+    const squares = vector.reduce((sum, value) => sum + value * value, 0);
+    const updateNorm = Math.sqrt(squares) / this.#rate.rate();
+    this.#rate.observe({ losses });
+    this.#hasConverged = this.#detector.observe({ losses, accuracies, updateNorm });
   }
 
   /** Closes a round that brings nothing. */
@@ -136,7 +225,9 @@ export class TaskWork {
   #advance(decision: string, state: RoundState): void {
     this.#round++;
     this.#states.set(this.#round, state);
-    this.#states.delete(this.#round - 1 - this.#deps.orchestrator.stalenessMax);
+    const oldest = this.#round - 1 - this.#deps.orchestrator.stalenessMax;
+    this.#states.delete(oldest);
+    this.#known.delete(oldest);
     const said = `${this.#beacon}/${this.#round}/${decision}`;
     this.#beacon = toHex(this.#deps.hash(utf8Bytes(said)));
   }

@@ -127,6 +127,20 @@ test("Streaming's table outlives a round, ages, and refuses with 2f identities."
   );
 });
 
+test("Late updates weigh by the schedule's exponent.", () => {
+  assert.equal(stalenessWeight(0), 1);
+  assert.equal(stalenessWeight(3), 0.5);
+  assert.equal(stalenessWeight(3, 2), 1 / 16);
+  const entries = entriesOf(5, () => 1);
+  const step = streamOf({ stalenessExponent: 1 }).combine(
+    inputOf([], { round: 2, memory: entries }),
+    "mean",
+    context,
+  );
+  assert.ok(step.ok);
+  assert.deepEqual([...step.value.vector], [0.5]);
+});
+
 test("Streaming is refused where liars could be half of the table.", () => {
   assert.throws(() => streamOf({ participants: 4 }), { code: "learning/bad-task" });
   assert.doesNotThrow(() => streamOf({ participants: 5 }));

@@ -53,6 +53,17 @@ test(`A third of liars that answer first break the mean and not the default rule
   assert.equal(last?.downWeighted.liars, last?.liars);
 });
 
+test("Liars who know all rows and the rule are borne in both ways of agreement; in the mean they have what they want.", () => {
+  const colluding = "ipm-optimal";
+  for (const agreement of ["machines", "modelled"] as const) {
+    const defended = simulate(taskOf(10), "prompt", { colluding, agreement });
+    assert.equal(defended.attack, colluding);
+    assert.ok(defended.accuracy > clean.accuracy - 0.15, `${defended.accuracy} ${agreement}`);
+  }
+  const mean = simulate(taskOf(10, { aggregator: "mean" }), "prompt", { colluding });
+  assert.ok(mean.accuracy < 0.4, `mean ${mean.accuracy}`);
+});
+
 test("Equal tasks and options give equal reports; another seed gives another model.", () => {
   for (const agreement of ["machines", "modelled"] as const) {
     const first = simulate(taskOf(7, { rounds: 2 }), "prompt", { agreement });
@@ -110,19 +121,33 @@ test("With 60 participants no schedule of the liars blocks a round, and a quorum
 const streaming = { kind: "streaming", intervalMs: 1000, stalenessMax: 3 };
 
 test("Streaming: three tenths that send ten times as often move the accuracy by less than a point.", () => {
-  const task = taskOf(20, { rounds: 12, orchestrator: streaming });
-  const options = { agreement: "modelled" } as const;
+  const task = taskOf(30, { rounds: 25, orchestrator: streaming, model: { kind: "softmax" } });
+  const options = { agreement: "modelled", learners: "one-batch" } as const;
   const once = simulate(task, "prompt", options);
   const flooded = simulate(task, "flooding", options);
   assert.ok(Math.abs(flooded.accuracy - once.accuracy) <= 0.01, `${flooded.accuracy}`);
-  assert.ok(flooded.accuracy > 0.75, `${flooded.accuracy}`);
-  assert.ok(flooded.rounds.every(({ updates }) => updates <= 20));
+  assert.ok(flooded.accuracy > 0.7, `${flooded.accuracy}`);
+  assert.ok(flooded.rounds.every(({ updates }) => updates <= 30));
 });
 
 test("Streaming between machines takes late updates of the slow.", () => {
   const report = simulate(taskOf(7, { rounds: 6, orchestrator: streaming }), "slow");
   assert.equal(report.certified, 6);
   assert.ok(report.accuracy > 0.7, `${report.accuracy}`);
+});
+
+test("A task ends with the round that converges, and its schedule slows the training, in both ways of agreement.", () => {
+  const convergence = { kind: "update-norm", delta: 1000, window: 1, patience: 2 };
+  const frozen = { kind: "step", gamma: 0.01, every: 1 };
+  for (const agreement of ["machines", "modelled"] as const) {
+    const ended = simulate(taskOf(7, { convergence }), "prompt", { agreement });
+    assert.equal(ended.rounds.length, 2);
+    assert.ok(ended.hasConverged);
+    const slowed = simulate(taskOf(7, { schedule: frozen }), "prompt", { agreement });
+    const [, , third, , , last] = slowed.rounds;
+    assert.ok(Math.abs((third?.loss ?? 0) - (last?.loss ?? 1)) < 1e-3, "steps of a millionth");
+    assert.ok(!slowed.hasConverged);
+  }
 });
 
 test("Hierarchical costs a node fewer bytes than flat and stays within five points under attack.", () => {
