@@ -87,6 +87,10 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
     ["POST /v1/fl/run", async (body) => node.flRun(await request(body, flRunRequestSchema))],
     ["POST /v1/fl/stop", async (body) => node.flStop(await request(body, flScopeRequestSchema))],
     [
+      "POST /v1/fl/resume",
+      async (body) => node.flResume(await request(body, flScopeRequestSchema)),
+    ],
+    [
       "POST /v1/fl/explain",
       async (body) => node.flExplain(await request(body, flExplainRequestSchema)),
     ],

@@ -126,6 +126,10 @@ export class ControlClient {
     return this.#call("POST", "/v1/fl/stop", flStoppedSchema, request);
   }
 
+  flResume(request: FlScopeRequest = {}): Promise<FlStopped> {
+    return this.#call("POST", "/v1/fl/resume", flStoppedSchema, request);
+  }
+
   flExplain(request: FlExplainRequest): Promise<z.infer<typeof flExplainedSchema>> {
     return this.#call("POST", "/v1/fl/explain", flExplainedSchema, request);
   }

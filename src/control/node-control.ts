@@ -59,6 +59,8 @@ export interface NodeControl {
   flRun(request: FlRunRequest): Awaitable<FlRun>;
   /** `taskId` is `null` when nothing was running. @throws MeshError `control/disabled` without the right to stop it for all */
   flStop(request: FlScopeRequest): Awaitable<Body<FlStopped>>;
+  /** Goes on with the last task. @throws MeshError `control/task-running`, `control/no-task`, `control/disabled` */
+  flResume(request: FlScopeRequest): Awaitable<Body<FlStopped>>;
   /** @throws MeshError `control/no-task`, `control/no-round` */
   flExplain(request: FlExplainRequest): Awaitable<FlExplained>;
   /** The model after the last round, as safetensors. @throws MeshError `control/no-task`, `control/no-round` */

@@ -3,7 +3,8 @@
 import { MeshError } from "./errors.ts";
 
 const utf8 = new TextEncoder();
-const utf8Strict = new TextDecoder("utf-8", { fatal: true });
+/** A byte order mark is text like any other: dropped, it would give one text two encodings. */
+const utf8Strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** UTF-8 bytes of a string. */
 export function utf8Bytes(text: string): Uint8Array {

@@ -179,6 +179,14 @@ export {
 export type { ParticipantId, TaskManifest } from "./task.ts";
 export { decodeTask, encodeTask, parseTask, TASK_BYTES_MAX } from "./task-codec.ts";
 export {
+  decodeOrder,
+  ORDER_BYTES_MAX,
+  signOrder,
+  supersedes,
+  type TaskOrder,
+  verifyOrder,
+} from "./task-order.ts";
+export {
   completeDraft,
   type CsvFacts,
   defaultTraining,

@@ -18,6 +18,7 @@ import type {
   FlExplainRequest,
   FlRun,
   FlRunRequest,
+  FlScopeRequest,
   FlStarted,
   FlStartRequest,
   FlStatus,
@@ -223,8 +224,12 @@ export class ControlSurface implements NodeControl {
     return this.#parts.lifecycle.requireMember().learning.model();
   }
 
-  flStop(): Body<FlStopped> {
-    return { taskId: this.#parts.lifecycle.requireMember().learning.end() };
+  flStop({ scope = "mesh" }: FlScopeRequest): Body<FlStopped> {
+    return { taskId: this.#parts.lifecycle.requireMember().learning.end(scope) };
+  }
+
+  flResume({ scope = "mesh" }: FlScopeRequest): Body<FlStopped> {
+    return { taskId: this.#parts.lifecycle.requireMember().learning.goOn(scope) };
   }
 
   init(request: InitRequest): Promise<Body<Enrolled>> {

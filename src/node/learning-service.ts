@@ -21,6 +21,7 @@ import {
   MeshError,
   refuse,
   type Result,
+  utf8Text,
 } from "../foundation/index.ts";
 import type { AuthenticatedPeer } from "../handshake/index.ts";
 import type { NodeId, PeerIdentity, Right } from "../identity/index.ts";
@@ -32,6 +33,7 @@ import {
   signTask,
   TASK_BYTES_MAX,
   type TaskManifest,
+  type TaskOrder,
   verifySignedTask,
 } from "../learning/index.ts";
 import type { LearningStatus } from "../mesh/index.ts";
@@ -40,6 +42,7 @@ import type { NodeIdentities } from "./identity-directory.ts";
 import { LearningKernels } from "./learning/kernels.ts";
 import { checkAvailable } from "./learning/availability.ts";
 import { explainRound, statusOf, type ViewedTask } from "./learning/learning-view.ts";
+import { TaskOrders } from "./learning/task-orders.ts";
 import { csvTextOf, manifestOf } from "./task-manifest.ts";
 import { PULL_PROTOCOL, PULL_REQUEST_BYTES_MAX, TaskRun } from "./task-run.ts";
 
@@ -110,6 +113,7 @@ export class LearningService {
   readonly #config: Config["learning"];
   readonly #options: LearningServiceOptions;
   readonly #kernels: LearningKernels;
+  readonly #orders: TaskOrders;
   readonly #buckets = new Map<NodeId, { readonly tokens: number; readonly atMs: number }>();
   /** The running task, and a few that ended and are still served; the newest last. */
   readonly #runs = new Map<string, TaskRun>();
@@ -122,6 +126,12 @@ export class LearningService {
     this.#config = options.learning;
     this.#options = options;
     this.#kernels = new LearningKernels(deps.logger);
+    this.#orders = new TaskOrders(deps, {
+      clockSkewMs: options.clockSkewMs,
+      taskOf: (taskId) => this.#taskOf(taskId),
+      spend: (from) => this.#spend(from),
+      carryOut: (order) => this.#obey(order),
+    });
   }
 
   /** Why training is slower than it need be. */
@@ -150,9 +160,13 @@ export class LearningService {
         streamsPerPeerMax: PULLS_PER_PEER_MAX,
         relayed: this.#options.relayed ?? false,
       },
-      (peer, request, signal) =>
-        TaskRun.answerPull(this.#runs, this.#requireRight(peer, "fl.train"), request, signal),
+      (peer, request, signal) => {
+        const asker = this.#requireRight(peer, "fl.train");
+        this.#orders.remind(asker.nodeId, utf8Text(request).split("\n", 1)[0] ?? "");
+        return TaskRun.answerPull(this.#runs, asker, request, signal);
+      },
     );
+    await this.#orders.start();
     this.#resume(store.latestTask());
   }
 
@@ -238,12 +252,7 @@ export class LearningService {
 
   async #launch({ participants }: TaskManifest, bytes: Uint8Array): Promise<void> {
     const { network, self, logger } = this.#deps;
-    if (this.#current !== undefined) {
-      throw new MeshError(
-        "control/task-running",
-        `Task '${this.#current.task.taskId}' is running. Wait for it or run meshctl fl stop.`,
-      );
-    }
+    if (this.#current !== undefined) throw taskRunning(this.#current.task);
     const accepted = await this.#accept(bytes, self.nodeId);
     if (!accepted.ok) throw cannotStart(accepted.code, accepted.detail);
     await network.publish(this.#topic(), bytes);
@@ -260,13 +269,64 @@ export class LearningService {
     }
   }
 
-  /** Ends this node's part in the running task; the id of it. */
-  end(): string | null {
-    this.#waiting = undefined;
+  /**
+   * Ends the running task, for all participants or for this node alone; the id of it.
+   * @throws MeshError `control/disabled` without the right to end it for all
+   */
+  end(scope: "mesh" | "node"): string | null {
     const run = this.#current;
-    if (run === undefined) return null;
-    run.stop();
+    if (run === undefined) {
+      this.#waiting = undefined;
+      return null;
+    }
+    if (scope === "mesh") this.#orders.issue(run.task, "stop");
+    else this.#halt(run);
     return run.task.taskId;
+  }
+
+  /**
+   * Goes on with the last task where it was stopped, on all participants or on this node alone; the id of it.
+   * @throws MeshError `control/task-running`, `control/no-task`, `control/disabled`
+   */
+  goOn(scope: "mesh" | "node"): string {
+    if (this.#current !== undefined) throw taskRunning(this.#current.task);
+    const { task, state } = this.#last() ?? noTask();
+    if (state === "finished") {
+      throw new MeshError(
+        "control/no-task",
+        `Task '${task.taskId}' is finished: there is nothing to go on with. Start another with meshctl fl run.`,
+      );
+    }
+    if (scope === "mesh") this.#orders.issue(task, "resume");
+    else this.#again(task.taskId);
+    return task.taskId;
+  }
+
+  #halt(run: TaskRun): void {
+    this.#waiting = undefined;
+    run.stop();
+  }
+
+  /** Goes on with a stopped task, if it is still the last one and no other has begun since. */
+  #again(taskId: string): void {
+    const stored = this.#deps.store.latestTask();
+    if (stored?.taskId !== taskId || stored.state === "finished" || this.#current !== undefined)
+      return;
+    this.#resume({ ...stored, state: "running" });
+  }
+
+  #obey({ taskId, action }: TaskOrder): void {
+    if (action === "resume") return this.#again(taskId);
+    if (this.#waiting?.task.manifest.taskId === taskId) this.#waiting = undefined;
+    if (this.#current?.task.taskId === taskId) this.#halt(this.#current);
+  }
+
+  /** The manifest of a task that runs or ran here last. */
+  #taskOf(taskId: string): TaskManifest | undefined {
+    const run = this.#runs.get(taskId);
+    if (run !== undefined) return run.task;
+    const last = this.#last()?.task;
+    return last?.taskId === taskId ? last : undefined;
   }
 
   peerGone(nodeId: NodeId): void {
@@ -440,6 +500,13 @@ export class LearningService {
 
 function cannotStart(code: TaskRefusalCode, detail: string | undefined): MeshError {
   return new MeshError(code, `Cannot start the task: ${detail ?? code}.`);
+}
+
+function taskRunning({ taskId }: TaskManifest): MeshError {
+  return new MeshError(
+    "control/task-running",
+    `Task '${taskId}' is running. Wait for it or run meshctl fl stop.`,
+  );
 }
 
 function noTask(): never {

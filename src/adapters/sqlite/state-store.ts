@@ -6,7 +6,9 @@ import {
   ByteReader,
   concatBytes,
   errorMessage,
+  fromHex,
   MeshError,
+  toHex,
   uint32be,
 } from "../../foundation/index.ts";
 import {
@@ -259,6 +261,19 @@ export class StateStore {
     return this.#get("SELECT 1 AS known FROM tasks WHERE task_id = ?", taskId) !== undefined;
   }
 
+  /** Keeps the one order about a task that counts; orders about forgotten tasks are forgotten. */
+  saveTaskOrder(taskId: string, signed: Uint8Array): void {
+    this.#run("INSERT OR REPLACE INTO facts VALUES (?, ?)", orderName(taskId), toHex(signed));
+    this.#run(
+      "DELETE FROM facts WHERE name GLOB 'task-order/*' AND substr(name, 12) NOT IN (SELECT task_id FROM tasks)",
+    );
+  }
+
+  taskOrder(taskId: string): Uint8Array | undefined {
+    const row = this.#get("SELECT value FROM facts WHERE name = ?", orderName(taskId));
+    return row === undefined ? undefined : fromHex(text(row["value"]));
+  }
+
   /** The task that was worked on last. */
   latestTask(): StoredTask | undefined {
     const row = this.#get("SELECT * FROM tasks ORDER BY updated_at_ms DESC, rowid DESC LIMIT 1");
@@ -384,6 +399,10 @@ export class StateStore {
       throw this.#writeError;
     }
   }
+}
+
+function orderName(taskId: string): string {
+  return `task-order/${taskId}`;
 }
 
 function text(value: SQLOutputValue | undefined): string {

@@ -1,4 +1,4 @@
-// meshctl fl as its user meets it: against a node of fixtures, and on a mesh of five daemons of which one lies.
+// meshctl fl as its user meets it: against a node of fixtures, and on a mesh of four daemons of which one lies.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -47,6 +47,16 @@ test("problems of a file are named with their lines, and are a usage error", asy
   };
   assert.equal(answer.error.code, "learning/bad-task");
   assert.equal(answer.error.details.problems.length, 2);
+});
+
+test("stop and resume are for the whole mesh, or with --here for the node", async (t) => {
+  const { socketPath, node } = await serveNode(t);
+  const env = { MESHD_SOCKET: socketPath };
+  const stop = await meshctl(["fl", "stop"], env);
+  assert.match(stop.out, /^Stopped task task-1\. Go on with: meshctl fl resume\n$/);
+  const resume = await meshctl(["fl", "resume", "--here", "--json"], env);
+  assert.deepEqual(JSON.parse(resume.out), { schemaVersion: 1, taskId: "task-1" });
+  assert.deepEqual(node.calls, [{ scope: "mesh" }, { scope: "node" }]);
 });
 
 test("explain says of everybody what it counted for, and why", async (t) => {
@@ -118,12 +128,11 @@ test("simulate runs a task file in virtual time: same seed, same report; plot dr
   assert.equal(readFileSync(picture, "utf8").match(/<polyline/g)?.length, 4);
 });
 
-test("A mesh of five with a liar: run --watch to the end, rounds, explain and pull", async (t) => {
+test("A mesh of four with a liar: run --watch to the end, rounds, explain and pull", async (t) => {
   const daemons = {
     a: await startDaemon(t),
     b: await startDaemon(t),
     c: await startDaemon(t),
-    d: await startDaemon(t),
     liar: await startDaemon(t, { learning: { adversary: true } }),
   };
   await enrol(daemons);
@@ -136,7 +145,7 @@ test("A mesh of five with a liar: run --watch to the end, rounds, explain and pu
   );
   const run = await meshctl(["fl", "run", file, "--watch"], env);
   assert.deepEqual([run.exit, run.err], [0, ""], run.out);
-  assert.match(run.out, /up to 1 of 5 may lie/);
+  assert.match(run.out, /up to 1 of 4 may lie/);
   assert.match(run.out, /LABORATORY: adversaries do scaled/);
   assert.match(run.out, /round 1\/3 .*\n.*round 2\/3 .*\n.*round 3\/3 /);
   assert.match(run.out, /Task finished after round 3: loss \d/);

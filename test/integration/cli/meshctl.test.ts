@@ -99,6 +99,7 @@ test("the acting verbs send what the command line says", async (t) => {
       participants: ["node-1", "node-2"],
       name: "x",
     },
+    { scope: "mesh" },
     { trustDomain: "a.b", name: "n" },
     { token: "secret", name: "n" },
     { ttlSeconds: 1_800, name: "n" },

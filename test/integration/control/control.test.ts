@@ -8,7 +8,7 @@ import { startControlServer } from "../../../src/adapters/http/control-server.ts
 import type { RunningServer } from "../../../src/adapters/http/running-server.ts";
 import { ControlClient, controlLimits, createControlApp } from "../../../src/control/index.ts";
 import { errorCode, MeshError } from "../../../src/foundation/index.ts";
-import { fakeNode, fakeStatus } from "./fake-node.ts";
+import { fakeExplained, fakeNode, fakeStatus } from "./fake-node.ts";
 import { serveNode, socketPathFor } from "./served-node.ts";
 
 interface Answer {
@@ -60,6 +60,11 @@ test("every call of the client comes back as the contract says", async (t) => {
   assert.equal((await client.flStop()).taskId, "task-1");
   const task = { model: "softmax", rounds: 3, aggregator: "mean" } as const;
   assert.equal((await client.flStart(task)).taskId, "task-2");
+  const run = { task: { rounds: 3 }, dryRun: true };
+  assert.equal((await client.flRun(run)).started, false);
+  assert.equal((await client.flResume({ scope: "node" })).taskId, "task-1");
+  assert.deepEqual(await client.flExplain({}), { schemaVersion: 1, ...fakeExplained });
+  assert.equal(Buffer.from(await client.flModel()).toString(), "a model");
   assert.equal(
     (await client.init({ trustDomain: "a.b", name: "n" })).trustDomain,
     "mesh.example.org",
@@ -67,7 +72,10 @@ test("every call of the client comes back as the contract says", async (t) => {
   await client.join({ token: "t", name: "n" });
   assert.equal((await client.createToken({ ttlSeconds: 1 })).token, "x0t.secret");
   assert.deepEqual(node.calls, [
+    {},
     task,
+    run,
+    { scope: "node" },
     { trustDomain: "a.b", name: "n" },
     { token: "t", name: "n" },
     { ttlSeconds: 1 },
@@ -139,6 +147,11 @@ test("malformed and out-of-range requests are refused before the node hears of t
     ["/v1/log", '{"level":"info","for":"1h"}'],
     ["/v1/fl/start", '{"model":"gpt","rounds":1,"aggregator":"mean"}'],
     ["/v1/fl/start", '{"model":"mlp","rounds":0,"aggregator":"mean"}'],
+    ["/v1/fl/run", "{}"],
+    ["/v1/fl/run", '{"task":[]}'],
+    ["/v1/fl/run", '{"task":{},"dryrun":true}'],
+    ["/v1/fl/stop", '{"scope":"all"}'],
+    ["/v1/fl/explain", '{"round":0}'],
     ["/v1/fl/start", '{"model":"mlp","rounds":1,"aggregator":"mean","participants":[]}'],
     ["/v1/fl/start", '{"model":"mlp","rounds":1,"aggregator":"mean","dirichletAlpha":0}'],
   ];

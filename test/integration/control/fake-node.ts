@@ -343,7 +343,14 @@ export function fakeNode(
       calls.push(request);
       return { taskId: "task-2" };
     },
-    flStop: () => ({ taskId: "task-1" }),
+    flStop: (request) => {
+      calls.push(request);
+      return { taskId: "task-1" };
+    },
+    flResume: (request) => {
+      calls.push(request);
+      return { taskId: "task-1" };
+    },
     flRun: (request) => {
       calls.push(request);
       return fakeRun(request);

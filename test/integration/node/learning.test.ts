@@ -108,12 +108,13 @@ describe("a training task", () => {
     await learned(b, taskId, ({ round }) => round >= 1);
     assert.equal(await b.end("SIGTERM"), 0);
     assert.equal(b.err, "");
-    assert.equal((await a.client.flStop()).taskId, taskId);
+    const here = { scope: "node" } as const;
+    assert.equal((await a.client.flStop(here)).taskId, taskId);
     assert.equal((await a.client.flStatus()).learning?.state, "stopped");
-    assert.equal((await a.client.flStop()).taskId, null);
+    assert.equal((await a.client.flStop(here)).taskId, null);
     const again = await spawnDaemon(t, {}, b.directory).answers();
     assert.equal((await again.client.flStatus()).learning?.state, "running");
-    assert.equal((await again.client.flStop()).taskId, taskId);
+    assert.equal((await again.client.flStop(here)).taskId, taskId);
   });
 });
 

@@ -9,7 +9,7 @@ import { registerRun } from "./run.ts";
 import { registerSimulate } from "./simulate.ts";
 import { registerStart } from "./start.ts";
 import { registerStatus } from "./status.ts";
-import { registerStop } from "./stop.ts";
+import { registerResume, registerStop } from "./stop.ts";
 
 /** Adds `fl` with its verbs. */
 export const flCommand: RegisterCommand = (parent, cli) => {
@@ -22,6 +22,7 @@ export const flCommand: RegisterCommand = (parent, cli) => {
   registerRounds(fl, cli);
   registerExplain(fl, cli);
   registerStop(fl, cli);
+  registerResume(fl, cli);
   registerPull(fl, cli);
   registerSimulate(fl, cli);
   registerPlot(fl, cli);
