@@ -29,24 +29,22 @@ interface Cell {
   readonly compression: CompressionSpec["kind"];
 }
 
-/** Shares of liars and of honest nodes named, per cent, by attack and round. */
+/** Shares of liars and of honest nodes named, per cent, by round. */
 type Named = Map<string, number[]>;
-type Outcome = Map<OmniscientAttackName | "none", number[]>;
 
 export const suite: BenchSuite = (report, { slice: options }) => {
   const slice = sliceOf(options);
   for (const cell of cellsOf(slice)) {
-    const outcome: Outcome = new Map();
-    const named: Named = new Map();
-    for (let seed = 1; seed <= slice.seeds; seed++) measureSeed(cell, slice, seed, outcome, named);
     const { rule, heterogeneity, percent, compression } = cell;
     const name = `robustness/${rule}/${compression}/${heterogeneity}/f${percent}`;
-    if (slice.table === "detector") {
-      for (const [at, shares] of named) report(row(`${name}/${at}`, shares));
-      continue;
-    }
-    for (const [attack, accuracies] of outcome) report(row(`${name}/${attack}`, accuracies));
-    if (outcome.size > 1) report(row(`${name}/worst`, worstOfSeeds(outcome)));
+    const attacks = percent === 0 ? (["none"] as const) : slice.attacks;
+    const bySeed = attacks.map((attack) => {
+      const { accuracies, named } = measure(cell, attack, slice);
+      if (slice.table === "accuracy") report(row(`${name}/${attack}`, accuracies));
+      for (const [at, shares] of named) report(row(`${name}/${attack}/${at}`, shares));
+      return accuracies;
+    });
+    if (slice.table === "accuracy" && percent > 0) report(row(`${name}/worst`, leastOf(bySeed)));
   }
   return Promise.resolve();
 };
@@ -61,30 +59,36 @@ function cellsOf(slice: Slice): Cell[] {
   );
 }
 
-function measureSeed(cell: Cell, slice: Slice, seed: number, outcome: Outcome, named: Named): void {
+/** One cell under one attack, each seed once. */
+function measure(
+  cell: Cell,
+  attack: OmniscientAttackName | "none",
+  { seeds, table, rounds }: Slice,
+): { readonly accuracies: readonly number[]; readonly named: Named } {
   const { rule, heterogeneity, percent } = cell;
   const byzantine = nodesOf(percent);
-  const task = makeTask(seed, heterogeneity, NODES - byzantine);
   const compression: CompressionSpec =
     cell.compression === "top-k" ? { kind: "top-k", share: SHARE } : { kind: cell.compression };
-  for (const attack of byzantine === 0 ? (["none"] as const) : slice.attacks) {
-    const watched = slice.table === "detector";
-    const note = (at: string, share: number) => named.set(at, [...(named.get(at) ?? []), share]);
+  const watched = table === "detector";
+  const named: Named = new Map();
+  const note = (at: string, share: number) => named.set(at, [...(named.get(at) ?? []), share]);
+  const accuracies = Array.from({ length: seeds }, (_, i) => {
+    const seed = i + 1;
     const spec = {
       ...{ aggregator: rule, byzantine, attack, compression, seed },
       ...{ momentum: MOMENTUM, learningRate: LEARNING_RATE },
-      rounds: watched ? (DETECTION_ROUNDS.at(-1) ?? 0) : slice.rounds,
+      rounds: watched ? (DETECTION_ROUNDS.at(-1) ?? 0) : rounds,
       assumed: byzantine === 0 ? nodesOf(ASSUMED_PERCENT) : byzantine,
     };
-    const accuracy = train(task, spec, watched ? detection(byzantine, attack, note) : undefined);
-    outcome.set(attack, [...(outcome.get(attack) ?? []), 100 * accuracy]);
-  }
+    const task = makeTask(seed, heterogeneity, NODES - byzantine);
+    return 100 * train(task, spec, watched ? detection(byzantine, note) : undefined);
+  });
+  return { accuracies, named };
 }
 
 /** For each seed the accuracy under its own worst attack. */
-function worstOfSeeds(outcome: Outcome): number[] {
-  const [first = []] = outcome.values();
-  return first.map((_, i) => Math.min(...[...outcome.values()].map((list) => list[i] ?? 0)));
+function leastOf(bySeed: readonly (readonly number[])[]): number[] {
+  return (bySeed[0] ?? []).map((_, i) => Math.min(...bySeed.map((list) => list[i] ?? 0)));
 }
 
 /** The mean over seeds; the quantiles are those of the seeds. */

@@ -10,7 +10,6 @@ export const DETECTION_ROUNDS: readonly number[] = [10, 20, 50];
 
 export function detection(
   byzantine: number,
-  attack: string,
   note: (at: string, percent: number) => void,
 ): RoundObserver {
   const ids = Array.from({ length: NODES }, (_, i) => `node-${i}`);
@@ -22,7 +21,7 @@ export function detection(
     const suspects = detector.standings().map(({ score }) => score >= SUSPECT_SCORE);
     const percent = (list: readonly boolean[]): number =>
       (100 * list.filter(Boolean).length) / list.length;
-    if (byzantine > 0) note(`${attack}/true-r${round + 1}`, percent(suspects.slice(0, byzantine)));
-    note(`${attack}/false-r${round + 1}`, percent(suspects.slice(byzantine)));
+    if (byzantine > 0) note(`true-r${round + 1}`, percent(suspects.slice(0, byzantine)));
+    note(`false-r${round + 1}`, percent(suspects.slice(byzantine)));
   };
 }
