@@ -11,6 +11,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 /** The entry points of the threads. Each finds its code by this name: src/adapters/workers/start-worker.ts. */
 export const workers = {
   "trainer-worker": "src/adapters/workers/trainer-worker.ts",
+  "kernel-worker": "src/adapters/wasm/learning/kernel-worker.ts",
   "verification-worker": "src/adapters/wasm/verification-worker.ts",
 };
 
