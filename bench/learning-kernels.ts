@@ -2,6 +2,7 @@
 // time, because the targets are for one core and this machine may be shared. "plain" is the TypeScript twin in the same run.
 
 import { compileLearningKernels } from "../src/adapters/wasm/learning/instance.ts";
+import { KernelThreads } from "../src/adapters/wasm/learning/kernel-threads.ts";
 import { WasmRowStore } from "../src/adapters/wasm/learning/row-store.ts";
 import { createWasmVectorKernels } from "../src/adapters/wasm/learning/vector-kernels.ts";
 import {
@@ -14,7 +15,13 @@ import {
   type RowStoreOptions,
   SeededRandom,
 } from "../src/learning/index.ts";
-import { type BenchOptions, type BenchResult, measureCpuMs, measureRate } from "./measure.ts";
+import {
+  type BenchOptions,
+  type BenchResult,
+  measureCpuMs,
+  measureMs,
+  measureRate,
+} from "./measure.ts";
 
 type Report = (row: BenchResult) => void;
 
@@ -110,8 +117,21 @@ function streaming(report: Report, o: BenchOptions): void {
   report(measureRate("learning/streaming/replace-int8/n1000-d10000", call, o));
 }
 
+/** Wall time with as many threads as there are cores: on a shared machine that says less. */
+async function threaded(report: Report, options: RowStoreOptions, size: string, o: BenchOptions) {
+  const store = open(options, "at-once");
+  const slots = fill(store, options.capacity);
+  const threads = new KernelThreads();
+  const name = (kernel: string): string => `learning/threads-${threads.count}/${kernel}/${size}`;
+  const middle = Math.floor((slots.length - 1) / 2);
+  const median = () => store.trimmedMeanInThreads(threads, slots, middle);
+  report(await measureMs(name("gram"), () => store.gramInThreads(threads, slots), o));
+  report(await measureMs(name("median"), median, o));
+  await threads.stop();
+}
+
 /** All rows of the table. */
-export function benchKernels(report: Report, o: BenchOptions): void {
+export async function benchKernels(report: Report, o: BenchOptions): Promise<void> {
   for (const { n, d } of SIZES) {
     const size = `n${n}-d${d}`;
     const float32 = { element: "float32", length: d, capacity: n, step: 1 } as const;
@@ -122,6 +142,7 @@ export function benchKernels(report: Report, o: BenchOptions): void {
     }
     for (const options of [float32, int8]) gramRow(report, options, size, o);
     for (const options of [float32, int8]) incremental(report, options, size, o);
+    if (n === 850) await threaded(report, float32, size, o);
     if (n * d <= PLAIN_MAX) plain(report, float32, `${size}/plain`, o);
   }
   streaming(report, o);

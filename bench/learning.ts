@@ -46,7 +46,7 @@ export const suite: BenchSuite = async (report, options) => {
   const trainer = { steps: 60, batch: 32, learningRate: 0.05, momentum: 0.9 };
   const round = () => drain(trainSteps(model, weights, train, trainer, state, 1));
   report(await measureMs("learning/train/mlp-144-32-10/60-batches", round, options));
-  benchKernels(report, options);
+  await benchKernels(report, options);
 };
 
 /** The textbook way: gather a column, sort it, average its middle. */

@@ -12,6 +12,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 export const workers = {
   "round-worker": "src/adapters/workers/round-worker.ts",
   "trainer-worker": "src/adapters/workers/trainer-worker.ts",
+  "kernel-worker": "src/adapters/wasm/learning/kernel-worker.ts",
   "verification-worker": "src/adapters/wasm/verification-worker.ts",
 };
 

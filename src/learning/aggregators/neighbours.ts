@@ -7,17 +7,17 @@ import { ofRank } from "./selection.ts";
 export function nearestNeighbours(distances: Float64Array, n: number, f: number): number[][] {
   const unordered = new Float64Array(n);
   return Array.from({ length: n }, (_, i) => {
-    const line = distances.slice(i * n, (i + 1) * n);
-    // Nearer than any other, even one at distance 0.
-    line[i] = -1;
+    const line = distances.subarray(i * n, (i + 1) * n);
     unordered.set(line);
+    // Itself is nearer than any other, even one at distance 0.
+    unordered[i] = -1;
     const farthest = ofRank(unordered, n - f - 1);
-    let ties = n - f;
-    for (const distance of line) if (distance < farthest) ties--;
+    let ties = n - f - (farthest >= 0 ? 1 : 0);
+    for (let j = 0; j < n; j++) if (j !== i && (line[j] as number) < farthest) ties--;
     const list: number[] = [];
     for (let j = 0; j < n; j++) {
       const distance = line[j] as number;
-      if (distance < farthest || (distance === farthest && ties-- > 0)) list.push(j);
+      if (j === i || distance < farthest || (distance === farthest && ties-- > 0)) list.push(j);
     }
     return list;
   });

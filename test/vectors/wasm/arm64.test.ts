@@ -22,6 +22,7 @@ const SUITE = [
   "wasm/ml-kem",
   "wasm/ml-kem-arithmetic",
   "wasm/sha256",
+  "wasm/learning",
   // These hold all three engines to the vectors and to one another, there by the arm64 build of OpenSSL.
   "crypto/ml-dsa-65",
   "crypto/ml-kem-768",

@@ -13,7 +13,9 @@ import {
   TILE,
   type TrimmedMean,
 } from "../../../learning/index.ts";
+import { type KernelCall, makeCalls } from "./calls.ts";
 import { LearningInstance } from "./instance.ts";
+import type { KernelThreads } from "./kernel-threads.ts";
 import { mirrored, paddedRows, selectRoomBytes } from "./layout.ts";
 
 /** From these bits on a float32 is infinite or no number. */
@@ -27,6 +29,18 @@ type Slot =
   /** `wide` rows need float64 lanes (`isOrdinary`). */
   | { readonly state: "sealed"; readonly wide: boolean };
 
+/** Calls, a list for each thread, and where their result will be. */
+interface Plan {
+  readonly lists: readonly (readonly KernelCall[])[];
+  readonly out: number;
+}
+
+interface TrimmedPlan extends Plan {
+  /** Counts of what was kept: one for each thread. */
+  readonly kept: readonly number[];
+  readonly n: number;
+}
+
 export interface WasmRowStoreOptions {
   /**
    * When rows are multiplied: each with those before it when it is sealed, or all at once when `gram` is asked for, which takes two
@@ -38,6 +52,7 @@ export interface WasmRowStoreOptions {
 
 export class WasmRowStore implements RowStore {
   readonly options: RowStoreOptions;
+  readonly #module: object;
   readonly #instance: LearningInstance;
   readonly #onArrival: boolean;
   readonly #slots = new Map<number, Slot>();
@@ -49,12 +64,15 @@ export class WasmRowStore implements RowStore {
   readonly #base: number;
   /** Where rooms for one call begin. */
   readonly #mark: number;
+  /** Whether threads work in the memory. */
+  #isBusy = false;
   /** Inner products of sealed slots, without the step, if rows are multiplied on arrival. */
   readonly #products: Float64Array;
 
   private constructor(module: object, options: RowStoreOptions, onArrival: boolean) {
     this.options = options;
     this.#onArrival = onArrival;
+    this.#module = module;
     this.#instance = new LearningInstance(module);
     this.#padded = paddedRows(options.capacity);
     this.#rowBytes = TILE * elementBytes(options);
@@ -126,17 +144,22 @@ export class WasmRowStore implements RowStore {
 
   gram(slots: readonly number[]): Float64Array {
     this.#requireSealed(slots);
-    const products = this.#onArrival ? this.#products : this.#allProducts();
-    const unit = this.options.step ** 2;
-    const n = slots.length;
-    const matrix = new Float64Array(n * n);
-    for (let i = 0; i < n; i++) {
-      const line = (slots[i] as number) * this.#padded;
-      for (let j = 0; j < n; j++) {
-        matrix[i * n + j] = (products[line + (slots[j] as number)] as number) * unit;
-      }
-    }
-    return matrix;
+    if (this.#onArrival) return this.#chosenProducts(this.#products, slots);
+    const plan = this.#productsPlan(1);
+    this.#makeHere(plan);
+    return this.#chosenProducts(this.#allProducts(plan.out), slots);
+  }
+
+  /**
+   * `gram` by threads, of a store that multiplies at once. The store takes chunks meanwhile, and nothing else.
+   * @throws MeshError (as a rejection) `learning/threads-failed`
+   */
+  async gramInThreads(threads: KernelThreads, slots: readonly number[]): Promise<Float64Array> {
+    this.#requireSealed(slots);
+    assert(!this.#onArrival, "the store multiplies at once");
+    const plan = this.#productsPlan(threads.count);
+    await this.#makeInThreads(plan, threads);
+    return this.#chosenProducts(this.#allProducts(plan.out), slots);
   }
 
   weightedSum(slots: readonly number[], weights: Float64Array): Float32Array {
@@ -168,20 +191,112 @@ export class WasmRowStore implements RowStore {
   }
 
   trimmedMean(slots: readonly number[], trim: number): TrimmedMean {
+    const plan = this.#trimmedPlan(slots, trim, 1);
+    this.#makeHere(plan);
+    return this.#trimmed(plan);
+  }
+
+  /**
+   * `trimmedMean` by threads. The store takes chunks meanwhile, and nothing else.
+   * @throws MeshError (as a rejection) `learning/threads-failed`
+   */
+  async trimmedMeanInThreads(
+    threads: KernelThreads,
+    slots: readonly number[],
+    trim: number,
+  ): Promise<TrimmedMean> {
+    const plan = this.#trimmedPlan(slots, trim, threads.count);
+    await this.#makeInThreads(plan, threads);
+    return this.#trimmed(plan);
+  }
+
+  #makeHere({ lists }: Plan): void {
+    for (const calls of lists) makeCalls(this.#instance.exports, calls);
+  }
+
+  async #makeInThreads({ lists }: Plan, threads: KernelThreads): Promise<void> {
+    this.#isBusy = true;
+    try {
+      const { memory } = this.#instance;
+      await threads.run({ module: this.#module, memory }, lists);
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  /** Room for one call, from the start. */
+  #freshRoom(): LearningInstance {
+    assert(!this.#isBusy, "no threads are at work in the store");
+    this.#instance.reset(this.#mark);
+    return this.#instance;
+  }
+
+  /** Each thread takes every so many fours of rows, through all tiles: each sum is one thread's. */
+  #productsPlan(threads: number): Plan {
+    const n = this.#padded;
+    const instance = this.#freshRoom();
+    const out = instance.reserve(8 * n * n);
+    instance.float64(out, n * n).fill(0);
+    const kernel = this.options.element === "int8" ? "int8Products" : "products";
+    const lists = Array.from({ length: threads }, (_, thread) =>
+      Array.from(
+        { length: this.#tiles },
+        (__, tile): KernelCall => [kernel, this.#rowAt(tile, 0), n, 4 * thread, 4 * threads, out],
+      ),
+    );
+    return { lists, out };
+  }
+
+  /** Each thread takes every so many tiles, and has room of its own. */
+  #trimmedPlan(slots: readonly number[], trim: number, threads: number): TrimmedPlan {
     this.#requireSealed(slots);
     const n = slots.length;
+    const isWide = this.options.element === "float32";
     const list = this.#list(slots, 4 * TILE);
-    const kept = this.#instance.reserve(4 * n);
-    const out = this.#instance.reserve(4 * TILE);
-    const room = this.#instance.reserve(selectRoomBytes(n));
-    const wide = this.#instance.reserve(this.#wideTileBytes());
-    this.#instance.words(kept, n).fill(0);
-    const { exports } = this.#instance;
-    const vector = this.#collect(out, (tile, width) => {
-      const rows = this.#asFloat32(tile, wide);
-      exports.trimmedMean(rows, list, n, trim, width, room, kept, out);
+    const out = this.#instance.reserve(4 * TILE * this.#tiles);
+    const kept: number[] = [];
+    const lists = Array.from({ length: threads }, (_, thread) => {
+      const counts = this.#instance.reserve(4 * n);
+      const room = this.#instance.reserve(selectRoomBytes(n));
+      const wide = this.#instance.reserve(isWide ? 0 : 4 * this.#tileBytes);
+      kept.push(counts);
+      const calls: KernelCall[] = [];
+      for (let tile = thread; tile < this.#tiles; tile += threads) {
+        const at = this.#rowAt(tile, 0);
+        const width = Math.min(TILE, this.options.length - tile * TILE);
+        const to = out + 4 * TILE * tile;
+        if (!isWide) calls.push(["widened", at, this.#padded, this.options.step, wide]);
+        calls.push(["trimmedMean", isWide ? at : wide, list, n, trim, width, room, counts, to]);
+      }
+      return calls;
     });
-    return { vector, kept: sharesOf(Float64Array.from(this.#instance.words(kept, n))) };
+    for (const counts of kept) this.#instance.words(counts, n).fill(0);
+    return { lists, out, kept, n };
+  }
+
+  #trimmed({ out, kept, n }: TrimmedPlan): TrimmedMean {
+    const counts = new Float64Array(n);
+    for (const address of kept) {
+      for (const [i, count] of this.#instance.words(address, n).entries()) {
+        counts[i] = (counts[i] as number) + count;
+      }
+    }
+    const vector = this.#instance.float32(out, this.options.length).slice();
+    return { vector, kept: sharesOf(counts) };
+  }
+
+  /** `G_ij` of the slots, with the step. */
+  #chosenProducts(products: Float64Array, slots: readonly number[]): Float64Array {
+    const unit = this.options.step ** 2;
+    const n = slots.length;
+    const matrix = new Float64Array(n * n);
+    for (let i = 0; i < n; i++) {
+      const line = (slots[i] as number) * this.#padded;
+      for (let j = 0; j < n; j++) {
+        matrix[i * n + j] = (products[line + (slots[j] as number)] as number) * unit;
+      }
+    }
+    return matrix;
   }
 
   #rowAt(tile: number, slot: number): number {
@@ -201,8 +316,7 @@ export class WasmRowStore implements RowStore {
   #multiply(slot: number, wide: boolean): void {
     const { exports } = this.#instance;
     const count = paddedRows(Math.max(...this.#slots.keys()) + 1);
-    this.#instance.reset(this.#mark);
-    const out = this.#instance.reserve(8 * count);
+    const out = this.#freshRoom().reserve(8 * count);
     const sums = this.#instance.float64(out, count).fill(0);
     const kernel =
       this.options.element === "int8" ? exports.int8ProductsAgainst : exports.productsAgainst;
@@ -230,15 +344,10 @@ export class WasmRowStore implements RowStore {
     }
   }
 
-  /** Inner products of all slots. */
-  #allProducts(): Float64Array {
+  /** Inner products of all slots: those at `out`, and with float64 lanes those of rows that need it. */
+  #allProducts(out: number): Float64Array {
     const { exports } = this.#instance;
     const n = this.#padded;
-    this.#instance.reset(this.#mark);
-    const out = this.#instance.reserve(8 * n * n);
-    this.#instance.float64(out, n * n).fill(0);
-    const kernel = this.options.element === "int8" ? exports.int8Products : exports.products;
-    for (let tile = 0; tile < this.#tiles; tile++) kernel(this.#rowAt(tile, 0), n, 0, 4, out);
     const matrix = mirrored(this.#instance.float64(out, n * n), n, (i, j) => i * n + j);
     for (const [slot, state] of this.#slots) {
       if (state.state !== "sealed" || !state.wide) continue;
@@ -255,29 +364,17 @@ export class WasmRowStore implements RowStore {
 
   /** A list of rows in a tile whose rows have so many bytes, at the start of this call's room. */
   #list(slots: readonly number[], rowBytes = this.#rowBytes): number {
-    this.#instance.reset(this.#mark);
-    const list = this.#instance.reserve(4 * slots.length);
+    const list = this.#freshRoom().reserve(4 * slots.length);
     this.#instance.words(list, slots.length).set(slots.map((slot) => slot * rowBytes));
     return list;
   }
 
-  #wideTileBytes(): number {
-    return this.options.element === "int8" ? 4 * this.#tileBytes : 0;
-  }
-
-  /** The tile as float32 rows: where it lies, or widened at `room`. */
-  #asFloat32(tile: number, room: number): number {
-    if (this.options.element === "float32") return tile;
-    this.#instance.exports.widened(tile, this.#padded, this.options.step, room);
-    return room;
-  }
-
   /** The vector whose tiles `make` leaves at `out`. */
-  #collect(out: number, make: (tile: number, width: number) => void): Float32Array {
+  #collect(out: number, make: (tile: number) => void): Float32Array {
     const vector = new Float32Array(this.options.length);
     for (let tile = 0; tile < this.#tiles; tile++) {
       const width = Math.min(TILE, vector.length - tile * TILE);
-      make(this.#rowAt(tile, 0), width);
+      make(this.#rowAt(tile, 0));
       vector.set(this.#instance.float32(out, width), tile * TILE);
     }
     return vector;

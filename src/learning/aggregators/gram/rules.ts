@@ -143,18 +143,18 @@ function betweenRows(distances: Float64Array, n: number): Float64Array {
 /** Equal weights on the floor(n / 2) + 1 rows nearest one another: around the row whose farthest of so many is nearest. */
 function nearestMajority(distances: Float64Array, n: number): Weights {
   const majority = Math.floor(n / 2) + 1;
-  const around = (i: number): Float64Array => distances.slice(i * n, (i + 1) * n);
+  const line = new Float64Array(n);
   let centre = 0;
   let radius = Number.POSITIVE_INFINITY;
   for (let i = 0; i < n; i++) {
-    const line = around(i);
     let nearer = 0;
-    for (const distance of line) if (distance < radius) nearer++;
+    for (let j = 0; j < n; j++) if ((distances[i * n + j] as number) < radius) nearer++;
     if (nearer < majority) continue;
     centre = i;
+    line.set(distances.subarray(i * n, (i + 1) * n));
     radius = ofRank(line, majority - 1);
   }
-  return meanOfLowest(around(centre), majority);
+  return meanOfLowest(distances.slice(centre * n, (centre + 1) * n), majority);
 }
 
 /** For each row the sum of its n - f - 2 smallest squared distances to others. */

@@ -1,0 +1,126 @@
+// A SHA-256 over what each learning kernel answers for seeded rows: two machines with the same digests certify the same models.
+
+import { createHash } from "node:crypto";
+import { compileLearningKernels } from "../../../src/adapters/wasm/learning/instance.ts";
+import { WasmRowStore } from "../../../src/adapters/wasm/learning/row-store.ts";
+import { createWasmVectorKernels } from "../../../src/adapters/wasm/learning/vector-kernels.ts";
+import {
+  aggregateStored,
+  aggregatorNamed,
+  plainKernels,
+  PlainRowStore,
+  type RowStore,
+  type RowStoreOptions,
+  SeededRandom,
+  type VectorKernels,
+} from "../../../src/learning/index.ts";
+
+/** Two tiles and a bit, and no multiple of four rows. */
+const ROWS = 21;
+const LENGTH = 1030;
+const LIARS = 6;
+
+/** What the digests are wherever the kernels are right; the protocol's constants are in them. */
+export const DIGESTS: Readonly<Record<string, string>> = {
+  gram: "bda406dab83741ea50206242b8a28470ddd49099708d42a5fb8fa64db7b5eb04",
+  squaredDistances: "0a0c10b6fa5c790f5b0ef38f401be0ab63ebebdd7177cd8ff8682af97786e914",
+  weightedSum: "a207e4db73fc405e7eee41905b7d0392905cc24d8fc3c51b11b42dc6a51899c5",
+  meanOf: "0b0a5bbc22b004b520732f0d7d3e01423d62663152e5c214c6afde268c885a75",
+  mixed: "6b31745ac0fde0ceef684ac5ef9bda6c7f59482fd4e9e248fe135732e7f8b409",
+  median: "dfe8159c0915bab98c1fab2343241dc356afdc04f91317df7098f2aabfed6c2f",
+  "median of an even number": "3d96a9ea45033ba1d9fed212efdc73c49877b99ea36f3a021b74975f56fbef84",
+  trimmedMean: "0bf8b78430efabf5c4d958e545d104cb9764159529ebe23cc93c8d9e3d12c247",
+  "int8 gram": "e0e74b1cc77ba7e0382e162dc749df858660014c63c952281f18f4f5a6125c9c",
+  "int8 weighted sum": "18870db6e0747174ffaae181fef4f9f96678e503c3717c0229e8ec524a8447d0",
+  "int8 trimmed mean": "464b7f43ac24354bdd4a722cefcaf7be0a39e0f1b12eb61cb5268c33a673b894",
+  "the default rule": "ca510fcc17322c18b622c8992fdd5f995628293bcac16e51b723231939bf17fc",
+};
+
+type Answer = Float32Array | Float64Array;
+
+/** The kernels of one kind. */
+export interface KernelsUnderTest {
+  readonly kernels: VectorKernels;
+  readonly open: (options: RowStoreOptions) => RowStore;
+}
+
+/** Those that are shipped. */
+export function wasmKernels(): KernelsUnderTest {
+  const module = compileLearningKernels();
+  return {
+    kernels: createWasmVectorKernels(module),
+    open: (options) => {
+      const made = WasmRowStore.create(module, options, 2 ** 24);
+      if (!made.ok) throw new Error(made.code);
+      return made.value;
+    },
+  };
+}
+
+/** Their twins. */
+export const plainTwins: KernelsUnderTest = {
+  kernels: plainKernels,
+  open: (options) => new PlainRowStore(options),
+};
+
+/** Bounded whole numbers over powers of two, so that the inputs need no arithmetic that could differ; some extreme, some equal. */
+function rowsOf(label: string): Float32Array[] {
+  const random = new SeededRandom("vectors/learning", label);
+  return Array.from({ length: ROWS }, (_, i) => {
+    const scale = i === 3 ? 2 ** 90 : i === 4 ? 2 ** -140 : 2 ** -20;
+    return Float32Array.from({ length: LENGTH }, (__, c) =>
+      c % 7 === 0 ? random.below(3) - 1 : (random.below(2 ** 22) - 2 ** 21) * scale,
+    );
+  });
+}
+
+function filled(open: KernelsUnderTest["open"]): RowStore {
+  const random = new SeededRandom("vectors/learning", "int8");
+  const store = open({ element: "int8", length: LENGTH, capacity: ROWS, step: 2 ** -10 });
+  for (let slot = 0; slot < ROWS; slot++) {
+    store.write(
+      slot,
+      0,
+      Uint8Array.from({ length: LENGTH }, () => random.below(255) - 127),
+    );
+    store.seal(slot);
+  }
+  return store;
+}
+
+/** Per kernel, the SHA-256 of its answer in hex. */
+export function kernelDigests({ kernels, open }: KernelsUnderTest): Record<string, string> {
+  const rows = rowsOf("float32");
+  const all = rows.map((_, i) => i);
+  const weights = Float64Array.from(rows, (_, i) => (i * 79_711) / 2 ** 24);
+  const lists = all.map((k) => all.filter((i) => (i * 5 + k) % 21 < 14));
+  const store = filled(open);
+  const rule = aggregatorNamed("arc+nnm+geometric-median");
+  const found = aggregateStored(rule, store, all, LIARS, { kernels });
+  if (!found.ok) throw new Error(found.code);
+  const answers: Record<string, readonly Answer[]> = {
+    gram: [kernels.gram(rows)],
+    squaredDistances: [kernels.squaredDistances(rows)],
+    weightedSum: [kernels.weightedSum(rows, weights)],
+    meanOf: [kernels.meanOf(rows, all)],
+    mixed: [kernels.mixed(kernels.gram(rows), ROWS, lists)],
+    median: Object.values(kernels.trimmedMean(rows, 10)),
+    "median of an even number": Object.values(kernels.trimmedMean(rows.slice(1), 9)),
+    trimmedMean: Object.values(kernels.trimmedMean(rows, LIARS)),
+    "int8 gram": [store.gram(all)],
+    "int8 weighted sum": [store.weightedSum(all, weights)],
+    "int8 trimmed mean": Object.values(store.trimmedMean(all, LIARS)),
+    "the default rule": [found.value.vector, Float64Array.from(found.value.shares)],
+  };
+  return Object.fromEntries(
+    Object.entries(answers).map(([name, arrays]) => [name, digestOf(arrays)]),
+  );
+}
+
+function digestOf(arrays: readonly Answer[]): string {
+  const digest = createHash("sha256");
+  for (const { buffer, byteOffset, byteLength } of arrays) {
+    digest.update(new Uint8Array(buffer, byteOffset, byteLength));
+  }
+  return digest.digest("hex");
+}
