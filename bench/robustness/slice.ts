@@ -24,7 +24,7 @@ const eight = [
 const compressions = ["none", "int8", "int4", "top-k"] as const;
 
 const presets: Readonly<Record<"quick" | "targets" | "full", Omit<Slice, "table">>> = {
-  /** About two minutes on one core: does the defence hold at all? */
+  /** Does the defence hold at all? */
   quick: {
     ...{ rules: ["arc+nnm+geometric-median", "arc+caf", "mean"], heterogeneity: ["iid"] },
     ...{ byzantine: [0, 30], attacks: eight, compression: ["int8"], seeds: 1, rounds: 150 },
@@ -35,7 +35,7 @@ const presets: Readonly<Record<"quick" | "targets" | "full", Omit<Slice, "table"
     ...{ heterogeneity: ["iid", "dir0.5"], byzantine: [0, 30], attacks: eight },
     ...{ compression: ["int8"], seeds: 5, rounds: 500 },
   },
-  /** The whole table: some days of one core. */
+  /** The whole table. */
   full: {
     ...{ rules: aggregatorNames, heterogeneity: heterogeneities, byzantine: [0, 10, 20, 30, 40] },
     ...{ attacks: eight, compression: ["int8"], seeds: 5, rounds: 500 },
