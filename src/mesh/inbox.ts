@@ -205,7 +205,7 @@ export class Inbox {
     }
     // Who speaks again may be reached again.
     if (member.state === "dead") {
-      member.dialFailures = 0;
+      member.dialFailures = Math.min(member.dialFailures, 1);
       member.dialAtMs = now.monoMs;
     }
     const direct = member.connected || from === beacon.nodeId;
