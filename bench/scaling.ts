@@ -61,7 +61,7 @@ else if (out === undefined && results.length > 1) console.log(report());
 
 function report(): string {
   return scalingReport(results, {
-    command: `npm run sim:scaling${values.quick ? " -- --quick" : ""}`,
+    command: `npm run sim:scaling${values.quick ? " -- --quick" : ""}${values.sizes === undefined ? "" : ` -- --sizes ${values.sizes}`}`,
     commit: execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim(),
     seed,
     lossRatio: LOSS_RATIO,

@@ -203,6 +203,11 @@ export class Inbox {
       roster.apply(member, "leaving", now.monoMs);
       return;
     }
+    // Who speaks again may be reached again.
+    if (member.state === "dead") {
+      member.dialFailures = Math.min(member.dialFailures, 1);
+      member.dialAtMs = now.monoMs;
+    }
     const direct = member.connected || from === beacon.nodeId;
     if (before !== undefined && !sameEpoch) detector.alive(member, "new-epoch", now);
     else detector.alive(member, direct ? "connected" : "beacon", now);

@@ -83,6 +83,8 @@ export interface MeshOptions {
   readonly zoneLinksOutside: number;
   /** At most one pull from one peer in this time. @default 2000 */
   readonly pullIntervalMs: number;
+  /** One connected peer, chosen at random, is asked for what is lacking here this often: gossip may lose anything. @default 30000 */
+  readonly syncIntervalMs: number;
   /** Beacons in the answer to one pull. @default 256 */
   readonly pullBeaconsMax: number;
 }
@@ -137,5 +139,6 @@ export const meshDefaults: MeshOptions = {
   zoneGraceMs: 30_000,
   zoneLinksOutside: 3,
   pullIntervalMs: 2000,
+  syncIntervalMs: 30_000,
   pullBeaconsMax: 256,
 };

@@ -9,6 +9,7 @@ import {
   scalingReport,
   type SizeResult,
 } from "../../src/sim/index.ts";
+import { depthOfSize, meshDefaults } from "../../src/mesh/index.ts";
 import { nativeSha256 } from "./native-sha256.ts";
 
 const OPTIONS = { seed: 5, lossRatio: 0.05, settleMs: 12_000, measureMs: 3_000 };
@@ -26,11 +27,11 @@ const results = [36, 64, 100].map((nodes) => size(nodes));
 test("a size is measured: zones, views, costs, times", () => {
   for (const result of results) {
     const { nodes, perNode } = result;
-    assert.equal(result.zones, Math.sqrt(nodes));
+    assert.equal(result.zones, 2 ** depthOfSize(nodes, meshDefaults.zoneMembersMin));
     assert.equal(result.virtualSeconds, 15);
     assert.equal(result.falseDeaths, 0);
     assert.ok(result.aliveShare > 0.95, `${nodes} nodes: ${result.aliveShare} seen alive`);
-    const heartbeats = Math.sqrt(nodes) - 1;
+    const heartbeats = nodes / result.zones - 1;
     assert.ok(
       perNode.messagesPerSecond > heartbeats && perNode.messagesPerSecond < 40 * heartbeats,
     );

@@ -175,16 +175,24 @@ export class FailureDetector {
 
   #isSilent(member: Member, now: Now): boolean {
     if (member.state !== "alive" && member.state !== "joining") return false;
-    if (!this.#deps.isHeard(member)) return false;
+    const sinceMs = now.monoMs - member.lastAliveAtMs;
+    // Of another zone there are no heartbeats: only probes tell that a neighbour there is gone.
+    if (!this.#deps.isHeard(member))
+      return sinceMs >= this.#options.probeIntervalMs * this.health.multiplier;
     const intervalMs = member.chain?.intervalMs ?? this.#options.heartbeatIntervalMs;
     // A neighbour is asked itself, and given more time if this node is slow; of others silence is all there is.
     const patience = member.connected ? 1 : this.health.multiplier;
     const allowedMs = this.#options.silenceIntervals * intervalMs * patience;
-    return now.monoMs - member.lastAliveAtMs > allowedMs;
+    return sinceMs > allowedMs;
   }
 
   #probe(member: Member, now: Now): void {
-    const timeoutMs = directTimeoutMs(member, this.#options) * this.health.multiplier;
+    const { link } = member;
+    // Of another zone's several are sent, one after another: together they must not take longer than a neighbour's death at home.
+    const most = this.#deps.isHeard(member) ? member.probesMissed : 1;
+    const probesMissed = Math.min(member.probesMissed, most);
+    const timeoutMs =
+      directTimeoutMs({ link, probesMissed }, this.#options) * this.health.multiplier;
     const deadlineMs = (now.monoMs + DRIVER_WAIT * timeoutMs) as MonoMs;
     member.probe = { stage: "direct", deadlineMs };
     const { nodeId, state } = member;
@@ -193,8 +201,9 @@ export class FailureDetector {
 
   #askHelpers(member: Member, now: Now): void {
     if (member.state !== "alive" && member.state !== "joining") return;
-    if (!this.#deps.isHeard(member) && member.probesMissed <= PROBES_MISSED_MAX) {
-      this.#probe(member, now);
+    if (!this.#deps.isHeard(member)) {
+      if (member.probesMissed <= PROBES_MISSED_MAX) this.#probe(member, now);
+      else this.#suspect(member, "probe-failed", now);
       return;
     }
     const helpers = this.#helpers(member);

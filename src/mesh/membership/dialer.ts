@@ -1,5 +1,6 @@
 // Who to connect to: known members until the target is reached, chosen at random so that the overlay is a random
-// graph and hangs together; and one dead member at a time, or the halves of a partition would never meet again.
+// graph and hangs together; and beyond it one member at a time who is dead, or who was and sent a beacon and no heartbeat yet. Without
+// that the halves of a partition would not meet again, each with all the connections and gossip neighbours that it wants.
 
 import type { MonoMs, Now, Random } from "../../ports/index.ts";
 import type { MeshAction, MeshSelf } from "../machine-types.ts";
@@ -46,18 +47,21 @@ export class Dialer {
   tick(now: Now): void {
     let connected = 0;
     const present: Member[] = [];
-    const dead: Member[] = [];
+    const lost: Member[] = [];
     for (const member of this.#deps.roster.all()) {
       if (member.connected) connected += this.#deps.isHere(member) ? 1 : 0;
       else if (!this.#isDue(member, now)) continue;
-      else if (isPresent(member)) present.push(member);
-      else if (member.state === "dead") dead.push(member);
+      else {
+        if (isPresent(member)) present.push(member);
+        if (member.state === "dead" || member.state === "joining") lost.push(member);
+      }
     }
     const { outside, emit } = this.#deps;
     const target = Math.max(1, this.#options.connectionsTarget - outside.wanted);
     const free = Math.min(DIALS_AT_ONCE, target - connected);
-    for (const member of sample(present, free, this.#deps.random)) this.#dial(member, now);
-    for (const member of sample(dead, 1, this.#deps.random)) this.#dial(member, now);
+    const chosen = new Set(sample(present, free, this.#deps.random));
+    for (const member of sample(lost, 1, this.#deps.random)) chosen.add(member);
+    for (const member of chosen) this.#dial(member, now);
     for (const candidate of outside.candidates()) emit({ kind: "dial", ...candidate });
     const nodeId = outside.surplus();
     if (nodeId !== undefined) emit({ kind: "disconnect", nodeId, code: "mesh/surplus" });

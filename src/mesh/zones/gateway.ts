@@ -112,7 +112,7 @@ export class GatewayRole {
     const sinceMs = last === undefined ? Number.POSITIVE_INFINITY : now.monoMs - last.atMs;
     if (sinceMs < this.#options.summaryMinIntervalMs) return;
     const summary = this.#compose(now);
-    if (last === undefined || isNews(last, summary) || now.monoMs >= this.#dueAtMs)
+    if (last === undefined || this.#isNews(last, summary, now) || now.monoMs >= this.#dueAtMs)
       this.#publish(summary, now);
   }
 
@@ -199,8 +199,29 @@ export class GatewayRole {
     return chosen.sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
   }
 
+  /**
+   * What the other zones should hear of before the period ends: who is in the zone, who stands for it, and that it lost its last link
+   * to another zone, because ways lead over it. A first link to one can wait for a quarter of a period: while a mesh starts there is
+   * one every moment. Which ones are the cheapest can wait altogether.
+   */
+  #isNews(last: Published, summary: ZoneSummary, now: Now): boolean {
+    if (last.essence !== essence(summary)) return true;
+    const linked = this.#linked();
+    const told = last.summary.neighbours;
+    if (told.some(({ zone }) => !linked.has(zone))) return true;
+    const hasMore = told.length < Math.min(linked.size, summaryLimits.neighbours);
+    return hasMore && now.monoMs - last.atMs >= this.#options.summaryPeriodMs / 4;
+  }
+
   /** The cheapest own link to each other zone, ascending by name; the cheapest zones when there are too many. */
   links(): ZoneLink[] {
+    const links = [...this.#linked()].map(([zone, cost]) => ({ zone, cost }));
+    links.sort((a, b) => a.cost - b.cost || (a.zone < b.zone ? -1 : 1));
+    return links.slice(0, summaryLimits.neighbours).sort((a, b) => (a.zone < b.zone ? -1 : 1));
+  }
+
+  /** The zones that this node has a link to, with what the cheapest costs. */
+  #linked(): Map<string, number> {
     const cheapest = new Map<string, number>();
     for (const member of this.#deps.connected()) {
       const zone = currentBeacon(member)?.zone;
@@ -209,20 +230,8 @@ export class GatewayRole {
       if (zone === undefined || zone === this.#deps.home.zone || !Number.isFinite(cost)) continue;
       cheapest.set(zone, Math.min(cost, cheapest.get(zone) ?? cost));
     }
-    const links = [...cheapest].map(([zone, cost]) => ({ zone, cost }));
-    links.sort((a, b) => a.cost - b.cost || (a.zone < b.zone ? -1 : 1));
-    return links.slice(0, summaryLimits.neighbours).sort((a, b) => (a.zone < b.zone ? -1 : 1));
+    return cheapest;
   }
-}
-
-/**
- * What the other zones should hear of before the period ends: who is in the zone, who stands for it, and that it lost its link to
- * another zone, because ways lead over it. A link more makes a way better and can wait: while a mesh starts there is one every moment.
- */
-function isNews(last: Published, summary: ZoneSummary): boolean {
-  if (last.essence !== essence(summary)) return true;
-  const linked = new Set(summary.neighbours.map(({ zone }) => zone));
-  return last.summary.neighbours.some(({ zone }) => !linked.has(zone));
 }
 
 function essence({ zone, epoch, digest, gateways }: ZoneSummary): string {

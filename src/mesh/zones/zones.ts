@@ -2,12 +2,13 @@
 // own zone, the table of summaries and the part of a gateway; the machine gives it events and asks it what concerns it.
 
 import type { NodeId } from "../../identity/index.ts";
-import type { Now } from "../../ports/index.ts";
+import type { MonoMs, Now } from "../../ports/index.ts";
 import type { DigestEntry } from "../beacons/digest.ts";
 import { isNewer } from "../beacons/digest.ts";
 import { type SummaryRejectCode, verdictOf } from "../beacons/reject-codes.ts";
 import type { MeshAction, MeshDeps, ZoneRouteView, ZoneView } from "../machine-types.ts";
 import { currentBeacon, isPresent, type Member } from "../membership/member.ts";
+import { sample } from "../membership/sampling.ts";
 import type { Roster } from "../membership/roster.ts";
 import type { MeshOptions } from "../options.ts";
 import { commonDepth, meshSize, wantedDepth, type ZoneSize } from "./depth.ts";
@@ -52,6 +53,7 @@ export class Zones {
   readonly #role: GatewayRole;
   readonly #validator: SummaryValidator;
   readonly #views: ZoneViews;
+  #syncAtMs = 0 as MonoMs;
 
   constructor(deps: ZonesDeps, options: MeshOptions) {
     this.#deps = deps;
@@ -81,6 +83,7 @@ export class Zones {
   }
 
   start(now: Now): void {
+    this.#syncAtMs = (now.monoMs + this.#options.syncIntervalMs) as MonoMs;
     this.home.start(now.monoMs);
     this.#schedule();
   }
@@ -93,6 +96,7 @@ export class Zones {
     if (left !== undefined) this.#moved(left, now);
     this.#forgetStrangers(now);
     this.#refreshStrangers(now);
+    this.#sync(now);
     this.#measure();
     this.#schedule();
   }
@@ -211,6 +215,15 @@ export class Zones {
       const patienceMs = member.accepted.length === 0 ? 0 : this.#options.beaconPeriodMs;
       if (now.monoMs - member.lastBeaconAtMs >= patienceMs) this.#deps.pull(member.nodeId, now);
     }
+  }
+
+  /** What gossip lost of beacons and summaries would be lacking until their next period. */
+  #sync(now: Now): void {
+    const { random, roster, pull } = this.#deps;
+    if (now.monoMs < this.#syncAtMs) return;
+    this.#syncAtMs = (now.monoMs + this.#options.syncIntervalMs) as MonoMs;
+    const [peer] = sample([...roster.connected], 1, random);
+    if (peer !== undefined) pull(peer.nodeId, now);
   }
 
   #measure(): void {

@@ -14,7 +14,7 @@ export interface ReportContext {
   readonly predictedNodes: number;
 }
 
-/** The exponent that zones of √N members claim. */
+/** The exponent that zones of the order of √N members claim. */
 const CLAIMED_EXPONENT = 0.5;
 
 /** The text of docs/scaling.md. */
@@ -23,10 +23,10 @@ export function scalingReport(results: readonly SizeResult[], context: ReportCon
     "# What a node costs as the mesh grows",
     "",
     `Made by \`${context.command}\` on commit ${context.commit}, seed ${context.seed}: steady state, ${percent(context.lossRatio)} loss on`,
-    "every hop, zones of about √N members, crypto modelled (signatures cost nothing; heartbeats are hashed as in production).",
+    "every hop, automatic zones, crypto modelled (signatures cost nothing; heartbeats are hashed as in production).",
     "Traffic is on the model of `src/sim/wire-sizes.ts`, each byte counted at its sender. CPU is the thread's time in the nodes' own",
-    "code, sampled; memory is the heap of the whole simulation divided by its nodes, after a collection. Zones have fixed names and",
-    "known members; the summaries that their gateways gossip are in the numbers.",
+    "code, sampled; memory is the heap of the whole simulation divided by its nodes, after a collection. The mesh was up before: nodes",
+    "start in the zone that a mesh of this size has them in. As zones halve and double, the law is one of steps; see [zones](zones.md).",
     "",
     "![Cost of a node by the size of the mesh](scaling.svg)",
     "",

@@ -52,6 +52,19 @@ describe("the state store", () => {
     );
   });
 
+  test("keeps the automatic zone over a restart", () => {
+    assert.equal(
+      withStore((store) => store.zone()),
+      undefined,
+    );
+    withStore((store) => store.saveZone("auto/01"));
+    withStore((store) => store.saveZone("auto/011"));
+    assert.equal(
+      withStore((store) => store.zone()),
+      "auto/011",
+    );
+  });
+
   test("keeps one statement a node over a restart, the oldest first", () => {
     const statement = (byte: number) => ({ bytes: hash(byte), atMs: (now + byte) as WallMs });
     withStore((store) => {

@@ -223,6 +223,17 @@ describe("dialling", () => {
     assert.equal(bench.state(1), "dead");
     assert.equal(only(bench.tick("dial", 20_000), "dial").length, 1);
   });
+
+  test("tries who is back with a beacon and no heartbeat yet at once, although it has all it wants", () => {
+    const bench = knowing(1, { connectionsTarget: 0 });
+    for (let ms = 500; ms < 10_000; ms += 500) bench.tick("detector", ms);
+    for (let ms = 10_000; ms < 50_000; ms += 2000) bench.tick("dial", ms);
+    assert.deepEqual(only(bench.tick("dial", 50_000), "dial"), [], "a pause after many failures");
+    const back = signedBeacon(testNode(1), { sequence: 2 });
+    bench.machine.receive(back, testNode(2).nodeId, at(50_001));
+    assert.equal(bench.state(1), "joining");
+    assert.equal(only(bench.tick("dial", 52_000), "dial").length, 1);
+  });
 });
 
 describe("routes", () => {
