@@ -99,7 +99,8 @@ export class Agreement {
   wants(message: ProposalMessage | VoteMessage): boolean {
     const { kind, view, value } = message;
     if (value === undefined) return false;
-    const known = kind === "proposal" ? this.#decisionOf(value) !== undefined : this.#votes.has(message);
+    const known =
+      kind === "proposal" ? this.#decisionOf(value) !== undefined : this.#votes.has(message);
     const kinds = kind === "proposal" ? (["prevote", "precommit"] as const) : [kind];
     const { byzantine } = this.#options.participants;
     return !known && kinds.some((voted) => this.#votes.count(voted, view, value) > byzantine);

@@ -20,7 +20,6 @@ import {
 } from "../../foundation/index.ts";
 import type { NodeId, PeerIdentity } from "../../identity/index.ts";
 import {
-  decodeSummary,
   encodeTask,
   FIRST_STEP,
   genesisDigest,
@@ -109,14 +108,19 @@ export class CertifiedRun implements LearningRun {
   readonly #trace: RoundTrace;
   readonly #timers = new Map<RoundTimerId | "restart", NodeJS.Timeout>();
   /** Contents on their way, by digest, with those who are known to hold them. */
-  readonly #fetching = new Map<string, { holders: readonly NodeId[]; readonly end: AbortController }>();
+  readonly #fetching = new Map<
+    string,
+    { holders: readonly NodeId[]; readonly end: AbortController }
+  >();
   #machine: RoundMachine | undefined;
   #initial = "";
   readonly #refusals: { readonly nodeId: string; readonly code: UpdateRefusalCode }[] = [];
   #computed: (ModelOfRound & { readonly round: number }) | undefined;
   #state: StoredTask["state"] = "running";
   #halted = false;
-  #phase: { readonly name: RoundStatus["phase"]; readonly round: number; readonly sinceMs: number } | undefined;
+  #phase:
+    | { readonly name: RoundStatus["phase"]; readonly round: number; readonly sinceMs: number }
+    | undefined;
   #roundSinceMs = 0;
 
   /** @throws MeshError `learning/bad-task` when the task's rounds cannot be certified so */
@@ -184,6 +188,11 @@ export class CertifiedRun implements LearningRun {
   get model(): Uint8Array | undefined {
     const { last } = this.#history;
     return last && this.#contents.get(last.model)?.bytes;
+  }
+
+  /** The task as its creator signed it. */
+  get signed(): Uint8Array {
+    return this.#options.signed;
   }
 
   /** A content of the task that is held here. */
@@ -269,14 +278,20 @@ export class CertifiedRun implements LearningRun {
         return this.#certified(action);
       case "evidence":
         store.rounds.saveProof(taskId, action.nodeId, action.proof);
-        logger.warn({ code: "learning/equivocation", taskId, nodeId: action.nodeId }, "participant contradicted itself");
+        logger.warn(
+          { code: "learning/equivocation", taskId, nodeId: action.nodeId },
+          "participant contradicted itself",
+        );
         return this.#deps.onEquivocation(action.nodeId as NodeId, action.proof);
       case "sync":
         return this.#inBackground("sync", this.#sync(action));
       case "set-timer":
         return this.#setTimer(action.id, action.delayMs);
       case "split":
-        return logger.error({ code: "learning/split", taskId, round: action.round }, "no result of the round has a quorum");
+        return logger.error(
+          { code: "learning/split", taskId, round: action.round },
+          "no result of the round has a quorum",
+        );
       case "finished":
         return this.#end("finished");
       default:
@@ -301,7 +316,10 @@ export class CertifiedRun implements LearningRun {
     await this.#measure(terms.model);
     const facts = await this.#trace.within(() => this.#work.train(terms, this.#policy.deadlineMs));
     if (facts === undefined) {
-      this.#deps.logger.warn({ code: "learning/trainer-failed", taskId: this.task.taskId, round }, "round without an own update");
+      this.#deps.logger.warn(
+        { code: "learning/trainer-failed", taskId: this.task.taskId, round },
+        "round without an own update",
+      );
       return;
     }
     this.#trace.phase("exchange");
@@ -358,6 +376,13 @@ export class CertifiedRun implements LearningRun {
     this.#trace.phase("aggregate");
     const terms = this.#terms(round);
     const computed = await this.#work.aggregate(terms, headers);
+    const { model } = computed.result;
+    if (this.#history.last?.round === round && this.#history.last.model === model) {
+      // The others were faster: the round is certified already.
+      this.#history.explained(computed.influences);
+      this.#handle({ kind: "model-available", model });
+      return;
+    }
     this.#computed = { ...computed, round };
     this.#handle({ kind: "aggregated", round, result: computed.result });
   }
@@ -380,9 +405,21 @@ export class CertifiedRun implements LearningRun {
     meter.count("meshd_learning_rounds_total", { result: report.result });
     meter.observe("meshd_learning_round_duration_seconds", durationMs / 1000);
     meter.set("meshd_learning_round", round);
-    if (own === "other") logger.error({ code: "learning/diverged", taskId, round }, "this node computed another result than was certified");
+    if (own === "other")
+      logger.error(
+        { code: "learning/diverged", taskId, round },
+        "this node computed another result than was certified",
+      );
     logger.info(
-      { taskId, round, result: report.result, own, contributors: decision.kind === "set" ? decision.entries.length : 0, model: result.model, durationMs },
+      {
+        taskId,
+        round,
+        result: report.result,
+        own,
+        contributors: decision.kind === "set" ? decision.entries.length : 0,
+        model: result.model,
+        durationMs,
+      },
       "training round certified",
     );
     this.#trace.end(decision.kind === "void" ? "learning/void" : undefined);
@@ -400,10 +437,15 @@ export class CertifiedRun implements LearningRun {
 
   async #sync({ nodeId, bytes }: ActionOf<"sync">): Promise<void> {
     try {
-      const answer = await this.#deps.network.request(nodeId as NodeId, ROUND_SYNC_PROTOCOL, bytes, {
-        timeoutMs: SYNC_TIMEOUT_MS,
-        responseBytesMax: SYNC_ANSWER_BYTES_MAX,
-      });
+      const answer = await this.#deps.network.request(
+        nodeId as NodeId,
+        ROUND_SYNC_PROTOCOL,
+        bytes,
+        {
+          timeoutMs: SYNC_TIMEOUT_MS,
+          responseBytesMax: SYNC_ANSWER_BYTES_MAX,
+        },
+      );
       const reader = new ByteReader(answer);
       while (reader.remaining > 0) this.#receive(reader.take(reader.uint32be()).slice());
     } finally {
@@ -447,7 +489,9 @@ export class CertifiedRun implements LearningRun {
     const nowMs = this.#deps.clock.now().monoMs;
     if (before !== undefined && before.name !== "finished") {
       const seconds = (nowMs - before.sinceMs) / 1000;
-      this.#deps.meter.observe("meshd_learning_phase_duration_seconds", seconds, { phase: before.name });
+      this.#deps.meter.observe("meshd_learning_phase_duration_seconds", seconds, {
+        phase: before.name,
+      });
     }
     this.#phase = { name, round, sinceMs: nowMs };
   }
@@ -458,7 +502,11 @@ export class CertifiedRun implements LearningRun {
       if (this.#halted) return;
       if (isMeshError(error, "state/write-failed")) return this.#restartLater(error);
       const level = isMeshError(error) ? "debug" : "error";
-      const fields = { code: errorCode(error), taskId: this.task.taskId, error: errorMessage(error) };
+      const fields = {
+        code: errorCode(error),
+        taskId: this.task.taskId,
+        error: errorMessage(error),
+      };
       this.#deps.logger[level](fields, `${what} failed`);
     });
   }
@@ -472,7 +520,10 @@ export class CertifiedRun implements LearningRun {
       { code: errorCode(error), taskId: this.task.taskId, error: errorMessage(error) },
       "training paused: its state cannot be kept",
     );
-    this.#timers.set("restart", setTimeout(() => this.#start(), RESTART_MS));
+    this.#timers.set(
+      "restart",
+      setTimeout(() => this.#start(), RESTART_MS),
+    );
   }
 
   #pause(): void {
@@ -499,7 +550,10 @@ export class CertifiedRun implements LearningRun {
     this.#state = state;
     this.#save();
     const { last } = this.#history;
-    this.#deps.logger.info({ taskId: this.task.taskId, state, rounds: last?.round ?? 0 }, "training task ended");
+    this.#deps.logger.info(
+      { taskId: this.task.taskId, state, rounds: last?.round ?? 0 },
+      "training task ended",
+    );
     if (state === "finished" && last !== undefined) {
       this.#inBackground("evaluate", this.#measure(last.model));
     } else void this.halt();

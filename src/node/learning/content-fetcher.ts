@@ -10,7 +10,13 @@ import {
 } from "../../adapters/libp2p/content-exchange.ts";
 import { errorCode, isMeshError, MeshError } from "../../foundation/index.ts";
 import type { NodeId } from "../../identity/index.ts";
-import { Assembly, type ContentId, type HeldContent, type Sha256 } from "../../learning/index.ts";
+import {
+  Assembly,
+  type ContentId,
+  type HeldContent,
+  type Sha256,
+  transferResults,
+} from "../../learning/index.ts";
 import type { Logger, Meter } from "../../ports/index.ts";
 import type { ContentStore } from "./content-store.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
@@ -122,7 +128,7 @@ export class ContentFetcher {
       const stream = await openStream(holder, CONTENT_PROTOCOL, signal);
       await fetchContent(stream, taskId, assembly, signal, this.#limits);
       meter.count("meshd_learning_transfers_total", { result: "whole" });
-      meter.count("meshd_learning_transfer_bytes_total", { side: "in" }, assembly.content.bytes);
+      meter.count("meshd_learning_transfer_bytes_total", {}, assembly.content.bytes);
       return false;
     } catch (error) {
       if (!isMeshError(error)) throw error;
@@ -133,9 +139,6 @@ export class ContentFetcher {
     }
   }
 }
-
-/** How a transfer ended, as the metric has it. */
-export const transferResults = ["whole", "bad-chunk", "bad-request", "not-held", "broken"] as const;
 
 function resultOf(code: TransferErrorCode): (typeof transferResults)[number] {
   const reason = code.slice("learning/".length);

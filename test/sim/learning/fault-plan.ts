@@ -55,7 +55,8 @@ function fault(network: RoundNetwork, random: SeededRandom, forMs: number): void
       // The power goes: everyone at once.
       if (random.below(4) > 0) return;
       for (const node of nodes) network.crash(node);
-      for (const node of nodes) network.later(random.between(0, forMs), () => network.restart(node));
+      for (const node of nodes)
+        network.later(random.between(0, forMs), () => network.restart(node));
     }
   }
 }

@@ -42,7 +42,10 @@ class Knowledge {
 }
 
 /** Liars that do all of it, at random; `network` is there once the first message is sent. */
-export function manyLies(network: () => RoundNetwork): { lie: Lie; learn: (m: RoundMessage) => void } {
+export function manyLies(network: () => RoundNetwork): {
+  lie: Lie;
+  learn: (m: RoundMessage) => void;
+} {
   const knowledge = new Knowledge();
   return {
     learn: (message) => knowledge.learn(message),
@@ -66,7 +69,8 @@ function lieAbout(
   const sent = others.map((to): [number, Uint8Array] => [to, pick(random, alternatives)]);
   if (mood === 2) sent.push([pick(random, others), pick(random, network.past)]);
   // To some both, at once: what makes a proof.
-  if (mood === 3) sent.push(...others.map((to): [number, Uint8Array] => [to, pick(random, alternatives)]));
+  if (mood === 3)
+    sent.push(...others.map((to): [number, Uint8Array] => [to, pick(random, alternatives)]));
   return sent;
 }
 
@@ -144,8 +148,14 @@ function proposals(
       if (statement.previous === message.previous) chosen.set(statement.nodeId, statement);
     }
     const enough = participants.ids.length - participants.byzantine;
-    const sorted = [...chosen.values()].slice(0, enough).sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
-    const set = setOf(sorted.map(({ holdings }) => holdings), new Set(), participants);
+    const sorted = [...chosen.values()]
+      .slice(0, enough)
+      .sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
+    const set = setOf(
+      sorted.map(({ holdings }) => holdings),
+      new Set(),
+      participants,
+    );
     if (set.kind === "void") continue;
     made.push(encode({ ...none, decision: set, statements: sorted.map(({ bytes }) => bytes) }));
   }

@@ -51,7 +51,8 @@ export const modelSignatures: Pick<MlDsa, "verify" | "signer"> = {
 function checksum(publicKey: Uint8Array, message: Uint8Array, context: Uint8Array): number {
   let sum = 0;
   for (const part of [publicKey.subarray(0, 8), context, message]) {
-    for (let i = 0; i < part.length; i++) sum = Math.imul(sum ^ (part[i] as number), 0x0100_0193) + i;
+    for (let i = 0; i < part.length; i++)
+      sum = Math.imul(sum ^ (part[i] as number), 0x0100_0193) + i;
   }
   return sum >>> 0;
 }
