@@ -13,6 +13,7 @@ export {
 } from "./aggregators/rule-encoding.ts";
 export { encodeShares } from "./aggregators/weights.ts";
 export { AggregationLadder, type LadderResult, type Rung } from "./aggregators/ladder.ts";
+export { aggregateStored } from "./aggregators/gram/pipeline.ts";
 export { plainKernels, type VectorKernels } from "./aggregators/kernels.ts";
 export {
   aggregatorNamed,
@@ -22,6 +23,15 @@ export {
   trimmedMean,
 } from "./aggregators/rules.ts";
 export { type AttackKind, attackKinds, attackUpdate, flipLabels } from "./attacks/attacks.ts";
+export {
+  type Attack,
+  type AttackFlags,
+  omniscientAttack,
+  type OmniscientAttack,
+  type OmniscientAttackName,
+  omniscientAttackNames,
+  type OmniscientContext,
+} from "./attacks/omniscient.ts";
 export {
   type LearningErrorCode,
   type ProtocolRefusalCode,
@@ -46,6 +56,14 @@ export { type Dataset, selectSamples, type SplitDataset } from "./data/dataset.t
 export { splitByDirichlet } from "./data/dirichlet.ts";
 export { generateGlyphs, GLYPH_CLASSES, GLYPH_FEATURES, GLYPH_SIDE } from "./data/glyphs.ts";
 export { greatestMagnitude, isOrdinary, ROWS_MAX, TILE } from "./kernels/layout.ts";
+export { type MixingPlan, mixingPlan } from "./kernels/mixing.ts";
+export {
+  checkRowStore,
+  elementBytes,
+  PlainRowStore,
+  type RowStore,
+  type RowStoreOptions,
+} from "./kernels/row-store.ts";
 export { selfTestKernels } from "./kernels/self-test.ts";
 export { sharesOf, type TrimmedMean } from "./kernels/select.ts";
 export { learningMetrics } from "./metrics.ts";

@@ -31,6 +31,7 @@ import {
 import {
   type MemberView,
   meshDefaults,
+  startingZone,
   MeshMachine,
   type MeshAction,
   type ReleaseRefusal,
@@ -144,7 +145,7 @@ export class Member {
           nodeId: keys.nodeId,
           epoch,
           addresses: [],
-          zone: config.mesh.zone,
+          zone: startingZone(config.mesh.zone, deps.store.zone(), keys.nodeId),
           roles: this.roles,
           svidNotAfterMs: this.svid.identity.notAfterMs,
         },
@@ -440,6 +441,7 @@ export class Member {
         onMemberChanged: (change) => this.#memberChanged(change),
         onEvidence: ({ nodeId, statement }) => store.saveEvidence(nodeId, statement),
         onEpochRaised: (epoch) => store.saveEpoch(epoch),
+        onZoneChanged: (zone) => store.saveZone(zone),
       },
       {
         trustDomain: this.#bundle.trustDomain,

@@ -47,7 +47,7 @@ const rooms = {
     "control",
     "adapters",
   ],
-  cli: ["foundation", "ports", "config", "control", "node", "sim", "load"],
+  cli: ["foundation", "ports", "config", "control", "node", "sim", "load", "learning"],
 };
 
 const direction = Object.entries(rooms).map(([room, may]) => ({

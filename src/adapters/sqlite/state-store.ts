@@ -130,6 +130,16 @@ export class StateStore {
     this.#run("INSERT OR REPLACE INTO facts VALUES ('epoch', ?)", String(epoch));
   }
 
+  /** The zone that this node was in last, when the mesh chose it. */
+  zone(): string | undefined {
+    const row = this.#get("SELECT value FROM facts WHERE name = 'zone'");
+    return row === undefined ? undefined : text(row["value"]);
+  }
+
+  saveZone(zone: string): void {
+    this.#run("INSERT OR REPLACE INTO facts VALUES ('zone', ?)", zone);
+  }
+
   /** The SPIFFE id of the issuer that this node joined through. */
   issuerId(): string | undefined {
     const row = this.#get("SELECT value FROM facts WHERE name = 'issuer'");

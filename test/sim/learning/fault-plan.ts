@@ -47,7 +47,8 @@ function fault(network: RoundNetwork, random: SeededRandom, forMs: number): void
     case 3: {
       const node = nodes[random.below(nodes.length)];
       if (node === undefined) return;
-      network.crash(node);
+      if (random.below(2) === 0) network.crash(node);
+      else node.actionsLeft = random.below(12);
       network.later(forMs, () => network.restart(node));
       return;
     }
@@ -65,5 +66,8 @@ function heal(network: RoundNetwork): void {
   network.loss = 0;
   network.delayMs = [1, 30];
   network.groups = undefined;
-  for (const node of network.nodes) network.restart(node);
+  for (const node of network.nodes) {
+    node.actionsLeft = Number.POSITIVE_INFINITY;
+    network.restart(node);
+  }
 }

@@ -18,6 +18,7 @@ import {
   type RoundOptions,
   type RoundPolicy,
   SeededRandom,
+  type UpdateHeader,
 } from "../../../src/learning/index.ts";
 import { decodeMessage, type RoundMessage } from "../../../src/learning/protocol/messages.ts";
 import { population } from "../../../src/learning/protocol/population.ts";
@@ -81,6 +82,8 @@ export interface NetworkOptions {
   readonly republishMs?: number;
   readonly trainMs?: number;
   readonly isLast?: (certificate: Certificate) => boolean;
+  /** What a node's arithmetic makes of the right model. @default the same */
+  readonly compute?: (node: SimulatedNode, model: string) => string;
 }
 
 /** What a node keeps through a crash. */
@@ -101,6 +104,8 @@ export interface SimulatedNode {
   readonly disk: Disk;
   machine: RoundMachine;
   up: boolean;
+  /** So many actions from now the node crashes: in the middle of a list, it may be. */
+  actionsLeft: number;
   /** Counts lives, so that what was under way in an earlier one is lost. */
   life: number;
   readonly timers: Map<string, number>;
@@ -140,6 +145,7 @@ export class RoundNetwork {
   readonly #chain = new Map<number, string>();
   /** What was published, for replays. */
   readonly past: Uint8Array[] = [];
+  onAggregate: ((round: number, headers: readonly UpdateHeader[]) => void) | undefined;
   /** Of honest votes since it was last set. */
   highestView = 0;
 
@@ -195,6 +201,7 @@ export class RoundNetwork {
 
   crash(node: SimulatedNode): void {
     node.up = false;
+    node.actionsLeft = Number.POSITIVE_INFINITY;
     node.life++;
     node.timers.clear();
   }
@@ -245,6 +252,7 @@ export class RoundNetwork {
       },
       machine: undefined as unknown as RoundMachine,
       up: true,
+      actionsLeft: Number.POSITIVE_INFINITY,
       life: 0,
       timers: new Map(),
       certificates: new Map(),
@@ -314,7 +322,11 @@ export class RoundNetwork {
   }
 
   #carryOut(node: SimulatedNode, actions: readonly RoundAction[]): void {
-    for (const action of actions) this.#act(node, action);
+    for (const action of actions) {
+      if (node.actionsLeft-- <= 0) this.crash(node);
+      if (!node.up) return;
+      this.#act(node, action);
+    }
   }
 
   #act(node: SimulatedNode, action: RoundAction): void {
@@ -357,12 +369,10 @@ export class RoundNetwork {
       }
       case "aggregate": {
         const { round, baseModel, beacon, headers } = action;
-        const model = digestOf(
-          "aggregate",
-          baseModel,
-          beacon,
-          ...headers.map(({ digest }) => digest),
-        );
+        this.onAggregate?.(round, headers);
+        const digests = headers.map(({ digest }) => digest);
+        const right = digestOf("aggregate", baseModel, beacon, ...digests);
+        const model = this.#options.compute?.(node, right) ?? right;
         node.disk.models.add(model);
         const result = {
           model,
