@@ -210,6 +210,21 @@ describe("certified rounds", () => {
     assert.ok(Math.max(...ages) <= stalenessMax, `ages ${ages.join()}`);
   });
 
+  it("cost little more than their signatures: six a participant", (context) => {
+    const signatureBytes = 3309;
+    for (const [participants, byzantine] of [
+      [12, 3],
+      [64, 21],
+    ] as const) {
+      const network = new RoundNetwork({ seed: 1, participants, byzantine, rounds: 1 });
+      assert.ok(network.run(60_000, () => network.nodes.every(({ finished }) => finished)));
+      const { published, certificate } = network.bytes;
+      const total = [...published.values()].reduce((sum, bytes) => sum + bytes, 0);
+      context.diagnostic(`n = ${participants}: ${total} bytes a round, certificate ${certificate}`);
+      assert.ok(total < 6 * participants * signatureBytes * 1.2, `${total} bytes`);
+    }
+  });
+
   it("take a minute's state back from the journal when all crash at once", () => {
     const network = new RoundNetwork({ seed: 11, participants: 4, byzantine: 1, rounds: 100 });
     for (let i = 0; i < 30; i++) {
