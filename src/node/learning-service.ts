@@ -520,7 +520,6 @@ export class LearningService {
             {
               ...this.#deps,
               budget: this.#budget,
-              findHolders: () => Promise.resolve([]),
               maySpeak: (nodeId) => {
                 const identity = nodeId === self.nodeId ? self : identities.lookup(nodeId);
                 return identity !== undefined && allows(identity.spiffeId, "fl.train");

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -48,17 +48,12 @@ describe("certified rounds on twelve daemons", { concurrency: false }, () => {
     await enrol(Object.fromEntries(mesh));
     await connected(names);
   });
-  after(async () => {
-    if (process.env["E2E_LOGS"] !== undefined)
-      for (const [name, daemon] of mesh) writeFileSync(`${process.env["E2E_LOGS"]}/${name}.log`, daemon.out + daemon.err);
-    await stack.unwind();
-  });
+  after(() => stack.unwind());
 
   function start(name: string): DaemonProcess {
     const adversary = names.indexOf(name) >= NODES - LIARS;
     const daemon = spawnDaemon(
       stack,
-      // Sixteen daemons' worth of signatures and training on two cores: a beat each second is enough.
       {
         mesh: { heartbeat_interval: "1s" },
         learning: { adversary },
@@ -81,7 +76,9 @@ describe("certified rounds on twelve daemons", { concurrency: false }, () => {
       await until(
         `${name} to be in the mesh`,
         async () => {
-          const { peers } = await daemonOf(name).client.peers().catch(() => ({ peers: [] }));
+          const { peers } = await daemonOf(name)
+            .client.peers()
+            .catch(() => ({ peers: [] }));
           return peers.filter((peer) => peer.connected).length >= wanted.length - 2;
         },
         DEADLINE_MS,
@@ -93,7 +90,10 @@ describe("certified rounds on twelve daemons", { concurrency: false }, () => {
   function statusOf(name: string): Promise<{ readonly learning: LearningStatus | null }> {
     return until(
       `${name} to answer`,
-      () => daemonOf(name).client.flStatus().catch(() => undefined),
+      () =>
+        daemonOf(name)
+          .client.flStatus()
+          .catch(() => undefined),
       DEADLINE_MS,
     );
   }
@@ -163,7 +163,7 @@ describe("certified rounds on twelve daemons", { concurrency: false }, () => {
   });
 
   /** Digests of the certificates that a node knows. */
-  async function certificates(name: string): Promise<(string | null)[]> {
+  async function certificates(name: string): Promise<(string | undefined)[]> {
     const { learning } = await statusOf(name);
     return learning?.history.map(({ certificate }) => certificate) ?? [];
   }

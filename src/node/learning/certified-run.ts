@@ -31,6 +31,7 @@ import {
   type RoundOrchestrator,
   type RoundStatus,
   type RoundTimerId,
+  type RoundVerdict,
   ruleDigest,
   type TaskManifest,
   type Sha256,
@@ -41,7 +42,7 @@ import type { LearningStatus } from "../../mesh/index.ts";
 import type { Clock, Logger, Meter, Tracer } from "../../ports/index.ts";
 import type { NodeIdentities } from "../identity-directory.ts";
 import { RoundTrace } from "../round-trace.ts";
-import { ContentFetcher, type ContentFetcherDeps } from "./content-fetcher.ts";
+import { ContentFetcher } from "./content-fetcher.ts";
 import { ContentStore } from "./content-store.ts";
 import type { LearningRun } from "./learning-run.ts";
 import type { ViewedTask } from "./learning-view.ts";
@@ -63,15 +64,13 @@ type ActionOf<Kind extends RoundAction["kind"]> = Extract<RoundAction, { kind: K
 export interface CertifiedRunDeps {
   readonly network: Pick<
     Network,
-    "request" | "openStream" | "publish" | "subscribe" | "unsubscribe"
+    "isConnected" | "request" | "openStream" | "publish" | "subscribe" | "unsubscribe"
   >;
   readonly store: StateStore;
   readonly identities: NodeIdentities;
   readonly engine: Pick<CryptoEngine, "mlDsa65" | "sha256">;
   readonly signer: MlDsaSigner;
   readonly budget: MemoryBudget;
-  /** Members that the DHT names as holders of a content. */
-  readonly findHolders: ContentFetcherDeps["findHolders"];
   readonly clock: Clock;
   readonly logger: Logger;
   readonly meter: Meter;
@@ -348,7 +347,7 @@ export class CertifiedRun implements LearningRun {
     this.#fetch(model, holders, async (known, signal) => {
       await this.#work.fetchModel(round, model, known, signal);
       this.#handle({ kind: "model-available", model });
-      if (this.#state !== "running") await this.#measure(model);
+      if (this.#state !== "running") await this.#measureLast(model);
     });
   }
 
@@ -435,37 +434,52 @@ export class CertifiedRun implements LearningRun {
     this.#history.measured(model, loss, accuracy);
   }
 
-  async #sync({ nodeId, bytes }: ActionOf<"sync">): Promise<void> {
-    try {
-      const answer = await this.#deps.network.request(
-        nodeId as NodeId,
-        ROUND_SYNC_PROTOCOL,
-        bytes,
-        {
-          timeoutMs: SYNC_TIMEOUT_MS,
-          responseBytesMax: SYNC_ANSWER_BYTES_MAX,
-        },
-      );
-      const reader = new ByteReader(answer);
-      while (reader.remaining > 0) this.#receive(reader.take(reader.uint32be()).slice());
-    } finally {
-      this.#handle({ kind: "synced", nodeId });
-    }
+  /** After this, the threads have nothing more to do. */
+  async #measureLast(model: string): Promise<void> {
+    await this.#measure(model);
+    await this.#work.stop();
   }
 
-  #receive(bytes: Uint8Array): GossipDecision {
-    const machine = this.#machine;
-    if (machine === undefined) return "ignore";
-    const { verdict, actions } = machine.receive(bytes, this.#deps.clock.now());
-    this.#run(actions);
+  /**
+   * Without an answer the machine is told nothing: it would ask again at once, and for ever, a peer that is not there. Its own
+   * repetition asks another.
+   */
+  async #sync({ nodeId, bytes }: ActionOf<"sync">): Promise<void> {
+    const { network, self } = this.#deps;
+    const others = this.task.participants.filter((id) => id !== self.nodeId) as NodeId[];
+    const asked = [nodeId as NodeId, ...others].find((id) => network.isConnected(id));
+    if (asked === undefined) return;
+    const answer = await network.request(asked, ROUND_SYNC_PROTOCOL, bytes, {
+      timeoutMs: SYNC_TIMEOUT_MS,
+      responseBytesMax: SYNC_ANSWER_BYTES_MAX,
+    });
+    if (answer.length === 0) return;
+    const reader = new ByteReader(answer);
+    while (reader.remaining > 0) this.#receive(reader.take(reader.uint32be()).slice());
+    this.#handle({ kind: "synced", nodeId });
+  }
+
+  #receive(bytes: Uint8Array): RoundVerdict | undefined {
+    const verdict = this.#machine?.receive(bytes, this.#deps.clock.now());
+    this.#run(verdict?.actions ?? []);
     return verdict;
   }
 
   #gossiped(from: NodeId, bytes: Uint8Array): Promise<GossipDecision> {
-    if (!this.task.participants.includes(from) || !this.#deps.maySpeak(from)) {
-      return Promise.resolve("ignore");
-    }
-    return Promise.resolve(this.#receive(bytes.slice()));
+    const mayBring = this.task.participants.includes(from) && this.#deps.maySpeak(from);
+    const verdict = mayBring ? this.#receive(bytes.slice()) : undefined;
+    if (verdict === undefined) return Promise.resolve("ignore");
+    if (verdict.verdict !== "accept" && verdict.code === "learning/unknown-identity")
+      this.#learnIdentities(from);
+    return Promise.resolve(verdict.verdict);
+  }
+
+  /** Whoever passed the message on has verified its author; the message comes again with the next sync. */
+  #learnIdentities(from: NodeId): void {
+    const { identities } = this.#deps;
+    for (const nodeId of this.task.participants as NodeId[])
+      if (identities.lookup(nodeId) === undefined)
+        this.#inBackground("identity fetch", identities.fetch(nodeId, from));
   }
 
   #setTimer(id: RoundTimerId, delayMs: number): void {
@@ -555,7 +569,9 @@ export class CertifiedRun implements LearningRun {
       "training task ended",
     );
     if (state === "finished" && last !== undefined) {
-      this.#inBackground("evaluate", this.#measure(last.model));
+      // A model that is not here yet is on its way.
+      if (this.#contents.get(last.model) !== undefined)
+        this.#inBackground("evaluate", this.#measureLast(last.model));
     } else void this.halt();
     this.#options.onEnded();
   }

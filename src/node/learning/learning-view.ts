@@ -39,8 +39,8 @@ export function statusOf({ task, state, history }: ViewedTask, nameOf: NameOf): 
       contributors: report.contributors.length,
       silent: report.silent.map(nameOf),
       durationMs: report.durationMs,
-      certificate: report.certificate ?? null,
-      model: report.model ?? null,
+      ...(report.certificate === undefined ? {} : { certificate: report.certificate }),
+      ...(report.model === undefined ? {} : { model: report.model }),
     })),
   };
 }
