@@ -863,6 +863,58 @@ export const dashboards = [
           queries: { [node]: "increase(meshd_learning_divergences_total{$i}[$__range])" },
           w: 12,
         },
+        {
+          title: "Phases of rounds",
+          unit: "s",
+          description:
+            "Mean time that a round is in each phase. collecting waits for trainers and transfers, agreeing for messages.",
+          queries: {
+            "{{phase}}":
+              "sum by (phase) (rate(meshd_learning_phase_duration_seconds_sum{$i}[$r])) / sum by (phase) (rate(meshd_learning_phase_duration_seconds_count{$i}[$r]))",
+          },
+          w: 8,
+        },
+        {
+          title: "Transfers of updates and models",
+          unit: "cpm",
+          description:
+            "whole brought all that was lacking; bad-chunk: a holder sent something else; broken: too slow, or cut off.",
+          queries: {
+            "{{result}}": "60 * sum by (result) (rate(meshd_learning_transfers_total{$i}[$r]))",
+          },
+          w: 8,
+        },
+        {
+          title: "Bytes of updates and models received",
+          unit: "Bps",
+          description: "What came whole from other participants.",
+          queries: { [node]: "rate(meshd_learning_transfer_bytes_total{$i}[$r])" },
+          w: 8,
+        },
+        {
+          title: "Memory of updates and models",
+          unit: "bytes",
+          description: "Of learning.memory_mebibytes.",
+          queries: { [node]: "meshd_learning_memory_bytes{$i}" },
+          w: 8,
+        },
+        {
+          title: "Refused for want of memory",
+          type: "stat",
+          unit: "none",
+          description: "Updates and models without room in learning.memory_mebibytes: raise it.",
+          queries: { [node]: "increase(meshd_learning_memory_refusals_total{$i}[$__range])" },
+          w: 8,
+        },
+        {
+          title: "Pauses for want of disk",
+          type: "stat",
+          unit: "none",
+          description:
+            "Rounds stop where the disk refuses what must be kept, and go on from what it has.",
+          queries: { [node]: "increase(meshd_learning_pauses_total{$i}[$__range])" },
+          w: 8,
+        },
       ],
     ],
   },

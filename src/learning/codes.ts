@@ -30,6 +30,9 @@ export type LearningErrorCode =
 /** Why a message of a transfer is refused. */
 export type TransferRefusalCode = "learning/bad-chunk" | "learning/bad-request";
 
+/** How the attempt to get a content from one holder ended: labels of its counter. */
+export const transferResults = ["whole", "bad-chunk", "bad-request", "not-held", "broken"] as const;
+
 /** Codes that a message of the round protocol is refused with: the labels of its refusal counter. */
 export const protocolRefusalCodes = [
   "learning/too-large",

@@ -36,6 +36,7 @@ export {
   type LearningErrorCode,
   type ProtocolRefusalCode,
   protocolRefusalCodes,
+  transferResults,
   type UpdateRefusalCode,
   updateRefusalCodes,
 } from "./codes.ts";
@@ -264,7 +265,12 @@ export {
   TRANSFER_FRAME_BYTES_MAX,
   WINDOW_CHUNKS,
 } from "./transfer/wire.ts";
-export { type ComputedRound, computeRound, type RoundComputation, weightsDigest } from "./certified/compute-round.ts";
+export {
+  type ComputedRound,
+  computeRound,
+  type RoundComputation,
+  weightsDigest,
+} from "./certified/compute-round.ts";
 export {
   decodeNote,
   decodeSummary,

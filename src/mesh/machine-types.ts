@@ -77,6 +77,8 @@ export type MeshEvent =
     }
   /** A connected peer told, with its probe, that it suspects this node (Lifeguard's buddy system). */
   | { readonly kind: "suspected-by"; readonly nodeId: NodeId }
+  /** Another protocol of this node has proof that the node contradicted itself there: its reputation falls to the least. */
+  | { readonly kind: "misbehaved"; readonly nodeId: NodeId }
   /** What the own beacon tells has changed; absent fields stay as they are; `learning: null` ends it. */
   | {
       readonly kind: "local-changed";

@@ -81,6 +81,8 @@ export interface SurfaceParts {
 /** A health entry whose code the metric knows, too. */
 type Condition = Health & { readonly code: HealthCode };
 
+/** Rounds in a row without a new model that are told as a condition of the node's health. */
+const VOID_ROUNDS_TOLD = 3;
 /** Above this lag heartbeats suffer: the objective of the design. */
 const LAG_OBJECTIVE_MS = 50;
 
@@ -445,6 +447,14 @@ function memberHealth(member: Member): Condition[] {
       code: "learning/kernels-unavailable",
       severity: "warning",
       message: kernelProblem.message,
+    });
+  }
+  const { voidRounds } = member.learning;
+  if (voidRounds >= VOID_ROUNDS_TOLD) {
+    health.push({
+      code: "learning/rounds-void",
+      severity: "warning",
+      message: `The last ${voidRounds} rounds brought no new model: too few updates came. See meshctl fl status: who is silent?`,
     });
   }
   const svid = member.svid.health(systemClock.now().wallMs);

@@ -352,6 +352,7 @@ export class Member {
             "peer connected",
           );
           this.#rejoin.reached(peer.nodeId, addresses);
+          this.learning.peerHere(peer.nodeId);
           this.#service.handle({ kind: "peer-connected", peer, addresses });
         },
         onDisconnected: (nodeId) => {
@@ -465,15 +466,18 @@ export class Member {
         tracer,
         self,
         allows: (spiffeId, right) => this.#policy.allows(spiffeId, right),
-        aliveMembers: () => [
-          { nodeId: self.nodeId, name: self.name },
+        members: () => [
+          { nodeId: self.nodeId, name: self.name, alive: true },
           ...this.mesh
             .members()
             .flatMap(({ nodeId, name, state }) =>
-              state === "alive" && name !== undefined ? [{ nodeId, name }] : [],
+              name === undefined || state === "quarantined"
+                ? []
+                : [{ nodeId, name, alive: state === "alive" }],
             ),
         ],
         onLearning: (learning) => this.#service.handle({ kind: "local-changed", learning }),
+        onEquivocation: (nodeId) => this.#service.handle({ kind: "misbehaved", nodeId }),
       },
       {
         learning: this.#config.learning,

@@ -22,6 +22,7 @@ export const healthCodes = [
   "mesh/isolated",
   "state/write-failed",
   "learning/adversary",
+  "learning/rounds-void",
   "learning/kernels-unavailable",
 ] as const;
 export type HealthCode = (typeof healthCodes)[number];

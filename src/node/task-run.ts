@@ -33,6 +33,7 @@ import {
 import type { LearningStatus } from "../mesh/index.ts";
 import type { Clock, Logger, Meter, Tracer } from "../ports/index.ts";
 import type { ViewedTask } from "./learning/learning-view.ts";
+import type { LearningRun } from "./learning/learning-run.ts";
 import { RoundTrace } from "./round-trace.ts";
 
 /** `taskId newline round-or-newest`; the answer is a status byte and, for an update, its safetensors. */
@@ -67,7 +68,7 @@ export interface TaskRunOptions {
   readonly onEnded: () => void;
 }
 
-export class TaskRun {
+export class TaskRun implements LearningRun {
   readonly task: TaskManifest;
   readonly #deps: TaskRunDeps;
   readonly #options: TaskRunOptions;
@@ -143,14 +144,14 @@ export class TaskRun {
    * @throws MeshError `learning/bad-pull` for a request that does not parse
    */
   static async answerPull(
-    runs: ReadonlyMap<string, TaskRun>,
+    find: (taskId: string) => TaskRun | undefined,
     { nodeId }: PeerIdentity,
     request: Uint8Array,
     signal: AbortSignal,
   ): Promise<Uint8Array> {
     const match = /^([a-z0-9-]{1,64})\n(newest|[1-9][0-9]{0,5})$/.exec(utf8Text(request));
     if (match === null) throw new MeshError("learning/bad-pull", "The pull does not parse.");
-    const run = runs.get(match[1] ?? "");
+    const run = find(match[1] ?? "");
     // Not here yet: the task itself may still be on its way to this node.
     if (run === undefined) return pullAnswer("unreachable");
     if (!run.task.participants.includes(nodeId))

@@ -16,6 +16,8 @@ type GuardDrop = (typeof guardDrops)[number];
  */
 const HEARTBEAT_RATE = { perSecond: 4_096, burst: 8_192 };
 const SIGNED_RATE = { perSecond: 128, burst: 1_024 };
+/** A certified round among 64 participants is some ten messages of each, in a second or two when training is short. */
+const ROUNDS_RATE = { perSecond: 512, burst: 2_048 };
 const PEERS_MAX = 1_024;
 
 /**
@@ -46,6 +48,7 @@ export class RpcGuard {
   readonly #deps: RpcGuardDeps;
   readonly #heartbeats = new RateLimiter({ ...HEARTBEAT_RATE, bucketsMax: PEERS_MAX });
   readonly #signed = new RateLimiter({ ...SIGNED_RATE, bucketsMax: PEERS_MAX });
+  readonly #rounds = new RateLimiter({ ...ROUNDS_RATE, bucketsMax: PEERS_MAX });
 
   constructor(deps: RpcGuardDeps) {
     this.#deps = deps;
@@ -79,12 +82,16 @@ export class RpcGuard {
 
   #dropOf(peerId: string, message: RPC.Message): GuardDrop | undefined {
     const name = this.#deps.joined(message.topic);
-    const rate = name === "heartbeat" ? this.#heartbeats : this.#signed;
-    if (!rate.take(peerId, this.#deps.monoMs())) return "rate";
+    if (!this.#rateOf(name).take(peerId, this.#deps.monoMs())) return "rate";
     if (name === undefined) return "topic"; // no blame: this node may just have left it
     if ((message.data?.length ?? 0) > topicBytesMax[name]) return "oversize";
     // gossipsub 17 checks the other fields of a signed message but not this one, and would forward what stands in it.
     return message.from === undefined ? undefined : "disguised";
+  }
+
+  #rateOf(name: TopicName | undefined): RateLimiter {
+    if (name === "heartbeat") return this.#heartbeats;
+    return name === "rounds" ? this.#rounds : this.#signed;
   }
 
   #admitRequests({ control }: RPC): void {

@@ -109,7 +109,7 @@ export class Gossip {
     this.#joined.delete(topic);
   }
 
-  /** Publishes on a topic; nobody listening is no error. */
+  /** Publishes on a topic; nobody listening is no error, nor is a message that all were told of a moment ago. */
   async publish(topic: string, bytes: Uint8Array): Promise<void> {
     await this.#service?.publish(topic, bytes);
   }
@@ -125,6 +125,7 @@ export class Gossip {
       globalSignaturePolicy: StrictNoSign,
       fallbackToFloodsub: false,
       emitSelf: false,
+      ignoreDuplicatePublishError: true,
       allowPublishToZeroTopicPeers: true,
       msgIdFn: ({ topic, data }) =>
         createHash("sha256").update(topic).update(data).digest().subarray(0, MESSAGE_ID_BYTES),

@@ -56,11 +56,17 @@ export class RoundStore {
 
   /** Keeps a certificate and drops what its round and those before had open. */
   certify(taskId: string, { round, certificate, report }: CertifiedRound): void {
-    const { run, atomically } = this.#database;
-    atomically(() => {
-      run("INSERT OR REPLACE INTO fl_rounds VALUES (?, ?, ?, ?)", taskId, round, certificate, report);
-      run("DELETE FROM fl_journal WHERE task_id = ? AND round <= ?", taskId, round);
-      run("DELETE FROM fl_contents WHERE task_id = ? AND kind = 'update'", taskId);
+    const database = this.#database;
+    database.atomically(() => {
+      database.run(
+        "INSERT OR REPLACE INTO fl_rounds VALUES (?, ?, ?, ?)",
+        ...[taskId, round, certificate, report],
+      );
+      database.run("DELETE FROM fl_journal WHERE task_id = ? AND round <= ?", taskId, round);
+      database.run(
+        "DELETE FROM fl_contents WHERE task_id = ? AND kind = 'update' AND round <= ?",
+        ...[taskId, round],
+      );
     });
   }
 

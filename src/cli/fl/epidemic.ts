@@ -95,6 +95,7 @@ function roundOf(round: number, reports: readonly (readonly RoundReport[])[]): E
 }
 
 /** The lower one: a value that some node really had. */
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)] ?? Number.NaN;
+function median(values: readonly (number | null)[]): number {
+  const known = values.filter((value) => value !== null);
+  return known.toSorted((a, b) => a - b)[Math.floor((known.length - 1) / 2)] ?? Number.NaN;
 }

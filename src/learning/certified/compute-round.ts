@@ -4,7 +4,11 @@
 import { concatBytes, fromHex, toHex } from "../../foundation/index.ts";
 import type { AggregatorName } from "../aggregators/aggregator.ts";
 import type { VectorKernels } from "../aggregators/kernels.ts";
-import type { Influence, RoundEntry, RoundOrchestrator } from "../orchestrators/round-orchestrator.ts";
+import type {
+  Influence,
+  RoundEntry,
+  RoundOrchestrator,
+} from "../orchestrators/round-orchestrator.ts";
 import { nextStep } from "../compression/step.ts";
 import { allFinite } from "../tensors/model-spec.ts";
 import type { Sha256 } from "../transfer/chunks.ts";

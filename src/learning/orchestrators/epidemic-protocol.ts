@@ -93,6 +93,9 @@ export interface RoundReport {
   readonly contributors: readonly Contribution[];
   /** From the start of training until the model was aggregated. */
   readonly durationMs: number;
+  /** Of a certified round: digests of its certificate and of the model after it, equal on every honest node. */
+  readonly certificate?: string;
+  readonly model?: string;
 }
 
 /** What the machine asks of the adapter. */

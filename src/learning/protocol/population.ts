@@ -6,8 +6,6 @@ import type { ParticipantId } from "../task.ts";
 import { meshTaskLimits } from "../task-rules.ts";
 import { quorumOf } from "./policy.ts";
 
-const PARTICIPANTS_MAX = meshTaskLimits.participantsMax;
-
 /** The participants of a task and what follows from their number. */
 export interface Population {
   /** Ascending. */

@@ -20,7 +20,6 @@ import {
 } from "../../foundation/index.ts";
 import type { NodeId, PeerIdentity } from "../../identity/index.ts";
 import {
-  decodeSummary,
   encodeTask,
   FIRST_STEP,
   genesisDigest,
@@ -32,6 +31,7 @@ import {
   type RoundOrchestrator,
   type RoundStatus,
   type RoundTimerId,
+  type RoundVerdict,
   ruleDigest,
   type TaskManifest,
   type Sha256,
@@ -42,7 +42,7 @@ import type { LearningStatus } from "../../mesh/index.ts";
 import type { Clock, Logger, Meter, Tracer } from "../../ports/index.ts";
 import type { NodeIdentities } from "../identity-directory.ts";
 import { RoundTrace } from "../round-trace.ts";
-import { ContentFetcher, type ContentFetcherDeps } from "./content-fetcher.ts";
+import { ContentFetcher } from "./content-fetcher.ts";
 import { ContentStore } from "./content-store.ts";
 import type { LearningRun } from "./learning-run.ts";
 import type { ViewedTask } from "./learning-view.ts";
@@ -64,15 +64,13 @@ type ActionOf<Kind extends RoundAction["kind"]> = Extract<RoundAction, { kind: K
 export interface CertifiedRunDeps {
   readonly network: Pick<
     Network,
-    "request" | "openStream" | "publish" | "subscribe" | "unsubscribe"
+    "isConnected" | "request" | "openStream" | "publish" | "subscribe" | "unsubscribe"
   >;
   readonly store: StateStore;
   readonly identities: NodeIdentities;
   readonly engine: Pick<CryptoEngine, "mlDsa65" | "sha256">;
   readonly signer: MlDsaSigner;
   readonly budget: MemoryBudget;
-  /** Members that the DHT names as holders of a content. */
-  readonly findHolders: ContentFetcherDeps["findHolders"];
   readonly clock: Clock;
   readonly logger: Logger;
   readonly meter: Meter;
@@ -109,14 +107,19 @@ export class CertifiedRun implements LearningRun {
   readonly #trace: RoundTrace;
   readonly #timers = new Map<RoundTimerId | "restart", NodeJS.Timeout>();
   /** Contents on their way, by digest, with those who are known to hold them. */
-  readonly #fetching = new Map<string, { holders: readonly NodeId[]; readonly end: AbortController }>();
+  readonly #fetching = new Map<
+    string,
+    { holders: readonly NodeId[]; readonly end: AbortController }
+  >();
   #machine: RoundMachine | undefined;
   #initial = "";
   readonly #refusals: { readonly nodeId: string; readonly code: UpdateRefusalCode }[] = [];
   #computed: (ModelOfRound & { readonly round: number }) | undefined;
   #state: StoredTask["state"] = "running";
   #halted = false;
-  #phase: { readonly name: RoundStatus["phase"]; readonly round: number; readonly sinceMs: number } | undefined;
+  #phase:
+    | { readonly name: RoundStatus["phase"]; readonly round: number; readonly sinceMs: number }
+    | undefined;
   #roundSinceMs = 0;
 
   /** @throws MeshError `learning/bad-task` when the task's rounds cannot be certified so */
@@ -184,6 +187,11 @@ export class CertifiedRun implements LearningRun {
   get model(): Uint8Array | undefined {
     const { last } = this.#history;
     return last && this.#contents.get(last.model)?.bytes;
+  }
+
+  /** The task as its creator signed it. */
+  get signed(): Uint8Array {
+    return this.#options.signed;
   }
 
   /** A content of the task that is held here. */
@@ -269,14 +277,20 @@ export class CertifiedRun implements LearningRun {
         return this.#certified(action);
       case "evidence":
         store.rounds.saveProof(taskId, action.nodeId, action.proof);
-        logger.warn({ code: "learning/equivocation", taskId, nodeId: action.nodeId }, "participant contradicted itself");
+        logger.warn(
+          { code: "learning/equivocation", taskId, nodeId: action.nodeId },
+          "participant contradicted itself",
+        );
         return this.#deps.onEquivocation(action.nodeId as NodeId, action.proof);
       case "sync":
         return this.#inBackground("sync", this.#sync(action));
       case "set-timer":
         return this.#setTimer(action.id, action.delayMs);
       case "split":
-        return logger.error({ code: "learning/split", taskId, round: action.round }, "no result of the round has a quorum");
+        return logger.error(
+          { code: "learning/split", taskId, round: action.round },
+          "no result of the round has a quorum",
+        );
       case "finished":
         return this.#end("finished");
       default:
@@ -301,7 +315,10 @@ export class CertifiedRun implements LearningRun {
     await this.#measure(terms.model);
     const facts = await this.#trace.within(() => this.#work.train(terms, this.#policy.deadlineMs));
     if (facts === undefined) {
-      this.#deps.logger.warn({ code: "learning/trainer-failed", taskId: this.task.taskId, round }, "round without an own update");
+      this.#deps.logger.warn(
+        { code: "learning/trainer-failed", taskId: this.task.taskId, round },
+        "round without an own update",
+      );
       return;
     }
     this.#trace.phase("exchange");
@@ -330,7 +347,7 @@ export class CertifiedRun implements LearningRun {
     this.#fetch(model, holders, async (known, signal) => {
       await this.#work.fetchModel(round, model, known, signal);
       this.#handle({ kind: "model-available", model });
-      if (this.#state !== "running") await this.#measure(model);
+      if (this.#state !== "running") await this.#measureLast(model);
     });
   }
 
@@ -358,6 +375,13 @@ export class CertifiedRun implements LearningRun {
     this.#trace.phase("aggregate");
     const terms = this.#terms(round);
     const computed = await this.#work.aggregate(terms, headers);
+    const { model } = computed.result;
+    if (this.#history.last?.round === round && this.#history.last.model === model) {
+      // The others were faster: the round is certified already.
+      this.#history.explained(computed.influences);
+      this.#handle({ kind: "model-available", model });
+      return;
+    }
     this.#computed = { ...computed, round };
     this.#handle({ kind: "aggregated", round, result: computed.result });
   }
@@ -380,9 +404,21 @@ export class CertifiedRun implements LearningRun {
     meter.count("meshd_learning_rounds_total", { result: report.result });
     meter.observe("meshd_learning_round_duration_seconds", durationMs / 1000);
     meter.set("meshd_learning_round", round);
-    if (own === "other") logger.error({ code: "learning/diverged", taskId, round }, "this node computed another result than was certified");
+    if (own === "other")
+      logger.error(
+        { code: "learning/diverged", taskId, round },
+        "this node computed another result than was certified",
+      );
     logger.info(
-      { taskId, round, result: report.result, own, contributors: decision.kind === "set" ? decision.entries.length : 0, model: result.model, durationMs },
+      {
+        taskId,
+        round,
+        result: report.result,
+        own,
+        contributors: decision.kind === "set" ? decision.entries.length : 0,
+        model: result.model,
+        durationMs,
+      },
       "training round certified",
     );
     this.#trace.end(decision.kind === "void" ? "learning/void" : undefined);
@@ -398,32 +434,52 @@ export class CertifiedRun implements LearningRun {
     this.#history.measured(model, loss, accuracy);
   }
 
-  async #sync({ nodeId, bytes }: ActionOf<"sync">): Promise<void> {
-    try {
-      const answer = await this.#deps.network.request(nodeId as NodeId, ROUND_SYNC_PROTOCOL, bytes, {
-        timeoutMs: SYNC_TIMEOUT_MS,
-        responseBytesMax: SYNC_ANSWER_BYTES_MAX,
-      });
-      const reader = new ByteReader(answer);
-      while (reader.remaining > 0) this.#receive(reader.take(reader.uint32be()).slice());
-    } finally {
-      this.#handle({ kind: "synced", nodeId });
-    }
+  /** After this, the threads have nothing more to do. */
+  async #measureLast(model: string): Promise<void> {
+    await this.#measure(model);
+    await this.#work.stop();
   }
 
-  #receive(bytes: Uint8Array): GossipDecision {
-    const machine = this.#machine;
-    if (machine === undefined) return "ignore";
-    const { verdict, actions } = machine.receive(bytes, this.#deps.clock.now());
-    this.#run(actions);
+  /**
+   * Without an answer the machine is told nothing: it would ask again at once, and for ever, a peer that is not there. Its own
+   * repetition asks another.
+   */
+  async #sync({ nodeId, bytes }: ActionOf<"sync">): Promise<void> {
+    const { network, self } = this.#deps;
+    const others = this.task.participants.filter((id) => id !== self.nodeId) as NodeId[];
+    const asked = [nodeId as NodeId, ...others].find((id) => network.isConnected(id));
+    if (asked === undefined) return;
+    const answer = await network.request(asked, ROUND_SYNC_PROTOCOL, bytes, {
+      timeoutMs: SYNC_TIMEOUT_MS,
+      responseBytesMax: SYNC_ANSWER_BYTES_MAX,
+    });
+    if (answer.length === 0) return;
+    const reader = new ByteReader(answer);
+    while (reader.remaining > 0) this.#receive(reader.take(reader.uint32be()).slice());
+    this.#handle({ kind: "synced", nodeId });
+  }
+
+  #receive(bytes: Uint8Array): RoundVerdict | undefined {
+    const verdict = this.#machine?.receive(bytes, this.#deps.clock.now());
+    this.#run(verdict?.actions ?? []);
     return verdict;
   }
 
   #gossiped(from: NodeId, bytes: Uint8Array): Promise<GossipDecision> {
-    if (!this.task.participants.includes(from) || !this.#deps.maySpeak(from)) {
-      return Promise.resolve("ignore");
-    }
-    return Promise.resolve(this.#receive(bytes.slice()));
+    const mayBring = this.task.participants.includes(from) && this.#deps.maySpeak(from);
+    const verdict = mayBring ? this.#receive(bytes.slice()) : undefined;
+    if (verdict === undefined) return Promise.resolve("ignore");
+    if (verdict.verdict !== "accept" && verdict.code === "learning/unknown-identity")
+      this.#learnIdentities(from);
+    return Promise.resolve(verdict.verdict);
+  }
+
+  /** Whoever passed the message on has verified its author; the message comes again with the next sync. */
+  #learnIdentities(from: NodeId): void {
+    const { identities } = this.#deps;
+    for (const nodeId of this.task.participants as NodeId[])
+      if (identities.lookup(nodeId) === undefined)
+        this.#inBackground("identity fetch", identities.fetch(nodeId, from));
   }
 
   #setTimer(id: RoundTimerId, delayMs: number): void {
@@ -447,7 +503,9 @@ export class CertifiedRun implements LearningRun {
     const nowMs = this.#deps.clock.now().monoMs;
     if (before !== undefined && before.name !== "finished") {
       const seconds = (nowMs - before.sinceMs) / 1000;
-      this.#deps.meter.observe("meshd_learning_phase_duration_seconds", seconds, { phase: before.name });
+      this.#deps.meter.observe("meshd_learning_phase_duration_seconds", seconds, {
+        phase: before.name,
+      });
     }
     this.#phase = { name, round, sinceMs: nowMs };
   }
@@ -458,7 +516,11 @@ export class CertifiedRun implements LearningRun {
       if (this.#halted) return;
       if (isMeshError(error, "state/write-failed")) return this.#restartLater(error);
       const level = isMeshError(error) ? "debug" : "error";
-      const fields = { code: errorCode(error), taskId: this.task.taskId, error: errorMessage(error) };
+      const fields = {
+        code: errorCode(error),
+        taskId: this.task.taskId,
+        error: errorMessage(error),
+      };
       this.#deps.logger[level](fields, `${what} failed`);
     });
   }
@@ -472,7 +534,10 @@ export class CertifiedRun implements LearningRun {
       { code: errorCode(error), taskId: this.task.taskId, error: errorMessage(error) },
       "training paused: its state cannot be kept",
     );
-    this.#timers.set("restart", setTimeout(() => this.#start(), RESTART_MS));
+    this.#timers.set(
+      "restart",
+      setTimeout(() => this.#start(), RESTART_MS),
+    );
   }
 
   #pause(): void {
@@ -499,9 +564,14 @@ export class CertifiedRun implements LearningRun {
     this.#state = state;
     this.#save();
     const { last } = this.#history;
-    this.#deps.logger.info({ taskId: this.task.taskId, state, rounds: last?.round ?? 0 }, "training task ended");
+    this.#deps.logger.info(
+      { taskId: this.task.taskId, state, rounds: last?.round ?? 0 },
+      "training task ended",
+    );
     if (state === "finished" && last !== undefined) {
-      this.#inBackground("evaluate", this.#measure(last.model));
+      // A model that is not here yet is on its way.
+      if (this.#contents.get(last.model) !== undefined)
+        this.#inBackground("evaluate", this.#measureLast(last.model));
     } else void this.halt();
     this.#options.onEnded();
   }

@@ -1,5 +1,4 @@
-// Gets a content from whoever holds it: the author first, then others that said they hold it, then those that the DHT names.
-// What one holder gave stays when it breaks off, and the next is asked for the rest only.
+// Gets a content from whoever holds it: the author first, then others that said they hold it. What one holder gave stays when it breaks off, and the next is asked for the rest only.
 
 import type { Stream } from "@libp2p/interface";
 import {
@@ -8,9 +7,15 @@ import {
   type TransferErrorCode,
   type TransferLimits,
 } from "../../adapters/libp2p/content-exchange.ts";
-import { errorCode, isMeshError, MeshError } from "../../foundation/index.ts";
+import { isMeshError, MeshError } from "../../foundation/index.ts";
 import type { NodeId } from "../../identity/index.ts";
-import { Assembly, type ContentId, type HeldContent, type Sha256 } from "../../learning/index.ts";
+import {
+  Assembly,
+  type ContentId,
+  type HeldContent,
+  type Sha256,
+  transferResults,
+} from "../../learning/index.ts";
 import type { Logger, Meter } from "../../ports/index.ts";
 import type { ContentStore } from "./content-store.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
@@ -22,8 +27,6 @@ const RETRY_MS = { first: 200, most: 5_000 };
 
 export interface ContentFetcherDeps {
   readonly openStream: (nodeId: NodeId, protocol: string, signal: AbortSignal) => Promise<Stream>;
-  /** Members that the DHT names as holders. @throws what the DHT throws */
-  readonly findHolders: (content: ContentId, signal: AbortSignal) => Promise<readonly NodeId[]>;
   readonly sha256: Sha256;
   readonly store: ContentStore;
   readonly budget: MemoryBudget;
@@ -52,14 +55,14 @@ export class ContentFetcher {
 
   /**
    * The content; it is held in the store from then on. Tries until the signal ends it.
-   * @throws MeshError `learning/memory-budget` at once; the signal's reason
+   * @throws MeshError `learning/memory-budget` at once, `learning/fetch-ended` with the signal
    */
   async fetch(wanted: ContentFetch): Promise<Uint8Array> {
     const { store, budget, sha256 } = this.#deps;
     const { content, signal } = wanted;
     await this.#turn();
     try {
-      signal.throwIfAborted();
+      if (signal.aborted) throw ended(signal);
       const held = store.get(content.digest);
       if (held !== undefined) return held.bytes;
       budget.take(content.bytes);
@@ -86,28 +89,14 @@ export class ContentFetcher {
   async #assemble(wanted: ContentFetch, assembly: Assembly): Promise<HeldContent> {
     const liars = new Set<NodeId>();
     for (let pauseMs = RETRY_MS.first; ; pauseMs = Math.min(2 * pauseMs, RETRY_MS.most)) {
-      for (const ask of [wanted.holders, () => this.#othersOf(wanted)]) {
-        for (const holder of await ask()) {
-          wanted.signal.throwIfAborted();
-          if (liars.has(holder)) continue;
-          if (await this.#askOne(holder, wanted, assembly)) liars.add(holder);
-          const whole = assembly.complete();
-          if (whole !== undefined) return whole;
-        }
+      for (const holder of wanted.holders()) {
+        if (wanted.signal.aborted) throw ended(wanted.signal);
+        if (liars.has(holder)) continue;
+        if (await this.#askOne(holder, wanted, assembly)) liars.add(holder);
+        const whole = assembly.complete();
+        if (whole !== undefined) return whole;
       }
       await pause(pauseMs, wanted.signal);
-    }
-  }
-
-  /** Holders that only the DHT knows. */
-  async #othersOf({ content, holders, signal }: ContentFetch): Promise<readonly NodeId[]> {
-    try {
-      const known = new Set(holders());
-      const found = await this.#deps.findHolders(content, signal);
-      return found.filter((nodeId) => !known.has(nodeId));
-    } catch (error) {
-      this.#deps.logger.debug({ code: errorCode(error) }, "no further holder found");
-      return [];
     }
   }
 
@@ -122,7 +111,7 @@ export class ContentFetcher {
       const stream = await openStream(holder, CONTENT_PROTOCOL, signal);
       await fetchContent(stream, taskId, assembly, signal, this.#limits);
       meter.count("meshd_learning_transfers_total", { result: "whole" });
-      meter.count("meshd_learning_transfer_bytes_total", { side: "in" }, assembly.content.bytes);
+      meter.count("meshd_learning_transfer_bytes_total", {}, assembly.content.bytes);
       return false;
     } catch (error) {
       if (!isMeshError(error)) throw error;
@@ -134,29 +123,29 @@ export class ContentFetcher {
   }
 }
 
-/** How a transfer ended, as the metric has it. */
-export const transferResults = ["whole", "bad-chunk", "bad-request", "not-held", "broken"] as const;
-
 function resultOf(code: TransferErrorCode): (typeof transferResults)[number] {
   const reason = code.slice("learning/".length);
   return transferResults.find((result) => result === reason) ?? "broken";
 }
 
+function ended(signal: AbortSignal): MeshError {
+  return new MeshError("learning/fetch-ended", "The content is not wanted any more.", undefined, {
+    cause: signal.reason,
+  });
+}
+
+/** @throws MeshError `learning/fetch-ended` */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resume, refuse) => {
-    const ended = (): void => {
+    const stop = (): void => {
       clearTimeout(timer);
-      refuse(
-        new MeshError("learning/fetch-ended", "The content is not wanted any more.", undefined, {
-          cause: signal.reason,
-        }),
-      );
+      refuse(ended(signal));
     };
     const timer = setTimeout(() => {
-      signal.removeEventListener("abort", ended);
+      signal.removeEventListener("abort", stop);
       resume();
     }, ms);
-    if (signal.aborted) ended();
-    else signal.addEventListener("abort", ended, { once: true });
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
   });
 }

@@ -34,9 +34,7 @@ export class RoundHistory {
   constructor(store: RoundStore, task: TaskManifest) {
     this.#store = store;
     this.#task = task;
-    this.#reports = store
-      .reports(task.taskId)
-      .map((text) => JSON.parse(text) as CertifiedReport);
+    this.#reports = store.reports(task.taskId).map((text) => JSON.parse(text) as CertifiedReport);
   }
 
   get reports(): readonly CertifiedReport[] {
@@ -78,11 +76,28 @@ export class RoundHistory {
   /** The model of the newest round was measured. */
   measured(model: string, loss: number, accuracy: number): void {
     const report = this.last;
-    if (report?.model !== model || report.loss !== null) return;
-    const whole = { ...report, loss, accuracy };
-    this.#reports[this.#reports.length - 1] = whole;
-    this.#store.report(this.#task.taskId, report.round, JSON.stringify(whole));
+    if (report?.model === model && report.loss === null) this.#replaceLast({ loss, accuracy });
   }
+
+  /** Who counted for how much in the newest round, when this node knows it only after its certificate. */
+  explained(influences: readonly Influence[]): void {
+    this.#replaceLast({ contributors: contributionsOf(influences) });
+  }
+
+  #replaceLast(change: Partial<CertifiedReport>): void {
+    const { last } = this;
+    if (last === undefined) return;
+    const report = { ...last, ...change };
+    this.#reports[this.#reports.length - 1] = report;
+    this.#store.report(this.#task.taskId, report.round, JSON.stringify(report));
+  }
+}
+
+function contributionsOf(influences: readonly Influence[]): RoundReport["contributors"] {
+  return influences.map((influence) => ({
+    ...influence,
+    votes: influence.share * influences.length,
+  }));
 }
 
 function reportOf(
@@ -106,10 +121,7 @@ function reportOf(
     rejected: [...outliers, ...refusals.map(({ nodeId }) => nodeId)].sort(),
     refusals,
     silent: participants.filter((nodeId) => !present.has(nodeId)),
-    contributors: influences.map((influence) => ({
-      ...influence,
-      votes: influence.share * influences.length,
-    })),
+    contributors: contributionsOf(influences),
     durationMs,
     certificate: digest,
     model: result.model,

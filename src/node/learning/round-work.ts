@@ -166,10 +166,7 @@ export class RoundWork {
   }
 
   /** The model of a round, on disk and held for others. @throws MeshError `state/write-failed`, `learning/memory-budget` */
-  async aggregate(
-    terms: RoundTerms,
-    headers: readonly UpdateHeader[],
-  ): Promise<ModelOfRound> {
+  async aggregate(terms: RoundTerms, headers: readonly UpdateHeader[]): Promise<ModelOfRound> {
     const { round, stepSize, model: base, seed: beacon } = terms;
     const { weights, influences, summary } = await this.#thread.aggregate({
       ...{ round, beacon, stepSize, base: this.#weightsOf(base) },

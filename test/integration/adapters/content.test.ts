@@ -27,7 +27,10 @@ import { refusal } from "../node/harness.ts";
 import { linked, type TestNetwork } from "./test-network.ts";
 
 const CHUNKS = 20;
-const content = Uint8Array.from({ length: CHUNKS * 65_536 - 9 }, (_, i) => (i * 13 + (i >> 16)) & 0xff);
+const content = Uint8Array.from(
+  { length: CHUNKS * 65_536 - 9 },
+  (_, i) => (i * 13 + (i >> 16)) & 0xff,
+);
 const sha256 = (data: Uint8Array): Uint8Array => engine.sha256(data);
 const name: ContentId = contentIdOf(sha256, content);
 const held: HeldContent = { bytes: content, leaves: leavesOf(sha256, content) };
@@ -38,7 +41,11 @@ const TASK = "task-1";
 type Holder = (stream: Stream) => Promise<void>;
 
 /** An asker that is linked to a holder of the given kind. */
-async function asking(t: TestContext, seed: string, holder: Holder): Promise<() => Promise<Stream>> {
+async function asking(
+  t: TestContext,
+  seed: string,
+  holder: Holder,
+): Promise<() => Promise<Stream>> {
   const [a, b] = await linked(t, `content/${seed}`);
   await serve(b, holder);
   return () => a.network.openStream(b.nodeId, CONTENT_PROTOCOL, AbortSignal.timeout(5_000));
@@ -57,7 +64,9 @@ function fetchFrom(stream: Stream, assembly: Assembly, limits: TransferLimits = 
 }
 
 /** A holder that makes the offer and then answers the first want as it likes. */
-function lying(answer: (send: (chunk: Uint8Array) => Promise<void>, stream: Stream) => Promise<void>): Holder {
+function lying(
+  answer: (send: (chunk: Uint8Array) => Promise<void>, stream: Stream) => Promise<void>,
+): Holder {
   return async (stream) => {
     const framed = framedStream(stream, 65_536);
     await framed.read();
@@ -85,26 +94,26 @@ describe("a content", () => {
       }),
     );
     const assembly = new Assembly(sha256, name);
-    assert.equal((await refusal(fetchFrom(await open(), assembly))).code, "learning/transfer-broken");
+    assert.equal(
+      (await refusal(fetchFrom(await open(), assembly))).code,
+      "learning/transfer-broken",
+    );
     const first = assembly.lacking(CHUNKS).at(0) ?? 0;
     assert.ok(first > 0, "what came is kept");
     const asked: number[] = [];
     const second = await asking(t, "second", (stream) =>
-      offerContent(
-        stream,
-        () => ({
-          leaves: held.leaves,
-          bytes: new Proxy(content, {
-            get: (bytes, key) =>
-              key === "subarray"
-                ? (begin: number, end: number) => {
-                    asked.push(begin / 65_536);
-                    return bytes.subarray(begin, end);
-                  }
-                : (Reflect.get(bytes, key, bytes) as unknown),
-          }),
+      offerContent(stream, () => ({
+        leaves: held.leaves,
+        bytes: new Proxy(content, {
+          get: (bytes, key) =>
+            key === "subarray"
+              ? (begin: number, end: number) => {
+                  asked.push(begin / 65_536);
+                  return bytes.subarray(begin, end);
+                }
+              : (Reflect.get(bytes, key, bytes) as unknown),
         }),
-      ),
+      })),
     );
     await fetchFrom(await second(), assembly);
     assert.deepEqual(assembly.complete()?.bytes, content);
@@ -217,7 +226,9 @@ describe("a holder", () => {
   }
 
   test("ends well with an asker that has all it wants", async (t) => {
-    const outcome = await ends(t, "well", (stream) => fetchFrom(stream, new Assembly(sha256, name)));
+    const outcome = await ends(t, "well", (stream) =>
+      fetchFrom(stream, new Assembly(sha256, name)),
+    );
     assert.equal(outcome, "well");
   });
 

@@ -102,6 +102,7 @@ const edges: readonly [path: string, good: readonly string[], bad: readonly stri
   ["mesh.relay_reservations", ["1", "1024"], ["0", "1025"]],
   ["mesh.relay_time", ["1m", "24h"], ["59s", "25h"]],
   ["mesh.relay_mebibytes", ["1", "65536"], ["0", "65537"]],
+  ["learning.memory_mebibytes", ["1", "65536"], ["0", "65537"]],
   ["mesh.relay_bulk", ["true"], ['"true"', "1"]],
   ["mesh.upnp", ["true"], ['"true"', "1"]],
   ["mesh.connections_target", ["1", "1024"], ["0", "1025", "1.5", '"8"', ".nan"]],
