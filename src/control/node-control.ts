@@ -31,6 +31,7 @@ import type { LookupRequest } from "./lookup-contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
 import type { ReleaseRequest } from "./quarantine-contract.ts";
 import type { RouteRequest } from "./route-contract.ts";
+import type { TrainerControl } from "./trainer-contract.ts";
 import type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";
 
 /** An answer before the API puts `schemaVersion` on it. */
@@ -50,6 +51,8 @@ export interface NodeControl {
   flStart(request: FlStartRequest): Awaitable<Body<FlStarted>>;
   /** `taskId` is `null` when nothing was running. */
   flStop(): Awaitable<Body<FlStopped>>;
+  /** The side that local trainers see. @throws MeshError `control/not-enrolled` */
+  trainer(): TrainerControl;
   /** Makes the root of a new trust domain and enrols this node in it. @throws MeshError `control/already-enrolled` */
   init(request: InitRequest): Awaitable<Body<Enrolled>>;
   /** Enrols this node with a one-time token. @throws MeshError `control/already-enrolled` and what attestation throws */

@@ -17,6 +17,10 @@ export type LearningErrorCode =
   | "learning/orchestrator-unavailable"
   | "learning/feature-unavailable"
   | "learning/bad-signature"
+  | "learning/wrong-base"
+  | "learning/bad-report"
+  | "learning/no-order"
+  | "learning/lease-lost"
   | "learning/trainer-late"
   | "learning/trainer-failed";
 

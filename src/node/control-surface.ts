@@ -40,6 +40,7 @@ import type {
   Status,
   Token,
   TokenRequest,
+  TrainerControl,
   Tunnels,
   Zones,
 } from "../control/index.ts";
@@ -207,6 +208,10 @@ export class ControlSurface implements NodeControl {
 
   flStop(): Body<FlStopped> {
     return { taskId: this.#parts.lifecycle.requireMember().learning.end() };
+  }
+
+  trainer(): TrainerControl {
+    return this.#parts.lifecycle.requireMember().learning.trainer;
   }
 
   init(request: InitRequest): Promise<Body<Enrolled>> {
@@ -430,6 +435,14 @@ function memberHealth(member: Member): Condition[] {
       code: "mesh/quarantined",
       severity: "warning",
       message: `${quarantined.length} member(s) proven to equivocate: see meshctl quarantine list.`,
+    });
+  }
+  if (member.learning.trainer.isAbsent) {
+    health.push({
+      code: "learning/trainer-absent",
+      severity: "warning",
+      message:
+        "A task waits for this node's own trainer, and none is attached. Start it: docs/trainers.md.",
     });
   }
   const others = members.filter(({ state }) => state !== "left" && state !== "dead");

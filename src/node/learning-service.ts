@@ -32,6 +32,7 @@ import type { LearningStatus } from "../mesh/index.ts";
 import type { Clock, Logger, Meter, Tracer } from "../ports/index.ts";
 import type { NodeIdentities } from "./identity-directory.ts";
 import { checkAvailable } from "./learning/availability.ts";
+import { TrainerDesk } from "./learning/trainer-desk.ts";
 import { csvTextOf, manifestOf } from "./task-manifest.ts";
 import { PULL_PROTOCOL, PULL_REQUEST_BYTES_MAX, TaskRun } from "./task-run.ts";
 
@@ -101,6 +102,8 @@ export class LearningService {
   readonly #deps: LearningServiceDeps;
   readonly #config: Config["learning"];
   readonly #options: LearningServiceOptions;
+  /** Where local trainers come. */
+  readonly trainer: TrainerDesk;
   readonly #buckets = new Map<NodeId, { readonly tokens: number; readonly atMs: number }>();
   /** The running task, and a few that ended and are still served; the newest last. */
   readonly #runs = new Map<string, TaskRun>();
@@ -110,6 +113,7 @@ export class LearningService {
 
   constructor(deps: LearningServiceDeps, options: LearningServiceOptions) {
     this.#deps = deps;
+    this.trainer = new TrainerDesk(deps);
     this.#config = options.learning;
     this.#options = options;
   }
@@ -329,6 +333,7 @@ export class LearningService {
         adversary: this.#config.adversary,
         resume,
         csvText,
+        desk: this.trainer,
         onEnded: () => this.#ended(run),
       });
       this.#setCurrent(run);

@@ -22,6 +22,7 @@ export const healthCodes = [
   "mesh/isolated",
   "state/write-failed",
   "learning/adversary",
+  "learning/trainer-absent",
 ] as const;
 export type HealthCode = (typeof healthCodes)[number];
 

@@ -6,7 +6,7 @@ import type { LearningErrorCode, TaskManifest } from "../../learning/index.ts";
 
 /** Codes: `learning/orchestrator-unavailable`, `learning/feature-unavailable`; the detail names what. */
 export function checkAvailable(task: TaskManifest): Result<undefined, LearningErrorCode> {
-  const { orchestrator, trainer, data, schedule, initialWeights } = task;
+  const { orchestrator, data, schedule, initialWeights } = task;
   if (orchestrator.kind !== "epidemic") {
     return refuse(
       "learning/orchestrator-unavailable",
@@ -14,7 +14,6 @@ export function checkAvailable(task: TaskManifest): Result<undefined, LearningEr
     );
   }
   const missing = [
-    trainer.kind === "local" && "trainer.kind local",
     data.kind === "telemetry" && "data.kind telemetry",
     schedule.kind !== "constant" && `schedule.kind ${schedule.kind}`,
     initialWeights !== null && "initialWeights",

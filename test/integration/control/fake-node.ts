@@ -269,6 +269,15 @@ export function fakeNode(
       return { taskId: "task-2" };
     },
     flStop: () => ({ taskId: "task-1" }),
+    trainer: () => ({
+      next: () => Promise.resolve({ task: null, order: null }),
+      model: () => Uint8Array.of(1, 2, 3),
+      update: () => Promise.resolve({ taskId: "task-1", round: 7 }),
+      heartbeat: (request) => {
+        calls.push(request);
+        return { deadlineMs: 1_000 };
+      },
+    }),
     init: (request) => {
       calls.push(request);
       return enrolled;
