@@ -1,4 +1,7 @@
-// npm run build:wasm: compiles wasm/ with AssemblyScript into src/adapters/wasm/module.ts and prints its size and SHA-256.
+// npm run build:wasm: compiles wasm/ with AssemblyScript, prints size and SHA-256 of each module, and writes them as TypeScript.
+//
+// There are two modules, because keys and what peers send must never be in one memory: the crypto kernels (src/adapters/wasm/module.ts),
+// and those of learning (src/adapters/wasm/learning/module.ts), whose memory is shared with threads and made by the host.
 //
 // The result is kept under version control: tests, tsx and the bundle need no compiler, and a change of a kernel shows as a change of the
 // digest. A test compiles again and compares.
@@ -13,18 +16,40 @@ import asc from "assemblyscript/asc";
 
 const root = new URL("..", import.meta.url);
 
-/** Bytes that the whole module may have. */
-export const WASM_BYTES_MAX = 120 * 1024;
+/** What is built: the entry under wasm/, where it goes, the bytes it may have, and what its memory is. */
+export const modules = {
+  crypto: {
+    entry: "index.ts",
+    file: "src/adapters/wasm/module.ts",
+    bytesMax: 120 * 1024,
+    memory: ["--maximumMemory", "4096"],
+  },
+  learning: {
+    entry: "learning/index.ts",
+    file: "src/adapters/wasm/learning/module.ts",
+    bytesMax: 24 * 1024,
+    memory: [
+      "--enable",
+      "threads",
+      "--importMemory",
+      "--sharedMemory",
+      "--noExportMemory",
+      "--maximumMemory",
+      "65536",
+    ],
+  },
+};
 
 /**
  * Compiles `wasm/<entry>` and gives `{ binary, text, sha256 }`. With `source`, the entry is that text instead of a file (tests
  * reach functions the module does not export that way).
  */
-export async function buildWasm({ entry = "index.ts", source } = {}) {
+export async function buildWasm({ entry = modules.crypto.entry, source } = {}) {
+  const { memory } = entry === modules.learning.entry ? modules.learning : modules.crypto;
   const outputs = new Map();
   const { error, stderr } = await asc.main(
     // biome-ignore format: one option a line would hide them
-    [entry, "-o", "out.wasm", "-t", "out.wat", "-O3", "--enable", "simd", "--runtime", "stub", "--noAssert", "--maximumMemory", "4096"],
+    [entry, "-o", "out.wasm", "-t", "out.wat", "-O3", "--enable", "simd", "--runtime", "stub", "--noAssert", ...memory],
     {
       readFile(name) {
         if (name === entry && source !== undefined) return source;
@@ -46,7 +71,7 @@ export async function buildWasm({ entry = "index.ts", source } = {}) {
   return { binary, text: outputs.get("out.wat"), sha256 };
 }
 
-/** The text of module.ts for a binary. */
+/** The TypeScript file for a binary. */
 export function moduleSource({ binary, sha256 }) {
   return `// The kernels of wasm/ as bytes in base64, and their SHA-256. Written by "npm run build:wasm"; do not edit.
 
@@ -58,13 +83,15 @@ export const kernelsBase64 =
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  const built = await buildWasm();
-  const { length } = built.binary;
-  if (length > WASM_BYTES_MAX) {
-    console.error(`The kernels have ${length} bytes, more than ${WASM_BYTES_MAX}.`);
-    process.exit(1);
+  for (const { entry, file, bytesMax } of Object.values(modules)) {
+    const built = await buildWasm({ entry });
+    const { length } = built.binary;
+    if (length > bytesMax) {
+      console.error(`The kernels of wasm/${entry} have ${length} bytes, more than ${bytesMax}.`);
+      process.exit(1);
+    }
+    const path = fileURLToPath(new URL(file, root));
+    writeFileSync(path, moduleSource(built));
+    console.log(`${path}  ${length} bytes  sha256 ${built.sha256}`);
   }
-  const file = new URL("src/adapters/wasm/module.ts", root);
-  writeFileSync(file, moduleSource(built));
-  console.log(`${fileURLToPath(file)}  ${length} bytes  sha256 ${built.sha256}`);
 }

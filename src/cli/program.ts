@@ -7,7 +7,7 @@ import { completionCommand } from "./commands/completion.ts";
 import { configCommand } from "./commands/config.ts";
 import { devCommand } from "./commands/dev.ts";
 import { doctorCommand } from "./commands/doctor.ts";
-import { flCommand } from "./commands/fl.ts";
+import { flCommand } from "./commands/fl/fl.ts";
 import { identityCommand } from "./commands/identity.ts";
 import { initCommand } from "./commands/init.ts";
 import { joinCommand } from "./commands/join.ts";

@@ -9,7 +9,6 @@ import {
   noTracer,
   type Tracer,
 } from "../ports/index.ts";
-import { Readable } from "node:stream";
 import type { z } from "zod";
 import {
   CONTROL_SCHEMA_VERSION,
@@ -23,6 +22,11 @@ import {
 } from "./contract.ts";
 import { type ControlErrorCode, statusOfError } from "./errors.ts";
 import type { NodeControl } from "./node-control.ts";
+import {
+  flExplainRequestSchema,
+  flRunRequestSchema,
+  flScopeRequestSchema,
+} from "./learning-contract.ts";
 import { lookupRequestSchema } from "./lookup-contract.ts";
 import { backupRequestSchema } from "./operations-contract.ts";
 import { releaseRequestSchema } from "./quarantine-contract.ts";
@@ -84,14 +88,20 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
     ["GET /v1/identity", async () => node.identity()],
     ["GET /v1/fl", async () => node.flStatus()],
     ["POST /v1/fl/start", async (body) => node.flStart(await request(body, flStartRequestSchema))],
-    ["POST /v1/fl/stop", async () => node.flStop()],
     ["GET /v1/trainer/next", async (_, gone) => node.trainer().next(gone)],
-    ["GET /v1/trainer/model", async () => Readable.from([await node.trainer().model()])],
+    ["GET /v1/trainer/model", async () => once(await node.trainer().model())],
     ["POST /v1/trainer/update", async (body) => node.trainer().update(body)],
     [
       "POST /v1/trainer/heartbeat",
       async (body) => node.trainer().heartbeat(await request(body, trainerHeartbeatRequestSchema)),
     ],
+    ["POST /v1/fl/run", async (body) => node.flRun(await request(body, flRunRequestSchema))],
+    ["POST /v1/fl/stop", async (body) => node.flStop(await request(body, flScopeRequestSchema))],
+    [
+      "POST /v1/fl/explain",
+      async (body) => node.flExplain(await request(body, flExplainRequestSchema)),
+    ],
+    ["GET /v1/fl/model", async () => once(await node.flModel())],
     ["POST /v1/init", async (body) => node.init(await request(body, initRequestSchema))],
     ["POST /v1/join", async (body) => node.join(await request(body, joinRequestSchema))],
     ["GET /v1/config", async () => node.config()],
@@ -139,6 +149,11 @@ export function errorAnswer(error: unknown): ErrorAnswer {
       details: known ? mutableDetails(error) : {},
     },
   };
+}
+
+// eslint-disable-next-line @typescript-eslint/require-await -- an iterable of what is there already
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }
 
 function mutableDetails(error: MeshError): ErrorAnswer["error"]["details"] {

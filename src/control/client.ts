@@ -19,6 +19,8 @@ import {
   type FlStartRequest,
   type FlStatus,
   type FlStopped,
+  flExplainedSchema,
+  flRunSchema,
   flSchema,
   flStartedSchema,
   flStoppedSchema,
@@ -54,6 +56,12 @@ import {
   zonesSchema,
 } from "./contract.ts";
 import type { ControlErrorCode } from "./errors.ts";
+import {
+  type FlExplainRequest,
+  type FlRunRequest,
+  type FlScopeRequest,
+  learningLimits,
+} from "./learning-contract.ts";
 import type { LookupRequest } from "./lookup-contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
 import type { ReleaseRequest } from "./quarantine-contract.ts";
@@ -110,8 +118,30 @@ export class ControlClient {
     return this.#call("POST", "/v1/fl/start", flStartedSchema, request);
   }
 
-  flStop(): Promise<FlStopped> {
-    return this.#call("POST", "/v1/fl/stop", flStoppedSchema, {});
+  flRun(request: FlRunRequest): Promise<z.infer<typeof flRunSchema>> {
+    return this.#call("POST", "/v1/fl/run", flRunSchema, request);
+  }
+
+  flStop(request: FlScopeRequest = {}): Promise<FlStopped> {
+    return this.#call("POST", "/v1/fl/stop", flStoppedSchema, request);
+  }
+
+  flExplain(request: FlExplainRequest): Promise<z.infer<typeof flExplainedSchema>> {
+    return this.#call("POST", "/v1/fl/explain", flExplainedSchema, request);
+  }
+
+  /** The model after the last round, as safetensors. */
+  async flModel(): Promise<Uint8Array> {
+    const response = await open(
+      this.#socketPath,
+      "GET",
+      "/v1/fl/model",
+      6 * this.#timeoutMs,
+      undefined,
+    );
+    if (response.status >= 400)
+      throw daemonError(response.status, parseJson(await textOf(response)));
+    return bytesOf(response, learningLimits.modelBytesMax);
   }
 
   init(request: InitRequest): Promise<Enrolled> {
@@ -256,17 +286,20 @@ async function* chunksOf(
   }
 }
 
+async function textOf(answer: RawAnswer): Promise<string> {
+  return (await bytesOf(answer, controlLimits.answerBytesMax)).toString("utf8");
+}
+
 /** The whole answer, read no further than the limit. */
-async function textOf({ chunks }: RawAnswer): Promise<string> {
+async function bytesOf({ chunks }: RawAnswer, bytesMax: number): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of chunks) {
     bytes += chunk.length;
-    if (bytes > controlLimits.answerBytesMax)
-      throw badAnswer(`it is longer than ${controlLimits.answerBytesMax} bytes`);
+    if (bytes > bytesMax) throw badAnswer(`it is longer than ${bytesMax} bytes`);
     parts.push(chunk);
   }
-  return Buffer.concat(parts).toString("utf8");
+  return Buffer.concat(parts);
 }
 
 function parseJson(text: string): unknown {

@@ -3,6 +3,14 @@
 // client ignores what it does not know, while the daemon refuses what it does not know.
 
 import * as z from "zod";
+import {
+  aggregatorSchema,
+  attackSchema,
+  flExplainedFields,
+  flRunFields,
+  flStoppedFields,
+  learningStatusSchema,
+} from "./learning-contract.ts";
 import { lookupFields } from "./lookup-contract.ts";
 import {
   backupFields,
@@ -66,54 +74,6 @@ export const healthSchema = z.object({
   code: z.string(),
   severity: z.enum(["info", "warning", "error"]),
   message: z.string(),
-});
-
-export const attackSchema = z.enum(["none", "sign-flip", "label-flip", "gaussian", "scaled"]);
-/** The learning room's rules, as a request may name them. */
-export const aggregators = [
-  "mean",
-  "median",
-  "trimmed-mean",
-  "nearest-neighbour-mixing",
-  "geometric-median",
-  "krum",
-  "multi-krum",
-  "centered-clipping",
-  "caf",
-  "spectral",
-  "nnm+geometric-median",
-  "arc+nnm+geometric-median",
-  "arc+nnm+multi-krum",
-  "arc+caf",
-  "arc+spectral",
-] as const;
-export const aggregatorSchema = z.enum(aggregators);
-
-export const learningStatusSchema = z.object({
-  taskId: z.string(),
-  name: z.string(),
-  state: z.enum(["running", "finished", "stopped", "failed"]),
-  round: count,
-  rounds: count,
-  loss: z.number().nullable(),
-  /** In [0, 1]. */
-  accuracy: z.number().nullable(),
-  aggregator: aggregatorSchema,
-  byzantine: count,
-  attack: attackSchema,
-  participants: z.array(z.object({ nodeId: z.string(), name: z.string() })),
-  history: z.array(
-    z.object({
-      round: count,
-      loss: z.number().nullable(),
-      accuracy: z.number().nullable(),
-      /** The round kept the model of the round before. */
-      held: z.boolean(),
-      /** Names whose updates got no weight. */
-      rejected: z.array(z.string()),
-      contributors: count,
-    }),
-  ),
 });
 
 export const statusSchema = answer({
@@ -205,7 +165,9 @@ export const identitySchema = answer({
 
 export const flSchema = answer({ learning: learningStatusSchema.nullable() });
 export const flStartedSchema = answer({ taskId: z.string() });
-export const flStoppedSchema = answer({ taskId: z.string().nullable() });
+export const flStoppedSchema = answer(flStoppedFields);
+export const flRunSchema = answer(flRunFields);
+export const flExplainedSchema = answer(flExplainedFields);
 export const enrolledSchema = answer({
   nodeId: z.string(),
   spiffeId: z.string(),
@@ -291,7 +253,6 @@ export const logLevelRequestSchema = z.strictObject({ level: logLevelSchema });
 
 export type Peer = z.infer<typeof peerSchema>;
 export type Health = z.infer<typeof healthSchema>;
-export type LearningStatus = z.infer<typeof learningStatusSchema>;
 export type Status = z.infer<typeof statusSchema>;
 export type Peers = z.infer<typeof peersSchema>;
 export type Beacons = z.infer<typeof beaconsSchema>;

@@ -12,6 +12,8 @@ export type ControlErrorCode =
   | "control/already-enrolled"
   | "control/not-issuer"
   | "control/task-running"
+  | "control/no-task"
+  | "control/no-round"
   | "control/unknown-participant"
   | "control/unknown-peer"
   | "control/ambiguous-peer"
@@ -48,6 +50,8 @@ const statusOf: Readonly<Record<string, ErrorStatus>> = {
   "control/too-large": { http: 413, exit: usage },
   "control/not-found": { http: 404, exit: failure },
   "control/unknown-participant": { http: 422, exit: usage },
+  "control/no-task": { http: 404, exit: failure },
+  "control/no-round": { http: 404, exit: failure },
   "control/unknown-peer": { http: 404, exit: failure },
   "control/ambiguous-peer": { http: 422, exit: usage },
   "control/disabled": { http: 403, exit: failure },
@@ -62,6 +66,7 @@ const statusOf: Readonly<Record<string, ErrorStatus>> = {
   "mesh/": { http: 409, exit: failure },
   "learning/no-order": { http: 409, exit: failure },
   "learning/lease-lost": { http: 409, exit: failure },
+  "learning/bad-task": { http: 422, exit: usage },
   "learning/": { http: 422, exit: failure },
   "network/": { http: 502, exit: failure },
   "tunnel/": { http: 409, exit: failure },

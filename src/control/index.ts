@@ -10,7 +10,6 @@ export {
 } from "./backup-header.ts";
 export { ControlClient, type ControlClientOptions } from "./client.ts";
 export {
-  aggregators,
   type Backup,
   backupSchema,
   type Beacons,
@@ -34,7 +33,6 @@ export {
   initRequestSchema,
   type JoinRequest,
   joinRequestSchema,
-  type LearningStatus,
   type LinksAnswer,
   logLevels,
   type LogLevelRequest,
@@ -71,6 +69,18 @@ export {
   type OfflineRequest,
   operationsLimits,
 } from "./operations-contract.ts";
+export {
+  aggregators,
+  attacks,
+  type FlExplained,
+  type FlExplainRequest,
+  type FlRun,
+  type FlRunRequest,
+  type FlScopeRequest,
+  type LearningStatus,
+  learningLimits,
+  type Verdict,
+} from "./learning-contract.ts";
 export type { ReleaseRequest } from "./quarantine-contract.ts";
 export {
   type TrainerControl,

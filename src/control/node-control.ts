@@ -27,6 +27,13 @@ import type {
   Tunnels,
   Zones,
 } from "./contract.ts";
+import type {
+  FlExplained,
+  FlExplainRequest,
+  FlRun,
+  FlRunRequest,
+  FlScopeRequest,
+} from "./learning-contract.ts";
 import type { LookupRequest } from "./lookup-contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
 import type { ReleaseRequest } from "./quarantine-contract.ts";
@@ -49,10 +56,16 @@ export interface NodeControl {
   flStatus(): Awaitable<Body<FlStatus>>;
   /** @throws MeshError such as `control/not-enrolled`, `control/task-running`, `control/unknown-participant` */
   flStart(request: FlStartRequest): Awaitable<Body<FlStarted>>;
-  /** `taskId` is `null` when nothing was running. */
-  flStop(): Awaitable<Body<FlStopped>>;
   /** The side that local trainers see. @throws MeshError `control/not-enrolled` */
   trainer(): TrainerControl;
+  /** A task as the operator wrote it, checked and, unless it is a dry run, started. @throws as {@link flStart} and `learning/bad-task` */
+  flRun(request: FlRunRequest): Awaitable<FlRun>;
+  /** `taskId` is `null` when nothing was running. @throws MeshError `control/disabled` without the right to stop it for all */
+  flStop(request: FlScopeRequest): Awaitable<Body<FlStopped>>;
+  /** @throws MeshError `control/no-task`, `control/no-round` */
+  flExplain(request: FlExplainRequest): Awaitable<FlExplained>;
+  /** The model after the last round, as safetensors. @throws MeshError `control/no-task`, `control/no-round` */
+  flModel(): Awaitable<Uint8Array>;
   /** Makes the root of a new trust domain and enrols this node in it. @throws MeshError `control/already-enrolled` */
   init(request: InitRequest): Awaitable<Body<Enrolled>>;
   /** Enrols this node with a one-time token. @throws MeshError `control/already-enrolled` and what attestation throws */

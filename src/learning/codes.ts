@@ -11,9 +11,12 @@ export type LearningErrorCode =
   | "learning/too-large"
   | "learning/too-few-updates"
   | "learning/outlier"
+  | "learning/bad-update"
   | "learning/bad-csv"
   | "learning/bad-data"
   | "learning/bad-task"
+  | "learning/kernels-unavailable"
+  | "learning/memory-budget"
   | "learning/orchestrator-unavailable"
   | "learning/feature-unavailable"
   | "learning/bad-signature"
@@ -23,6 +26,31 @@ export type LearningErrorCode =
   | "learning/lease-lost"
   | "learning/trainer-late"
   | "learning/trainer-failed";
+
+/** Codes that a message of the round protocol is refused with: the labels of its refusal counter. */
+export const protocolRefusalCodes = [
+  "learning/too-large",
+  "learning/malformed",
+  "learning/wrong-task",
+  "learning/wrong-chain",
+  "learning/wrong-base",
+  "learning/not-a-participant",
+  "learning/unknown-identity",
+  "learning/bad-signature",
+  "learning/bad-proposal",
+  "learning/bad-certificate",
+  "learning/not-a-proof",
+  "learning/doubled",
+  "learning/past-round",
+  "learning/future-round",
+  "learning/past-view",
+  "learning/future-view",
+  "learning/equivocation",
+  "learning/stopped",
+] as const;
+
+/** One of {@link protocolRefusalCodes}. */
+export type ProtocolRefusalCode = (typeof protocolRefusalCodes)[number];
 
 /** The codes a peer's update can be refused with: the labels of the rejection counter. */
 export const updateRefusalCodes = [

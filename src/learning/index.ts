@@ -5,6 +5,14 @@ export {
   type AggregatorName,
   aggregatorNames,
 } from "./aggregators/aggregator.ts";
+export {
+  encodeRule,
+  RULES_VERSION,
+  type RuleChoice,
+  ruleDigest,
+} from "./aggregators/rule-encoding.ts";
+export { encodeShares } from "./aggregators/weights.ts";
+export { AggregationLadder, type LadderResult, type Rung } from "./aggregators/ladder.ts";
 export { plainKernels, type VectorKernels } from "./aggregators/kernels.ts";
 export {
   aggregatorNamed,
@@ -14,15 +22,37 @@ export {
   trimmedMean,
 } from "./aggregators/rules.ts";
 export { type AttackKind, attackKinds, attackUpdate, flipLabels } from "./attacks/attacks.ts";
-export { type LearningErrorCode, type UpdateRefusalCode, updateRefusalCodes } from "./codes.ts";
+export {
+  type LearningErrorCode,
+  type ProtocolRefusalCode,
+  protocolRefusalCodes,
+  type UpdateRefusalCode,
+  updateRefusalCodes,
+} from "./codes.ts";
+export {
+  compress,
+  compressedBytes,
+  type CompressionContext,
+  type CompressionSpec,
+  decompress,
+} from "./compression/compression.ts";
+export { ErrorFeedback } from "./compression/error-feedback.ts";
+export { FIRST_STEP, isStep, nextStep } from "./compression/step.ts";
+export type { CertifiedRound } from "./convergence/certified-round.ts";
+export { type Convergence, ConvergenceDetector, hasConverged } from "./convergence/convergence.ts";
 export { type CsvData, parseCsv, splitTrainTest } from "./data/csv.ts";
 export { type Dataset, selectSamples, type SplitDataset } from "./data/dataset.ts";
 export { splitByDirichlet } from "./data/dirichlet.ts";
 export { generateGlyphs, GLYPH_CLASSES, GLYPH_FEATURES, GLYPH_SIDE } from "./data/glyphs.ts";
+export { greatestMagnitude, isOrdinary, ROWS_MAX, TILE } from "./kernels/layout.ts";
+export { selfTestKernels } from "./kernels/self-test.ts";
+export { sharesOf, type TrimmedMean } from "./kernels/select.ts";
 export { learningMetrics } from "./metrics.ts";
+export { BatchAsyncOrchestrator } from "./orchestrators/batch-async.ts";
 export {
   type EpidemicDeps,
   EpidemicMachine,
+  EpidemicMachine as EpidemicOrchestrator,
   type EpidemicOptions,
   GRACE_RATIO,
   OFFERS_KEPT,
@@ -39,12 +69,81 @@ export type {
 } from "./orchestrators/epidemic-protocol.ts";
 export { encodeUpdate, openUpdate, type UpdateLabel } from "./orchestrators/gate.ts";
 export {
+  type HierarchicalOptions,
+  HierarchicalOrchestrator,
+} from "./orchestrators/hierarchical.ts";
+export { orchestratorOf } from "./orchestrators/orchestrator-of.ts";
+export type {
+  Influence,
+  RoundEntry,
+  RoundInput,
+  RoundOrchestrator,
+  RoundOutput,
+} from "./orchestrators/round-orchestrator.ts";
+export {
   simulateEpidemic,
   simulatedParticipants,
   type SimulationOptions,
   type SimulationOutcome,
 } from "./orchestrators/simulation.ts";
+export {
+  type StreamingOptions,
+  StreamingOrchestrator,
+  stalenessWeight,
+} from "./orchestrators/streaming.ts";
+export { drawZones, type Hash, liarsAbove, zoneByzantine } from "./orchestrators/zones.ts";
+export type {
+  BatchAsyncOptions,
+  Certificate,
+  ComputedResult,
+  DecidedHeader,
+  Decision,
+  Digest,
+  Population,
+  RoundAction,
+  RoundDeps,
+  RoundEvent,
+  RoundMessageKind,
+  RoundOptions,
+  RoundPolicy,
+  RoundProof,
+  RoundResume,
+  RoundStatus,
+  RoundTimerId,
+  RoundVerdict,
+  RoundView,
+  UpdateFacts,
+  UpdateHeader,
+} from "./protocol/index.ts";
+export {
+  batchAsyncPolicy,
+  decodeCertificate,
+  decodeRoundProof,
+  genesisDigest,
+  population,
+  protocolLimits,
+  quorumOf,
+  ROUND_PROOF_BYTES_MAX,
+  RoundMachine,
+  verifyCertificate,
+  verifyChain,
+  verifyRoundProof,
+} from "./protocol/index.ts";
+export {
+  AdaptiveLearningRate,
+  learningRateAt,
+  type Schedule,
+  type ScheduleState,
+} from "./schedules/schedule.ts";
 export { SeededRandom } from "./seeded.ts";
+export type {
+  DownWeighted,
+  SimulatedRound,
+  SimulationReport,
+  Traffic,
+} from "./simulation/report.ts";
+export { type ScheduleKind, scheduleKinds } from "./simulation/schedules.ts";
+export { simulateTask, type TaskSimulationOptions } from "./simulation/simulate.ts";
 export {
   decodeSignedTask,
   type SignedTask,

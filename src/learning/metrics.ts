@@ -1,7 +1,7 @@
 // What the learning room measures. The machine moves these through the Meter port.
 
 import type { MetricDeclaration } from "../ports/index.ts";
-import { updateRefusalCodes } from "./codes.ts";
+import { protocolRefusalCodes, updateRefusalCodes } from "./codes.ts";
 import { localRefusalCodes } from "./trainer/local-order.ts";
 import { trainerFailureCodes } from "./trainer/round-trainer.ts";
 
@@ -76,5 +76,32 @@ export const learningMetrics: readonly MetricDeclaration[] = [
     kind: "histogram",
     help: "Time from the start of a round's training until its model was aggregated.",
     buckets: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120],
+  },
+  {
+    name: "meshd_learning_certificates_total",
+    kind: "counter",
+    help: "Rounds that this node saw certified: 'set' with a new model, 'void' without.",
+    labels: { result: ["set", "void"] },
+  },
+  {
+    name: "meshd_learning_views_total",
+    kind: "counter",
+    help: "Views of round agreements that this node began. More than one a round: proposers are slow, silent or lie.",
+  },
+  {
+    name: "meshd_learning_equivocations_total",
+    kind: "counter",
+    help: "Participants proven to have signed two things where they may sign one; each is out of the task from then on.",
+  },
+  {
+    name: "meshd_learning_divergences_total",
+    kind: "counter",
+    help: "Rounds in which this node computed another result than was certified: a fault here, or an attack on the computation.",
+  },
+  {
+    name: "meshd_learning_messages_refused_total",
+    kind: "counter",
+    help: "Messages of the round protocol that were refused, by code; late, doubled and early ones are among them.",
+    labels: { code: protocolRefusalCodes },
   },
 ];

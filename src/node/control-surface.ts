@@ -14,6 +14,10 @@ import type {
   EffectiveConfig,
   Enrolled,
   ExposeRequest,
+  FlExplained,
+  FlExplainRequest,
+  FlRun,
+  FlRunRequest,
   FlStarted,
   FlStartRequest,
   FlStatus,
@@ -56,6 +60,7 @@ import type { LogLevelSwitch } from "./log-level.ts";
 import type { Member } from "./member.ts";
 import type { HealthCode } from "./metrics.ts";
 import type { Operations } from "./operations.ts";
+import { draftOf } from "./task-manifest.ts";
 import { quarantinedCalled, quarantineOf } from "./quarantine-view.ts";
 import { linksOf, routeOf } from "./route-view.ts";
 
@@ -203,7 +208,20 @@ export class ControlSurface implements NodeControl {
   }
 
   async flStart(request: FlStartRequest): Promise<Body<FlStarted>> {
-    return { taskId: await this.#parts.lifecycle.requireMember().learning.begin(request) };
+    const { taskId } = await this.flRun({ task: draftOf(request) });
+    return { taskId };
+  }
+
+  flRun(request: FlRunRequest): Promise<FlRun> {
+    return this.#parts.lifecycle.requireMember().learning.begin(request);
+  }
+
+  flExplain({ round }: FlExplainRequest): FlExplained {
+    return this.#parts.lifecycle.requireMember().learning.explain(round);
+  }
+
+  flModel(): Uint8Array {
+    return this.#parts.lifecycle.requireMember().learning.model();
   }
 
   flStop(): Body<FlStopped> {
@@ -421,6 +439,14 @@ function tunnelsOf(member: Member | undefined, forwards: readonly ListedForward[
 
 function memberHealth(member: Member): Condition[] {
   const health: Condition[] = [];
+  const { kernelProblem } = member.learning;
+  if (kernelProblem !== undefined) {
+    health.push({
+      code: "learning/kernels-unavailable",
+      severity: "warning",
+      message: kernelProblem.message,
+    });
+  }
   const svid = member.svid.health(systemClock.now().wallMs);
   if (svid === "expired")
     health.push({

@@ -6,7 +6,12 @@ import type { Network } from "../adapters/libp2p/network.ts";
 import { topicOf } from "../adapters/libp2p/topics.ts";
 import type { StateStore, StoredTask } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
-import type { FlStartRequest, LearningStatus as LearningView } from "../control/index.ts";
+import type {
+  FlExplained,
+  FlRun,
+  FlRunRequest,
+  LearningStatus as LearningView,
+} from "../control/index.ts";
 import type { CryptoEngine, MlDsaSigner } from "../crypto/index.ts";
 import {
   errorCode,
@@ -22,6 +27,7 @@ import type { NodeId, PeerIdentity, Right } from "../identity/index.ts";
 import {
   decodeSignedTask,
   type LearningErrorCode,
+  type RoundReport,
   type SignedTask,
   signTask,
   TASK_BYTES_MAX,
@@ -31,8 +37,10 @@ import {
 import type { LearningStatus } from "../mesh/index.ts";
 import type { Clock, Logger, Meter, Tracer } from "../ports/index.ts";
 import type { NodeIdentities } from "./identity-directory.ts";
+import { LearningKernels } from "./learning/kernels.ts";
 import { checkAvailable } from "./learning/availability.ts";
 import { TrainerDesk } from "./learning/trainer-desk.ts";
+import { explainRound, statusOf, type ViewedTask } from "./learning/learning-view.ts";
 import { csvTextOf, manifestOf } from "./task-manifest.ts";
 import { PULL_PROTOCOL, PULL_REQUEST_BYTES_MAX, TaskRun } from "./task-run.ts";
 
@@ -104,6 +112,7 @@ export class LearningService {
   readonly #options: LearningServiceOptions;
   /** Where local trainers come. */
   readonly trainer: TrainerDesk;
+  readonly #kernels: LearningKernels;
   readonly #buckets = new Map<NodeId, { readonly tokens: number; readonly atMs: number }>();
   /** The running task, and a few that ended and are still served; the newest last. */
   readonly #runs = new Map<string, TaskRun>();
@@ -116,6 +125,12 @@ export class LearningService {
     this.trainer = new TrainerDesk(deps);
     this.#config = options.learning;
     this.#options = options;
+    this.#kernels = new LearningKernels(deps.logger);
+  }
+
+  /** Why training is slower than it need be. */
+  get kernelProblem(): MeshError | undefined {
+    return this.#kernels.problem;
   }
 
   /** Serves the learning protocols and resumes a task that a restart interrupted. */
@@ -153,54 +168,90 @@ export class LearningService {
 
   /** The running task, or the last one. */
   status(): LearningView | null {
-    const run = this.#current ?? [...this.#runs.values()].at(-1);
-    if (run !== undefined) return run.view(this.#nameOf);
+    const last = this.#last();
+    return last === undefined ? null : statusOf(last, this.#nameOf);
+  }
+
+  /** What a round made of every participant. @throws MeshError `control/no-task`, `control/no-round` */
+  explain(round?: number): FlExplained {
+    const { task, history } = this.#last() ?? noTask();
+    const report =
+      round === undefined ? history.at(-1) : history.find((entry) => entry.round === round);
+    if (report === undefined) {
+      const known = history.length === 0 ? "none yet" : `${history.length}, to ${last(history)}`;
+      throw new MeshError(
+        "control/no-round",
+        `This node has no report of round ${round ?? 1} of task '${task.taskId}' (it has ${known}). See meshctl fl rounds.`,
+      );
+    }
+    return explainRound(task, report, this.#deps.self.nodeId, this.#nameOf);
+  }
+
+  /** The model after the last round, as safetensors. @throws MeshError `control/no-task`, `control/no-round` */
+  model(): Uint8Array {
+    const run = this.#lastRun();
     const stored = this.#deps.store.latestTask();
-    const decoded = stored === undefined ? undefined : decodeSignedTask(stored.signed);
-    return stored === undefined || decoded?.ok !== true
-      ? null
-      : TaskRun.storedView(stored, decoded.value.manifest, this.#nameOf);
+    if (run === undefined && stored === undefined) noTask();
+    const model = run === undefined ? stored?.model : run.model;
+    if (model !== undefined) return model;
+    throw new MeshError(
+      "control/no-round",
+      "The task has no model yet: no round is finished. Try again after the first.",
+    );
   }
 
   /**
-   * Makes a task, signs it and hands it to its participants.
+   * Makes a task of what an operator wrote, signs it and hands it to its participants; a dry run only says what it would be.
    * @throws MeshError `control/disabled`, `control/task-running`, `control/unknown-participant`, `learning/bad-task`
    */
-  async begin(request: FlStartRequest): Promise<string> {
-    const { clock, signer, self, logger, network } = this.#deps;
-    if (!this.#config.enabled)
-      throw new MeshError(
-        "control/disabled",
-        "Learning is off on this node. Set learning.enabled to true.",
-      );
-    if (!this.#deps.allows(self.spiffeId, "fl.coordinate")) {
-      throw new MeshError(
-        "control/disabled",
-        `The policy does not give ${self.spiffeId} the right fl.coordinate. Add it to the policy.`,
-      );
-    }
-    if (this.#current !== undefined) {
-      throw new MeshError(
-        "control/task-running",
-        `Task '${this.#current.task.taskId}' is running. Wait for it or run meshctl fl stop.`,
-      );
-    }
-    const manifest = manifestOf(request, {
+  async begin({ task: draft, dryRun }: FlRunRequest): Promise<FlRun> {
+    const { clock, signer, self } = this.#deps;
+    this.#requireCoordinator();
+    const manifest = manifestOf(draft, {
       self,
       config: this.#config,
       members: this.#deps.aliveMembers(),
       engine: this.#deps.engine,
       nowMs: clock.now().wallMs,
     });
-    const bytes = signTask(signer, manifest);
-    const accepted = await this.#accept(bytes, self.nodeId);
-    if (!accepted.ok)
+    const available = checkAvailable(manifest);
+    if (!available.ok) throw cannotStart(available.code, available.detail);
+    const started = dryRun !== true;
+    if (started) await this.#launch(manifest, signTask(signer, manifest));
+    return {
+      started,
+      taskId: manifest.taskId,
+      task: { ...manifest },
+      participants: manifest.participants.map(this.#nameOf),
+    };
+  }
+
+  #requireCoordinator(): void {
+    if (!this.#config.enabled)
       throw new MeshError(
-        accepted.code,
-        `Cannot start the task: ${accepted.detail ?? accepted.code}.`,
+        "control/disabled",
+        "Learning is off on this node. Set learning.enabled to true.",
       );
+    const { spiffeId } = this.#deps.self;
+    if (this.#deps.allows(spiffeId, "fl.coordinate")) return;
+    throw new MeshError(
+      "control/disabled",
+      `The policy does not give ${spiffeId} the right fl.coordinate. Add it to the policy.`,
+    );
+  }
+
+  async #launch({ participants }: TaskManifest, bytes: Uint8Array): Promise<void> {
+    const { network, self, logger } = this.#deps;
+    if (this.#current !== undefined) {
+      throw new MeshError(
+        "control/task-running",
+        `Task '${this.#current.task.taskId}' is running. Wait for it or run meshctl fl stop.`,
+      );
+    }
+    const accepted = await this.#accept(bytes, self.nodeId);
+    if (!accepted.ok) throw cannotStart(accepted.code, accepted.detail);
     await network.publish(this.#topic(), bytes);
-    for (const nodeId of manifest.participants) {
+    for (const nodeId of participants) {
       if (nodeId === self.nodeId) continue;
       network
         .request(nodeId as NodeId, TASK_PROTOCOL, bytes, { timeoutMs: 5_000, responseBytesMax: 16 })
@@ -211,7 +262,6 @@ export class LearningService {
           );
         });
     }
-    return manifest.taskId;
   }
 
   /** Ends this node's part in the running task; the id of it. */
@@ -225,6 +275,21 @@ export class LearningService {
 
   peerGone(nodeId: NodeId): void {
     this.#current?.peerGone(nodeId);
+  }
+
+  #lastRun(): TaskRun | undefined {
+    return this.#current ?? [...this.#runs.values()].at(-1);
+  }
+
+  /** The running task or the last one, of this process or of one before. */
+  #last(): ViewedTask | undefined {
+    const run = this.#lastRun();
+    if (run !== undefined) return run.viewed;
+    const stored = this.#deps.store.latestTask();
+    const decoded = stored === undefined ? undefined : decodeSignedTask(stored.signed);
+    if (stored === undefined || decoded?.ok !== true) return undefined;
+    const history = JSON.parse(stored.history) as RoundReport[];
+    return { task: decoded.value.manifest, state: stored.state, history };
   }
 
   #topic(): string {
@@ -327,15 +392,18 @@ export class LearningService {
     const { logger } = this.#deps;
     try {
       const csvText = csvTextOf(task, this.#config, this.#deps.engine);
-      const run = new TaskRun(this.#deps, {
-        task,
-        signed,
-        adversary: this.#config.adversary,
-        resume,
-        csvText,
-        desk: this.trainer,
-        onEnded: () => this.#ended(run),
-      });
+      const run = new TaskRun(
+        { ...this.#deps, kernels: this.#kernels.open() },
+        {
+          task,
+          signed,
+          adversary: this.#config.adversary,
+          resume,
+          csvText,
+          desk: this.trainer,
+          onEnded: () => this.#ended(run),
+        },
+      );
       this.#setCurrent(run);
       this.#runs.set(task.taskId, run);
       for (const id of this.#runs.keys()) {
@@ -373,4 +441,19 @@ export class LearningService {
     this.#waiting = undefined;
     if (next !== undefined && !this.#stopped) this.#run(next.task.manifest, next.bytes, undefined);
   }
+}
+
+function cannotStart(code: TaskRefusalCode, detail: string | undefined): MeshError {
+  return new MeshError(code, `Cannot start the task: ${detail ?? code}.`);
+}
+
+function noTask(): never {
+  throw new MeshError(
+    "control/no-task",
+    "This node knows of no training task. Start one with meshctl fl run.",
+  );
+}
+
+function last(history: readonly RoundReport[]): number {
+  return history.at(-1)?.round ?? 0;
 }

@@ -27,12 +27,12 @@ export interface ManifestContext {
 }
 
 /**
- * The manifest of a request, defaults filled in.
+ * The manifest of what an operator wrote, defaults filled in.
  * @throws MeshError `control/unknown-participant`, `learning/bad-task`, `learning/bad-csv`, `learning/bad-data`
  */
-export function manifestOf(request: FlStartRequest, context: ManifestContext): TaskManifest {
+export function manifestOf(written: unknown, context: ManifestContext): TaskManifest {
   const { self, nowMs, config, engine } = context;
-  const draft = parseDraft(draftOf(request));
+  const draft = parseDraft(written);
   return completeDraft(draft, {
     taskId: `${nowMs.toString(36)}-${self.nodeId.slice(0, 8)}`,
     trustDomain: self.trustDomain,
@@ -44,7 +44,8 @@ export function manifestOf(request: FlStartRequest, context: ManifestContext): T
   });
 }
 
-function draftOf(request: FlStartRequest): object {
+/** The short form, `fl start`, as a draft. */
+export function draftOf(request: FlStartRequest): Record<string, unknown> {
   const { model, hidden, data, dirichletAlpha, roundTimeoutSeconds, ...same } = request;
   const kind = data ?? "glyphs";
   return {

@@ -2,7 +2,6 @@
 
 import type { StateStore, StoredTask } from "../adapters/sqlite/state-store.ts";
 import type { Network } from "../adapters/libp2p/network.ts";
-import type { LearningStatus as LearningView } from "../control/index.ts";
 import {
   concatBytes,
   equalBytes,
@@ -28,9 +27,11 @@ import {
   taskSpec,
   type TaskManifest,
   type TrainingOrder,
+  type VectorKernels,
 } from "../learning/index.ts";
 import type { LearningStatus } from "../mesh/index.ts";
 import type { Clock, Logger, Meter, Tracer } from "../ports/index.ts";
+import type { ViewedTask } from "./learning/learning-view.ts";
 import { openTrainer } from "./learning/open-trainer.ts";
 import type { TrainerDesk } from "./learning/trainer-desk.ts";
 import { RoundTrace } from "./round-trace.ts";
@@ -53,6 +54,7 @@ export interface TaskRunDeps {
   readonly meter: Meter;
   readonly tracer: Tracer;
   readonly self: PeerIdentity;
+  readonly kernels: VectorKernels;
   readonly onLearning: (status: LearningStatus | null) => void;
 }
 
@@ -128,17 +130,14 @@ export class TaskRun {
     this.#handle({ type: "peer-gone", nodeId });
   }
 
-  view(nameOf: (nodeId: string) => string): LearningView {
-    return viewOf(this.task, this.#state, this.#history, nameOf);
+  /** The task with what is known of its rounds. */
+  get viewed(): ViewedTask {
+    return { task: this.task, state: this.#state, history: this.#history };
   }
 
-  /** The view of a task that no process of now has run. */
-  static storedView(
-    stored: StoredTask,
-    task: TaskManifest,
-    nameOf: (nodeId: string) => string,
-  ): LearningView {
-    return viewOf(task, stored.state, JSON.parse(stored.history) as RoundReport[], nameOf);
+  /** The model after the last round, as safetensors; `undefined` before the first. */
+  get model(): Uint8Array | undefined {
+    return this.#model;
   }
 
   /**
@@ -197,7 +196,7 @@ export class TaskRun {
     const { resume } = this.#options;
     const model = resume?.model === undefined ? undefined : decodeSafetensors(spec, resume.model);
     this.#machine = new EpidemicMachine(
-      { meter: this.#deps.meter, spec, initialWeights },
+      { meter: this.#deps.meter, spec, initialWeights, kernels: this.#deps.kernels },
       {
         task: this.task,
         self: this.#deps.self.nodeId,
@@ -378,34 +377,4 @@ export class TaskRun {
 
 function pullAnswer(status: PullStatus, update: Uint8Array = new Uint8Array(0)): Uint8Array {
   return concatBytes(Uint8Array.of(PULL_STATUS.indexOf(status)), update);
-}
-
-function viewOf(
-  task: TaskManifest,
-  state: StoredTask["state"],
-  history: readonly RoundReport[],
-  nameOf: (nodeId: string) => string,
-): LearningView {
-  const last = history.at(-1);
-  return {
-    taskId: task.taskId,
-    name: task.name,
-    state,
-    round: last?.round ?? 0,
-    rounds: task.rounds,
-    loss: last?.loss ?? null,
-    accuracy: last?.accuracy ?? null,
-    aggregator: task.aggregator,
-    byzantine: task.byzantine,
-    attack: task.attack,
-    participants: task.participants.map((nodeId) => ({ nodeId, name: nameOf(nodeId) })),
-    history: history.map(({ round, loss, accuracy, held, rejected, contributors }) => ({
-      round,
-      loss,
-      accuracy,
-      held,
-      rejected: rejected.map(nameOf),
-      contributors: contributors.length,
-    })),
-  };
 }

@@ -191,7 +191,7 @@ describe("completions", () => {
   test("bash completes verbs, options, the values of options and files", {
     skip: without("bash"),
   }, () => {
-    assert.deepEqual(bashOffers("fl", "st"), ["status", "start", "stop"]);
+    assert.deepEqual(bashOffers("fl", "st"), ["start", "status", "stop"]);
     assert.deepEqual(bashOffers("tok"), ["token"]);
     assert.deepEqual(bashOffers("--socket", "/x", "--json", "tok"), ["token"]);
     assert.deepEqual(bashOffers("completion", ""), ["bash", "zsh", "fish"]);

@@ -3,15 +3,18 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { kernelsSha256 } from "../../src/adapters/wasm/module.ts";
+import { kernelsSha256 as learning } from "../../src/adapters/wasm/learning/module.ts";
+import { kernelsSha256 as crypto } from "../../src/adapters/wasm/module.ts";
 
 interface Built {
   readonly binary: Uint8Array;
   readonly sha256: string;
 }
 interface Build {
-  readonly WASM_BYTES_MAX: number;
-  buildWasm(): Promise<Built>;
+  readonly modules: Readonly<
+    Record<"crypto" | "learning", { entry: string; file: string; bytesMax: number }>
+  >;
+  buildWasm(options: { entry: string }): Promise<Built>;
   moduleSource(built: Built): string;
 }
 
@@ -24,15 +27,20 @@ async function load(): Promise<Build | undefined> {
   }
 }
 
-test("the sources of the kernels give the module that is shipped, byte for byte", async (t) => {
-  const build = await load();
-  if (build === undefined) {
-    t.skip("AssemblyScript is not installed");
-    return;
-  }
-  const built = await build.buildWasm();
-  assert.equal(built.sha256, kernelsSha256, 'run "npm run build:wasm"');
-  assert.ok(built.binary.length <= build.WASM_BYTES_MAX);
-  const file = new URL("../../src/adapters/wasm/module.ts", import.meta.url);
-  assert.equal(readFileSync(file, "utf8"), build.moduleSource(built));
-});
+const shipped = { crypto, learning };
+
+for (const name of ["crypto", "learning"] as const) {
+  test(`the sources of the ${name} kernels give the module that is shipped, byte for byte`, async (t) => {
+    const build = await load();
+    if (build === undefined) {
+      t.skip("AssemblyScript is not installed");
+      return;
+    }
+    const { entry, file, bytesMax } = build.modules[name];
+    const built = await build.buildWasm({ entry });
+    assert.equal(built.sha256, shipped[name], 'run "npm run build:wasm"');
+    assert.ok(built.binary.length <= bytesMax);
+    const source = readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
+    assert.equal(source, build.moduleSource(built));
+  });
+}

@@ -1,33 +1,27 @@
-// The kernels of wasm/ as one instance with its memory. The bytes come out of the bundle itself (module.ts), so no file path is involved,
-// and are checked against the digest baked in beside them before anything of them is compiled.
+// The kernels of wasm/ as one instance with its memory. compile.ts checks their bytes before anything of them is compiled.
 //
 // Memory above the module's own is handed out once and never taken back: buffers when the engine is made, slots as keys need them
 // (prepared-keys.ts). That is all the allocation there is.
 
-import { hash } from "node:crypto";
 import type { CryptoErrorCode } from "../../crypto/index.ts";
 import { MeshError } from "../../foundation/index.ts";
+import {
+  compileKernels,
+  instantiate,
+  type KernelsBinary,
+  PAGE_BYTES,
+  type WasmMemory,
+} from "./compile.ts";
 import { kernelsBase64, kernelsSha256 } from "./module.ts";
 
-/** What is used of WebAssembly's interface, which TypeScript declares for browsers alone. */
-interface Memory {
-  readonly buffer: ArrayBuffer;
-  /** @throws RangeError when the host has no more, or the module's maximum (256 MiB) is reached */
-  grow(pages: number): number;
-}
-interface WebAssemblyFace {
-  readonly Module: new (binary: Uint8Array) => object;
-  readonly Instance: new (module: object, imports: object) => { readonly exports: object };
-  /** A subclass of Error. */
-  readonly CompileError: new () => Error;
-}
 interface Global {
   readonly value: number;
 }
 
 /** The exports that the engine uses; arguments are addresses and lengths in bytes. Documented where they are written, in wasm/. */
 interface KernelExports {
-  readonly memory: Memory;
+  /** Grows up to the module's maximum, 256 MiB. */
+  readonly memory: WasmMemory<ArrayBuffer>;
   heapBase(): number;
   spongeInit(sponge: number): void;
   spongeAbsorb(sponge: number, rate: number, input: number, length: number): void;
@@ -57,7 +51,6 @@ interface KernelExports {
   readonly ML_DSA_SIGNING_KEY_TR: Global;
 }
 
-const PAGE_BYTES = 65_536;
 /** v128 loads are fastest at multiples of their size, and prepared keys demand it. */
 const ALIGNMENT = 16;
 
@@ -113,47 +106,28 @@ export class Kernels {
   }
 }
 
-/** The bytes and the digest they must have; the built-in ones unless a test gives others. */
-export interface KernelsBinary {
-  readonly base64: string;
-  readonly sha256: string;
-}
-
 /**
  * Compiles and instantiates the kernels.
+ * @param binary the built-in ones unless a test gives others
  * @throws MeshError `crypto/self-test-failed` when the bytes are not those that were built,
  * `crypto/engine-unavailable` when this host runs no WebAssembly with 128-bit SIMD
  */
 export function loadKernels(
-  { base64, sha256 }: KernelsBinary = { base64: kernelsBase64, sha256: kernelsSha256 },
+  binary: KernelsBinary = { base64: kernelsBase64, sha256: kernelsSha256 },
 ): Kernels {
-  const binary = Buffer.from(base64, "base64");
-  const digest = hash("sha256", binary);
-  if (digest !== sha256) {
+  const compiled = compileKernels(binary);
+  if (compiled.ok) return new Kernels(instantiate(compiled.value) as KernelExports);
+  const { code, detail = "" } = compiled;
+  if (code === "unavailable") {
     throw new MeshError<CryptoErrorCode>(
-      "crypto/self-test-failed",
-      `Cannot trust the crypto engine 'wasm': its kernels have the SHA-256 ${digest}, not ${sha256}. Reinstall the package.`,
-      { engine: "wasm", algorithm: "kernels", check: "digest" },
+      "crypto/engine-unavailable",
+      `Cannot use the engine 'wasm': ${detail} on this host. Choose the engine 'native' or 'auto'.`,
+      { reason: detail },
     );
   }
-  const { WebAssembly } = globalThis as unknown as { WebAssembly?: WebAssemblyFace };
-  if (WebAssembly === undefined) throw unavailable("WebAssembly is switched off");
-  let module: object;
-  try {
-    module = new WebAssembly.Module(binary);
-  } catch (cause) {
-    // The digest is right, so what is refused is a feature: 128-bit SIMD is all that the kernels need beyond the first version.
-    if (cause instanceof WebAssembly.CompileError) throw unavailable("no 128-bit SIMD", cause);
-    throw cause;
-  }
-  return new Kernels(new WebAssembly.Instance(module, {}).exports as KernelExports);
-}
-
-function unavailable(reason: string, cause?: unknown): MeshError<CryptoErrorCode> {
-  return new MeshError(
-    "crypto/engine-unavailable",
-    `Cannot use the engine 'wasm': ${reason} on this host. Choose the engine 'native' or 'auto'.`,
-    { reason },
-    { cause },
+  throw new MeshError<CryptoErrorCode>(
+    "crypto/self-test-failed",
+    `Cannot trust the crypto engine 'wasm': its kernels have the SHA-256 ${detail}, not ${binary.sha256}. Reinstall the package.`,
+    { engine: "wasm", algorithm: "kernels", check: "digest" },
   );
 }

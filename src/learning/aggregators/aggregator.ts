@@ -3,7 +3,7 @@
 
 import { type Result, ok, refuse } from "../../foundation/index.ts";
 import type { LearningErrorCode } from "../codes.ts";
-import { allFinite } from "../tensors/model-spec.ts";
+import { allFinite, clearNegativeZeros } from "../tensors/model-spec.ts";
 import type { VectorKernels } from "./kernels.ts";
 
 /** The rules there are. */
@@ -38,8 +38,20 @@ export const coordinateWiseRules: ReadonlySet<AggregatorName> = new Set([
 /** What a rule decided, and why. Lists have one entry a row. */
 export interface Aggregate {
   readonly vector: Float32Array;
-  /** Share of each row in the result, summing to at most 1 (clipping leaves the rest with the base model): what the operator is shown. */
+  /**
+   * Share of each row in the result, summing to at most 1 (clipping leaves the rest with the base model) but for rounding. The
+   * rules of the Gram space sum with exactly these weights, whole numbers of 2^-24; of a coordinate-wise rule they say
+   * how often a row was kept.
+   */
   readonly shares: readonly number[];
+  /** Effective votes: the share times the number of rows, so 1 is an equal say. */
+  readonly votes: readonly number[];
+  /** By what factor adaptive robust clipping shortened each row: 1 where it did not, or where the rule has none. */
+  readonly clip: readonly number[];
+  /** Euclidean distance of each row to the result. */
+  readonly distances: readonly number[];
+  /** Cosine between each row and the result, -1 to 1; 0 where one of them is zero. */
+  readonly cosines: readonly number[];
   /** By how many *other* rows each row is counted among their n - f nearest (its own vote left out). */
   readonly inDegree: readonly number[];
   /**
@@ -71,6 +83,17 @@ export interface Aggregator {
     f: number,
     context: AggregateContext,
   ): Result<Aggregate, LearningErrorCode>;
+}
+
+/**
+ * The result as every node must have it: -0 becomes +0, for the two have different bytes. In place. A sum of finite rows may still
+ * leave float32. Codes: `learning/not-finite`.
+ */
+export function sealResult(aggregate: Aggregate): Result<Aggregate, LearningErrorCode> {
+  const { vector } = aggregate;
+  if (!allFinite(vector)) return refuse("learning/not-finite", "the result");
+  clearNegativeZeros(vector);
+  return ok(aggregate);
 }
 
 /** Checks what every rule demands of its rows. */

@@ -2,16 +2,17 @@
 // al. 2018 (median, trimmed mean), Allouah et al. 2023 (nearest-neighbour mixing before trimming; error bounds); the
 // others are in `gram/`. All but the mean stand while fewer than half the rows lie.
 
-import { type Result, ok, refuse } from "../../foundation/index.ts";
+import type { Result } from "../../foundation/index.ts";
 import type { LearningErrorCode } from "../codes.ts";
-import { allFinite } from "../tensors/model-spec.ts";
 import {
   type Aggregate,
   type Aggregator,
   type AggregatorName,
   type AggregateContext,
   checkRows,
+  sealResult,
 } from "./aggregator.ts";
+import { cosine } from "./gram/gram.ts";
 import { gramPipeline } from "./gram/pipeline.ts";
 import { caf, centeredClipping, geometricMedian, krum, multiKrum, spectral } from "./gram/rules.ts";
 import { inDegrees, nearestNeighbours, outliers } from "./neighbours.ts";
@@ -24,9 +25,8 @@ export const mean: Aggregator = {
     const checked = checkRows(rows, f, 1);
     if (!checked.ok) return checked;
     const all = rows.map((_, i) => i);
-    return finite({
-      vector: kernels.meanOf(rows, all),
-      shares: rows.map(() => 1 / rows.length),
+    return explained(rows, kernels.meanOf(rows, all), {
+      weights: new Float64Array(rows.length).fill(1 / rows.length),
       inDegree: rows.map(() => rows.length - 1),
       rejected: [],
     });
@@ -70,9 +70,8 @@ export const nearestNeighbourMixing: Aggregator = {
       ),
     );
     const inDegree = inDegrees(neighbours);
-    return finite({
-      vector: kernels.trimmedMean(mixed, f).vector,
-      shares: inDegree.map((degree) => (degree + 1) / (n * (n - f))),
+    return explained(rows, kernels.trimmedMean(mixed, f).vector, {
+      weights: Float64Array.from(inDegree, (degree) => (degree + 1) / (n * (n - f))),
       inDegree,
       rejected: outliers(distances, neighbours, inDegree, f),
     });
@@ -122,15 +121,49 @@ function trimmed(
   const distances = kernels.squaredDistances(rows);
   const neighbours = nearestNeighbours(distances, rows.length, f);
   const inDegree = inDegrees(neighbours);
-  return finite({
-    vector,
-    shares: [...kept],
+  return explained(rows, vector, {
+    weights: kept,
     inDegree,
     rejected: outliers(distances, neighbours, inDegree, f),
   });
 }
 
-/** A sum of finite rows may still leave float32. */
-function finite(aggregate: Aggregate): Result<Aggregate, LearningErrorCode> {
-  return allFinite(aggregate.vector) ? ok(aggregate) : refuse("learning/not-finite", "the result");
+/** The result with where each row lies as seen from it; summed in float64 by ascending coordinate. */
+function explained(
+  rows: readonly Float32Array[],
+  vector: Float32Array,
+  found: Pick<Aggregate, "inDegree" | "rejected"> & { readonly weights: Float64Array },
+): Result<Aggregate, LearningErrorCode> {
+  const { weights, inDegree, rejected } = found;
+  const places = rows.map((row) => placeOf(row, vector));
+  return sealResult({
+    vector,
+    shares: [...weights],
+    votes: Array.from(weights, (share) => share * rows.length),
+    clip: rows.map(() => 1),
+    distances: places.map(({ distance }) => distance),
+    cosines: places.map(({ angle }) => angle),
+    inDegree,
+    rejected,
+  });
+}
+
+function placeOf(
+  row: Float32Array,
+  vector: Float32Array,
+): { readonly distance: number; readonly angle: number } {
+  let apart = 0;
+  let product = 0;
+  let rowSquared = 0;
+  let vectorSquared = 0;
+  for (let c = 0; c < row.length; c++) {
+    const a = row[c] as number;
+    const b = vector[c] as number;
+    apart += (a - b) * (a - b);
+    product += a * b;
+    rowSquared += a * a;
+    vectorSquared += b * b;
+  }
+  const angle = cosine(product, Math.sqrt(rowSquared) * Math.sqrt(vectorSquared));
+  return { distance: Math.sqrt(apart), angle };
 }

@@ -53,6 +53,13 @@ export interface Contribution {
   readonly nodeId: ParticipantId;
   /** Share in the aggregate; all shares sum to 1. */
   readonly share: number;
+  /** Effective votes: 1 is an equal say. */
+  readonly votes: number;
+  /** Factor by which the rule shortened the update; 1 where it did not. */
+  readonly clip: number;
+  /** Euclidean distance of the update to the result, and the cosine between them. */
+  readonly distance: number;
+  readonly cosine: number;
   /** How many other contributors count it as a neighbour. */
   readonly inDegree: number;
   /** Far off, and fewer than f others count it: no support beyond what liars alone could fake. */

@@ -401,13 +401,18 @@ export class EpidemicMachine {
     const vectors = rows.map(({ row }) => row);
     const aggregated = this.#aggregator.aggregate(vectors, f, { kernels: this.#kernels });
     if (!aggregated.ok) return;
-    const { vector, shares, inDegree, rejected } = aggregated.value;
+    const { vector, shares, votes, clip, distances, cosines, inDegree, rejected } =
+      aggregated.value;
     const model = this.#start.map((value, i) => value + (vector[i] as number));
     if (!allFinite(model)) return;
     this.#start = model;
     return rows.map(({ nodeId }, i) => ({
       nodeId,
       share: shares[i] ?? 0,
+      votes: votes[i] ?? 0,
+      clip: clip[i] ?? 1,
+      distance: distances[i] ?? 0,
+      cosine: cosines[i] ?? 0,
       inDegree: inDegree[i] ?? 0,
       outlier: rejected.includes(i),
     }));

@@ -60,7 +60,8 @@ export function openUpdate(
     return refuse("learning/wrong-round");
   }
   const row = weights;
-  for (let i = 0; i < row.length; i++) row[i] = (row[i] as number) - (reference[i] as number);
+  // `+ 0` turns -0 into +0.
+  for (let i = 0; i < row.length; i++) row[i] = (row[i] as number) - (reference[i] as number) + 0;
   // Two finite numbers may lie further apart than float32 reaches.
   if (!allFinite(row)) return refuse("learning/not-finite");
   return ok({ round, row });

@@ -78,3 +78,8 @@ export function allFinite(values: Float32Array): boolean {
   }
   return probe === 0;
 }
+
+/** Turns every -0 into +0, in place: they are equal as numbers, but not in bytes, nor under min and max. */
+export function clearNegativeZeros(values: Float32Array): void {
+  for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) + 0;
+}

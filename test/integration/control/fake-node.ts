@@ -3,6 +3,9 @@
 import type {
   Beacons,
   Body,
+  FlExplained,
+  FlRun,
+  FlRunRequest,
   Identity,
   LinksAnswer,
   NodeControl,
@@ -13,6 +16,8 @@ import type {
   Tunnels,
   Zones,
 } from "../../../src/control/index.ts";
+
+import { MeshError } from "../../../src/foundation/index.ts";
 
 export const fixedNowMs = Date.parse("2026-03-01T12:00:00.000Z");
 
@@ -90,6 +95,7 @@ export function fakeStatus(): Body<Status> {
       aggregator: "nearest-neighbour-mixing",
       byzantine: 1,
       attack: "sign-flip",
+      orchestrator: "epidemic",
       participants: [
         { nodeId: "a1", name: "node-1" },
         { nodeId: "a2", name: "node-2" },
@@ -103,12 +109,81 @@ export function fakeStatus(): Body<Status> {
           held: false,
           rejected: ["node-3"],
           contributors: 2,
+          silent: [],
+          durationMs: 1234,
         },
       ],
     },
     process: { rssBytes: 76_546_048, eventLoopLagP99Ms: 2.1 },
   };
 }
+
+/** What a daemon makes of a task that says nothing but its rounds. */
+function fakeRun({ task, dryRun }: FlRunRequest): FlRun {
+  if (task["rounds"] === 0) {
+    throw new MeshError("learning/bad-task", "Cannot accept the task.", {
+      problems: ["rounds: must be at least 1", "model.hiden: unknown"],
+    });
+  }
+  return {
+    started: dryRun !== true,
+    taskId: "task-1",
+    task: {
+      name: "digits",
+      model: { kind: "mlp", features: 144, classes: 10, hidden: 32 },
+      data: { kind: "glyphs", seed: 7 },
+      trainer: { kind: "embedded", steps: 60 },
+      orchestrator: { kind: "epidemic", roundTimeoutMs: 30_000 },
+      compression: { kind: "none" },
+      schedule: { kind: "constant" },
+      convergence: null,
+      aggregator: "arc+nnm+geometric-median",
+      byzantine: 1,
+      attack: "none",
+      rounds: task["rounds"],
+    },
+    participants: ["node-1", "node-2", "node-3"],
+  };
+}
+
+const nothing = { votes: null, clip: null, inDegree: null, distance: null, cosine: null };
+export const fakeExplained: FlExplained = {
+  taskId: "task-1",
+  round: 7,
+  result: "aggregated",
+  aggregator: "arc+nnm+geometric-median",
+  byzantine: 1,
+  loss: 0.41,
+  accuracy: 0.87,
+  durationMs: 1234,
+  participants: [
+    ...[1, 2, 3].map((n) => ({
+      nodeId: `a${n}`,
+      name: `node-${n}`,
+      self: n === 1,
+      verdict: "counted" as const,
+      code: null,
+      votes: 1.1,
+      clip: 1,
+      inDegree: 4,
+      distance: 0.5,
+      cosine: 0.9,
+    })),
+    {
+      ...{ nodeId: "a4", name: "node-4", self: false, verdict: "outlier", code: null },
+      ...{ votes: 0.02, clip: 0.125, inDegree: 0, distance: 4, cosine: -0.8 },
+    },
+    {
+      nodeId: "a5",
+      name: "node-5",
+      self: false,
+      verdict: "refused",
+      code: "learning/not-finite",
+      ...nothing,
+    },
+    { nodeId: "a6", name: "node-6", self: false, verdict: "silent", code: null, ...nothing },
+  ],
+};
 
 const beacons: Body<Beacons> = {
   beacons: [
@@ -278,6 +353,12 @@ export function fakeNode(
         return { deadlineMs: 1_000 };
       },
     }),
+    flRun: (request) => {
+      calls.push(request);
+      return fakeRun(request);
+    },
+    flExplain: (request) => ({ ...fakeExplained, round: request.round ?? 7 }),
+    flModel: () => new TextEncoder().encode("a model"),
     init: (request) => {
       calls.push(request);
       return enrolled;

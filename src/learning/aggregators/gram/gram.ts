@@ -71,3 +71,8 @@ export function ascending(values: Float64Array): number[] {
   const rows = Array.from(values, (_, i) => i);
   return rows.sort((a, b) => (values[a] as number) - (values[b] as number) || a - b);
 }
+
+/** An inner product over the product of lengths, kept to -1..1; 0 where a length is 0. */
+export function cosine(product: number, lengths: number): number {
+  return lengths > 0 ? Math.min(1, Math.max(-1, product / lengths)) : 0;
+}

@@ -1,6 +1,7 @@
 // What is done to the rows before a rule sees them, in Gram space. Each turns rows into as many linear combinations of
 // them, so a stage is the new Gram matrix and the combinations in terms of the original rows.
 
+import type { VectorKernels } from "../kernels.ts";
 import { nearestNeighbours } from "../neighbours.ts";
 import { entry, type Gram, gramDistances } from "./gram.ts";
 
@@ -11,24 +12,26 @@ export type PreAggregatorName = "arc" | "nnm";
 export interface Stage {
   readonly gram: Gram;
   readonly mix: Float64Array;
+  /** By what factor each original row was shortened so far. */
+  readonly clip: Float64Array;
 }
 
 /** The rows as they came. */
 export function firstStage(gram: Gram): Stage {
   const mix = new Float64Array(gram.n * gram.n);
   for (let i = 0; i < gram.n; i++) mix[i * gram.n + i] = 1;
-  return { gram, mix };
+  return { gram, mix, clip: new Float64Array(gram.n).fill(1) };
 }
 
 export const preAggregators: Readonly<
-  Record<PreAggregatorName, (stage: Stage, f: number) => Stage>
+  Record<PreAggregatorName, (stage: Stage, f: number, kernels: VectorKernels) => Stage>
 > = { arc, nnm };
 
 /**
  * Adaptive robust clipping (Allouah et al. 2024, arXiv 2405.14432): the k = floor(2 (f / n) (n - f)) longest rows are
  * shortened to the length of the next; rows are updates, so length is counted from the base model.
  */
-export function arc({ gram, mix }: Stage, f: number): Stage {
+export function arc({ gram, mix, clip }: Stage, f: number): Stage {
   const { n } = gram;
   const lengths = Float64Array.from({ length: n }, (_, i) => Math.sqrt(entry(gram, i, i)));
   const clipped = Math.floor((2 * f * (n - f)) / n);
@@ -42,6 +45,7 @@ export function arc({ gram, mix }: Stage, f: number): Stage {
       ),
     },
     mix: mix.map((value, at) => value * (scale[Math.floor(at / n)] as number)),
+    clip: clip.map((value, i) => value * (scale[i] as number)),
   };
 }
 
@@ -50,32 +54,15 @@ export function arc({ gram, mix }: Stage, f: number): Stage {
  * included, on ties the lower row. Neighbours are summed in row order and directly; taking the f farthest from the
  * whole sum is cheaper, but one huge liar would then wipe out the honest digits.
  */
-export function nnm({ gram, mix }: Stage, f: number): Stage {
+export function nnm({ gram, mix, clip }: Stage, f: number, kernels: VectorKernels): Stage {
   const { n } = gram;
   const neighbours = nearestNeighbours(gramDistances(gram), n, f).map((list) =>
     list.toSorted((a, b) => a - b),
   );
-  const halfway = meanRows(gram.values, n, neighbours);
+  const halfway = kernels.meanRows(gram.values, n, neighbours);
   // The matrix is symmetric: mixing its columns is mixing the rows of the transpose.
-  const values = meanRows(transposed(halfway, n), n, neighbours);
-  return { gram: { n, values }, mix: meanRows(mix, n, neighbours) };
-}
-
-/** For each list the mean of these rows of an n x n matrix. */
-function meanRows(
-  matrix: Float64Array,
-  n: number,
-  lists: readonly (readonly number[])[],
-): Float64Array {
-  const means = new Float64Array(n * n);
-  lists.forEach((list, k) => {
-    const row = means.subarray(k * n, (k + 1) * n);
-    for (const i of list) {
-      for (let c = 0; c < n; c++) row[c] = (row[c] as number) + (matrix[i * n + c] as number);
-    }
-    for (let c = 0; c < n; c++) row[c] = (row[c] as number) / list.length;
-  });
-  return means;
+  const values = kernels.meanRows(transposed(halfway, n), n, neighbours);
+  return { gram: { n, values }, mix: kernels.meanRows(mix, n, neighbours), clip };
 }
 
 function transposed(matrix: Float64Array, n: number): Float64Array {

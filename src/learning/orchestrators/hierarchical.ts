@@ -1,0 +1,157 @@
+// Hierarchical: the population is drawn into zones anew each round, a robust rule inside each gives one row a zone, and a
+// geometric median across zones gives the step. A node fetches the updates of its zone and the rows of the others.
+//
+// Inside a zone f_z is what the draw's tail demands, up to 45 % (zones.ts); a few zones may still be captured, which is
+// why the top level is robust too. Unlike a flat round, a zone of a population with 30 % liars cannot hold n > 3 f_z, so
+// inside zones the deadline is trusted: a member that is missing is one of its f_z, and who says nothing does not lie.
+// The rule is then asked for as many liars as the rest can stand at most, never fewer than f_z less the missing.
+
+import { MeshError, ok, refuse, type Result } from "../../foundation/index.ts";
+import type { AggregateContext, AggregatorName } from "../aggregators/aggregator.ts";
+import { aggregatorNamed } from "../aggregators/rules.ts";
+import type { LearningErrorCode } from "../codes.ts";
+import type { ParticipantId } from "../task.ts";
+import type { RoundView } from "../protocol/index.ts";
+import { weighEntries } from "./influence.ts";
+import type {
+  Influence,
+  RoundEntry,
+  RoundInput,
+  RoundOrchestrator,
+  RoundOutput,
+} from "./round-orchestrator.ts";
+import { drawZones, type Hash, liarsAbove, zoneByzantine } from "./zones.ts";
+
+/** With at most this probability a round may draw more captured zones than the top level stands. */
+const RISK_MAX = 0.01;
+
+export interface HierarchicalOptions {
+  readonly participants: readonly ParticipantId[];
+  /** f of the population. */
+  readonly byzantine: number;
+  /** More: fewer bytes a node, and a zone is captured more easily. */
+  readonly zones: number;
+  /** After so long N - f updates are enough. Everyone honest must manage it: see above. */
+  readonly deadlineMs: number;
+}
+
+/** A zone whose rule could stand on what came. */
+interface ZoneResult {
+  readonly row: Float32Array;
+  readonly influences: readonly Influence[];
+}
+
+/** Robust inside random zones, robust across. */
+export class HierarchicalOrchestrator implements RoundOrchestrator {
+  readonly stalenessMax = 0;
+  readonly deadlineMs: number;
+  /** How many zones may be captured or void. */
+  readonly zonesByzantine: number;
+  readonly #options: HierarchicalOptions;
+  readonly #hash: Hash;
+
+  /** @throws MeshError `learning/bad-task` when rounds would too often draw more captured zones than the top level stands */
+  constructor(deps: { readonly hash: Hash }, options: HierarchicalOptions) {
+    this.#hash = deps.hash;
+    this.#options = options;
+    this.deadlineMs = options.deadlineMs;
+    this.zonesByzantine = Math.floor((options.zones - 1) / 3);
+    const risk = this.risk;
+    if (risk > RISK_MAX) {
+      const { participants, byzantine, zones } = options;
+      throw new MeshError(
+        "learning/bad-task",
+        `Cannot draw ${zones} zones of ${participants.length} participants with ${byzantine} liars: in ` +
+          `${(100 * risk).toPrecision(2)} % of rounds more zones would be captured than the ${this.zonesByzantine} that the ` +
+          "top level stands. Use fewer zones, or batch-async.",
+        { participants: participants.length, byzantine, zones },
+      );
+    }
+  }
+
+  /** Probability that a round draws more captured zones than the top level stands (zones taken as independent). */
+  get risk(): number {
+    const { participants, byzantine, zones } = this.#options;
+    const population = participants.length;
+    const size = Math.floor(population / zones);
+    const faults = zoneByzantine(size, population, byzantine);
+    const captured = liarsAbove(faults, { size, population, byzantine });
+    let weight = (1 - captured) ** zones;
+    let within = 0;
+    for (let k = 0; k <= this.zonesByzantine; k++) {
+      within += weight;
+      weight *= ((zones - k) / (k + 1)) * (captured / (1 - captured));
+    }
+    return Math.max(0, 1 - within);
+  }
+
+  closes({ held, elapsedMs }: RoundView): "wait" | "close" | "void" {
+    const { participants, byzantine, deadlineMs } = this.#options;
+    if (held >= participants.length) return "close";
+    if (elapsedMs < deadlineMs) return "wait";
+    return held >= participants.length - byzantine ? "close" : "void";
+  }
+
+  /** Who is with whom in the round after a beacon. */
+  zonesOf(beacon: string): ParticipantId[][] {
+    return drawZones(this.#options.participants, beacon, this.#options.zones, this.#hash);
+  }
+
+  combine(
+    { beacon, entries }: RoundInput,
+    aggregator: AggregatorName,
+    context: AggregateContext,
+  ): Result<RoundOutput, LearningErrorCode> {
+    const byId = new Map(entries.map((entry) => [entry.nodeId, entry]));
+    const results: ZoneResult[] = [];
+    for (const members of this.zonesOf(beacon)) {
+      const held = members.flatMap((id) => byId.get(id) ?? []);
+      const result = this.#zone(members.length, held, aggregator, context);
+      if (result !== undefined) results.push(result);
+    }
+    return this.#across(results, context);
+  }
+
+  /** A zone's row; `undefined`, a void zone, when too many are missing or the rule refuses. */
+  #zone(
+    size: number,
+    held: readonly RoundEntry[],
+    aggregator: AggregatorName,
+    context: AggregateContext,
+  ): ZoneResult | undefined {
+    const { participants, byzantine } = this.#options;
+    const faults = zoneByzantine(size, participants.length, byzantine);
+    if (held.length < size - faults) return undefined;
+    const f = Math.min(faults, Math.floor((held.length - 1) / 2));
+    const weighed = weighEntries(held, f, aggregator, context);
+    if (!weighed.ok) return undefined;
+    return { row: weighed.value.vector, influences: weighed.value.influences };
+  }
+
+  #across(
+    results: readonly ZoneResult[],
+    context: AggregateContext,
+  ): Result<RoundOutput, LearningErrorCode> {
+    const least = this.#options.zones - this.zonesByzantine;
+    if (results.length < least) {
+      return refuse(
+        "learning/too-few-updates",
+        `${results.length} zones, at least ${least} needed`,
+      );
+    }
+    const rows = results.map(({ row }) => row);
+    const top = aggregatorNamed("geometric-median").aggregate(rows, this.zonesByzantine, context);
+    if (!top.ok) return top;
+    const { vector, shares, rejected } = top.value;
+    const influences = results
+      .flatMap(({ influences }, zone) =>
+        influences.map((influence) => ({
+          ...influence,
+          share: influence.share * (shares[zone] ?? 0),
+          outlier: influence.outlier || rejected.includes(zone),
+        })),
+      )
+      .sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
+    return ok({ vector, influences, memory: [] });
+  }
+}

@@ -1,0 +1,138 @@
+// Who has committed to what, which of it is here, and who says to hold it.
+
+import type { ParticipantId } from "../task.ts";
+import type { Holding } from "./decision.ts";
+import type { HeaderMessage, StatementMessage } from "./messages.ts";
+import type { Population } from "./population.ts";
+import type { Digest, UpdateHeader } from "./types.ts";
+
+/** Headers kept of one participant: with staleness, older updates stand in until the newest is here. */
+const HEADERS_KEPT = 4;
+
+interface Held {
+  readonly message: HeaderMessage;
+  state: "missing" | "here" | "refused";
+}
+
+/** Headers of the rounds that updates may be from, and the statements of the round under way. */
+export class Holdings {
+  readonly #participants: Population;
+  /** Oldest first, each a round of its own. */
+  readonly #headers = new Map<ParticipantId, Held[]>();
+  readonly #statements = new Map<ParticipantId, StatementMessage>();
+  /** Proven to have contradicted themselves. */
+  readonly #faulty: ReadonlyMap<ParticipantId, Uint8Array>;
+
+  constructor(participants: Population, faulty: ReadonlyMap<ParticipantId, Uint8Array>) {
+    this.#participants = participants;
+    this.#faulty = faulty;
+  }
+
+  /** A round has begun: forgets statements, and headers of rounds before `oldest`. */
+  advance(oldest: number): void {
+    this.#statements.clear();
+    for (const [nodeId, headers] of this.#headers) {
+      const young = headers.filter(({ message }) => message.round >= oldest);
+      if (young.length === 0) this.#headers.delete(nodeId);
+      else this.#headers.set(nodeId, young);
+    }
+  }
+
+  committed(nodeId: ParticipantId, round: number): HeaderMessage | undefined {
+    return this.#headers.get(nodeId)?.find(({ message }) => message.round === round)?.message;
+  }
+
+  /** Takes a verified header into its empty slot. */
+  addHeader(message: HeaderMessage): void {
+    const headers = this.#headers.get(message.nodeId) ?? [];
+    headers.push({ message, state: "missing" });
+    headers.sort((a, b) => a.message.round - b.message.round);
+    this.#headers.set(message.nodeId, headers.slice(-HEADERS_KEPT));
+  }
+
+  /** Notes whether an update is here. False when its header is unknown. */
+  mark(header: Digest, state: "here" | "refused"): boolean {
+    const held = this.#find(header);
+    if (held === undefined) return false;
+    held.state = state;
+    return true;
+  }
+
+  header(digest: Digest): UpdateHeader | undefined {
+    return this.#find(digest)?.message.header;
+  }
+
+  isHere(digest: Digest): boolean {
+    return this.#find(digest)?.state === "here";
+  }
+
+  /** What this node holds: of each participant the newest sound update that is here, nothing of who is proven faulty. */
+  holdings(round: number): Holding[] {
+    const holdings: Holding[] = [];
+    for (const [index, nodeId] of this.#participants.ids.entries()) {
+      const newest = this.#headers.get(nodeId)?.findLast(({ state }) => state === "here")?.message;
+      if (newest === undefined || this.#faulty.has(nodeId)) continue;
+      holdings.push({ index, age: round - newest.round, header: newest.header.digest });
+    }
+    return holdings;
+  }
+
+  /** Updates that are still to be fetched. */
+  missing(): UpdateHeader[] {
+    const missing: UpdateHeader[] = [];
+    for (const [nodeId, headers] of this.#headers) {
+      const newest = headers.at(-1);
+      if (newest?.state === "missing" && !this.#faulty.has(nodeId)) {
+        missing.push(newest.message.header);
+      }
+    }
+    return missing;
+  }
+
+  /** The author, and who says to hold it; ascending. */
+  holders({ digest, nodeId }: UpdateHeader): ParticipantId[] {
+    const holders = new Set([nodeId]);
+    for (const { nodeId: holder, holdings } of this.#statements.values()) {
+      if (holdings.some(({ header }) => header === digest)) holders.add(holder);
+    }
+    return [...holders].sort();
+  }
+
+  statement(nodeId: ParticipantId): StatementMessage | undefined {
+    return this.#statements.get(nodeId);
+  }
+
+  /** Whether a statement says more than the participant's last: others change nothing. */
+  isNews(statement: StatementMessage): boolean {
+    const known = this.#statements.get(statement.nodeId);
+    return known === undefined || statement.holdings.length > known.holdings.length;
+  }
+
+  /** Takes a verified statement. */
+  addStatement(statement: StatementMessage): void {
+    if (this.isNews(statement)) this.#statements.set(statement.nodeId, statement);
+  }
+
+  /** All statements, those that say most first. */
+  statements(): StatementMessage[] {
+    return [...this.#statements.values()].sort(
+      (a, b) => b.holdings.length - a.holdings.length || (a.nodeId < b.nodeId ? -1 : 1),
+    );
+  }
+
+  get statementCount(): number {
+    return this.#statements.size;
+  }
+
+  headerMessages(): HeaderMessage[] {
+    return [...this.#headers.values()].flat().map(({ message }) => message);
+  }
+
+  #find(digest: Digest): Held | undefined {
+    for (const headers of this.#headers.values()) {
+      const held = headers.find(({ message }) => message.header.digest === digest);
+      if (held !== undefined) return held;
+    }
+    return undefined;
+  }
+}

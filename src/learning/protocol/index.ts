@@ -1,0 +1,36 @@
+export { decodeCertificate, verifyCertificate, verifyChain } from "./certificate.ts";
+export { genesisDigest } from "./decision.ts";
+export {
+  decodeRoundProof,
+  ROUND_PROOF_BYTES_MAX,
+  type RoundProof,
+  verifyRoundProof,
+} from "./equivocation.ts";
+export { type Population, population } from "./population.ts";
+export { RoundMachine } from "./round-machine.ts";
+export {
+  batchAsyncPolicy,
+  type BatchAsyncOptions,
+  quorumOf,
+  type RoundPolicy,
+  type RoundView,
+} from "./policy.ts";
+export type {
+  Certificate,
+  ComputedResult,
+  DecidedHeader,
+  Decision,
+  Digest,
+  RoundAction,
+  RoundDeps,
+  RoundEvent,
+  RoundMessageKind,
+  RoundOptions,
+  RoundResume,
+  RoundStatus,
+  RoundTimerId,
+  RoundVerdict,
+  UpdateFacts,
+  UpdateHeader,
+} from "./types.ts";
+export { protocolLimits } from "./wire.ts";

@@ -1,0 +1,90 @@
+// Rounds whose agreement is modelled: the set that all honest nodes would agree on is computed once, from who answered when
+// and what the orchestrator's policy says of it. What is trained, sent, weighed and applied is computed as on a node.
+
+import type { RoundEntry, RoundOrchestrator } from "../orchestrators/round-orchestrator.ts";
+import type { TaskManifest } from "../task.ts";
+import type { Schedule } from "./schedules.ts";
+import type { TaskWork } from "./task-work.ts";
+
+/** A training under way. */
+interface Pending {
+  readonly participant: number;
+  readonly baseRound: number;
+  /** Virtual time at which the update is there whole. */
+  readonly atMs: number;
+}
+
+/** How a round closed. */
+export interface ClosedRound {
+  readonly entries: readonly RoundEntry[] | "void";
+  readonly durationMs: number;
+  /** Participants that are there. */
+  readonly here: readonly number[];
+}
+
+/** Who is where in their training, in virtual time. */
+export class ModelledRounds {
+  readonly #task: TaskManifest;
+  readonly #orchestrator: RoundOrchestrator;
+  readonly #schedule: Schedule;
+  readonly #work: TaskWork;
+  #pending: Pending[] = [];
+  #nowMs = 0;
+
+  constructor(parts: {
+    readonly task: TaskManifest;
+    readonly orchestrator: RoundOrchestrator;
+    readonly schedule: Schedule;
+    readonly work: TaskWork;
+  }) {
+    this.#task = parts.task;
+    this.#orchestrator = parts.orchestrator;
+    this.#schedule = parts.schedule;
+    this.#work = parts.work;
+  }
+
+  /** Runs a round until its policy closes it. */
+  run(round: number): ClosedRound {
+    const here = this.#task.participants
+      .map((_, i) => i)
+      .filter((i) => this.#schedule.isHere(i, round));
+    this.#startTraining(round, new Set(here));
+    const endMs = this.#nowMs + this.#orchestrator.deadlineMs;
+    const due = this.#pending
+      .filter(({ atMs }) => atMs <= endMs)
+      .sort((a, b) => a.atMs - b.atMs || a.participant - b.participant);
+    const { verdict, held, durationMs } = this.#close(due);
+    this.#pending = this.#pending.filter(({ atMs }) => atMs > this.#nowMs + durationMs);
+    this.#nowMs += durationMs;
+    const entered = verdict === "close" ? due.slice(0, held) : [];
+    const entries = this.#work.entriesOf(entered, round);
+    return { entries: verdict === "close" ? entries : "void", durationMs, here };
+  }
+
+  /** Where no late update counts everybody begins anew; else only who has delivered, and who was given up as too late. */
+  #startTraining(round: number, here: ReadonlySet<number>): void {
+    const goesOn = ({ participant, baseRound }: Pending): boolean =>
+      this.#orchestrator.stalenessMax > 0 && here.has(participant) && this.#work.reaches(baseRound);
+    this.#pending = this.#pending.filter(goesOn);
+    const busy = new Set(this.#pending.map(({ participant }) => participant));
+    for (const participant of here) {
+      const delayMs = this.#schedule.arrivalMs(participant, round);
+      if (busy.has(participant) || delayMs === undefined) continue;
+      this.#pending.push({ participant, baseRound: round - 1, atMs: this.#nowMs + delayMs });
+    }
+  }
+
+  #close(due: readonly Pending[]) {
+    const { deadlineMs } = this.#orchestrator;
+    const { participants, byzantine } = this.#task;
+    const population = { participants: participants.length, byzantine };
+    for (let held = 1; held <= due.length; held++) {
+      const elapsedMs = Math.min(deadlineMs, (due[held - 1]?.atMs ?? 0) - this.#nowMs);
+      const verdict = this.#orchestrator.closes({ ...population, held, elapsedMs });
+      if (verdict === "close") return { verdict, held, durationMs: elapsedMs };
+    }
+    const held = due.length;
+    const verdict = this.#orchestrator.closes({ ...population, held, elapsedMs: deadlineMs });
+    return { verdict, held, durationMs: deadlineMs };
+  }
+}

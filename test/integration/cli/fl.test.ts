@@ -1,0 +1,120 @@
+// meshctl fl as its user meets it: against a node of fixtures, and on a mesh of five daemons of which one lies.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import type { FlExplained } from "../../../src/control/index.ts";
+import { serveNode } from "../control/served-node.ts";
+import { converged, enrol, startDaemon } from "../node/harness.ts";
+import { meshctl } from "./run-meshctl.ts";
+
+function directoryFor(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), "fl-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+function fileOf(t: TestContext, text: string): string {
+  const file = join(directoryFor(t), "task.yaml");
+  writeFileSync(file, text);
+  return file;
+}
+
+test("run sends what the file says and shows what it will do; a dry run starts nothing", async (t) => {
+  const { socketPath, node } = await serveNode(t);
+  const file = fileOf(t, "rounds: 3\nmodel: { kind: mlp, hidden: 32 }\n");
+  const dry = await meshctl(["fl", "run", file, "--dry-run", "--socket", socketPath]);
+  assert.deepEqual([dry.exit, dry.err], [0, ""]);
+  assert.match(dry.out, /^This task is fit to be started: digits/);
+  assert.match(dry.out, /trains +mlp \(features 144, classes 10, hidden 32\) on glyphs/);
+  assert.match(dry.out, /up to 1 of 3 may lie/);
+  const run = await meshctl(["fl", "run", file, "--json"], { MESHD_SOCKET: socketPath });
+  assert.equal((JSON.parse(run.out) as { started: boolean }).started, true);
+  const task = { rounds: 3, model: { kind: "mlp", hidden: 32 } };
+  assert.deepEqual(node.calls, [{ task, dryRun: true }, { task }]);
+});
+
+test("problems of a file are named with their lines, and are a usage error", async (t) => {
+  const { socketPath } = await serveNode(t);
+  const file = fileOf(t, "name: x\nrounds: 0\nmodel:\n  kind: mlp\n  hiden: 3\n");
+  const run = await meshctl(["fl", "run", file, "--socket", socketPath, "--json"]);
+  assert.equal(run.exit, 2);
+  assert.match(run.err, /task\.yaml:2: rounds: .*\n.*task\.yaml:5: model\.hiden: /);
+  const answer = JSON.parse(run.out) as {
+    error: { code: string; details: { problems: string[] } };
+  };
+  assert.equal(answer.error.code, "learning/bad-task");
+  assert.equal(answer.error.details.problems.length, 2);
+});
+
+test("explain says of everybody what it counted for, and why", async (t) => {
+  const { socketPath } = await serveNode(t);
+  const { out, exit } = await meshctl(["fl", "explain", "7", "--socket", socketPath]);
+  assert.equal(exit, 0);
+  const lines = out.split("\n").map((line) => line.trimEnd());
+  assert.deepEqual(lines.slice(0, 3), [
+    "Round 7 of task task-1: aggregated, loss 0.4100, accuracy 87.0 %",
+    "  arc+nnm+geometric-median, at most 1 of 6 lying; 1.2 s",
+    "",
+  ]);
+  const rows = lines.slice(3, 10).map((line) => line.trim().split(/ {2,}/));
+  assert.deepEqual(rows, [
+    ["PARTICIPANT", "VERDICT", "VOTES", "CLIPPED TO", "NEIGHBOUR OF", "DISTANCE", "COSINE"],
+    ["node-1 (this node)", "counted", "1.10", "–", "4 of 5", "0.500", "0.90"],
+    ["node-2", "counted", "1.10", "–", "4 of 5", "0.500", "0.90"],
+    ["node-3", "counted", "1.10", "–", "4 of 5", "0.500", "0.90"],
+    ["node-4", "outlier", "0.02", "12.5 %", "0 of 5", "4.000", "-0.80"],
+    ["node-5", "refused", "–", "–", "–", "–", "–"],
+    ["node-6", "silent", "–", "–", "–", "–", "–"],
+  ]);
+  assert.deepEqual(lines.slice(11, 14), [
+    "  node-4: far from the others, 8.0 times the usual distance, and none of them has it among its nearest.",
+    "  node-5: its update holds infinite values or none at all (learning/not-finite).",
+    "  node-6: no update came in time.",
+  ]);
+  assert.match(out, /no proof of a lie/);
+});
+
+test("A mesh of five with a liar: run --watch to the end, rounds, explain and pull", async (t) => {
+  const daemons = {
+    a: await startDaemon(t),
+    b: await startDaemon(t),
+    c: await startDaemon(t),
+    d: await startDaemon(t),
+    liar: await startDaemon(t, { learning: { adversary: true } }),
+  };
+  await enrol(daemons);
+  await converged(daemons);
+  const env = { MESHD_SOCKET: join(daemons.a.directory, "c.sock") };
+  const file = fileOf(
+    t,
+    "name: digits\nseed: 7\nrounds: 3\nmodel: { kind: mlp }\nattack: scaled\naggregator: arc+nnm+geometric-median\n" +
+      "data: { kind: glyphs, trainSamples: 1000, testSamples: 200 }\ntrainer: { kind: embedded, steps: 20 }\n",
+  );
+  const run = await meshctl(["fl", "run", file, "--watch"], env);
+  assert.deepEqual([run.exit, run.err], [0, ""], run.out);
+  assert.match(run.out, /up to 1 of 5 may lie/);
+  assert.match(run.out, /LABORATORY: adversaries do scaled/);
+  assert.match(run.out, /round 1\/3 .*\n.*round 2\/3 .*\n.*round 3\/3 /);
+  assert.match(run.out, /Task finished after round 3: loss \d/);
+  const rounds = await meshctl(["fl", "rounds", "--last", "2"], env);
+  assert.match(rounds.out, /ROUND +LOSS.*\n +2 .*\n +3 .*\n$/);
+
+  const explained = await meshctl(["fl", "explain", "--json"], env);
+  const { participants, round } = JSON.parse(explained.out) as FlExplained;
+  assert.equal(round, 3);
+  const liar = participants.find(({ name }) => name === "liar");
+  assert.ok((liar?.votes ?? 1) < 0.5, `the liar has ${liar?.votes ?? 1} votes`);
+  const people = await meshctl(["fl", "explain"], env);
+  assert.match(people.out, /liar +(outlier|clipped|down-weighted|no-weight) /);
+  const early = await meshctl(["fl", "explain", "4"], env);
+  assert.match(early.err, /no report of round 4 .*\[control\/no-round\]/);
+
+  const model = join(directoryFor(t), "model.safetensors");
+  const pull = await meshctl(["fl", "pull", model, "--json"], env);
+  assert.equal((JSON.parse(pull.out) as { bytes: number }).bytes, readFileSync(model).length);
+  assert.equal(readFileSync(model).subarray(8, 9).toString(), "{");
+  assert.equal((await meshctl(["fl", "pull", model], env)).exit, 1, "it overwrites nothing");
+});
