@@ -837,6 +837,54 @@ export const dashboards = [
           w: 8,
         },
       ],
+      [
+        "Certified rounds",
+        {
+          title: "Rounds certified",
+          unit: "cpm",
+          description:
+            "set took a new model, void kept the old one: too few updates came before the deadline.",
+          queries: {
+            "{{result}}": "60 * sum by (result) (rate(meshd_learning_certificates_total{$i}[$r]))",
+          },
+          w: 8,
+        },
+        {
+          title: "Views of agreements",
+          unit: "cpm",
+          description:
+            "One a round is right. More: proposers are slow, silent or lie, or messages take longer than a view.",
+          queries: { [node]: "60 * rate(meshd_learning_views_total{$i}[$r])" },
+          w: 8,
+        },
+        {
+          title: "Messages refused, by reason",
+          unit: "cpm",
+          description:
+            "doubled, past and future ones are everyday. bad-signature, bad-proposal, wrong-chain: somebody lies or runs another version.",
+          queries: {
+            "{{code}}": "60 * sum by (code) (rate(meshd_learning_messages_refused_total{$i}[$r]))",
+          },
+          w: 8,
+        },
+        {
+          title: "Participants proven to equivocate",
+          type: "stat",
+          unit: "none",
+          description: "Each signed two things where it may sign one, and is out of its task.",
+          queries: { [node]: "increase(meshd_learning_equivocations_total{$i}[$__range])" },
+          w: 12,
+        },
+        {
+          title: "Own results that differ from the certified",
+          type: "stat",
+          unit: "none",
+          description:
+            "Rounds. Must be 0: this node computes something else than the quorum, by a fault here.",
+          queries: { [node]: "increase(meshd_learning_divergences_total{$i}[$__range])" },
+          w: 12,
+        },
+      ],
     ],
   },
   {

@@ -45,6 +45,13 @@ export { type Dataset, selectSamples, type SplitDataset } from "./data/dataset.t
 export { splitByDirichlet } from "./data/dirichlet.ts";
 export { generateGlyphs, GLYPH_CLASSES, GLYPH_FEATURES, GLYPH_SIDE } from "./data/glyphs.ts";
 export { greatestMagnitude, isOrdinary, ROWS_MAX, TILE } from "./kernels/layout.ts";
+export {
+  checkRowStore,
+  elementBytes,
+  PlainRowStore,
+  type RowStore,
+  type RowStoreOptions,
+} from "./kernels/row-store.ts";
 export { selfTestKernels } from "./kernels/self-test.ts";
 export { sharesOf, type TrimmedMean } from "./kernels/select.ts";
 export { learningMetrics } from "./metrics.ts";

@@ -2,7 +2,7 @@
 // filled in here, the same way for a mesh and for the simulator.
 
 import * as z from "zod";
-import { aggregatorNames } from "./aggregators/aggregator.ts";
+import { type AggregatorName, aggregatorNames } from "./aggregators/aggregator.ts";
 import { GLYPH_CLASSES, GLYPH_FEATURES } from "./data/glyphs.ts";
 import { taskFields, TASK_SCHEMA_VERSION, type TaskManifest } from "./task.ts";
 import { badTask, parseTask } from "./task-codec.ts";
@@ -31,6 +31,9 @@ const STREAM_STALENESS_MAX = 4;
 const ZONE_PARTICIPANTS = 4;
 const ZONES_MAX = 10;
 
+/** Of certified rounds: whole in the Gram space, so its weights are what is agreed on. */
+const CERTIFIED_RULE: AggregatorName = "arc+nnm+geometric-median";
+
 type Part = Readonly<Record<string, unknown>>;
 
 /** A part with a kind, whose other fields the manifest's schema judges once the defaults stand in it. */
@@ -43,7 +46,7 @@ const draftSchema = z.strictObject({
   participants: z.array(z.string().min(1).max(64)).optional(),
   byzantine: taskFields.byzantine.optional(),
   rounds: taskFields.rounds.default(defaultTraining.rounds),
-  aggregator: z.enum(aggregatorNames).default(defaultTraining.aggregator),
+  aggregator: z.enum(aggregatorNames).optional(),
   attack: taskFields.attack.default("none"),
   model: part("softmax", "mlp", "autoencoder", "tensors").default({ kind: "softmax" }),
   initialWeights: taskFields.initialWeights.default(null),
@@ -117,6 +120,7 @@ export function completeDraft(draft: TaskDraft, setting: DraftSetting): TaskMani
       seed,
       participants,
       byzantine,
+      aggregator: draft.aggregator ?? (certified ? CERTIFIED_RULE : defaultTraining.aggregator),
       model: { ...modelDefaults(draft.model.kind, data["kind"], setting), ...draft.model },
       data: { ...dataDefaults(data["kind"], seed, setting), ...data },
       trainer: { ...(embedded ? defaultTraining.trainer : {}), ...draft.trainer },

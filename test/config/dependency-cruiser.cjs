@@ -48,7 +48,7 @@ const rooms = {
     "adapters",
   ],
   client: [],
-  cli: ["foundation", "ports", "config", "control", "node", "sim", "load"],
+  cli: ["foundation", "ports", "config", "control", "node", "sim", "load", "learning"],
 };
 
 const direction = Object.entries(rooms).map(([room, may]) => ({

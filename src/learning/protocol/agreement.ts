@@ -60,7 +60,8 @@ export class Agreement {
   readonly #host: AgreementHost;
   readonly #options: AgreementOptions;
   readonly #votes = new VoteBook();
-  readonly #proposals = new Map<number, ProposalMessage>();
+  /** Of each view the first that came, and what of a lying proposer's others an honest participant voted for. */
+  readonly #proposals = new Map<number, ProposalMessage[]>();
   /** The highest view that each participant was seen in. */
   readonly #furthest = new Map<ParticipantId, number>();
   #view = -1;
@@ -90,11 +91,22 @@ export class Agreement {
 
   /** What is in the slot of a message already. */
   find(message: ProposalMessage | VoteMessage): ProposalMessage | VoteMessage | undefined {
-    if (message.kind === "proposal") return this.#proposals.get(message.view);
+    if (message.kind === "proposal") return this.#proposals.get(message.view)?.[0];
     return this.#votes.get(message.kind, message.view, message.nodeId);
   }
 
-  /** Takes a verified message into its empty slot. */
+  /** Whether a liar's further message for one slot is needed all the same: an honest participant voted for that value. */
+  wants(message: ProposalMessage | VoteMessage): boolean {
+    const { kind, view, value } = message;
+    if (value === undefined) return false;
+    const known =
+      kind === "proposal" ? this.#decisionOf(value) !== undefined : this.#votes.has(message);
+    const kinds = kind === "proposal" ? (["prevote", "precommit"] as const) : [kind];
+    const { byzantine } = this.#options.participants;
+    return !known && kinds.some((voted) => this.#votes.count(voted, view, value) > byzantine);
+  }
+
+  /** Takes a verified message into its empty slot, or one that it {@link wants}. */
   add(message: ProposalMessage | VoteMessage): "taken" | "past" | "future" {
     const { nodeId, view } = message;
     this.#furthest.set(nodeId, Math.max(view, this.#furthest.get(nodeId) ?? -1));
@@ -159,15 +171,14 @@ export class Agreement {
     const views = new Set([this.#view - 1, this.#view, this.#decided?.view, this.#valid?.view]);
     for (const view of views) {
       if (view === undefined) continue;
-      const proposal = this.#proposals.get(view);
-      if (proposal !== undefined) yield proposal;
+      yield* this.#proposals.get(view) ?? [];
       yield* this.#votes.all(view);
     }
   }
 
   #put(message: ProposalMessage | VoteMessage): void {
-    if (message.kind === "proposal") this.#proposals.set(message.view, message);
-    else this.#votes.add(message);
+    if (message.kind !== "proposal") this.#votes.add(message);
+    else this.#proposals.set(message.view, [...(this.#proposals.get(message.view) ?? []), message]);
   }
 
   #startView(view: number): void {
@@ -227,7 +238,7 @@ export class Agreement {
 
   #prevote(): boolean {
     if (this.#step !== "propose") return false;
-    const proposal = this.#proposals.get(this.#view);
+    const proposal = this.#proposals.get(this.#view)?.[0];
     if (proposal === undefined) return false;
     const { value, validView } = proposal;
     const lockedView = this.#locked?.view ?? -1;
@@ -262,8 +273,8 @@ export class Agreement {
     this.#valid = { view, value, decision };
     if (this.#step !== "prevote") return true;
     this.#locked = { view, value };
-    const proposal = [...this.#proposals.values()].filter((other) => other.value === value);
-    const grounds = [...proposal.slice(0, 1), ...this.#votes.votesFor("prevote", view, value)];
+    const proposed = [...this.#proposals.values()].flat().filter((other) => other.value === value);
+    const grounds = [...proposed.slice(0, 1), ...this.#votes.votesFor("prevote", view, value)];
     this.#cast("precommit", value, grounds);
     return true;
   }
@@ -304,10 +315,8 @@ export class Agreement {
 
   #decisionOf(value: Digest): Decision | undefined {
     if (this.#valid?.value === value) return this.#valid.decision;
-    for (const proposal of this.#proposals.values()) {
-      if (proposal.value === value) return proposal.decision;
-    }
-    return undefined;
+    const proposals = [...this.#proposals.values()].flat();
+    return proposals.find((proposal) => proposal.value === value)?.decision;
   }
 
   get #quorum(): number {

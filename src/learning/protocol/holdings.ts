@@ -66,15 +66,27 @@ export class Holdings {
     return this.#find(digest)?.state === "here";
   }
 
-  /** What this node holds: of each participant the newest sound update that is here, nothing of who is proven faulty. */
+  /**
+   * What this node holds: of each participant the newest sound update that is here. Within a round it only grows, so the
+   * longer of two statements is the later one: who is proven faulty is left out by proposals, not here.
+   */
   holdings(round: number): Holding[] {
     const holdings: Holding[] = [];
     for (const [index, nodeId] of this.#participants.ids.entries()) {
       const newest = this.#headers.get(nodeId)?.findLast(({ state }) => state === "here")?.message;
-      if (newest === undefined || this.#faulty.has(nodeId)) continue;
+      if (newest === undefined) continue;
       holdings.push({ index, age: round - newest.round, header: newest.header.digest });
     }
     return holdings;
+  }
+
+  /** How many updates are here of participants that nothing is proven against. */
+  get countSound(): number {
+    let count = 0;
+    for (const [nodeId, headers] of this.#headers) {
+      if (!this.#faulty.has(nodeId) && headers.some(({ state }) => state === "here")) count++;
+    }
+    return count;
   }
 
   /** Updates that are still to be fetched. */

@@ -2,7 +2,8 @@
 
 import { MeshError } from "../../foundation/index.ts";
 import type { LearningErrorCode } from "../codes.ts";
-import { PARTICIPANTS_MAX, type ParticipantId } from "../task.ts";
+import type { ParticipantId } from "../task.ts";
+import { meshTaskLimits } from "../task-rules.ts";
 import { quorumOf } from "./policy.ts";
 
 /** The participants of a task and what follows from their number. */
@@ -18,11 +19,11 @@ export interface Population {
 /** @throws MeshError `learning/bad-task` unless the ids ascend, are at most 64 and more than three times the liars */
 export function population(ids: readonly ParticipantId[], byzantine: number): Population {
   const ascending = ids.every((id, i) => i === 0 || (ids[i - 1] ?? "") < id);
-  if (!ascending || ids.length > PARTICIPANTS_MAX || ids.length <= 3 * byzantine) {
+  if (!ascending || ids.length > meshTaskLimits.participantsMax || ids.length <= 3 * byzantine) {
     throw new MeshError<LearningErrorCode>(
       "learning/bad-task",
       `Cannot certify rounds among ${ids.length} participants with ${byzantine} liars: it takes more than three times as ` +
-        `many participants as liars, at most ${PARTICIPANTS_MAX}, in ascending order. Change the task.`,
+        `many participants as liars, at most ${meshTaskLimits.participantsMax}, in ascending order. Change the task.`,
       { participants: ids.length, byzantine },
     );
   }

@@ -1,62 +1,46 @@
-// Certified rounds, sans-I/O: the same class runs in the daemon, in the simulator and in the tests. It holds the chain of
-// certificates, the round under way, and what came early; rounds themselves are in round.ts.
-//
-// It starts the next round with the certificate of the last. Who is behind pulls certificates, and then the newest model
-// alone. The bytes of messages are kept as they come: the caller must not change them.
+// Certified rounds, sans-I/O: the same class runs in the daemon, in the simulator and in the tests. It drives the round
+// under way (round.ts), begins the next with each certificate, and catches up by pulling certificates from peers, then
+// the newest model alone. The bytes of messages are kept as they come: the caller must not change them.
 
-import { MeshError, refuse, type Refusal } from "../../foundation/index.ts";
+import { MeshError } from "../../foundation/index.ts";
 import type { Now } from "../../ports/index.ts";
 import type { LearningErrorCode, ProtocolRefusalCode } from "../codes.ts";
 import type { ParticipantId } from "../task.ts";
-import { decodeCertificate, encodeCertificate, verifyCertificate } from "./certificate.ts";
-import { genesisDigest } from "./decision.ts";
-import { decodeRoundProof, encodeRoundProof, verifyRoundProof } from "./equivocation.ts";
+import { encodeCertificate } from "./certificate.ts";
+import { Chain } from "./chain.ts";
+import { decodeRoundProof } from "./equivocation.ts";
 import { Holdings } from "./holdings.ts";
-import { decodeMessage, type RoundMessage, type StatementMessage } from "./messages.ts";
+import { Intake } from "./intake.ts";
+import { decodeMessage } from "./messages.ts";
 import { type Population, population } from "./population.ts";
-import { flawOf } from "./proposals.ts";
 import { Round } from "./round.ts";
 import {
   ANSWER_CERTIFICATES_MAX,
   decodeStatus,
   encodeStatus,
-  type MessageName,
-  nameOf,
+  MessageNames,
   withinAnswer,
 } from "./sync.ts";
 import type {
   Certificate,
-  ComputedResult,
   Digest,
   RoundAction,
   RoundDeps,
   RoundEvent,
-  RoundMessageKind,
   RoundOptions,
   RoundStatus,
   RoundTimerId,
   RoundVerdict,
   UpdateFacts,
 } from "./types.ts";
-import { messageKinds, type Place, protocolLimits, signatureContexts } from "./wire.ts";
 
 const DEFAULT_REPUBLISH_MS = 3000;
-/** Messages of the next round kept for each participant, until this node gets there. */
-const EARLY_KEPT = 8;
-
-/** A certified round as later ones build on it. */
-interface Link {
-  readonly round: number;
-  readonly digest: Digest;
-  readonly model: Digest;
-}
-
-type Outcome = RoundMessageKind | Refusal<ProtocolRefusalCode>;
 
 /** Refusals that are the fault of who handed the message over: it should have checked it. */
 const blamed: ReadonlySet<ProtocolRefusalCode> = new Set([
   "learning/too-large",
   "learning/malformed",
+  "learning/wrong-chain",
   "learning/wrong-base",
   "learning/not-a-participant",
   "learning/bad-signature",
@@ -70,30 +54,31 @@ export class RoundMachine {
   readonly #deps: RoundDeps;
   readonly #options: RoundOptions;
   readonly #participants: Population;
+  readonly #chain: Chain;
   /** The proofs, by whom they convict. */
   readonly #faulty = new Map<ParticipantId, Uint8Array>();
   readonly #holdings: Holdings;
-  readonly #early = new Map<ParticipantId, RoundMessage[]>();
-  readonly #names = new WeakMap<Uint8Array, MessageName>();
-  /** The newest certificates, as far back as updates may be stale. */
-  #links: Link[];
+  readonly #intake: Intake;
+  readonly #names: MessageNames;
+  readonly #dueMs = new Map<RoundTimerId, number>();
+  readonly #republishMs: number;
+  #state: "new" | "running" | "finished" | "stopped" = "new";
   #round: Round | undefined;
   #modelHere = true;
   #startedMs = 0;
   #nowMs = 0;
-  #dueMs = new Map<RoundTimerId, number>();
-  /** A round beyond the next, and who was seen there. */
+  /** The latest round that was seen, and where. */
   #ahead: { readonly round: number; readonly nodeId: ParticipantId } | undefined;
   #syncing = false;
   /** Counts repetitions, to ask another peer each time. */
   #turn = 0;
-  #state: "new" | "running" | "finished" | "stopped" = "new";
   #actions: RoundAction[] = [];
 
   /** @throws MeshError `learning/bad-task` when rounds cannot be certified among these participants, or the node is none of them */
   constructor(deps: RoundDeps, options: RoundOptions) {
     this.#deps = deps;
     this.#options = options;
+    this.#republishMs = options.republishMs ?? DEFAULT_REPUBLISH_MS;
     this.#participants = population(options.participants, options.byzantine);
     if (this.#participants.indexOf(options.self) === undefined) {
       throw new MeshError<LearningErrorCode>(
@@ -101,17 +86,26 @@ export class RoundMachine {
         "Cannot take part in the task: this node is none of its participants. Name it in the task.",
       );
     }
+    this.#chain = new Chain(deps, options, this.#participants);
     this.#holdings = new Holdings(this.#participants, this.#faulty);
-    const digest = genesisDigest(deps.sha256, options.task, options.initialModel);
-    this.#links = [{ round: 0, digest, model: options.initialModel }];
+    this.#names = new MessageNames(deps.sha256);
+    this.#intake = new Intake({
+      ...{ deps, options, participants: this.#participants, chain: this.#chain },
+      ...{ holdings: this.#holdings, faulty: this.#faulty, round: () => this.#round },
+      adopt: (certificate) => this.#adopt(certificate),
+      convict: (nodeId, proof, isNew) => this.#convict(nodeId, proof, isNew),
+      ahead: (round, nodeId) => this.#noteAhead(round, nodeId),
+    });
   }
 
   /** Takes an event, gives what to do. Events of another round change nothing. */
   handle(event: RoundEvent, now: Now): readonly RoundAction[] {
     this.#nowMs = now.monoMs;
-    if (event.kind === "started") this.#start();
-    else if (event.kind === "stopping") this.#state = "stopped";
-    else this.#apply(event);
+    if (event.kind === "stopping") this.#state = "stopped";
+    else if (event.kind === "started") this.#start();
+    else if (event.kind === "model-available") this.#modelAvailable(event.model);
+    else if (event.kind === "timer") this.#timer(event.id);
+    else if (this.#round !== undefined) this.#apply(event, this.#round);
     this.#progress();
     return this.#flush();
   }
@@ -119,56 +113,53 @@ export class RoundMachine {
   /** A message: gossiped, or an answer to a `sync`. */
   receive(bytes: Uint8Array, now: Now): RoundVerdict {
     this.#nowMs = now.monoMs;
-    const outcome = this.#admit(bytes);
+    const isUp = this.#state === "running" || this.#state === "finished";
+    const outcome = isUp ? this.#intake.admit(bytes) : ({ code: "learning/stopped" } as const);
     if (typeof outcome === "string") {
       this.#progress();
       return { verdict: "accept", kind: outcome, actions: this.#flush() };
     }
     const { code } = outcome;
     this.#deps.meter.count("meshd_learning_messages_refused_total", { code });
-    const verdict = blamed.has(code) ? "reject" : "ignore";
-    return { verdict, code, actions: this.#flush() };
+    // A proof that came of it may have changed what is acceptable.
+    this.#progress();
+    return { verdict: blamed.has(code) ? "reject" : "ignore", code, actions: this.#flush() };
   }
 
   /** What the sender of a status lacks, each for its `receive`; nothing for anything else. */
   answer(status: Uint8Array): readonly Uint8Array[] {
     const asked = decodeStatus(status);
-    if (asked?.task !== this.#options.task) return [];
+    const next = this.#chain.newest.round + 1;
+    if (asked?.task !== this.#options.task || asked.round > next) return [];
     const lacking: Uint8Array[] = [];
-    const newest = this.#newest.round;
-    const last = Math.min(newest, asked.round + ANSWER_CERTIFICATES_MAX - 1);
-    for (let round = asked.round; round <= last; round++) {
+    const end = Math.min(next, asked.round + ANSWER_CERTIFICATES_MAX);
+    for (let round = asked.round; round < end; round++) {
       const certificate = this.#deps.certificateAt(round);
-      if (certificate === undefined) break;
+      if (certificate === undefined) return withinAnswer(lacking);
       lacking.push(certificate);
     }
-    if (asked.round > newest + 1 || last < newest) return withinAnswer(lacking);
-    const own = [...this.#roundMessages()];
+    if (end < next) return withinAnswer(lacking);
+    const messages = [...this.#messages()];
     return withinAnswer([
       ...lacking,
-      ...own.filter((message) => !asked.names.has(this.#nameOf(message))),
+      ...messages.filter((message) => !asked.names.has(this.#names.of(message))),
     ]);
   }
 
   /** Where it stands. */
   status(): RoundStatus {
-    const model = this.#newest.model;
+    const { round, model } = this.#chain.newest;
     const faulty = [...this.#faulty.keys()].sort();
     const rest = { model, modelHere: this.#modelHere, faulty };
     if (this.#round !== undefined) return { ...this.#round.status(), ...rest };
-    const round = this.#newest.round + 1;
     const none = { view: -1, held: 0, headers: 0, statements: 0, results: 0 };
-    return { round, phase: "finished", ...none, ...rest };
+    return { round: round + 1, phase: "finished", ...none, ...rest };
   }
 
   /** Who says to hold the update of a header, its author included. */
   holdersOf(header: Digest): readonly ParticipantId[] {
     const known = this.#holdings.header(header);
     return known === undefined ? [] : this.#holdings.holders(known);
-  }
-
-  get #newest(): Link {
-    return this.#links.at(-1) as Link;
   }
 
   #emit(action: RoundAction): void {
@@ -190,115 +181,65 @@ export class RoundMachine {
       const decoded = decodeRoundProof(proof);
       if (decoded.ok) this.#faulty.set(decoded.value.nodeId, proof);
     }
-    if (certificate !== undefined) {
-      const last = this.#decodeStored(certificate);
-      this.#links = this.#linksBefore(last);
-      this.#link(last);
-      this.#modelHere = false;
-      if (this.#isLast(last)) {
-        this.#finish();
-        return;
-      }
-    }
-    this.#open(journal);
-  }
-
-  /** A certificate of an earlier run. @throws MeshError `learning/bad-certificate` */
-  #decodeStored(bytes: Uint8Array): Certificate {
-    const decoded = decodeCertificate(bytes, this.#participants, this.#deps.sha256);
-    if (decoded.ok) return decoded.value;
-    throw new MeshError<ProtocolRefusalCode>(
-      "learning/bad-certificate",
-      "Cannot read a stored certificate of the task. Remove the task's state: it comes back from the other participants.",
-    );
-  }
-
-  /** What stale updates may be based on. */
-  #linksBefore({ round }: Certificate): Link[] {
-    const links: Link[] = [];
-    const oldest = Math.max(1, round - this.#options.policy.stalenessMax);
-    for (let at = oldest; at < round; at++) {
-      const stored = this.#deps.certificateAt(at);
-      if (stored !== undefined) links.push(linkOf(this.#decodeStored(stored)));
-    }
-    return oldest > 1 ? links : [this.#newest, ...links];
-  }
-
-  #link(certificate: Certificate): void {
-    this.#links.push(linkOf(certificate));
-    this.#links = this.#links.slice(-1 - this.#options.policy.stalenessMax);
+    const last = certificate === undefined ? undefined : this.#chain.resume(certificate);
+    // The driver knows whether it has the model: it is asked in any case.
+    this.#modelHere = last === undefined;
+    if (last !== undefined && this.#isLast(last)) this.#finish();
+    else this.#open(journal);
   }
 
   /** Begins the round after the newest certificate. */
   #open(journal: readonly Uint8Array[]): void {
-    const { digest, round, model } = this.#newest;
-    const { self, task, policy, republishMs = DEFAULT_REPUBLISH_MS } = this.#options;
+    const { digest: previous, round, model } = this.#chain.newest;
+    const { self, task, policy } = this.#options;
     this.#startedMs = this.#nowMs;
     this.#holdings.advance(round + 1 - policy.stalenessMax);
-    const place: Place = { task, round: round + 1, previous: digest, nodeId: self };
-    this.#round = new Round(
+    const opened = new Round(
       {
-        deps: this.#deps,
-        options: this.#options,
-        participants: this.#participants,
-        holdings: this.#holdings,
-        faulty: this.#faulty,
-        emit: (action) => this.#emit(action),
+        ...{ deps: this.#deps, options: this.#options, participants: this.#participants },
+        ...{ holdings: this.#holdings, faulty: this.#faulty, emit: (action) => this.#emit(action) },
         elapsedMs: () => this.#nowMs - this.#startedMs,
         modelHere: () => this.#modelHere,
       },
-      place,
+      { task, round: round + 1, previous, nodeId: self },
       model,
     );
-    this.#restore(this.#round, journal);
-    this.#emit({ kind: "set-timer", id: "deadline", delayMs: policy.deadlineMs });
-    this.#emit({ kind: "set-timer", id: "republish", delayMs: republishMs });
-    if (this.#modelHere) this.#train();
-    else this.#fetchModel();
-    this.#replay();
-  }
-
-  #restore(round: Round, journal: readonly Uint8Array[]): void {
+    this.#round = opened;
     for (const bytes of journal) {
       const decoded = decodeMessage(bytes, this.#participants, this.#deps.sha256);
-      if (!decoded.ok || decoded.value.previous !== round.previous) continue;
-      round.restore(decoded.value);
+      if (decoded.ok && decoded.value.previous === previous) opened.restore(decoded.value);
     }
-    round.resume();
-  }
-
-  /** Messages that came before the certificate of the round before. */
-  #replay(): void {
-    const early = [...this.#early.values()].flat();
-    this.#early.clear();
-    for (const message of early) this.#place(message, true);
+    opened.resume();
+    this.#emit({ kind: "set-timer", id: "deadline", delayMs: policy.deadlineMs });
+    this.#emit({ kind: "set-timer", id: "republish", delayMs: this.#republishMs });
+    if (this.#modelHere) this.#train();
+    else this.#fetchModel();
+    this.#intake.replay(opened);
   }
 
   #train(): void {
     const round = this.#round;
-    if (round === undefined || this.#state !== "running" || round.ownHeader !== undefined) return;
+    if (round === undefined || round.ownHeader !== undefined) return;
     this.#emit({ kind: "train", round: round.number, model: round.baseModel });
   }
 
   #fetchModel(): void {
-    const { round, model } = this.#newest;
+    const { round, model } = this.#chain.newest;
     const holders = this.#participants.ids.filter((id) => id !== this.#options.self);
     this.#emit({ kind: "fetch-model", round, model, holders });
   }
 
-  #apply(event: Exclude<RoundEvent, { kind: "started" | "stopping" }>): void {
-    if (event.kind === "model-available") {
-      if (event.model !== this.#newest.model || this.#modelHere) return;
-      this.#modelHere = true;
-      this.#train();
-      return;
-    }
-    const round = this.#round;
-    if (round === undefined || this.#state !== "running") return;
+  #modelAvailable(model: Digest): void {
+    if (model !== this.#chain.newest.model || this.#modelHere) return;
+    this.#modelHere = true;
+    if (this.#state === "running") this.#train();
+  }
+
+  #apply(
+    event: Exclude<RoundEvent, { kind: "started" | "stopping" | "timer" | "model-available" }>,
+    round: Round,
+  ): void {
     switch (event.kind) {
-      case "timer":
-        this.#timer(event.id, round);
-        return;
       case "trained":
         this.#trained(round, event.baseRound, event.facts);
         return;
@@ -309,41 +250,40 @@ export class RoundMachine {
         this.#holdings.mark(event.header, "refused");
         return;
       case "aggregated":
-        if (event.round === round.number) this.#aggregated(round, event.result);
+        if (event.round === round.number) round.conclude(event.result);
         return;
       case "synced":
         this.#syncing = false;
-        if (this.#ahead !== undefined && this.#ahead.round > round.number)
-          this.#sync(this.#ahead.nodeId);
+        if ((this.#ahead?.round ?? 0) <= round.number) this.#ahead = undefined;
+        else if (this.#ahead !== undefined) this.#sync(this.#ahead.nodeId);
         return;
     }
   }
 
-  #aggregated(round: Round, result: ComputedResult): void {
-    if (result.summary.length > protocolLimits.summaryBytes) {
-      throw new RangeError("A summary has at most 256 bytes.");
-    }
-    round.conclude(result);
-  }
-
-  #timer(id: RoundTimerId, round: Round): void {
+  #timer(id: RoundTimerId): void {
     const dueMs = this.#dueMs.get(id);
     // A timer that was set again meanwhile, but was already on its way.
-    if (dueMs === undefined || this.#nowMs < dueMs) return;
+    if (dueMs === undefined || this.#nowMs < dueMs || this.#state === "stopped") return;
     this.#dueMs.delete(id);
-    if (id === "view") round.viewTimeout();
-    if (id !== "republish") return;
-    round.repeat();
+    if (id === "view") this.#round?.viewTimeout();
+    if (id === "republish") this.#repeat();
+  }
+
+  /** Gossip loses messages, and peers answers: says again what is this node's, asks for the rest. */
+  #repeat(): void {
+    if (this.#round === undefined && this.#modelHere) return;
     if (!this.#modelHere) this.#fetchModel();
-    this.#syncing = false;
-    this.#sync(this.#ahead?.nodeId ?? this.#nextPeer());
-    this.#ahead = undefined;
-    const { republishMs = DEFAULT_REPUBLISH_MS } = this.#options;
-    this.#emit({ kind: "set-timer", id: "republish", delayMs: republishMs });
+    if (this.#round !== undefined) {
+      this.#round.repeat();
+      this.#syncing = false;
+      this.#sync(this.#ahead?.nodeId ?? this.#nextPeer());
+      this.#ahead = undefined;
+    }
+    this.#emit({ kind: "set-timer", id: "republish", delayMs: this.#republishMs });
   }
 
   #trained(round: Round, baseRound: number, facts: UpdateFacts): void {
-    const base = this.#links.find((link) => link.round === baseRound);
+    const base = this.#chain.at(baseRound);
     // Too old by now, or the round has this node's update already.
     if (base === undefined || round.ownHeader !== undefined) return;
     round.commit(facts, base);
@@ -356,28 +296,25 @@ export class RoundMachine {
     return ids[(own + 1 + (this.#turn % (ids.length - 1))) % ids.length] as ParticipantId;
   }
 
+  #noteAhead(round: number, nodeId: ParticipantId): void {
+    if (round > (this.#ahead?.round ?? 0)) this.#ahead = { round, nodeId };
+    // One round ahead is everyday: the certificate is on its way.
+    if (round > this.#chain.newest.round + 2) this.#sync(nodeId);
+  }
+
   /** Asks a peer for what is missing here; one at a time. */
   #sync(nodeId: ParticipantId): void {
     const round = this.#round;
     if (this.#syncing || round === undefined || nodeId === this.#options.self) return;
     this.#syncing = true;
-    const names = new Set<MessageName>();
-    for (const message of this.#roundMessages()) names.add(this.#nameOf(message));
+    const names = new Set([...this.#messages()].map((message) => this.#names.of(message)));
     const bytes = encodeStatus({ task: this.#options.task, round: round.number, names });
     this.#emit({ kind: "sync", nodeId, bytes });
   }
 
-  *#roundMessages(): Iterable<Uint8Array> {
+  *#messages(): Iterable<Uint8Array> {
     yield* this.#faulty.values();
     for (const { bytes } of this.#round?.messages() ?? []) yield bytes;
-  }
-
-  #nameOf(message: Uint8Array): MessageName {
-    const known = this.#names.get(message);
-    if (known !== undefined) return known;
-    const name = nameOf(this.#deps.sha256, message);
-    this.#names.set(message, name);
-    return name;
   }
 
   /** Goes as far as the round can, and on to the next ones. */
@@ -391,204 +328,45 @@ export class RoundMachine {
 
   /** A certificate that follows the newest, verified or assembled here. */
   #adopt(certificate: Certificate): void {
-    const own = this.#round?.ownResult;
-    const same =
-      own?.model === certificate.result.model && own.weights === certificate.result.weights;
+    const own = this.#compare(certificate);
     const bytes = encodeCertificate(certificate, this.#participants);
-    const agreed = own === undefined ? "none" : same ? "same" : "other";
-    const before = this.#newest.model;
-    this.#emit({ kind: "certified", certificate, bytes, own: agreed });
-    this.#link(certificate);
-    const kept = this.#modelHere && certificate.result.model === before;
-    this.#modelHere = kept || agreed === "same";
-    this.#count(certificate, agreed);
+    this.#emit({ kind: "certified", certificate, bytes, own });
+    const { decision, result } = certificate;
+    this.#deps.meter.count("meshd_learning_certificates_total", { result: decision.kind });
+    if (own === "other") this.#deps.meter.count("meshd_learning_divergences_total");
+    const isSameModel = this.#modelHere && result.model === this.#chain.newest.model;
+    this.#modelHere = isSameModel || own === "same";
+    this.#chain.extend(certificate);
     if (this.#isLast(certificate)) this.#finish();
     else this.#open([]);
   }
 
-  #count({ decision }: Certificate, own: "same" | "other" | "none"): void {
-    const { meter } = this.#deps;
-    meter.count("meshd_learning_certificates_total", { result: decision.kind });
-    if (own === "other") meter.count("meshd_learning_divergences_total");
+  /** Whether this node computed what was certified. */
+  #compare({ result }: Certificate): "same" | "other" | "none" {
+    const own = this.#round?.ownResult;
+    if (own === undefined) return "none";
+    return own.model === result.model && own.weights === result.weights ? "same" : "other";
+  }
+
+  /** Whoever signs two things for one slot is out of sets from now on. */
+  #convict(nodeId: ParticipantId, proof: Uint8Array, isNew: boolean): void {
+    this.#faulty.set(nodeId, proof);
+    this.#deps.meter.count("meshd_learning_equivocations_total");
+    this.#emit({ kind: "evidence", nodeId, proof });
+    if (isNew) this.#emit({ kind: "publish", bytes: proof });
   }
 
   #isLast(certificate: Certificate): boolean {
-    return (
-      certificate.round >= this.#options.rounds || this.#options.isLast?.(certificate) === true
-    );
+    const { rounds, isLast } = this.#options;
+    return certificate.round >= rounds || isLast?.(certificate) === true;
   }
 
   #finish(): void {
     this.#state = "finished";
     this.#round = undefined;
-    this.#early.clear();
-    if (!this.#modelHere) this.#fetchModel();
-    this.#emit({ kind: "finished", round: this.#newest.round });
+    this.#emit({ kind: "finished", round: this.#chain.newest.round });
+    if (this.#modelHere) return;
+    this.#fetchModel();
+    this.#emit({ kind: "set-timer", id: "republish", delayMs: this.#republishMs });
   }
-
-  #admit(bytes: Uint8Array): Outcome {
-    if (this.#state === "stopped" || this.#state === "new") return refuse("learning/stopped");
-    if (bytes[0] === messageKinds.certificate) return this.#admitCertificate(bytes);
-    if (bytes[0] === messageKinds.proof) return this.#admitProof(bytes);
-    const decoded = decodeMessage(bytes, this.#participants, this.#deps.sha256);
-    if (!decoded.ok) return decoded;
-    return this.#place(decoded.value, false);
-  }
-
-  /** Puts a message where it belongs. `verified` ones came early and were verified then. */
-  #place(message: RoundMessage, verified: boolean): Outcome {
-    if (message.task !== this.#options.task) return refuse("learning/wrong-task");
-    if (this.#participants.indexOf(message.nodeId) === undefined) {
-      return refuse("learning/not-a-participant");
-    }
-    const round = this.#round;
-    if (round === undefined) return refuse("learning/past-round");
-    if (message.round > round.number) return this.#keepEarly(message, round);
-    if (message.round < round.number && message.kind !== "header")
-      return refuse("learning/past-round");
-    const misplaced = this.#misplaced(message, round);
-    if (misplaced !== undefined) return misplaced;
-    const known = round.find(message);
-    if (known !== undefined) return this.#doubled(known, message);
-    const flaw = message.kind === "proposal" ? this.#flawOf(message, round) : undefined;
-    if (flaw !== undefined) return flaw;
-    if (!verified) {
-      const refusal = this.#unverified(message);
-      if (refusal !== undefined) return refusal;
-    }
-    const taken = round.take(message);
-    if (taken === "taken") return message.kind;
-    return refuse(taken === "past" ? "learning/past-view" : "learning/future-view");
-  }
-
-  /** What does not fit into the chain of certificates. */
-  #misplaced(message: RoundMessage, round: Round): Refusal<ProtocolRefusalCode> | undefined {
-    const before = this.#links.find((link) => link.round === message.round - 1);
-    if (before === undefined) return refuse("learning/past-round");
-    if (before.digest !== message.previous) return refuse("learning/wrong-chain");
-    if (message.kind !== "header") return undefined;
-    const { baseRound, baseModel, bytes } = message.header;
-    const base = this.#links.find((link) => link.round === baseRound);
-    if (base?.model !== baseModel || baseRound >= message.round)
-      return refuse("learning/wrong-base");
-    if (round.number - 1 - baseRound > this.#options.policy.stalenessMax) {
-      return refuse("learning/past-round");
-    }
-    return bytes > this.#options.updateBytesMax ? refuse("learning/too-large") : undefined;
-  }
-
-  #flawOf(
-    proposal: Extract<RoundMessage, { kind: "proposal" }>,
-    round: Round,
-  ): Refusal<ProtocolRefusalCode> | undefined {
-    if (round.proposerOf(proposal.view) !== proposal.nodeId) {
-      return refuse("learning/bad-proposal", "another's turn");
-    }
-    const flaw = flawOf(proposal, this.#participants);
-    return flaw === undefined ? undefined : refuse("learning/bad-proposal", flaw);
-  }
-
-  /** Why a message's signatures do not prove it. */
-  #unverified(message: RoundMessage): Refusal<ProtocolRefusalCode> | undefined {
-    const publicKey = this.#deps.publicKeyOf(message.nodeId);
-    if (publicKey === undefined) return refuse("learning/unknown-identity");
-    const { signed, signature, kind } = message;
-    if (!this.#deps.mlDsa.verify(publicKey, signed, signature, signatureContexts[kind])) {
-      return refuse("learning/bad-signature");
-    }
-    if (message.kind !== "proposal") return undefined;
-    for (const statement of message.statements) {
-      if (this.#isKnown(statement)) continue;
-      const refusal = this.#unverified(statement);
-      if (refusal !== undefined) return refusal;
-    }
-    return undefined;
-  }
-
-  #isKnown(statement: StatementMessage): boolean {
-    const known = this.#holdings.statement(statement.nodeId)?.bytes;
-    return known !== undefined && this.#nameOf(known) === this.#nameOf(statement.bytes);
-  }
-
-  /** A slot that is taken: by the same message, or by one that it contradicts. */
-  #doubled(known: RoundMessage, message: RoundMessage): Outcome {
-    if (message.kind === "statement" || this.#faulty.has(message.nodeId)) {
-      return refuse("learning/doubled");
-    }
-    if (sameBytes(known.signed, message.signed)) return refuse("learning/doubled");
-    const refusal = this.#unverified(message);
-    if (refusal !== undefined) return refusal;
-    this.#convict(message.nodeId, encodeRoundProof(known, message), "publish");
-    return refuse("learning/equivocation");
-  }
-
-  /** Whoever signs two things for one slot is out: of sets from now on, and its updates here. */
-  #convict(nodeId: ParticipantId, proof: Uint8Array, spread: "publish" | "received"): void {
-    this.#faulty.set(nodeId, proof);
-    this.#deps.meter.count("meshd_learning_equivocations_total");
-    this.#emit({ kind: "evidence", nodeId, proof });
-    if (spread === "publish") this.#emit({ kind: "publish", bytes: proof });
-  }
-
-  #admitProof(bytes: Uint8Array): Outcome {
-    const decoded = decodeRoundProof(bytes);
-    if (!decoded.ok) return decoded;
-    const { task, nodeId } = decoded.value;
-    if (task !== this.#options.task) return refuse("learning/wrong-task");
-    if (this.#participants.indexOf(nodeId) === undefined)
-      return refuse("learning/not-a-participant");
-    if (this.#faulty.has(nodeId)) return refuse("learning/doubled");
-    const publicKey = this.#deps.publicKeyOf(nodeId);
-    if (publicKey === undefined) return refuse("learning/unknown-identity");
-    if (!verifyRoundProof(this.#deps.mlDsa, publicKey, decoded.value)) {
-      return refuse("learning/bad-signature");
-    }
-    this.#convict(nodeId, bytes, "received");
-    return "proof";
-  }
-
-  #admitCertificate(bytes: Uint8Array): Outcome {
-    const decoded = decodeCertificate(bytes, this.#participants, this.#deps.sha256);
-    if (!decoded.ok) return decoded;
-    const certificate = decoded.value;
-    const { task, round, previous, rule } = certificate;
-    if (task !== this.#options.task) return refuse("learning/wrong-task");
-    const next = this.#newest.round + 1;
-    if (round < next || this.#round === undefined) return refuse("learning/past-round");
-    if (round > next) return refuse("learning/future-round");
-    if (previous !== this.#newest.digest || rule !== this.#options.rule) {
-      return refuse("learning/wrong-chain");
-    }
-    if (!verifyCertificate(this.#deps, certificate, this.#participants)) {
-      return refuse("learning/bad-certificate");
-    }
-    this.#adopt(certificate);
-    return "certificate";
-  }
-
-  /** Somebody is in a later round: the next one's messages are kept for then; beyond, this node must catch up first. */
-  #keepEarly(message: RoundMessage, round: Round): Outcome {
-    const kept = this.#early.get(message.nodeId) ?? [];
-    const isNext = message.round === round.number + 1;
-    const isDoubled = kept.some(({ signed }) => sameBytes(signed, message.signed));
-    if (isDoubled || (isNext && kept.length >= EARLY_KEPT)) return refuse("learning/future-round");
-    if ((this.#ahead?.round ?? 0) >= message.round && !isNext)
-      return refuse("learning/future-round");
-    const refusal = this.#unverified(message);
-    if (refusal !== undefined) return refusal;
-    if (message.round > (this.#ahead?.round ?? 0)) {
-      this.#ahead = { round: message.round, nodeId: message.nodeId };
-    }
-    if (isNext) this.#early.set(message.nodeId, [...kept, message]);
-    else this.#sync(message.nodeId);
-    return refuse("learning/future-round");
-  }
-}
-
-function linkOf({ round, digest, result }: Certificate): Link {
-  return { round, digest, model: result.model };
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

@@ -128,13 +128,26 @@ export class Round {
     }
   }
 
-  /** Takes a verified message into its empty slot. */
+  /**
+   * Whether a liar's further message for one slot is needed all the same: others may have seen that one first, and it was
+   * decided, or is about to be.
+   */
+  wants(message: RoundMessage): boolean {
+    if (message.kind === "statement" || message.kind === "result") return false;
+    if (message.kind !== "header") return this.#agreement.wants(message);
+    if (this.#decided?.decision.kind !== "set") return false;
+    const { digest } = message.header;
+    const isIn = this.#decided.decision.entries.some(({ header }) => header === digest);
+    return isIn && this.#context.holdings.header(digest) === undefined;
+  }
+
+  /** Takes a verified message into its empty slot, or one that it {@link wants}. */
   take(message: RoundMessage): "taken" | "past" | "future" {
     const { holdings } = this.#context;
     switch (message.kind) {
       case "header":
         holdings.addHeader(message);
-        if (this.#decided === undefined) this.#fetch(message.header.digest);
+        this.#fetch(message.header.digest);
         return "taken";
       case "statement":
         holdings.addStatement(message);
@@ -233,7 +246,7 @@ export class Round {
       round: this.number,
       phase: this.#phase(view),
       view,
-      held: holdings.holdings(this.number).length,
+      held: holdings.countSound,
       headers: holdings.headerMessages().length,
       statements: holdings.statementCount,
       results: this.#results.size,
@@ -247,7 +260,7 @@ export class Round {
   }
 
   /** What the policy says of so many updates. @default those that are here */
-  #closes(held = this.#context.holdings.holdings(this.number).length) {
+  #closes(held = this.#context.holdings.countSound) {
     const { options, participants, elapsedMs } = this.#context;
     return options.policy.closes({
       held,
@@ -289,7 +302,10 @@ export class Round {
     const { holdings, emit } = this.#context;
     const header = holdings.header(digest);
     if (header === undefined || holdings.isHere(digest)) return;
-    const holders = holdings.holders(header).filter((id) => id !== this.#place.nodeId);
+    const told = holdings.holders(header);
+    // What is decided, an honest participant holds: whoever it is, if it told others only.
+    const rest = this.#decided === undefined ? [] : this.#context.participants.ids;
+    const holders = [...new Set([...told, ...rest])].filter((id) => id !== this.#place.nodeId);
     emit({ kind: "fetch-update", header, holders });
   }
 

@@ -15,7 +15,7 @@ import type { Digest } from "./types.ts";
 import { messageKinds, PROTOCOL_VERSION, readDigest } from "./wire.ts";
 
 /** Names a message among those of a round. */
-export type MessageName = string;
+type MessageName = string;
 const NAME_BYTES = 8;
 /** Headers, statements, results, proofs and three views of votes of 64 participants are below 1000. */
 const NAMES_MAX = 2048;
@@ -32,8 +32,22 @@ export interface SyncStatus {
   readonly names: ReadonlySet<MessageName>;
 }
 
-export function nameOf(sha256: (data: Uint8Array) => Uint8Array, message: Uint8Array): MessageName {
-  return toHex(sha256(message).subarray(0, NAME_BYTES));
+/** Names messages, each once: their bytes do not change. */
+export class MessageNames {
+  readonly #sha256: (data: Uint8Array) => Uint8Array;
+  readonly #known = new WeakMap<Uint8Array, MessageName>();
+
+  constructor(sha256: (data: Uint8Array) => Uint8Array) {
+    this.#sha256 = sha256;
+  }
+
+  of(message: Uint8Array): MessageName {
+    const known = this.#known.get(message);
+    if (known !== undefined) return known;
+    const name = toHex(this.#sha256(message).subarray(0, NAME_BYTES));
+    this.#known.set(message, name);
+    return name;
+  }
 }
 
 /** The bytes of a status; names beyond the limit are left out: their messages come once more. */

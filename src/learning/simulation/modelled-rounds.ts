@@ -57,7 +57,7 @@ export class ModelledRounds {
     this.#pending = this.#pending.filter(({ atMs }) => atMs > this.#nowMs + durationMs);
     this.#nowMs += durationMs;
     const entered = verdict === "close" ? due.slice(0, held) : [];
-    const entries = this.#work.entriesOf(entered, round);
+    const entries = this.#work.entriesOf(this.#flooded(entered), round);
     return { entries: verdict === "close" ? entries : "void", durationMs, here };
   }
 
@@ -72,6 +72,14 @@ export class ModelledRounds {
       if (busy.has(participant) || delayMs === undefined) continue;
       this.#pending.push({ participant, baseRound: round - 1, atMs: this.#nowMs + delayMs });
     }
+  }
+
+  /** With a table nothing but the table itself keeps a flooder's many updates from counting. */
+  #flooded(entered: readonly Pending[]): Pending[] {
+    if (this.#orchestrator.stalenessMax === 0) return [...entered];
+    return entered.flatMap((each) =>
+      Array.from({ length: this.#schedule.updatesOf(each.participant) }, () => each),
+    );
   }
 
   #close(due: readonly Pending[]) {

@@ -53,10 +53,10 @@ export interface SimulationReport {
   /** How many there were. */
   readonly liars: number;
   /**
-   * How rounds were agreed. `machines`: the protocol's machine ran for every node. `modelled`: the set was computed once,
-   * as all honest nodes would agree on it. `none`: the orchestrator needs no agreement.
+   * How rounds were agreed. `machines`: the protocol's machine ran for every participant, with a hash in the place of each
+   * signature. `modelled`: the set was computed once, as all honest participants would agree on it.
    */
-  readonly agreement: "machines" | "modelled" | "none";
+  readonly agreement: "machines" | "modelled";
   /** What the participants computed. `trained`: the task's training. `one-batch`: one batch of it a round. */
   readonly learners: "trained" | "one-batch";
   readonly rounds: readonly SimulatedRound[];
@@ -67,8 +67,12 @@ export interface SimulationReport {
   readonly accuracy: number;
   /** Virtual. */
   readonly durationMs: number;
-  /** Over all rounds. */
+  /** Of updates, over all rounds. */
   readonly bytesPerNode: Traffic;
+  /** Of the protocol's messages, over all rounds, as if each came once; `null` where agreement is modelled. */
+  readonly agreementBytesPerNode: Traffic | null;
+  /** How many participants were proven to have contradicted themselves. */
+  readonly convicted: number;
   /** SHA-256 of the final weights, float32 little-endian. */
   readonly modelDigest: string;
 }

@@ -59,6 +59,20 @@ export class TaskWork {
     return this.#stateOf(this.#round).weights;
   }
 
+  /** The newest round. */
+  get round(): number {
+    return this.#round;
+  }
+
+  /** SHA-256 of the newest weights, float32 little-endian. */
+  get modelDigest(): string {
+    const { weights } = this;
+    const bytes = new Uint8Array(4 * weights.length);
+    const view = new DataView(bytes.buffer);
+    weights.forEach((value, i) => view.setFloat32(4 * i, value, true));
+    return toHex(this.#deps.hash(bytes));
+  }
+
   get beacon(): string {
     return this.#beacon;
   }

@@ -77,6 +77,47 @@ test("explain says of everybody what it counted for, and why", async (t) => {
   assert.match(out, /no proof of a lie/);
 });
 
+test("simulate runs a task file in virtual time: same seed, same report; plot draws it", async (t) => {
+  const file = fileOf(
+    t,
+    "rounds: 2\nmodel: { kind: softmax }\ntrainer: { kind: embedded, steps: 5 }\n",
+  );
+  const words = ["--nodes", "8", "--byzantine", "0.3", "--attack", "scaled", "--seed", "3"];
+  const args = ["fl", "simulate", file, "--orchestrator", "batch-async", ...words, "--json"];
+  const [first, second] = await Promise.all([meshctl(args), meshctl(args)]);
+  assert.deepEqual([first.exit, first.err], [0, ""]);
+  assert.equal(first.out, second.out);
+  const report = JSON.parse(first.out) as {
+    participants: number;
+    byzantine: number;
+    liars: number;
+    agreement: string;
+    rounds: { accuracy: number }[];
+  };
+  const { participants, byzantine, liars, rounds } = report;
+  assert.deepEqual([participants, byzantine, liars, rounds.length], [8, 2, 2, 2]);
+  assert.ok(["modelled", "machines"].includes(report.agreement));
+
+  const epidemic = await meshctl(["fl", "simulate", file, ...words]);
+  assert.deepEqual([epidemic.exit, epidemic.err], [0, ""]);
+  assert.match(
+    epidemic.out,
+    /^epidemic, nearest-neighbour-mixing: 8 nodes, 2 lying by scaled; seed 3\n/,
+  );
+  assert.match(epidemic.out, /round 2\/2 .*\n.*after .* of virtual time; 2 of 2 rounds/);
+
+  const wrong = await meshctl(["fl", "simulate", file, "--nodes", "6", "--byzantine", "3"]);
+  assert.equal(wrong.exit, 2);
+  assert.match(wrong.err, /byzantine: needs at least 7 participants/);
+
+  const run = join(directoryFor(t), "run.json");
+  writeFileSync(run, first.out);
+  const picture = join(directoryFor(t), "c.svg");
+  const plot = await meshctl(["fl", "plot", run, run, "--output", picture]);
+  assert.deepEqual([plot.exit, plot.err], [0, ""]);
+  assert.equal(readFileSync(picture, "utf8").match(/<polyline/g)?.length, 4);
+});
+
 test("A mesh of five with a liar: run --watch to the end, rounds, explain and pull", async (t) => {
   const daemons = {
     a: await startDaemon(t),

@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import type { MlDsa, MlDsaSigner } from "../../../src/crypto/index.ts";
 import { ML_DSA_65 } from "../../../src/crypto/index.ts";
-import { concatBytes, toHex, utf8Bytes } from "../../../src/foundation/index.ts";
+import { toHex, utf8Bytes } from "../../../src/foundation/index.ts";
 import {
   batchAsyncPolicy,
   type Certificate,
@@ -27,7 +27,7 @@ export const sha256 = (data: Uint8Array): Uint8Array => hash("sha256", data, "bu
 export const digestOf = (...parts: readonly string[]): string =>
   toHex(sha256(utf8Bytes(parts.join("|"))));
 
-/** One hash in the place of a signature: for many seeds. Who has no signer cannot make one, because nobody tries. */
+/** A checksum in the place of a signature: for many seeds. Who has no signer makes none, because nobody tries. */
 export const modelSignatures: Pick<MlDsa, "verify" | "signer"> = {
   signer(seed) {
     const publicKey = new Uint8Array(ML_DSA_65.publicKeyBytes);
@@ -36,20 +36,25 @@ export const modelSignatures: Pick<MlDsa, "verify" | "signer"> = {
       publicKey,
       sign(message, context) {
         const signature = new Uint8Array(ML_DSA_65.signatureBytes);
-        signature.set(tagOf(publicKey, message, context));
+        new DataView(signature.buffer).setUint32(0, checksum(publicKey, message, context));
         return signature;
       },
       destroy: () => undefined,
     };
   },
   verify(publicKey, message, signature, context) {
-    const tag = tagOf(publicKey, message, context);
-    return tag.every((byte, i) => byte === signature[i]);
+    const view = new DataView(signature.buffer, signature.byteOffset);
+    return view.getUint32(0) === checksum(publicKey, message, context);
   },
 };
 
-function tagOf(publicKey: Uint8Array, message: Uint8Array, context: Uint8Array): Uint8Array {
-  return sha256(concatBytes(publicKey.subarray(0, 32), context, message));
+function checksum(publicKey: Uint8Array, message: Uint8Array, context: Uint8Array): number {
+  let sum = 0;
+  for (const part of [publicKey.subarray(0, 8), context, message]) {
+    for (let i = 0; i < part.length; i++)
+      sum = Math.imul(sum ^ (part[i] as number), 0x0100_0193) + i;
+  }
+  return sum >>> 0;
 }
 
 /** What a liar sends in the place of what an honest machine would: to each receiver what it likes. */
@@ -67,6 +72,7 @@ export interface NetworkOptions {
   /** How many of the participants, the first ones, lie. @default 0 */
   readonly liars?: number;
   readonly lie?: Lie;
+  readonly onPublish?: (message: RoundMessage) => void;
   /** @default modelSignatures */
   readonly signatures?: Pick<MlDsa, "verify" | "signer">;
   /** @default batch-async over all, 1 s */
@@ -95,6 +101,8 @@ export interface SimulatedNode {
   readonly disk: Disk;
   machine: RoundMachine;
   up: boolean;
+  /** So many actions from now the node crashes: in the middle of a list, it may be. */
+  actionsLeft: number;
   /** Counts lives, so that what was under way in an earlier one is lost. */
   life: number;
   readonly timers: Map<string, number>;
@@ -134,6 +142,7 @@ export class RoundNetwork {
   readonly #chain = new Map<number, string>();
   /** What was published, for replays. */
   readonly past: Uint8Array[] = [];
+  /** Of honest votes since it was last set. */
   highestView = 0;
 
   constructor(options: NetworkOptions) {
@@ -188,6 +197,7 @@ export class RoundNetwork {
 
   crash(node: SimulatedNode): void {
     node.up = false;
+    node.actionsLeft = Number.POSITIVE_INFINITY;
     node.life++;
     node.timers.clear();
   }
@@ -238,6 +248,7 @@ export class RoundNetwork {
       },
       machine: undefined as unknown as RoundMachine,
       up: true,
+      actionsLeft: Number.POSITIVE_INFINITY,
       life: 0,
       timers: new Map(),
       certificates: new Map(),
@@ -307,7 +318,11 @@ export class RoundNetwork {
   }
 
   #carryOut(node: SimulatedNode, actions: readonly RoundAction[]): void {
-    for (const action of actions) this.#act(node, action);
+    for (const action of actions) {
+      if (node.actionsLeft-- <= 0) this.crash(node);
+      if (!node.up) return;
+      this.#act(node, action);
+    }
   }
 
   #act(node: SimulatedNode, action: RoundAction): void {
@@ -413,7 +428,10 @@ export class RoundNetwork {
 
   #publish(node: SimulatedNode, bytes: Uint8Array): void {
     const message = this.decode(bytes);
-    if (message !== undefined) this.#watch(node, message);
+    if (message !== undefined) {
+      this.#watch(node, message);
+      this.#options.onPublish?.(message);
+    }
     const kind = message?.kind ?? "proof";
     const { published } = this.bytes;
     published.set(kind, (published.get(kind) ?? 0) + bytes.length);

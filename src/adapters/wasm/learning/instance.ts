@@ -32,6 +32,7 @@ export interface LearningExports {
   readonly int8WeightedSum: Kernel;
   readonly meanColumns: Kernel;
   readonly trimmedMean: Kernel;
+  readonly widened: Kernel;
 }
 
 /** Memory as the module declares it: 4 GiB of addresses. */

@@ -2,9 +2,11 @@
 
 import type { RegisterCommand } from "../../cli.ts";
 import { registerExplain } from "./explain.ts";
+import { registerPlot } from "./plot.ts";
 import { registerPull } from "./pull.ts";
 import { registerRounds } from "./rounds.ts";
 import { registerRun } from "./run.ts";
+import { registerSimulate } from "./simulate.ts";
 import { registerStart } from "./start.ts";
 import { registerStatus } from "./status.ts";
 import { registerStop } from "./stop.ts";
@@ -21,4 +23,6 @@ export const flCommand: RegisterCommand = (parent, cli) => {
   registerExplain(fl, cli);
   registerStop(fl, cli);
   registerPull(fl, cli);
+  registerSimulate(fl, cli);
+  registerPlot(fl, cli);
 };

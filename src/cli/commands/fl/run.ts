@@ -138,9 +138,17 @@ export function endStatus(state: LearningStatus["state"]): ExitStatus {
 }
 
 export function roundLine(
-  { round, loss, accuracy, held, rejected, silent }: LearningStatus["history"][number],
+  {
+    round,
+    loss,
+    accuracy,
+    held,
+    rejected,
+    silent,
+  }: Omit<LearningStatus["history"][number], "durationMs">,
   rounds: number,
   { colours }: Screen,
+  note = "",
 ): string {
   const count = `${round}/${rounds}`.padStart(2 * String(rounds).length + 1);
   const bar = paint(renderBar(round / rounds, BAR_CHARACTERS), "good", colours);
@@ -150,8 +158,9 @@ export function roundLine(
       ? ""
       : `rejected ${paint(plainText(rejected.join(", ")), "bad", colours)}`,
     silent.length === 0 ? "" : `silent ${paint(plainText(silent.join(", ")), "warn", colours)}`,
-  ].filter((note) => note !== "");
-  return `  round ${count} ${bar}  loss ${lossText(loss)}  accuracy ${percentText(accuracy)}${notes.map((note) => `  ${note}`).join("")}\n`;
+    note,
+  ].filter((text) => text !== "");
+  return `  round ${count} ${bar}  loss ${lossText(loss)}  accuracy ${percentText(accuracy)}${notes.map((text) => `  ${text}`).join("")}\n`;
 }
 
 function endLine({ state, round, loss, accuracy }: LearningStatus, { colours }: Screen): string {
