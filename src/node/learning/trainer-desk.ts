@@ -22,6 +22,8 @@ export class TrainerDesk implements TrainerControl {
   readonly #waiting = new Set<() => void>();
   #open: LocalTrainer | undefined;
   #isReceiving = false;
+  /** Whether somebody has heard that the last task is over: who asks next hears it at once, and not after a whole poll. */
+  #isEndTold = true;
   /** Since when nobody waits or works; `undefined`: somebody does. */
   #aloneSinceMs: number | undefined;
 
@@ -31,6 +33,7 @@ export class TrainerDesk implements TrainerControl {
 
   /** The trainer of a task that begins; one task at a time. */
   open(options: LocalTrainerOptions): LocalTrainer {
+    this.#isEndTold = false;
     this.#open = new LocalTrainer({ ...this.#deps, onChange: () => this.#changed() }, options);
     this.#aloneSinceMs = undefined;
     this.#attended();
@@ -50,13 +53,14 @@ export class TrainerDesk implements TrainerControl {
         `Already ${trainerLimits.pollersMax} trainers wait here. Stop those that are too many.`,
       );
     }
-    const task = this.#current;
+    const task = this.#isEndTold ? this.#current : this.#open;
     const end = AbortSignal.any([gone, AbortSignal.timeout(trainerLimits.pollMs)]);
     for (;;) {
       const order = end.aborted ? undefined : this.#current?.take();
       const isOver = task !== undefined && this.#current !== task;
       if (order !== undefined || isOver || end.aborted) {
         this.#attended();
+        this.#isEndTold ||= this.#current === undefined;
         return { task: this.#taskView(), order: order ?? null };
       }
       await this.#change(end);
