@@ -806,6 +806,27 @@ export const dashboards = [
           w: 8,
         },
         {
+          title: "Local trainers",
+          unit: "none",
+          description:
+            "1 while a program is attached as trainer. Losses: it was not heard of any more.",
+          queries: {
+            [`${node} attached`]: "meshd_learning_trainer_attached{$i}",
+            [`${node} lost`]: "increase(meshd_learning_trainers_lost_total{$i}[$r])",
+          },
+          w: 8,
+        },
+        {
+          title: "Updates of local trainers",
+          unit: "cpm",
+          description: "What the programs sent, by what became of it: docs/trainers.md.",
+          queries: {
+            "{{result}}":
+              "60 * sum by (result) (rate(meshd_learning_trainer_updates_total{$i}[$r]))",
+          },
+          w: 8,
+        },
+        {
           title: "Rounds without an own update",
           unit: "cpm",
           description:

@@ -31,6 +31,7 @@ import { lookupRequestSchema } from "./lookup-contract.ts";
 import { backupRequestSchema } from "./operations-contract.ts";
 import { releaseRequestSchema } from "./quarantine-contract.ts";
 import { routeRequestSchema } from "./route-contract.ts";
+import { trainerHeartbeatRequestSchema } from "./trainer-contract.ts";
 import {
   closeTunnelRequestSchema,
   exposeRequestSchema,
@@ -41,7 +42,10 @@ import {
 export type UnexpectedErrorListener = (error: unknown) => void;
 
 /** The fields of a good answer, or its bytes. */
-type Route = (body: HttpRequest["body"]) => Promise<object | AsyncIterable<Uint8Array>>;
+type Route = (
+  body: HttpRequest["body"],
+  gone: AbortSignal,
+) => Promise<object | AsyncIterable<Uint8Array>>;
 
 /**
  * The API of a node. `onUnexpectedError` hears what a client sees as status 500. Each call is a span of `tracer`, part
@@ -53,7 +57,7 @@ export function createControlApp(
   tracer: Tracer = noTracer,
 ): HttpHandler {
   const routes = routesOf(node);
-  return async ({ method, path, body, traceparent }) => {
+  return async ({ method, path, body, traceparent, gone }) => {
     try {
       const name = `${method === "HEAD" ? "GET" : method} ${path}`;
       const route = routes.get(name);
@@ -64,7 +68,7 @@ export function createControlApp(
         );
       }
       const parent = traceparent === undefined ? ("root" as const) : { traceparent };
-      const good = await tracer.span(name, { kind: "server", parent }, () => route(body));
+      const good = await tracer.span(name, { kind: "server", parent }, () => route(body, gone));
       if (Symbol.asyncIterator in good) return byteAnswer(good);
       return answer(200, { schemaVersion: CONTROL_SCHEMA_VERSION, ...good });
     } catch (error) {
@@ -84,6 +88,13 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
     ["GET /v1/identity", async () => node.identity()],
     ["GET /v1/fl", async () => node.flStatus()],
     ["POST /v1/fl/start", async (body) => node.flStart(await request(body, flStartRequestSchema))],
+    ["GET /v1/trainer/next", async (_, gone) => node.trainer().next(gone)],
+    ["GET /v1/trainer/model", async () => once(await node.trainer().model())],
+    ["POST /v1/trainer/update", async (body) => node.trainer().update(body)],
+    [
+      "POST /v1/trainer/heartbeat",
+      async (body) => node.trainer().heartbeat(await request(body, trainerHeartbeatRequestSchema)),
+    ],
     ["POST /v1/fl/run", async (body) => node.flRun(await request(body, flRunRequestSchema))],
     ["POST /v1/fl/stop", async (body) => node.flStop(await request(body, flScopeRequestSchema))],
     [

@@ -64,6 +64,8 @@ const statusOf: Readonly<Record<string, ErrorStatus>> = {
   "identity/": { http: 403, exit: failure },
   "handshake/": { http: 502, exit: failure },
   "mesh/": { http: 409, exit: failure },
+  "learning/no-order": { http: 409, exit: failure },
+  "learning/lease-lost": { http: 409, exit: failure },
   "learning/bad-task": { http: 422, exit: usage },
   "learning/": { http: 422, exit: failure },
   "network/": { http: 502, exit: failure },

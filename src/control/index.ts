@@ -82,6 +82,14 @@ export {
   type Verdict,
 } from "./learning-contract.ts";
 export type { ReleaseRequest } from "./quarantine-contract.ts";
+export {
+  type TrainerControl,
+  type TrainerHeartbeat,
+  type TrainerHeartbeatRequest,
+  trainerLimits,
+  type TrainerNext,
+  type TrainerUpdated,
+} from "./trainer-contract.ts";
 export type { RouteRequest } from "./route-contract.ts";
 export type { LookupRequest } from "./lookup-contract.ts";
 export type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";

@@ -38,6 +38,7 @@ import type { LookupRequest } from "./lookup-contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
 import type { ReleaseRequest } from "./quarantine-contract.ts";
 import type { RouteRequest } from "./route-contract.ts";
+import type { TrainerControl } from "./trainer-contract.ts";
 import type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";
 
 /** An answer before the API puts `schemaVersion` on it. */
@@ -55,6 +56,8 @@ export interface NodeControl {
   flStatus(): Awaitable<Body<FlStatus>>;
   /** @throws MeshError such as `control/not-enrolled`, `control/task-running`, `control/unknown-participant` */
   flStart(request: FlStartRequest): Awaitable<Body<FlStarted>>;
+  /** The side that local trainers see. @throws MeshError `control/not-enrolled` */
+  trainer(): TrainerControl;
   /** A task as the operator wrote it, checked and, unless it is a dry run, started. @throws as {@link flStart} and `learning/bad-task` */
   flRun(request: FlRunRequest): Awaitable<FlRun>;
   /** `taskId` is `null` when nothing was running. @throws MeshError `control/disabled` without the right to stop it for all */

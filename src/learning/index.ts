@@ -211,6 +211,7 @@ export {
   type TensorSpec,
   tensorView,
 } from "./tensors/model-spec.ts";
+export { modelDigest } from "./tensors/model-digest.ts";
 export {
   type DecodedModel,
   decodeSafetensors,
@@ -220,13 +221,24 @@ export {
   type TensorMetadata,
 } from "./tensors/safetensors.ts";
 export { Learner, taskData, taskModel } from "./trainer/learner.ts";
+export {
+  encodeOrder,
+  type LocalOrder,
+  localRefusalCodes,
+  type LocalRefusalCode,
+  type LocalUpdate,
+  openLocalUpdate,
+} from "./trainer/local-order.ts";
 export { mlpModel } from "./trainer/mlp.ts";
 export {
+  type Measured,
   type RoundTrainer,
   type TrainerFailureCode,
   trainerFailureCodes,
   type TrainingOrder,
+  unmeasured,
 } from "./trainer/round-trainer.ts";
+export { taskInitialWeights, taskSpec } from "./trainer/task-weights.ts";
 export { softmaxModel } from "./trainer/softmax.ts";
 export {
   drain,

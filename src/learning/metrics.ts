@@ -2,6 +2,7 @@
 
 import type { MetricDeclaration } from "../ports/index.ts";
 import { protocolRefusalCodes, transferResults, updateRefusalCodes } from "./codes.ts";
+import { localRefusalCodes } from "./trainer/local-order.ts";
 import { trainerFailureCodes } from "./trainer/round-trainer.ts";
 
 /** Metrics of the learning room. */
@@ -53,6 +54,22 @@ export const learningMetrics: readonly MetricDeclaration[] = [
     kind: "counter",
     help: "Rounds that went on without this node's own update: its trainer gave none by the deadline ('late') or none that can be used ('failed').",
     labels: { code: trainerFailureCodes },
+  },
+  {
+    name: "meshd_learning_trainer_updates_total",
+    kind: "counter",
+    help: "Updates that local trainers sent to this node, by what became of them.",
+    labels: { result: ["accepted", ...localRefusalCodes] },
+  },
+  {
+    name: "meshd_learning_trainers_lost_total",
+    kind: "counter",
+    help: "Local trainers that took a round's order and were not heard of until their lease ran out.",
+  },
+  {
+    name: "meshd_learning_trainer_attached",
+    kind: "gauge",
+    help: "1 while a local trainer waits for a round here or works on one.",
   },
   {
     name: "meshd_learning_round_duration_seconds",

@@ -29,7 +29,7 @@ const modelSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("mlp"), features, classes, hidden }),
   /** Learns to reproduce its input through a narrow layer: what it reproduces badly is unusual. */
   z.strictObject({ kind: z.literal("autoencoder"), features, hidden }),
-  /** A local trainer's model: the mesh knows its shape only. Without `initialWeights` it starts from zeros. */
+  /** A local trainer's model: the mesh knows its shape only. */
   z.strictObject({
     kind: z.literal("tensors"),
     tensors: z

@@ -45,6 +45,7 @@ import type {
   Status,
   Token,
   TokenRequest,
+  TrainerControl,
   Tunnels,
   Zones,
 } from "../control/index.ts";
@@ -232,6 +233,10 @@ export class ControlSurface implements NodeControl {
 
   flResume({ scope = "mesh" }: FlScopeRequest): Body<FlStopped> {
     return { taskId: this.#parts.lifecycle.requireMember().learning.goOn(scope) };
+  }
+
+  trainer(): TrainerControl {
+    return this.#parts.lifecycle.requireMember().learning.trainer;
   }
 
   init(request: InitRequest): Promise<Body<Enrolled>> {
@@ -471,6 +476,14 @@ function memberHealth(member: Member): Condition[] {
       code: "mesh/quarantined",
       severity: "warning",
       message: `${quarantined.length} member(s) proven to equivocate: see meshctl quarantine list.`,
+    });
+  }
+  if (member.learning.trainer.isAbsent) {
+    health.push({
+      code: "learning/trainer-absent",
+      severity: "warning",
+      message:
+        "A task waits for this node's own trainer, and none is attached. Start it: docs/trainers.md.",
     });
   }
   const others = members.filter(({ state }) => state !== "left" && state !== "dead");

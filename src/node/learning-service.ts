@@ -48,6 +48,7 @@ import {
 } from "./learning/certified-run.ts";
 import { LearningKernels } from "./learning/kernels.ts";
 import type { LearningRun } from "./learning/learning-run.ts";
+import { TrainerDesk } from "./learning/trainer-desk.ts";
 import { explainRound, statusOf, type ViewedTask } from "./learning/learning-view.ts";
 import { MemoryBudget } from "./learning/memory-budget.ts";
 import { RoundHistory } from "./learning/round-history.ts";
@@ -126,6 +127,8 @@ export class LearningService {
   readonly #deps: LearningServiceDeps;
   readonly #config: Config["learning"];
   readonly #options: LearningServiceOptions;
+  /** Where local trainers come. */
+  readonly trainer: TrainerDesk;
   readonly #kernels: LearningKernels;
   readonly #orders: TaskOrders;
   readonly #budget: MemoryBudget;
@@ -139,6 +142,7 @@ export class LearningService {
 
   constructor(deps: LearningServiceDeps, options: LearningServiceOptions) {
     this.#deps = deps;
+    this.trainer = new TrainerDesk(deps);
     this.#config = options.learning;
     this.#options = options;
     this.#kernels = new LearningKernels(deps.logger);
@@ -575,7 +579,10 @@ export class LearningService {
     };
     const run: LearningRun =
       task.orchestrator.kind === "epidemic"
-        ? new TaskRun({ ...this.#deps, kernels: this.#kernels.open() }, options)
+        ? new TaskRun(
+            { ...this.#deps, kernels: this.#kernels.open() },
+            { ...options, desk: this.trainer },
+          )
         : new CertifiedRun(
             {
               ...this.#deps,

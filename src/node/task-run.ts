@@ -1,6 +1,5 @@
 // One task on this node: carries out what the epidemic machine asks, and remembers its rounds.
 
-import { TrainingThread } from "../adapters/workers/training-thread.ts";
 import type { StateStore, StoredTask } from "../adapters/sqlite/state-store.ts";
 import type { Network } from "../adapters/libp2p/network.ts";
 import {
@@ -25,7 +24,7 @@ import {
   type PullRound,
   type RoundReport,
   type RoundTrainer,
-  taskModel,
+  taskSpec,
   type TaskManifest,
   type TrainingOrder,
   type VectorKernels,
@@ -34,6 +33,8 @@ import type { LearningStatus } from "../mesh/index.ts";
 import type { Clock, Logger, Meter, Tracer } from "../ports/index.ts";
 import type { ViewedTask } from "./learning/learning-view.ts";
 import type { LearningRun } from "./learning/learning-run.ts";
+import { openTrainer } from "./learning/open-trainer.ts";
+import type { TrainerDesk } from "./learning/trainer-desk.ts";
 import { RoundTrace } from "./round-trace.ts";
 
 /** `taskId newline round-or-newest`; the answer is a status byte and, for an update, its safetensors. */
@@ -65,6 +66,7 @@ export interface TaskRunOptions {
   /** What an earlier process left of it. */
   readonly resume: StoredTask | undefined;
   readonly csvText: string | undefined;
+  readonly desk: TrainerDesk;
   readonly onEnded: () => void;
 }
 
@@ -92,7 +94,7 @@ export class TaskRun implements LearningRun {
     this.#history = resume === undefined ? [] : (JSON.parse(resume.history) as RoundReport[]);
     this.#model = resume?.model;
     this.#save();
-    this.#trainer = new TrainingThread({
+    this.#trainer = openTrainer(options.desk, {
       task,
       self: deps.self.nodeId,
       adversary,
@@ -191,7 +193,7 @@ export class TaskRun implements LearningRun {
   }
 
   #begin(initialWeights: Float32Array): void {
-    const { spec } = taskModel(this.task);
+    const spec = taskSpec(this.task);
     const { resume } = this.#options;
     const model = resume?.model === undefined ? undefined : decodeSafetensors(spec, resume.model);
     this.#machine = new EpidemicMachine(
@@ -260,9 +262,7 @@ export class TaskRun implements LearningRun {
   }
 
   async #evaluate(round: number, weights: Float32Array): Promise<void> {
-    const measured = await this.#trainer.evaluate(weights);
-    const { loss = null, accuracy = null } = measured ?? {};
-    this.#handle({ type: "evaluated", round, loss, accuracy });
+    this.#handle({ type: "evaluated", round, ...(await this.#trainer.evaluate(weights)) });
   }
 
   /** Lets pulls that wait look again. */
@@ -305,7 +305,7 @@ export class TaskRun implements LearningRun {
       const request = utf8Bytes(`${this.task.taskId}\n${round}`);
       const answer = await this.#deps.network.request(nodeId as NodeId, PULL_PROTOCOL, request, {
         timeoutMs,
-        responseBytesMax: 1 + modelBytesMax(taskModel(this.task).spec),
+        responseBytesMax: 1 + modelBytesMax(taskSpec(this.task)),
       });
       return { status: PULL_STATUS[answer[0] ?? -1] ?? "refused", update: answer.subarray(1) };
     } catch (error) {

@@ -9,6 +9,8 @@ export interface HttpRequest {
   /** The header of that name, as it came. */
   readonly traceparent?: string;
   readonly body: AsyncIterable<Uint8Array>;
+  /** Aborts when the client has gone before the answer was out. */
+  readonly gone: AbortSignal;
 }
 
 /** A whole answer. A body of bytes that ends with an error breaks the connection: the client sees that it is not whole. */

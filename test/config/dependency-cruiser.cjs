@@ -47,6 +47,7 @@ const rooms = {
     "control",
     "adapters",
   ],
+  client: [],
   cli: ["foundation", "ports", "config", "control", "node", "sim", "load", "learning"],
 };
 

@@ -43,7 +43,11 @@ export function listenerOf(handler: HttpHandler): RequestListener {
     const body = incoming.iterator({ destroyOnReturn: false });
     const { traceparent } = incoming.headers;
     const traced = typeof traceparent === "string" ? { traceparent } : {};
-    handler({ method, path, ...traced, body }).then(
+    const gone = new AbortController();
+    outgoing.once("close", () => {
+      if (!outgoing.writableFinished) gone.abort();
+    });
+    handler({ method, path, ...traced, body, gone: gone.signal }).then(
       ({ status, headers, body: content }) => {
         if (typeof content === "string") {
           outgoing.writeHead(status, { ...headers, "content-length": Buffer.byteLength(content) });

@@ -5,11 +5,13 @@ import { errorMessage, MeshError, ok, refuse, type Result } from "../../foundati
 import {
   allFinite,
   type Evaluation,
+  type Measured,
   type RoundTrainer,
   type TaskManifest,
   type TrainedRound,
   type TrainerFailureCode,
   type TrainingOrder,
+  unmeasured,
 } from "../../learning/index.ts";
 import { startWorker } from "./start-worker.ts";
 
@@ -81,9 +83,9 @@ export class TrainingThread implements RoundTrainer {
     return allFinite(weights) ? ok({ weights, loss }) : refuse("learning/trainer-failed");
   }
 
-  async evaluate(weights: Float32Array): Promise<Evaluation | undefined> {
+  async evaluate(weights: Float32Array): Promise<Measured> {
     const answer = await this.#ask({ kind: "evaluate", id: ++this.#lastId, weights });
-    if (answer?.kind !== "evaluated") return undefined;
+    if (answer?.kind !== "evaluated") return unmeasured;
     const { loss, accuracy } = answer;
     return { loss, accuracy };
   }

@@ -18,7 +18,7 @@ export type EpidemicEvent =
       readonly type: "trained";
       readonly round: number;
       readonly weights: Float32Array;
-      readonly loss: number;
+      readonly loss: number | null;
     }
   /** The trainer gave nothing that could be used: the round goes on without an own update. */
   | { readonly type: "not-trained"; readonly round: number; readonly code: TrainerFailureCode }

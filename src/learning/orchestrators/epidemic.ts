@@ -81,7 +81,7 @@ type Phase =
 
 /** What the own trainer gave. */
 type Own =
-  | { readonly row: Float32Array; readonly loss: number }
+  | { readonly row: Float32Array; readonly loss: number | null }
   | { readonly row: undefined; readonly failure: TrainerFailureCode };
 
 interface Row {
@@ -193,7 +193,7 @@ export class EpidemicMachine {
     ];
   }
 
-  #trained(round: number, weights: Float32Array, loss: number): EpidemicAction[] {
+  #trained(round: number, weights: Float32Array, loss: number | null): EpidemicAction[] {
     if (this.#phase.name !== "training" || round !== this.#round) return [];
     const row = this.#rowOf(weights);
     const bytes = this.#makeOffer(row);

@@ -100,7 +100,7 @@ export class Population {
     );
     const { weights: trained, loss } = drain(steps);
     const row = trained.map((value, i) => value - (weights[i] as number));
-    return { row: allFinite(row) ? row : row.fill(0), loss };
+    return { row: allFinite(row) ? row : row.fill(0), loss: loss ?? 0 };
   }
 
   /** What a liar sends instead. */

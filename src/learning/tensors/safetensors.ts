@@ -112,7 +112,7 @@ function readHeader(file: Uint8Array): Result<Header, UpdateRefusalCode> {
     return refuse("learning/bad-tensors", "header is no JSON");
   }
   if (!isObject(parsed) || countKeys(parsed) !== countColons(text)) {
-    return refuse("learning/bad-tensors", "a key stands twice");
+    return refuse("learning/bad-tensors", "a key stands twice, or too deep");
   }
   const entries = new Map(Object.entries(parsed));
   const metadata = entries.get("__metadata__") ?? {};
@@ -176,11 +176,18 @@ function isStringMap(value: unknown): value is Record<string, string> {
   return isObject(value) && Object.values(value).every((item) => typeof item === "string");
 }
 
-/** Keys of an object and of the objects in it. JSON.parse keeps the last of equal keys, so doubles are missing here. */
-function countKeys(value: unknown): number {
+/** The header, its entries, their lists: what lies deeper is no safetensors, and would overflow the stack if it were followed. */
+const NESTING_MAX = 3;
+
+/**
+ * Keys of an object and of the objects in it. JSON.parse keeps the last of equal keys, so doubles are missing here.
+ * NaN, equal to no number of keys, when they are nested too deep.
+ */
+function countKeys(value: unknown, depth = 1): number {
   if (typeof value !== "object" || value === null) return 0;
+  if (depth > NESTING_MAX) return Number.NaN;
   const own = Array.isArray(value) ? 0 : Object.keys(value).length;
-  return Object.values(value).reduce<number>((sum, item) => sum + countKeys(item), own);
+  return Object.values(value).reduce<number>((sum, item) => sum + countKeys(item, depth + 1), own);
 }
 
 /** Colons outside of strings in valid JSON: one for every key that was written. */

@@ -1,7 +1,7 @@
 // One participant's embedded trainer: the model and the data of a task, this node's share of the samples, its momentum.
 // Every node derives the same split from the manifest, so no sample is handed around.
 
-import { MeshError } from "../../foundation/index.ts";
+import { assert, MeshError } from "../../foundation/index.ts";
 import { flipLabels } from "../attacks/attacks.ts";
 import { parseCsv, splitTrainTest } from "../data/csv.ts";
 import { type Dataset, selectSamples, type SplitDataset } from "../data/dataset.ts";
@@ -64,7 +64,7 @@ export function taskData(task: TaskManifest, csvText?: string): SplitDataset {
 export class Learner {
   readonly model: Model;
   readonly #task: TaskManifest;
-  readonly #trainer: TrainOptions;
+  readonly #trainer: TrainOptions | undefined;
   readonly #self: ParticipantId;
   readonly #shard: Dataset;
   readonly #test: Dataset;
@@ -82,8 +82,7 @@ export class Learner {
   }) {
     const { task, self, adversary, data } = options;
     const { trainer } = task;
-    if (trainer.kind !== "embedded") throw unavailable("a trainer of its own");
-    this.#trainer = trainer;
+    this.#trainer = trainer.kind === "embedded" ? trainer : undefined;
     this.#task = task;
     this.#self = self;
     this.model = taskModel(task);
@@ -127,6 +126,7 @@ export class Learner {
     factor = 1,
   ): Generator<number, TrainedRound, boolean> {
     const { seed } = this.#task;
+    assert(this.#trainer !== undefined, "a task with local trainers is only measured here");
     return trainSteps(
       this.model,
       weights,

@@ -3,7 +3,7 @@
 // beyond its deadline, and goes on without the own update.
 
 import type { Result } from "../../foundation/index.ts";
-import type { Evaluation, TrainedRound } from "./trainer.ts";
+import type { TrainedRound } from "./trainer.ts";
 
 /** Why a round got no own update. */
 export const trainerFailureCodes = [
@@ -28,6 +28,15 @@ export interface TrainingOrder {
   readonly deadlineMs: number;
 }
 
+/** A measurement; `null`: there was none. */
+export interface Measured {
+  readonly loss: number | null;
+  readonly accuracy: number | null;
+}
+
+/** No measurement. */
+export const unmeasured: Measured = { loss: null, accuracy: null };
+
 /** A node's trainer of one task. One order at a time: a new one ends the wait for the old one. */
 export interface RoundTrainer {
   /**
@@ -42,9 +51,9 @@ export interface RoundTrainer {
   train(order: TrainingOrder): Promise<Result<TrainedRound, TrainerFailureCode>>;
   /**
    * Measures a model on data that no round was trained on. A local trainer has shown the node no data: it answers at
-   * once with what it told with its newest update, `undefined` before the first. Never rejects.
+   * once with what it told with its newest update, if anything. Never rejects.
    */
-  evaluate(weights: Float32Array): Promise<Evaluation | undefined>;
+  evaluate(weights: Float32Array): Promise<Measured>;
   /** Ends waits with `learning/trainer-failed` and frees everything. Idempotent. */
   stop(): Promise<void>;
 }

@@ -42,8 +42,8 @@ export interface TrainOptions {
 /** Result of a round's training. */
 export interface TrainedRound {
   readonly weights: Float32Array;
-  /** Mean loss over the round's batches. */
-  readonly loss: number;
+  /** Mean loss over the round's batches; `null`: a local trainer did not say. */
+  readonly loss: number | null;
 }
 
 /** Result of a measurement on test samples. */

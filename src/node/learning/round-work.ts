@@ -95,7 +95,8 @@ export class RoundWork {
   /** Loss and accuracy of a model that is here; measured once. */
   async measure(model: string): Promise<Evaluation | undefined> {
     if (this.#measured?.model !== model) {
-      const evaluation = await this.#deps.trainer.evaluate(this.#weightsOf(model));
+      const { loss, accuracy } = await this.#deps.trainer.evaluate(this.#weightsOf(model));
+      const evaluation = loss === null || accuracy === null ? undefined : { loss, accuracy };
       this.#measured = { model, evaluation };
     }
     return this.#measured.evaluation;

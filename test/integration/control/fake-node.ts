@@ -351,6 +351,15 @@ export function fakeNode(
       calls.push(request);
       return { taskId: "task-1" };
     },
+    trainer: () => ({
+      next: () => Promise.resolve({ task: null, order: null }),
+      model: () => Uint8Array.of(1, 2, 3),
+      update: () => Promise.resolve({ taskId: "task-1", round: 7 }),
+      heartbeat: (request) => {
+        calls.push(request);
+        return { deadlineMs: 1_000 };
+      },
+    }),
     flRun: (request) => {
       calls.push(request);
       return fakeRun(request);

@@ -70,7 +70,8 @@ test("scrapes that come together share one rendering; a failed one is not kept",
     live: () => true,
     ready: () => ({ ready: true, reasons: [] }),
   });
-  const scrape = () => app({ method: "GET", path: "/metrics", body: nothing() });
+  const scrape = () =>
+    app({ method: "GET", path: "/metrics", body: nothing(), gone: new AbortController().signal });
   const both = [scrape(), scrape()];
   assert.equal(renderings.length, 1);
   renderings[0]?.reject(new Error("no"));

@@ -86,6 +86,9 @@ test("A file that lies about itself is refused.", () => {
     ["three offsets", file({ ...sound, b: entry("F32", [2], [16, 24, 24]) })],
     ["no offsets", file({ ...sound, b: { dtype: "F32", shape: [2] } })],
     ["foreign key", file({ ...sound, b: { ...sound.b, stride: 1 } })],
+    ["lists in lists", file({ ...sound, b: entry("F32", [[[2]]], [16, 24]) })],
+    ["nested deeper than the stack", file(`{"b":${"[".repeat(30_000)}${"]".repeat(30_000)}}`)],
+    ["objects nested so", file(`${'{"b":'.repeat(10_000)}1${"}".repeat(10_000)}`)],
     ["metadata not of strings", file({ ...sound, __metadata__: { round: 3 } })],
     ["metadata a list", file({ ...sound, __metadata__: [] })],
     [
@@ -107,9 +110,17 @@ test("A file that lies about itself is refused.", () => {
 
 test("A sound file of another model or type is refused as such.", () => {
   const others: [string, object][] = [
+    ["bfloat16", { ...sound, w: entry("BF16", [2, 4], [0, 16]) }],
+    ["a type that nobody knows", { ...sound, w: entry("F4096", [2, 2], [0, 16]) }],
+    ["no type", { ...sound, w: entry("", [2, 2], [0, 16]) }],
     ["float64", { ...sound, w: entry("F64", [2, 2], [0, 16]) }],
     ["half floats", { ...sound, w: entry("F16", [2, 4], [0, 16]) }],
     ["other shape", { ...sound, w: entry("F32", [4], [0, 16]) }],
+    [
+      "shape whose product overflows to the right size",
+      { ...sound, w: entry("F32", [2 ** 53, 2 ** 12, 4], [0, 16]) },
+    ],
+    ["dimension of nothing", { ...sound, w: entry("F32", [2, 0], [0, 16]) }],
     ["huge shape", { ...sound, w: entry("F32", [2 ** 40, 2 ** 40], [0, 16]) }],
     ["tensor missing", { w: sound.w }],
     ["tensor too many", { ...sound, x: entry("F32", [0], [24, 24]) }],

@@ -1,0 +1,132 @@
+// Three nodes, a local trainer beside each: the Python example with the task that goes with it, as an operator starts both, and
+// the TypeScript client with the same task.
+
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { parse } from "yaml";
+import type { LearningStatus } from "../../src/control/index.ts";
+import {
+  type Cleanup,
+  converged,
+  enrol,
+  startDaemon,
+  type TestDaemon,
+  until,
+} from "../integration/node/harness.ts";
+
+const examples = fileURLToPath(new URL("../../docs/examples/", import.meta.url));
+const taskOf = (file: string): Record<string, unknown> =>
+  parse(readFileSync(join(examples, file), "utf8")) as Record<string, unknown>;
+const ring = taskOf("ring.yaml");
+const line = taskOf("line.yaml");
+const python = spawnSync("python3", ["--version"]).status === 0;
+const skip = python ? false : "python3 is not installed";
+const DEADLINE_MS = 60_000;
+
+interface Attached {
+  readonly child: ChildProcess;
+  output(): string;
+}
+
+/** A trainer beside a daemon, until the test ends. */
+function attach(t: Cleanup, daemon: TestDaemon, program: string, ...args: string[]): Attached {
+  const socket = join(daemon.directory, "c.sock");
+  const command = program.endsWith(".py") ? "python3" : process.execPath;
+  const child = spawn(command, [join(examples, program), socket, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let text = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+  }
+  t.after(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const closed = once(child, "close");
+    child.kill("SIGKILL");
+    await closed;
+  });
+  return { child, output: () => text };
+}
+
+const reached = (daemon: TestDaemon, is: (status: LearningStatus) => boolean) =>
+  until(
+    "the task to get there",
+    async () => {
+      const { learning } = await daemon.client.flStatus();
+      return learning !== null && is(learning) && learning;
+    },
+    DEADLINE_MS,
+  );
+
+test("With trainer.py beside each of three nodes the model converges on points that no node shows.", {
+  skip,
+}, async (t) => {
+  const members = { a: await startDaemon(t), b: await startDaemon(t), c: await startDaemon(t) };
+  await enrol(members);
+  await converged(members);
+  const daemons = Object.values(members);
+  const trainers = daemons.map((daemon, i) => attach(t, daemon, "trainer.py", String(i)));
+  await members.a.client.flRun({ task: ring });
+  for (const [i, daemon] of daemons.entries()) {
+    const { history } = await reached(daemon, ({ state }) => state === "finished");
+    const output = trainers[i]?.output() ?? "";
+    assert.equal(history.length, 12);
+    assert.ok((history.at(-1)?.accuracy ?? 0) > 0.8, output);
+    assert.ok((history.at(-1)?.loss ?? 9) < (history[0]?.loss ?? 0), output);
+    assert.equal(await daemon.metric("meshd_learning_trainer_failures_total"), 0);
+    const result = { result: "accepted" };
+    assert.equal(await daemon.metric("meshd_learning_trainer_updates_total", result), 12);
+  }
+});
+
+test("A trainer that is killed is missed for the rounds it does not answer, and another one takes its place.", {
+  skip,
+}, async (t) => {
+  const members = { a: await startDaemon(t), b: await startDaemon(t), c: await startDaemon(t) };
+  await enrol(members);
+  await converged(members);
+  const { a, b, c } = members;
+  attach(t, a, "trainer.py", "0");
+  attach(t, b, "trainer.py", "1");
+  const killed = attach(t, c, "trainer.py", "2");
+  const orchestrator = { kind: "epidemic", roundTimeoutMs: 2_000 };
+  await a.client.flRun({ task: { ...ring, rounds: 200, orchestrator } });
+  await reached(c, ({ round }) => round >= 1);
+  killed.child.kill("SIGKILL");
+  const failures = "meshd_learning_trainer_failures_total";
+  const late = { code: "learning/trainer-late" };
+  await until("a round without it", async () => (await c.metric(failures, late)) >= 1);
+  const { history } = await reached(c, ({ round }) => round >= 1);
+  const before = history.at(-1)?.round ?? 0;
+  // The node goes on with what its peers learn, and the peers go on without it.
+  await reached(c, ({ round }) => round > before);
+  await reached(a, ({ round }) => round > before);
+  const accepted = { result: "accepted" };
+  const updates = "meshd_learning_trainer_updates_total";
+  const had = await c.metric(updates, accepted);
+  attach(t, c, "trainer.py", "3");
+  await until("its successor", async () => (await c.metric(updates, accepted)) > had);
+});
+
+test("With trainer.ts, of the packaged client, a line is found, and the trainers end with the task.", async (t) => {
+  assert.ok(existsSync(join(examples, "../../dist/trainer.mjs")), "npm run build makes the client");
+  const members = { a: await startDaemon(t), b: await startDaemon(t) };
+  await enrol(members);
+  await converged(members);
+  const daemons = Object.values(members);
+  const trainers = daemons.map((daemon, i) => attach(t, daemon, "trainer.ts", String(i)));
+  const ended = trainers.map(({ child }) => once(child, "close"));
+  await members.a.client.flRun({ task: line });
+  const [[status]] = (await Promise.all(ended)) as [[number]];
+  assert.equal(status, 0, trainers[0]?.output() ?? "");
+  for (const daemon of daemons) {
+    const { history } = await reached(daemon, ({ state }) => state === "finished");
+    assert.equal(history.length, 8);
+    assert.ok((history.at(-1)?.loss ?? 9) < 0.02, trainers[0]?.output() ?? "");
+  }
+});
