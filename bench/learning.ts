@@ -1,6 +1,8 @@
 // Aggregation of 20 updates of 10,000 parameters by every rule, beside the plain ways to write the same rule (sort each
-// column; sum the neighbours of each row in a row of arrays), and the embedded training.
+// column; sum the neighbours of each row in a row of arrays), the embedded training, and the kernels at sizes of large meshes.
 
+import { compileLearningKernels } from "../src/adapters/wasm/learning/instance.ts";
+import { createWasmVectorKernels } from "../src/adapters/wasm/learning/vector-kernels.ts";
 import {
   aggregatorNamed,
   aggregatorNames,
@@ -8,10 +10,10 @@ import {
   freshMomentum,
   generateGlyphs,
   mlpModel,
-  plainKernels,
   SeededRandom,
   trainSteps,
 } from "../src/learning/index.ts";
+import { benchKernels } from "./learning-kernels.ts";
 import { type BenchSuite, measureMs } from "./measure.ts";
 
 const ROWS = 20;
@@ -23,10 +25,11 @@ export const suite: BenchSuite = async (report, options) => {
   const rows = Array.from({ length: ROWS }, () =>
     Float32Array.from({ length: LENGTH }, () => random.normal()),
   );
+  const kernels = createWasmVectorKernels(compileLearningKernels());
   for (const name of aggregatorNames) {
     const rule = aggregatorNamed(name);
-    const call = () => rule.aggregate(rows, LIARS, { kernels: plainKernels });
-    report(await measureMs(`learning/aggregate/${name}/n20-d10000`, call, options));
+    const call = () => rule.aggregate(rows, LIARS, { kernels });
+    report(await measureMs(`learning/rule/${name}/n20-d10000`, call, options));
   }
   const naive = [
     ["median", () => columnSort(rows, Math.floor((ROWS - 1) / 2))],
@@ -34,7 +37,7 @@ export const suite: BenchSuite = async (report, options) => {
     ["nearest-neighbour-mixing", () => columnSort(naiveMixing(rows, LIARS), LIARS)],
   ] as const;
   for (const [name, call] of naive) {
-    report(await measureMs(`learning/aggregate/${name}/n20-d10000/naive`, call, options));
+    report(await measureMs(`learning/rule/${name}/n20-d10000/naive`, call, options));
   }
   const { train } = generateGlyphs({ seed: 1, trainSamples: 600, testSamples: 10 });
   const model = mlpModel(144, 32, 10);
@@ -43,6 +46,7 @@ export const suite: BenchSuite = async (report, options) => {
   const trainer = { steps: 60, batch: 32, learningRate: 0.05, momentum: 0.9 };
   const round = () => drain(trainSteps(model, weights, train, trainer, state, 1));
   report(await measureMs("learning/train/mlp-144-32-10/60-batches", round, options));
+  benchKernels(report, options);
 };
 
 /** The textbook way: gather a column, sort it, average its middle. */

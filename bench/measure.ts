@@ -23,6 +23,8 @@ export interface BenchOptions {
   readonly nodes: number;
   /** Peers that come and go, for suites that have such. */
   readonly peers: number;
+  /** Which part of a table to fill, for suites that fill one: comma-separated lists by option name. */
+  readonly slice: Readonly<Record<string, string | undefined>>;
 }
 
 /** The q-quantile of ascending numbers (nearest rank). */
@@ -103,4 +105,32 @@ export function measureRate(
     p99: quantile(slowFirst, 0.01),
     n: calls,
   };
+}
+
+/**
+ * Time that the calling thread computed for one call, in milliseconds: what it waits for a core of a shared machine is left out. The
+ * system counts such time in ticks, so a sample is as many calls as take 40 ms. At least three samples after one call to warm up.
+ */
+export function measureCpuMs(
+  name: string,
+  call: () => unknown,
+  { seconds }: Pick<BenchOptions, "seconds">,
+): BenchResult {
+  const computedMs = (): number => {
+    const { user, system } = process.threadCpuUsage();
+    return (user + system) / 1000;
+  };
+  const start = performance.now();
+  call();
+  const batch = Math.max(1, Math.ceil(40 / (performance.now() - start)));
+  const samples: number[] = [];
+  for (
+    const end = performance.now() + seconds * 1000;
+    performance.now() < end || samples.length < 3;
+  ) {
+    const before = computedMs();
+    for (let i = 0; i < batch; i++) call();
+    samples.push((computedMs() - before) / batch);
+  }
+  return summarize(name, "ms", samples);
 }

@@ -12,6 +12,7 @@ const suites: Record<string, () => Promise<{ suite: BenchSuite }>> = {
   detection: () => import("./detection.ts"),
   beacons: () => import("./beacons.ts"),
   learning: () => import("./learning.ts"),
+  robustness: () => import("./robustness.ts"),
   tunnel: () => import("./tunnel.ts"),
   tracing: () => import("./tracing.ts"),
   idle: () => import("./idle.ts"),
@@ -23,6 +24,7 @@ const suites: Record<string, () => Promise<{ suite: BenchSuite }>> = {
 /** Suites that run only when they are named, because they take a minute, and how long they measure unless told. */
 const onRequest: Readonly<Record<string, { seconds: number }>> = {
   detection: { seconds: 120 },
+  robustness: { seconds: 1 },
   idle: { seconds: 30 },
   executable: { seconds: 30 },
   leak: { seconds: 1 },
@@ -36,6 +38,13 @@ const { values, positionals } = parseArgs({
     seconds: { type: "string" },
     nodes: { type: "string", default: "5" },
     peers: { type: "string", default: "10000" },
+    preset: { type: "string" },
+    rules: { type: "string" },
+    heterogeneity: { type: "string" },
+    byzantine: { type: "string" },
+    attacks: { type: "string" },
+    compression: { type: "string" },
+    seeds: { type: "string" },
   },
 });
 const chosen =
@@ -81,7 +90,10 @@ for (const name of chosen) {
         `${row.name.padEnd(52)} ${number(row.value)} ${row.unit.padEnd(6)} p95 ${number(row.p95)}  p99 ${number(row.p99)}  n ${row.n}`,
       );
     },
-    { seconds: secondsFor(name), nodes: countOf("nodes", 2), peers: countOf("peers", 10) },
+    {
+      ...{ seconds: secondsFor(name), slice: values },
+      ...{ nodes: countOf("nodes", 2), peers: countOf("peers", 10) },
+    },
   );
 }
 if (values.json !== undefined) {

@@ -10,6 +10,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** The entry points of the threads. Each finds its code by this name: src/adapters/workers/start-worker.ts. */
 export const workers = {
+  "round-worker": "src/adapters/workers/round-worker.ts",
   "trainer-worker": "src/adapters/workers/trainer-worker.ts",
   "verification-worker": "src/adapters/wasm/verification-worker.ts",
 };

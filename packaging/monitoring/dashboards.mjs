@@ -805,6 +805,16 @@ export const dashboards = [
           queries: { [node]: "60 * rate(meshd_learning_pulls_failed_total{$i}[$r])" },
           w: 8,
         },
+        {
+          title: "Rounds without an own update",
+          unit: "cpm",
+          description:
+            "The node's trainer gave none in time, or none that can be used. The round went on with the peers' updates.",
+          queries: {
+            [`${node} {{code}}`]: "60 * rate(meshd_learning_trainer_failures_total{$i}[$r])",
+          },
+          w: 8,
+        },
       ],
       [
         "Certified rounds",

@@ -55,6 +55,8 @@ export interface Config {
     readonly enabled: boolean;
     /** Laboratories only: the node poisons its updates when a task asks for it. */
     readonly adversary: boolean;
+    /** For updates and models of certified rounds. */
+    readonly memoryBytes: number;
     /** `null`: train on the generated glyphs. */
     readonly csv: { readonly file: string; readonly label: string } | null;
   };
@@ -117,6 +119,7 @@ export function configOf(file: ConfigFile): Config {
     learning: {
       enabled: file.learning.enabled,
       adversary: file.learning.adversary,
+      memoryBytes: file.learning.memory_mebibytes * 1024 * 1024,
       csv: file.learning.csv ?? null,
     },
     telemetry: {
@@ -158,6 +161,7 @@ export const valueOfKey: Readonly<Record<string, (config: Config) => unknown>> =
   "tunnel.forward": (config) => config.tunnel.forward,
   "learning.enabled": (config) => config.learning.enabled,
   "learning.adversary": (config) => config.learning.adversary,
+  "learning.memory_mebibytes": (config) => config.learning.memoryBytes / (1024 * 1024),
   "learning.csv": (config) => config.learning.csv,
   "telemetry.metrics.listen": (config) => config.telemetry.metrics.listen,
   "telemetry.log.level": (config) => config.telemetry.log.level,

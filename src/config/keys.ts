@@ -56,6 +56,7 @@ export const configLimits = {
   relayReservations: { min: 1, max: 1024 },
   relayTimeMs: { min: 60_000, max: 86_400_000 },
   relayMebibytes: { min: 1, max: 65_536 },
+  learningMebibytes: { min: 1, max: 65_536 },
   svidLifetimeMs: { min: 60_000, max: 90 * 86_400_000 },
   clockSkewMs: { min: 0, max: 600_000 },
 } as const;
@@ -248,6 +249,11 @@ export const configKeys: Readonly<Record<string, ConfigKey>> = {
   "learning.adversary": {
     rule: "true or false",
     hint: "for laboratories only: true lets a task make this node send poisoned updates",
+    reload: false,
+  },
+  "learning.memory_mebibytes": {
+    rule: `a whole number from ${configLimits.learningMebibytes.min} to ${configLimits.learningMebibytes.max}`,
+    hint: "how much memory the updates and models of certified rounds may take; what does not fit is refused",
     reload: false,
   },
   "learning.csv": {

@@ -162,6 +162,7 @@ export const fileSchema = z.strictObject({
   learning: section({
     enabled: z.boolean().default(true),
     adversary: z.boolean().default(false),
+    memory_mebibytes: bounded(configLimits.learningMebibytes).default(256),
     csv: z
       .strictObject({
         file: absolutePath(configLimits.pathBytesMax),

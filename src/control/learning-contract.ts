@@ -64,6 +64,9 @@ export const learningStatusSchema = z.object({
       /** Names that gave no update in time. */
       silent: z.array(z.string()).default([]),
       durationMs: z.number().nullable().default(null),
+      /** Of a certified round: digests of its certificate and of the model after it, equal on every honest node. */
+      certificate: z.string().nullable().default(null),
+      model: z.string().nullable().default(null),
     }),
   ),
 });

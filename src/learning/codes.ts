@@ -19,7 +19,17 @@ export type LearningErrorCode =
   | "learning/memory-budget"
   | "learning/orchestrator-unavailable"
   | "learning/feature-unavailable"
-  | "learning/bad-signature";
+  | "learning/bad-signature"
+  | "learning/trainer-late"
+  | "learning/trainer-failed"
+  | "learning/bad-summary"
+  | TransferRefusalCode;
+
+/** Why a message of a transfer is refused. */
+export type TransferRefusalCode = "learning/bad-chunk" | "learning/bad-request";
+
+/** How the attempt to get a content from one holder ended: labels of its counter. */
+export const transferResults = ["whole", "bad-chunk", "bad-request", "not-held", "broken"] as const;
 
 /** Codes that a message of the round protocol is refused with: the labels of its refusal counter. */
 export const protocolRefusalCodes = [

@@ -13,6 +13,7 @@ export {
 } from "./aggregators/rule-encoding.ts";
 export { encodeShares } from "./aggregators/weights.ts";
 export { AggregationLadder, type LadderResult, type Rung } from "./aggregators/ladder.ts";
+export { aggregateStored } from "./aggregators/gram/pipeline.ts";
 export { plainKernels, type VectorKernels } from "./aggregators/kernels.ts";
 export {
   aggregatorNamed,
@@ -23,9 +24,19 @@ export {
 } from "./aggregators/rules.ts";
 export { type AttackKind, attackKinds, attackUpdate, flipLabels } from "./attacks/attacks.ts";
 export {
+  type Attack,
+  type AttackFlags,
+  omniscientAttack,
+  type OmniscientAttack,
+  type OmniscientAttackName,
+  omniscientAttackNames,
+  type OmniscientContext,
+} from "./attacks/omniscient.ts";
+export {
   type LearningErrorCode,
   type ProtocolRefusalCode,
   protocolRefusalCodes,
+  transferResults,
   type UpdateRefusalCode,
   updateRefusalCodes,
 } from "./codes.ts";
@@ -45,6 +56,7 @@ export { type Dataset, selectSamples, type SplitDataset } from "./data/dataset.t
 export { splitByDirichlet } from "./data/dirichlet.ts";
 export { generateGlyphs, GLYPH_CLASSES, GLYPH_FEATURES, GLYPH_SIDE } from "./data/glyphs.ts";
 export { greatestMagnitude, isOrdinary, ROWS_MAX, TILE } from "./kernels/layout.ts";
+export { type MixingPlan, mixingPlan } from "./kernels/mixing.ts";
 export {
   checkRowStore,
   elementBytes,
@@ -100,7 +112,6 @@ export {
 } from "./orchestrators/streaming.ts";
 export { drawZones, type Hash, liarsAbove, zoneByzantine } from "./orchestrators/zones.ts";
 export type {
-  BatchAsyncOptions,
   Certificate,
   ComputedResult,
   DecidedHeader,
@@ -202,6 +213,12 @@ export {
 } from "./tensors/safetensors.ts";
 export { Learner, taskData, taskModel } from "./trainer/learner.ts";
 export { mlpModel } from "./trainer/mlp.ts";
+export {
+  type RoundTrainer,
+  type TrainerFailureCode,
+  trainerFailureCodes,
+  type TrainingOrder,
+} from "./trainer/round-trainer.ts";
 export { softmaxModel } from "./trainer/softmax.ts";
 export {
   drain,
@@ -214,3 +231,44 @@ export {
   type TrainOptions,
   trainSteps,
 } from "./trainer/trainer.ts";
+export { Assembly } from "./transfer/assembly.ts";
+export {
+  CHUNK_BYTES,
+  chunkCount,
+  chunkOf,
+  CONTENT_BYTES_MAX,
+  type ContentId,
+  contentIdOf,
+  type HeldContent,
+  leafDigest,
+  leavesOf,
+  merkleRoot,
+  type Sha256,
+} from "./transfer/chunks.ts";
+export {
+  type ContentRequest,
+  decodeContentRequest,
+  decodeOffer,
+  decodeWant,
+  encodeContentRequest,
+  encodeOffer,
+  encodeWant,
+  type OfferStatus,
+  TRANSFER_FRAME_BYTES_MAX,
+  WINDOW_CHUNKS,
+} from "./transfer/wire.ts";
+export {
+  type ComputedRound,
+  computeRound,
+  type RoundComputation,
+  weightsDigest,
+} from "./certified/compute-round.ts";
+export {
+  decodeNote,
+  decodeSummary,
+  encodeNote,
+  encodeSummary,
+  lowerMedian,
+  type RoundSummary,
+  type UpdateNote,
+} from "./certified/round-record.ts";

@@ -1,7 +1,8 @@
 // What the learning room measures. The machine moves these through the Meter port.
 
 import type { MetricDeclaration } from "../ports/index.ts";
-import { protocolRefusalCodes, updateRefusalCodes } from "./codes.ts";
+import { protocolRefusalCodes, transferResults, updateRefusalCodes } from "./codes.ts";
+import { trainerFailureCodes } from "./trainer/round-trainer.ts";
 
 /** Metrics of the learning room. */
 export const learningMetrics: readonly MetricDeclaration[] = [
@@ -28,8 +29,8 @@ export const learningMetrics: readonly MetricDeclaration[] = [
   {
     name: "meshd_learning_rounds_total",
     kind: "counter",
-    help: "Rounds this node closed: 'aggregated' took a new model, 'held' kept its own for want of a quorum, 'caught-up' adopted the peers' newest.",
-    labels: { result: ["aggregated", "held", "caught-up"] },
+    help: "Rounds this node closed: 'aggregated' took a new model, 'held' kept its own for want of a quorum, 'caught-up' adopted the peers' newest, 'void' was certified without a new model.",
+    labels: { result: ["aggregated", "held", "caught-up", "void"] },
   },
   {
     name: "meshd_learning_updates_received_total",
@@ -46,6 +47,12 @@ export const learningMetrics: readonly MetricDeclaration[] = [
     name: "meshd_learning_pulls_failed_total",
     kind: "counter",
     help: "Pulls that brought no update: the peer was unreachable, gone or out of time.",
+  },
+  {
+    name: "meshd_learning_trainer_failures_total",
+    kind: "counter",
+    help: "Rounds that went on without this node's own update: its trainer gave none by the deadline ('late') or none that can be used ('failed').",
+    labels: { code: trainerFailureCodes },
   },
   {
     name: "meshd_learning_round_duration_seconds",
@@ -73,6 +80,39 @@ export const learningMetrics: readonly MetricDeclaration[] = [
     name: "meshd_learning_divergences_total",
     kind: "counter",
     help: "Rounds in which this node computed another result than was certified: a fault here, or an attack on the computation.",
+  },
+  {
+    name: "meshd_learning_phase_duration_seconds",
+    kind: "histogram",
+    help: "Time that certified rounds spent in a phase on this node: collecting updates, agreeing on the set, computing, certifying.",
+    labels: { phase: ["collecting", "agreeing", "computing", "certifying"] },
+    buckets: [0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120],
+  },
+  {
+    name: "meshd_learning_pauses_total",
+    kind: "counter",
+    help: "Times that certified rounds paused here because the disk refused what must be kept; they go on from what it has.",
+  },
+  {
+    name: "meshd_learning_transfers_total",
+    kind: "counter",
+    help: "Attempts to get an update or model from one holder: 'whole' brought all that was lacking, the others say why not.",
+    labels: { result: transferResults },
+  },
+  {
+    name: "meshd_learning_transfer_bytes_total",
+    kind: "counter",
+    help: "Bytes of updates and models of certified rounds that came whole from other participants.",
+  },
+  {
+    name: "meshd_learning_memory_bytes",
+    kind: "gauge",
+    help: "Memory that updates and models of certified rounds take, of learning.memory_mebibytes.",
+  },
+  {
+    name: "meshd_learning_memory_refusals_total",
+    kind: "counter",
+    help: "Updates and models that were not fetched or kept because learning.memory_mebibytes has no room for them.",
   },
   {
     name: "meshd_learning_messages_refused_total",

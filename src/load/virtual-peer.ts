@@ -6,7 +6,7 @@ import { hash } from "node:crypto";
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
 import { identify } from "@libp2p/identify";
 import type { Connection, Stream } from "@libp2p/interface";
-import { type Ping, ping } from "@libp2p/ping";
+import { ping } from "@libp2p/ping";
 import { tcp } from "@libp2p/tcp";
 import { yamux } from "@libp2p/yamux";
 import { multiaddr } from "@multiformats/multiaddr";
@@ -14,6 +14,7 @@ import { createLibp2p, type Libp2p } from "libp2p";
 import { systemClock } from "../adapters/clock.ts";
 import { pqNoise } from "../adapters/libp2p/encrypter.ts";
 import { framedStream } from "../adapters/libp2p/exchange.ts";
+import { PING_PREFIX, PING_STREAM_MS_MAX, Pinger } from "../adapters/libp2p/ping.ts";
 import { topicOf } from "../adapters/libp2p/topics.ts";
 import { systemRandom } from "../adapters/random.ts";
 import { concatBytes, uint32be } from "../foundation/index.ts";
@@ -70,12 +71,13 @@ export interface VirtualPeerOptions {
   readonly onMessage?: (bytes: Uint8Array) => void;
 }
 
-type Services = { readonly ping: Ping; readonly identify: unknown };
+type Services = { readonly ping: unknown; readonly identify: unknown };
 
 export class VirtualPeer {
   readonly #options: VirtualPeerOptions;
   readonly #machine: MeshMachine;
   readonly #timers = new Map<MeshTimerId | "probe", NodeJS.Timeout>();
+  readonly #pinger = new Pinger(systemRandom);
   #libp2p: Libp2p<Services> | undefined;
   #connection: Connection | undefined;
   #gossip: Stream | undefined;
@@ -152,7 +154,12 @@ export class VirtualPeer {
       connectionMonitor: { enabled: false },
       services: {
         identify: identify({ protocolPrefix: "x0tta6bl4" }),
-        ping: ping({ protocolPrefix: "x0tta6bl4", maxInboundStreams: 8, maxOutboundStreams: 8 }),
+        ping: ping({
+          protocolPrefix: PING_PREFIX,
+          timeout: PING_STREAM_MS_MAX,
+          maxInboundStreams: 8,
+          maxOutboundStreams: 8,
+        }),
       },
     });
   }
@@ -233,12 +240,9 @@ export class VirtualPeer {
 
   async #probe(): Promise<void> {
     const connection = this.#connection;
-    if (connection === undefined || this.#libp2p === undefined) return;
+    if (connection === undefined) return;
     try {
-      const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
-      const start = performance.now();
-      await this.#libp2p.services.ping.ping(connection.remotePeer, { signal });
-      const rttMs = performance.now() - start;
+      const rttMs = await this.#pinger.ping(connection, PROBE_TIMEOUT_MS);
       this.#options.onProbe(rttMs);
       if (this.#daemon !== undefined)
         this.#handle({ kind: "rtt", nodeId: this.#daemon.nodeId, rttMs });

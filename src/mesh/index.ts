@@ -15,7 +15,7 @@ export type {
   GossipVerdict,
   HopView,
   IdentityDirectory,
-  LearningStatus,
+  Intake,
   LinkView,
   MemberCause,
   MemberState,
@@ -42,15 +42,18 @@ export type {
   StoredEvidence,
 } from "./machine-types.ts";
 export { meshMetrics } from "./metrics.ts";
-export { meshDefaults, type MeshOptions } from "./options.ts";
+export { depthOfSize } from "./zones/depth.ts";
+export { autoZone, startingZone } from "./zones/zone-names.ts";
+
+export { gossipDegree, meshDefaults, type MeshOptions } from "./options.ts";
 export {
-  type BeaconIntake,
   beaconContext,
   beaconKinds,
   beaconLimits,
   chainContext,
   decodeStateBeacon,
   encodeStateBeacon,
+  type LearningStatus,
   type NeighbourReport,
   type StateBeacon,
 } from "./beacons/state-beacon.ts";

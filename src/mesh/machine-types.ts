@@ -17,21 +17,14 @@ export type {
   RelayView,
   RouteDetail,
 } from "./routing/route-types.ts";
-import type { BeaconIntake } from "./beacons/state-beacon.ts";
+import type { decodeStateBeacon, LearningStatus } from "./beacons/state-beacon.ts";
+import type { decodeSummary } from "./zones/summary.ts";
 
 /**
  * Gossip topics: signed state beacons on one and heartbeats on another, both of the node's zone; on a third, which all of
  * the mesh shares, summaries of zones, proofs of equivocation and releases.
  */
 export type MeshTopic = "state" | "heartbeat" | "summary";
-
-/** What a node learns at the moment, as its beacon tells it. */
-export interface LearningStatus {
-  /** 1..64 characters of visible ASCII. */
-  readonly taskId: string;
-  /** 0..2^32-1 */
-  readonly round: number;
-}
 
 /** The state of a member in the local view. */
 export type MemberState = "joining" | "alive" | "suspect" | "dead" | "left" | "quarantined";
@@ -84,6 +77,8 @@ export type MeshEvent =
     }
   /** A connected peer told, with its probe, that it suspects this node (Lifeguard's buddy system). */
   | { readonly kind: "suspected-by"; readonly nodeId: NodeId }
+  /** Another protocol of this node has proof that the node contradicted itself there: its reputation falls to the least. */
+  | { readonly kind: "misbehaved"; readonly nodeId: NodeId }
   /** What the own beacon tells has changed; absent fields stay as they are; `learning: null` ends it. */
   | {
       readonly kind: "local-changed";
@@ -213,6 +208,14 @@ export interface MeshSelf {
   readonly svidNotAfterMs?: WallMs;
 }
 
+/** How messages come in. Many machines in one process may share theirs, when nobody changes a message's bytes. */
+export interface Intake {
+  readonly decode: typeof decodeStateBeacon;
+  readonly decodeSummary: typeof decodeSummary;
+  /** The bytes to remember of an accepted message. */
+  readonly keep: (bytes: Uint8Array) => Uint8Array;
+}
+
 /** What the machine uses. */
 export interface MeshDeps {
   readonly engine: Pick<CryptoEngine, "sha256" | "mlDsa65">;
@@ -229,7 +232,7 @@ export interface MeshDeps {
   readonly random: Random;
   readonly meter: Meter;
   /** @default the machine parses and copies every beacon itself */
-  readonly intake?: BeaconIntake;
+  readonly intake?: Intake;
   /** For the simulator alone: production has none. */
   readonly buggify?: Buggify<MeshBuggifyPoint>;
 }

@@ -346,6 +346,10 @@ export class MeshMachine implements MeshProtocol {
         if (this.#roster.get(event.nodeId)?.connected === true) this.#inbox.refute(now);
         return;
       }
+      case "misbehaved": {
+        this.#reputation.penalise(event.nodeId, "elsewhere", now.monoMs);
+        return;
+      }
       case "local-changed": {
         this.#publisher.localChanged(event, now);
         return;

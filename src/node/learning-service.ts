@@ -3,7 +3,8 @@
 
 import type { GossipDecision } from "../adapters/libp2p/gossip.ts";
 import type { Network } from "../adapters/libp2p/network.ts";
-import { topicOf } from "../adapters/libp2p/topics.ts";
+import { CONTENT_PROTOCOL, offerContent } from "../adapters/libp2p/content-exchange.ts";
+import { roundsTopicOf, topicOf } from "../adapters/libp2p/topics.ts";
 import type { StateStore, StoredTask } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type {
@@ -39,11 +40,19 @@ import {
 import type { LearningStatus } from "../mesh/index.ts";
 import type { Clock, Logger, Meter, Tracer } from "../ports/index.ts";
 import type { NodeIdentities } from "./identity-directory.ts";
-import { LearningKernels } from "./learning/kernels.ts";
 import { checkAvailable } from "./learning/availability.ts";
+import {
+  CertifiedRun,
+  ROUND_SYNC_PROTOCOL,
+  ROUND_SYNC_REQUEST_BYTES_MAX,
+} from "./learning/certified-run.ts";
+import { LearningKernels } from "./learning/kernels.ts";
+import type { LearningRun } from "./learning/learning-run.ts";
 import { explainRound, statusOf, type ViewedTask } from "./learning/learning-view.ts";
+import { MemoryBudget } from "./learning/memory-budget.ts";
+import { RoundHistory } from "./learning/round-history.ts";
 import { TaskOrders } from "./learning/task-orders.ts";
-import { csvTextOf, manifestOf } from "./task-manifest.ts";
+import { csvTextOf, type ManifestContext, manifestOf } from "./task-manifest.ts";
 import { PULL_PROTOCOL, PULL_REQUEST_BYTES_MAX, TaskRun } from "./task-run.ts";
 
 /** A signed task, pushed to its participants; the answer is empty. */
@@ -58,6 +67,9 @@ const TASKS_PER_MINUTE = 30;
 const BUCKETS_MAX = 1_024;
 /** Pulls that one peer may have waiting here. */
 const PULLS_PER_PEER_MAX = 8;
+/** Contents that are given away at once, in all and to one peer: each may take a megabyte of the streams' windows. */
+const OFFERS_MAX = 16;
+const OFFERS_PER_PEER_MAX = 4;
 
 /** Why a task is refused. Codes that blame nobody who forwarded it are in {@link BLAMELESS}. */
 type TaskRefusalCode =
@@ -94,10 +106,12 @@ export interface LearningServiceDeps {
   readonly tracer: Tracer;
   readonly self: PeerIdentity;
   readonly allows: (spiffeId: string, right: Right) => boolean;
-  /** Names of the members that take part when a request names none, this node's included. */
-  readonly aliveMembers: () => readonly { readonly nodeId: NodeId; readonly name: string }[];
+  /** Members that may take part, this node included. Those that are away now do so only when they are named. */
+  readonly members: () => ManifestContext["members"];
   /** The own beacon tells what this node learns. */
   readonly onLearning: (status: LearningStatus | null) => void;
+  /** A participant signed two things where it may sign one; the proof convinces anyone with its key. */
+  readonly onEquivocation: (nodeId: NodeId, proof: Uint8Array) => void;
 }
 
 export interface LearningServiceOptions {
@@ -114,10 +128,12 @@ export class LearningService {
   readonly #options: LearningServiceOptions;
   readonly #kernels: LearningKernels;
   readonly #orders: TaskOrders;
+  readonly #budget: MemoryBudget;
+  #offers = 0;
   readonly #buckets = new Map<NodeId, { readonly tokens: number; readonly atMs: number }>();
   /** The running task, and a few that ended and are still served; the newest last. */
-  readonly #runs = new Map<string, TaskRun>();
-  #current: TaskRun | undefined;
+  readonly #runs = new Map<string, LearningRun>();
+  #current: LearningRun | undefined;
   #waiting: { readonly task: SignedTask; readonly bytes: Uint8Array } | undefined;
   #stopped = false;
 
@@ -132,6 +148,7 @@ export class LearningService {
       spend: (from) => this.#spend(from),
       carryOut: (order) => this.#obey(order),
     });
+    this.#budget = new MemoryBudget(deps.meter, options.learning.memoryBytes);
   }
 
   /** Why training is slower than it need be. */
@@ -147,7 +164,8 @@ export class LearningService {
       TASK_PROTOCOL,
       { requestBytesMax: TASK_BYTES_MAX, streamsPerPeerMax: 2, relayed: true },
       async (peer, bytes) => {
-        const from = this.#requireRight(peer, "fl.coordinate");
+        // The creator's signature is what counts: any participant may hand the task on to one that comes late.
+        const from = this.#requireRight(peer, "fl.train");
         const accepted = await this.#accept(bytes, from.nodeId);
         if (!accepted.ok) throw new MeshError(accepted.code, accepted.detail ?? accepted.code);
         return new Uint8Array(0);
@@ -163,11 +181,73 @@ export class LearningService {
       (peer, request, signal) => {
         const asker = this.#requireRight(peer, "fl.train");
         this.#orders.remind(asker.nodeId, utf8Text(request).split("\n", 1)[0] ?? "");
-        return TaskRun.answerPull(this.#runs, asker, request, signal);
+        return TaskRun.answerPull(
+          (taskId) => this.#runOf(taskId, TaskRun),
+          ...([asker, request, signal] as const),
+        );
       },
     );
+    await this.#serveRounds();
     await this.#orders.start();
     this.#resume(store.latestTask());
+  }
+
+  /** What participants of certified rounds ask each other for: contents, and messages that they lack. */
+  async #serveRounds(): Promise<void> {
+    const { network } = this.#deps;
+    const relayed = this.#options.relayed ?? false;
+    await network.serve(
+      ROUND_SYNC_PROTOCOL,
+      { requestBytesMax: ROUND_SYNC_REQUEST_BYTES_MAX, streamsPerPeerMax: 2, relayed },
+      (peer, request) => {
+        const { nodeId } = this.#requireRight(peer, "fl.train");
+        for (const run of this.#runs.values()) {
+          const takesPart = run.task.participants.includes(nodeId);
+          if (takesPart) this.#orders.remind(nodeId, run.task.taskId);
+          const answer = takesPart && run instanceof CertifiedRun && run.answerSync(request);
+          if (answer !== false && answer.length > 0) return Promise.resolve(answer);
+        }
+        return Promise.resolve(new Uint8Array(0));
+      },
+    );
+    const limits = { streamsPerPeerMax: OFFERS_PER_PEER_MAX, relayed };
+    await network.handleStreams(CONTENT_PROTOCOL, limits, async (peer, stream) => {
+      this.#requireTrainer(peer);
+      this.#offers++;
+      try {
+        await offerContent(stream, ({ taskId, content }) => {
+          const run = this.#runOf(taskId, CertifiedRun);
+          if (run?.task.participants.includes(peer.nodeId) !== true) return "absent";
+          if (this.#offers > OFFERS_MAX) return "busy";
+          const held = run.held(content.digest);
+          return held?.bytes.length === content.bytes ? held : "absent";
+        });
+      } finally {
+        this.#offers--;
+      }
+    });
+  }
+
+  #runOf<Run extends LearningRun>(
+    taskId: string,
+    kind: abstract new (...args: never[]) => Run,
+  ): Run | undefined {
+    const run = this.#runs.get(taskId);
+    return run instanceof kind ? run : undefined;
+  }
+
+  /** Newest rounds in a row of the running task that brought no new model. */
+  get voidRounds(): number {
+    return this.#current instanceof CertifiedRun ? this.#current.voidRounds : 0;
+  }
+
+  /** A member is connected: it may have missed the running task, or an order about the last one. */
+  peerHere(nodeId: NodeId): void {
+    const last = this.#current?.task ?? this.#last()?.task;
+    if (last?.participants.includes(nodeId) === true) this.#orders.remind(nodeId, last.taskId);
+    const run = this.#current;
+    if (run instanceof CertifiedRun && run.task.participants.includes(nodeId))
+      this.#handOver(nodeId, run.signed);
   }
 
   /** Ends the running task without forgetting it: the next start resumes it. */
@@ -220,7 +300,7 @@ export class LearningService {
     const manifest = manifestOf(draft, {
       self,
       config: this.#config,
-      members: this.#deps.aliveMembers(),
+      members: this.#deps.members(),
       engine: this.#deps.engine,
       nowMs: clock.now().wallMs,
     });
@@ -251,22 +331,26 @@ export class LearningService {
   }
 
   async #launch({ participants }: TaskManifest, bytes: Uint8Array): Promise<void> {
-    const { network, self, logger } = this.#deps;
+    const { network, self } = this.#deps;
     if (this.#current !== undefined) throw taskRunning(this.#current.task);
     const accepted = await this.#accept(bytes, self.nodeId);
     if (!accepted.ok) throw cannotStart(accepted.code, accepted.detail);
     await network.publish(this.#topic(), bytes);
     for (const nodeId of participants) {
-      if (nodeId === self.nodeId) continue;
-      network
-        .request(nodeId as NodeId, TASK_PROTOCOL, bytes, { timeoutMs: 5_000, responseBytesMax: 16 })
-        .catch((error: unknown) => {
-          logger.debug(
-            { code: errorCode(error), nodeId },
-            "task not delivered directly; gossip may bring it",
-          );
-        });
+      if (nodeId !== self.nodeId) this.#handOver(nodeId as NodeId, bytes);
     }
+  }
+
+  #handOver(nodeId: NodeId, task: Uint8Array): void {
+    const { network, logger } = this.#deps;
+    network
+      .request(nodeId, TASK_PROTOCOL, task, { timeoutMs: 5_000, responseBytesMax: 16 })
+      .catch((error: unknown) => {
+        logger.debug(
+          { code: errorCode(error), nodeId },
+          "task not delivered directly; gossip may bring it",
+        );
+      });
   }
 
   /**
@@ -302,7 +386,7 @@ export class LearningService {
     return task.taskId;
   }
 
-  #halt(run: TaskRun): void {
+  #halt(run: LearningRun): void {
     this.#waiting = undefined;
     run.stop();
   }
@@ -333,7 +417,7 @@ export class LearningService {
     this.#current?.peerGone(nodeId);
   }
 
-  #lastRun(): TaskRun | undefined {
+  #lastRun(): LearningRun | undefined {
     return this.#current ?? [...this.#runs.values()].at(-1);
   }
 
@@ -344,8 +428,12 @@ export class LearningService {
     const stored = this.#deps.store.latestTask();
     const decoded = stored === undefined ? undefined : decodeSignedTask(stored.signed);
     if (stored === undefined || decoded?.ok !== true) return undefined;
-    const history = JSON.parse(stored.history) as RoundReport[];
-    return { task: decoded.value.manifest, state: stored.state, history };
+    const task = decoded.value.manifest;
+    const history =
+      task.orchestrator.kind === "epidemic"
+        ? (JSON.parse(stored.history) as RoundReport[])
+        : new RoundHistory(this.#deps.store.rounds, task).reports;
+    return { task, state: stored.state, history };
   }
 
   #topic(): string {
@@ -361,6 +449,11 @@ export class LearningService {
     if (peer.kind === "svid" && this.#deps.allows(peer.identity.spiffeId, right))
       return peer.identity;
     throw new MeshError("learning/not-allowed", `The peer has not the right ${right}.`);
+  }
+
+  #requireTrainer({ spiffeId }: PeerIdentity): void {
+    if (this.#deps.allows(spiffeId, "fl.train")) return;
+    throw new MeshError("learning/not-allowed", "The peer has not the right fl.train.");
   }
 
   async #gossiped(from: NodeId, bytes: Uint8Array): Promise<GossipDecision> {
@@ -447,22 +540,12 @@ export class LearningService {
   #run(task: TaskManifest, signed: Uint8Array, resume: StoredTask | undefined): void {
     const { logger } = this.#deps;
     try {
-      const csvText = csvTextOf(task, this.#config, this.#deps.engine);
-      const run = new TaskRun(
-        { ...this.#deps, kernels: this.#kernels.open() },
-        {
-          task,
-          signed,
-          adversary: this.#config.adversary,
-          resume,
-          csvText,
-          onEnded: () => this.#ended(run),
-        },
-      );
+      const run = this.#makeRun(task, signed, resume);
       this.#setCurrent(run);
       this.#runs.set(task.taskId, run);
       for (const id of this.#runs.keys()) {
         if (this.#runs.size <= ENDED_KEPT) break;
+        void this.#runs.get(id)?.halt();
         this.#runs.delete(id);
       }
       logger.info(
@@ -484,12 +567,39 @@ export class LearningService {
     }
   }
 
-  #setCurrent(run: TaskRun | undefined): void {
+  /** @throws MeshError `learning/bad-data`, `learning/bad-task` */
+  #makeRun(task: TaskManifest, signed: Uint8Array, resume: StoredTask | undefined): LearningRun {
+    const { self, identities, allows } = this.#deps;
+    const csvText = csvTextOf(task, this.#config, this.#deps.engine);
+    const { adversary } = this.#config;
+    const options = {
+      ...{ task, signed, adversary, resume, csvText },
+      onEnded: () => this.#ended(run),
+    };
+    const run: LearningRun =
+      task.orchestrator.kind === "epidemic"
+        ? new TaskRun({ ...this.#deps, kernels: this.#kernels.open() }, options)
+        : new CertifiedRun(
+            {
+              ...this.#deps,
+              budget: this.#budget,
+              findHolders: () => Promise.resolve([]),
+              maySpeak: (nodeId) => {
+                const identity = nodeId === self.nodeId ? self : identities.lookup(nodeId);
+                return identity !== undefined && allows(identity.spiffeId, "fl.train");
+              },
+            },
+            { ...options, topic: roundsTopicOf(self.trustDomain, task.taskId) },
+          );
+    return run;
+  }
+
+  #setCurrent(run: LearningRun | undefined): void {
     this.#current = run;
     this.#deps.meter.set("meshd_learning_tasks_running", run === undefined ? 0 : 1);
   }
 
-  #ended(run: TaskRun): void {
+  #ended(run: LearningRun): void {
     if (this.#current === run) this.#setCurrent(undefined);
     this.#deps.onLearning(null);
     const next = this.#waiting;

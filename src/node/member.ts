@@ -31,6 +31,7 @@ import {
 import {
   type MemberView,
   meshDefaults,
+  startingZone,
   MeshMachine,
   type MeshAction,
   type ReleaseRefusal,
@@ -144,7 +145,7 @@ export class Member {
           nodeId: keys.nodeId,
           epoch,
           addresses: [],
-          zone: config.mesh.zone,
+          zone: startingZone(config.mesh.zone, deps.store.zone(), keys.nodeId),
           roles: this.roles,
           svidNotAfterMs: this.svid.identity.notAfterMs,
         },
@@ -351,6 +352,7 @@ export class Member {
             "peer connected",
           );
           this.#rejoin.reached(peer.nodeId, addresses);
+          this.learning.peerHere(peer.nodeId);
           this.#service.handle({ kind: "peer-connected", peer, addresses });
         },
         onDisconnected: (nodeId) => {
@@ -439,6 +441,7 @@ export class Member {
         onMemberChanged: (change) => this.#memberChanged(change),
         onEvidence: ({ nodeId, statement }) => store.saveEvidence(nodeId, statement),
         onEpochRaised: (epoch) => store.saveEpoch(epoch),
+        onZoneChanged: (zone) => store.saveZone(zone),
       },
       {
         trustDomain: this.#bundle.trustDomain,
@@ -463,15 +466,18 @@ export class Member {
         tracer,
         self,
         allows: (spiffeId, right) => this.#policy.allows(spiffeId, right),
-        aliveMembers: () => [
-          { nodeId: self.nodeId, name: self.name },
+        members: () => [
+          { nodeId: self.nodeId, name: self.name, alive: true },
           ...this.mesh
             .members()
             .flatMap(({ nodeId, name, state }) =>
-              state === "alive" && name !== undefined ? [{ nodeId, name }] : [],
+              name === undefined || state === "quarantined"
+                ? []
+                : [{ nodeId, name, alive: state === "alive" }],
             ),
         ],
         onLearning: (learning) => this.#service.handle({ kind: "local-changed", learning }),
+        onEquivocation: (nodeId) => this.#service.handle({ kind: "misbehaved", nodeId }),
       },
       {
         learning: this.#config.learning,

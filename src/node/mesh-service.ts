@@ -75,6 +75,8 @@ export interface MeshServiceDeps {
   readonly onEvidence: (evidence: ActionOf<"evidence">) => void;
   /** The mesh remembers a later boot of this node than its disk did. */
   readonly onEpochRaised: (epoch: number) => void;
+  /** The mesh has put this node into another zone. */
+  readonly onZoneChanged: (zone: string) => void;
 }
 
 export interface MeshServiceOptions {
@@ -381,6 +383,7 @@ export class MeshService {
   #changeZone({ from, to, graceMs }: Extract<MeshAction, { kind: "zone-changed" }>): void {
     this.#deps.logger.info({ from, to }, "zone changed");
     this.#enter(to);
+    this.#deps.onZoneChanged(to);
     const leave = (): void => {
       this.#leaving.delete(from);
       for (const name of zoneTopics) this.#deps.network.unsubscribe(this.#topic(name, from));

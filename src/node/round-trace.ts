@@ -51,7 +51,7 @@ export class RoundTrace {
       "meshd.round.contributors": contributors.length,
       "meshd.round.rejected": rejected.length,
       "meshd.round.silent": silent.length,
-      "meshd.round.accuracy": accuracy,
+      ...(accuracy === null ? {} : { "meshd.round.accuracy": accuracy }),
     });
     this.end();
   }

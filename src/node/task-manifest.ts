@@ -20,8 +20,12 @@ const CSV_BYTES_MAX = 64 * 1024 * 1024;
 export interface ManifestContext {
   readonly self: PeerIdentity;
   readonly config: Config["learning"];
-  /** Alive members, this node included. */
-  readonly members: readonly { readonly nodeId: string; readonly name: string }[];
+  /** This node included. */
+  readonly members: readonly {
+    readonly nodeId: string;
+    readonly name: string;
+    readonly alive: boolean;
+  }[];
   readonly engine: Pick<CryptoEngine, "sha256">;
   readonly nowMs: WallMs;
 }
@@ -63,14 +67,16 @@ function participantsOf(
   names: readonly string[] | undefined,
   { members }: ManifestContext,
 ): string[] {
-  if (names === undefined) return members.map(({ nodeId }) => nodeId).sort();
+  const alive = members.filter((member) => member.alive);
+  if (names === undefined) return alive.map(({ nodeId }) => nodeId).sort();
   return names
     .map((name) => {
-      const member = members.find((candidate) => candidate.name === name);
+      const called = members.filter((candidate) => candidate.name === name);
+      const member = called.find((candidate) => candidate.alive) ?? called[0];
       if (member !== undefined) return member.nodeId;
       throw new MeshError(
         "control/unknown-participant",
-        `No alive member is named '${name}': there are ${members.map((candidate) => candidate.name).join(", ")}. See meshctl peers.`,
+        `No member is named '${name}': there are ${alive.map((candidate) => candidate.name).join(", ")}. See meshctl peers.`,
         { name },
       );
     })

@@ -1,6 +1,6 @@
 // One task on this node: carries out what the epidemic machine asks, and remembers its rounds.
 
-import { type TrainerAnswer, TrainingThread } from "../adapters/workers/training-thread.ts";
+import { TrainingThread } from "../adapters/workers/training-thread.ts";
 import type { StateStore, StoredTask } from "../adapters/sqlite/state-store.ts";
 import type { Network } from "../adapters/libp2p/network.ts";
 import {
@@ -24,20 +24,23 @@ import {
   type PullFailure,
   type PullRound,
   type RoundReport,
+  type RoundTrainer,
   taskModel,
   type TaskManifest,
+  type TrainingOrder,
   type VectorKernels,
 } from "../learning/index.ts";
 import type { LearningStatus } from "../mesh/index.ts";
 import type { Clock, Logger, Meter, Tracer } from "../ports/index.ts";
 import type { ViewedTask } from "./learning/learning-view.ts";
+import type { LearningRun } from "./learning/learning-run.ts";
 import { RoundTrace } from "./round-trace.ts";
 
 /** `taskId newline round-or-newest`; the answer is a status byte and, for an update, its safetensors. */
 export const PULL_PROTOCOL = "/x0tta6bl4/fl-pull/1";
 export const PULL_REQUEST_BYTES_MAX = 128;
 
-const PULL_STATUS = ["update", "gone", "unreachable", "timeout"] as const;
+const PULL_STATUS = ["update", "gone", "unreachable", "timeout", "refused"] as const;
 type PullStatus = (typeof PULL_STATUS)[number];
 
 /** A puller waits at most so long for a model that is still in training; then it asks again. */
@@ -65,11 +68,11 @@ export interface TaskRunOptions {
   readonly onEnded: () => void;
 }
 
-export class TaskRun {
+export class TaskRun implements LearningRun {
   readonly task: TaskManifest;
   readonly #deps: TaskRunDeps;
   readonly #options: TaskRunOptions;
-  readonly #thread: TrainingThread;
+  readonly #trainer: RoundTrainer;
   readonly #timers = new Map<string, NodeJS.Timeout>();
   /** Wakes pulls that wait for an offer. */
   readonly #waiting = new Set<() => void>();
@@ -89,9 +92,15 @@ export class TaskRun {
     this.#history = resume === undefined ? [] : (JSON.parse(resume.history) as RoundReport[]);
     this.#model = resume?.model;
     this.#save();
-    this.#thread = new TrainingThread(
-      { task, self: deps.self.nodeId, adversary, ...(csvText === undefined ? {} : { csvText }) },
-      (answer) => this.#answered(answer),
+    this.#trainer = new TrainingThread({
+      task,
+      self: deps.self.nodeId,
+      adversary,
+      ...(csvText === undefined ? {} : { csvText }),
+    });
+    this.#trainer.initialWeights().then(
+      (weights) => this.#begin(weights),
+      (error: unknown) => this.#unable(error),
     );
   }
 
@@ -108,7 +117,7 @@ export class TaskRun {
     this.#trace.end("learning/halted");
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
-    await this.#thread.stop();
+    await this.#trainer.stop();
   }
 
   /** Whether these are the very bytes of this task. */
@@ -135,14 +144,14 @@ export class TaskRun {
    * @throws MeshError `learning/bad-pull` for a request that does not parse
    */
   static async answerPull(
-    runs: ReadonlyMap<string, TaskRun>,
+    find: (taskId: string) => TaskRun | undefined,
     { nodeId }: PeerIdentity,
     request: Uint8Array,
     signal: AbortSignal,
   ): Promise<Uint8Array> {
     const match = /^([a-z0-9-]{1,64})\n(newest|[1-9][0-9]{0,5})$/.exec(utf8Text(request));
     if (match === null) throw new MeshError("learning/bad-pull", "The pull does not parse.");
-    const run = runs.get(match[1] ?? "");
+    const run = find(match[1] ?? "");
     // Not here yet: the task itself may still be on its way to this node.
     if (run === undefined) return pullAnswer("unreachable");
     if (!run.task.participants.includes(nodeId))
@@ -156,6 +165,7 @@ export class TaskRun {
       const served =
         this.#machine?.serve(round) ?? (this.#state === "running" ? "pending" : "gone");
       if (served === "gone") return pullAnswer("gone");
+      if (served === "none") return pullAnswer("refused");
       if (served !== "pending") return pullAnswer("update", served);
       if (end.aborted) return pullAnswer("timeout");
       await new Promise<void>((resume) => {
@@ -170,33 +180,14 @@ export class TaskRun {
     }
   }
 
-  #answered(answer: TrainerAnswer): void {
-    switch (answer.kind) {
-      case "ready":
-        return this.#begin(answer.initialWeights);
-      case "trained":
-        return this.#handle({
-          type: "trained",
-          round: answer.round,
-          weights: answer.weights,
-          loss: answer.loss,
-        });
-      case "evaluated":
-        return this.#handle({
-          type: "evaluated",
-          round: answer.round,
-          loss: answer.loss,
-          accuracy: answer.accuracy,
-        });
-      case "failed":
-        this.#deps.logger.error(
-          { code: answer.code, taskId: this.task.taskId, error: answer.message },
-          "training failed",
-        );
-        return this.#end("failed");
-      default:
-        unreachable(answer);
-    }
+  /** The trainer cannot take part in this task. */
+  #unable(error: unknown): void {
+    if (this.#state !== "running" || this.#halted) return;
+    this.#deps.logger.error(
+      { code: errorCode(error), taskId: this.task.taskId, error: errorMessage(error) },
+      "training failed",
+    );
+    this.#end("failed");
   }
 
   #begin(initialWeights: Float32Array): void {
@@ -231,18 +222,12 @@ export class TaskRun {
       case "train":
         this.#deps.onLearning({ taskId: this.task.taskId, round: action.round });
         this.#trace.begin(action.round);
-        return this.#thread.request({
-          kind: "train",
-          round: action.round,
-          weights: action.weights,
-        });
+        void this.#train(action);
+        return;
       case "evaluate":
         this.#trace.phase("evaluate");
-        return this.#thread.request({
-          kind: "evaluate",
-          round: action.round,
-          weights: action.weights,
-        });
+        void this.#evaluate(action.round, action.weights);
+        return;
       case "pull":
         void this.#trace.within(() => this.#pull(action.round, action.nodeId, action.timeoutMs));
         return;
@@ -261,6 +246,23 @@ export class TaskRun {
       default:
         unreachable(action);
     }
+  }
+
+  async #train(order: TrainingOrder): Promise<void> {
+    const { round } = order;
+    const trained = await this.#trainer.train(order);
+    if (!trained.ok) {
+      const { code } = trained;
+      const fields = { code, taskId: this.task.taskId, round };
+      if (!this.#halted) this.#deps.logger.warn(fields, "round without an own update");
+      this.#handle({ type: "not-trained", round, code });
+    } else this.#handle({ type: "trained", round, ...trained.value });
+  }
+
+  async #evaluate(round: number, weights: Float32Array): Promise<void> {
+    const measured = await this.#trainer.evaluate(weights);
+    const { loss = null, accuracy = null } = measured ?? {};
+    this.#handle({ type: "evaluated", round, loss, accuracy });
   }
 
   /** Lets pulls that wait look again. */

@@ -20,9 +20,9 @@ export interface MeshDegree {
   readonly high: number;
 }
 
-/** gossipsub's degrees for a D: two thirds of it below, twice above; 4, 6, 12 for gossipsub's own D of 6. */
+/** The degrees that go with a D: those of the daemon for the daemon's. */
 export function meshDegree(target: number): MeshDegree {
-  return { target, low: Math.ceil((2 * target) / 3), high: 2 * target };
+  return { target, low: Math.ceil((2 * target) / 3), high: Math.ceil((3 * target) / 2) };
 }
 
 const NOBODY: readonly NodeIndex[] = [];

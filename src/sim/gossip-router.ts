@@ -40,12 +40,13 @@ export interface GossipOptions {
   readonly lazyPeers: number;
   readonly floodPublish: boolean;
   readonly seenMs: number;
+  readonly isOffered: (topic: string) => boolean;
 }
 
 /** What one node remembers of gossip; it dies with the node. */
 interface Memory {
   seen: SeenMessages;
-  /** What it published or accepted since its gossip heartbeat, and between those before; newest first. */
+  /** What it published or accepted of offered topics since its gossip heartbeat, and between those before; newest first. */
   recent: GossipMessage[][];
 }
 
@@ -131,7 +132,7 @@ export class GossipRouter {
 
   /** Passes a message on to every mesh peer but the one it came from. */
   push(node: NodeIndex, message: GossipMessage, except: NodeIndex): void {
-    this.#memory(node).recent[0]?.push(message);
+    if (this.#options.isOffered(message.topic)) this.#memory(node).recent[0]?.push(message);
     const frame = { kind: "message", message } as const;
     for (const peer of this.#overlay.mesh(node, message.topic)) {
       if (peer !== except) this.#gossip(node, peer, frame);

@@ -59,6 +59,8 @@ export interface MeshNodeObserver {
   evidence(node: NodeIndex, subject: NodeId, statement: StoredEvidence | undefined): void;
   /** The node's boot counter must not fall below this from now on. */
   epochRaised(node: NodeIndex, epoch: number): void;
+  /** The node is in another zone, and its disk knows it. */
+  zoneChanged(node: NodeIndex, zone: string): void;
 }
 
 export interface MeshNodeDeps {
@@ -221,6 +223,7 @@ export class MeshNode implements SimNode<MeshDatagram> {
           this.#pull(action.nodeId, out);
           break;
         case "zone-changed":
+          this.#deps.observer.zoneChanged(this.#index, action.to);
           for (const topic of zoneTopics(action.to)) out.push({ kind: "subscribe", topic });
           out.push({
             kind: "set-timer",
@@ -508,6 +511,11 @@ export class MeshNode implements SimNode<MeshDatagram> {
   #idOf(peer: NodeIndex): NodeId {
     return this.#deps.census.at(peer).identity.nodeId;
   }
+}
+
+/** Heartbeats are no part of lazy gossip: the next one comes sooner than an answer. */
+export function isOffered(topic: string): boolean {
+  return !topic.endsWith("/heartbeat");
 }
 
 /** The gossip topic of the world for a topic of the machine. */

@@ -3,6 +3,8 @@
 // plan, but for what the host measured.
 
 import { createNobleEngine } from "../crypto/index.ts";
+import type { NodeId } from "../identity/index.ts";
+import { autoZone, depthOfSize, meshDefaults } from "../mesh/index.ts";
 import type { SimEngine } from "./census.ts";
 import { watchers, type Watchers } from "./checkers/watchers.ts";
 import { ByzantineInjector } from "./injectors/byzantine-injector.ts";
@@ -10,6 +12,7 @@ import { Churn } from "./injectors/churn.ts";
 import { FaultSchedule } from "./injectors/fault-schedule.ts";
 import { TrafficSource } from "./injectors/traffic-source.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions } from "./network.ts";
+import type { NodeIndex } from "./node-types.ts";
 import { SeededRandom } from "./random.ts";
 import { type HostMeters, makeReport, type RunReport, type Spent } from "./report.ts";
 import type { RunPlan } from "./scenarios/plan.ts";
@@ -118,6 +121,7 @@ function setStage(plan: RunPlan, options: RunOptions): Stage {
     ...{ nodes: plan.nodes, seed: plan.seed, network, engine },
     ...{ refuteMs: REFUTE_MS, buggify: plan.buggify },
     ...(replays ? { seenMs: REPLAY_SEEN_MS } : {}),
+    zoneOf: zoneChoice(plan),
     wrap: (node, inner) =>
       new TrafficSource({
         ...{ node: inner, traffic, totalMs, nowMs: () => swarm.nowMs },
@@ -133,6 +137,14 @@ function setStage(plan: RunPlan, options: RunOptions): Stage {
   const schedule = new FaultSchedule({ swarm, calm: network, byzantine, faults: plan.faults });
   schedule.start(totalMs);
   return { swarm, watching, schedule, churn };
+}
+
+/** In which zone each node starts: automatic ones are those of a mesh that was up before and comes back. */
+function zoneChoice({ zones, nodes }: RunPlan): (node: NodeIndex, nodeId: NodeId) => string {
+  if (zones === 1) return () => "";
+  if (zones !== "auto") return (node) => `z${node % zones}`;
+  const depth = depthOfSize(nodes, meshDefaults.zoneMembersMin);
+  return (_, nodeId) => autoZone(nodeId, depth);
 }
 
 function networkOf({ network }: RunPlan): NetworkOptions {

@@ -25,7 +25,7 @@ import type { Disagreement, SwarmView } from "./checkers/swarm-view.ts";
 import type { Violation } from "./checkers/violation.ts";
 import type { SimErrorCode } from "./errors.ts";
 import type { MeshDatagram } from "./mesh-datagrams.ts";
-import { MeshNode, type MeshNodeObserver } from "./mesh-node.ts";
+import { isOffered, MeshNode, type MeshNodeObserver } from "./mesh-node.ts";
 import { createModelSignatures, verifyOnce } from "./model-signatures.ts";
 import type { NodeIndex, SimNode } from "./node-types.ts";
 import { createSharedIntake } from "./shared-intake.ts";
@@ -47,8 +47,8 @@ export interface SwarmOptions extends Omit<WorldOptions, "bytesInTrace"> {
   readonly deterministicEngine?: boolean;
   /** Options of the machines. */
   readonly mesh?: Partial<MeshOptions>;
-  /** The zone of each node; its seeds are of its own zone, and one of any. @default all in one zone, "" */
-  readonly zoneOf?: (node: NodeIndex) => string;
+  /** The zone that each node starts in; its seeds are of its own zone, and one of any. @default all in one zone, "" */
+  readonly zoneOf?: (node: NodeIndex, nodeId: NodeId) => string;
   /** Whom each node dials at start, beside its ring neighbour. @default 2 */
   readonly seedsPerNode?: number;
   /** The nodes start within this time. @default 5000 */
@@ -111,6 +111,8 @@ export class Swarm implements SwarmView {
   readonly #epochs: number[];
   /** ... and of quarantines and releases. */
   readonly #evidence: Map<NodeId, StoredEvidence>[];
+  /** ... and of the zone it was in last. */
+  readonly #zones: string[];
   readonly #forgetful = new Set<NodeIndex>();
   /** The pair that was the last to disagree: the first to be asked again. */
   #lastPair: Disagreement | undefined;
@@ -123,7 +125,7 @@ export class Swarm implements SwarmView {
     const sha256 = (data: Uint8Array): Uint8Array => this.#engine.sha256(data);
     this.world = new World(
       { sha256, spawn: (node, boot) => this.#spawn(node, boot) },
-      { ...options, bytesInTrace: options.deterministicEngine ?? true },
+      { isOffered, ...options, bytesInTrace: options.deterministicEngine ?? true },
     );
     this.ailments = new Ailments(options.nodes);
     this.world.handshakes = (a, b) => this.ailments.handshake(a, b);
@@ -131,7 +133,14 @@ export class Swarm implements SwarmView {
     this.noFalseDeath = new NoFalseDeath(options.refuteMs ?? 30_000);
     this.sequenceRises = new SequenceRises((nodeId) => this.census.find(nodeId)?.index);
     this.#listeners.push(this.noFalseDeath, this.sequenceRises);
-    this.#seeds = chooseSeeds(options, this.world.random.fork("seeds"));
+    this.#zones = this.census.all.map(
+      ({ index, identity }) => options.zoneOf?.(index, identity.nodeId) ?? "",
+    );
+    this.#seeds = chooseSeeds(
+      this.#zones,
+      options.seedsPerNode ?? 2,
+      this.world.random.fork("seeds"),
+    );
     this.#epochs = new Array<number>(options.nodes).fill(0);
     this.#evidence = Array.from({ length: options.nodes }, () => new Map<NodeId, StoredEvidence>());
   }
@@ -274,8 +283,12 @@ export class Swarm implements SwarmView {
 
   /** Whether the first is meant to have the second among its members: within a zone. */
   shouldKnow(observer: NodeIndex, subject: NodeIndex): boolean {
-    const zoneOf = this.#options.zoneOf ?? (() => "");
-    return observer !== subject && zoneOf(observer) === zoneOf(subject);
+    return observer !== subject && this.zoneOf(observer) === this.zoneOf(subject);
+  }
+
+  /** The zone that a node is in, or was in last. */
+  zoneOf(node: NodeIndex): string {
+    return this.node(node)?.machine.zone ?? this.#zones[node] ?? "";
   }
 
   /** Every honest node is up, and every healthy one sees every other healthy one alive. */
@@ -294,14 +307,14 @@ export class Swarm implements SwarmView {
   /** The first pair that keeps the swarm from being converged; `tolerated` counts as alive. */
   disagreement(tolerated?: MemberState): Disagreement | undefined {
     const healthy = this.healthy();
+    const zones = Map.groupBy(healthy, (node) => this.zoneOf(node));
     const last = this.#lastPair?.observer;
     const first = last !== undefined && this.isHealthy(last) ? [last] : [];
     for (const observer of [...first, ...healthy]) {
       const states = new Map(this.states(observer));
-      for (const subject of healthy) {
+      for (const subject of zones.get(this.zoneOf(observer)) ?? []) {
         const state = states.get(subject) ?? "unknown";
-        if (state === "alive" || state === tolerated) continue;
-        if (!this.shouldKnow(observer, subject)) continue;
+        if (subject === observer || state === "alive" || state === tolerated) continue;
         this.#lastPair = { observer, subject, state };
         return this.#lastPair;
       }
@@ -354,7 +367,7 @@ export class Swarm implements SwarmView {
     const self = census.at(node);
     const directory = new Map<NodeId, PeerIdentity>();
     const { nodeId } = self.identity;
-    const zone = this.#options.zoneOf?.(node) ?? "";
+    const zone = this.#zones[node] ?? "";
     const deps: MeshDeps = {
       engine: this.ailments.engine(node, this.#engine),
       signer: this.ailments.signer(node, self.signer),
@@ -439,13 +452,19 @@ export class Swarm implements SwarmView {
         if (statement !== undefined) disk?.set(subject, statement);
       },
       epochRaised: (node, epoch) => this.#saveEpoch(node, epoch),
+      zoneChanged: (node, zone) => {
+        this.#zones[node] = zone;
+      },
     };
   }
 }
 
-/** Whom each node dials first: the one before it, which makes the whole reachable, and some at random. */
-function chooseSeeds(options: SwarmOptions, random: SeededRandom): NodeIndex[][] {
-  const extra = options.seedsPerNode ?? 2;
+/** Whom each node dials first: the one before it in its zone, which makes the whole reachable, some at random, and one of any zone. */
+function chooseSeeds(
+  zoneOf: readonly string[],
+  extra: number,
+  random: SeededRandom,
+): NodeIndex[][] {
   if (!Number.isInteger(extra) || extra < 0) {
     const code: SimErrorCode = "sim/bad-option";
     throw new MeshError(
@@ -453,13 +472,7 @@ function chooseSeeds(options: SwarmOptions, random: SeededRandom): NodeIndex[][]
       `seedsPerNode must be a whole number from 0: current value is ${extra}.`,
     );
   }
-  const zoneOf = options.zoneOf ?? (() => "");
-  const zones = new Map<string, NodeIndex[]>();
-  for (let node = 0; node < options.nodes; node++) {
-    const zone = zones.get(zoneOf(node));
-    if (zone === undefined) zones.set(zoneOf(node), [node]);
-    else zone.push(node);
-  }
+  const zones = Map.groupBy(zoneOf.keys(), (node) => zoneOf[node] ?? "");
   const seeds: NodeIndex[][] = [];
   for (const zone of zones.values()) {
     for (const [at, node] of zone.entries()) {
@@ -467,7 +480,7 @@ function chooseSeeds(options: SwarmOptions, random: SeededRandom): NodeIndex[][]
       const chosen = new Set([before, ...random.sample(zone, extra + 1)]);
       chosen.delete(node);
       seeds[node] = [...chosen].slice(0, extra + 1);
-      if (zones.size > 1) seeds[node].push(random.below(options.nodes));
+      if (zones.size > 1) seeds[node].push(random.below(zoneOf.length));
     }
   }
   return seeds;

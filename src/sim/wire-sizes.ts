@@ -5,7 +5,7 @@
 //   half a pure acknowledgement (66 / 2) a segment, from the receiver: every second segment is acknowledged alone;
 //   PQ channel record: length 2 + tag 16;   yamux frame: 12;
 //   gossipsub RPC: length 2 + publish field 3 + data field 3 + topic field 2 and the topic's name;
-//   IHAVE and IWANT: ids of 32 bytes with 2 bytes of framing each, behind the same 8 bytes and the topic's name.
+//   IHAVE and IWANT: ids of 16 bytes with 2 bytes of framing each, behind the same 8 bytes and the topic's name.
 //
 // IDONTWANT is left out: here a node passes a message on the moment it has it, so what the announcement would save is sent by
 // then. A real node that takes time to verify a state beacon sends fewer copies of it than this model.
@@ -20,7 +20,7 @@ export const SEGMENT_ACK_BYTES = SEGMENT_HEADER_BYTES / 2;
 const RECORD_BYTES = 2 + 16;
 const YAMUX_BYTES = 12;
 const RPC_BYTES = 10;
-const MESSAGE_ID_BYTES = 34;
+const MESSAGE_ID_BYTES = 18;
 /** What the daemon puts before a zone's topic: `/x0tta6bl4/1/<trust domain>/zone/`. */
 const TOPIC_PREFIX_BYTES = 28;
 

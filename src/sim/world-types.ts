@@ -17,10 +17,12 @@ export interface WorldOptions {
   readonly clockError?: (node: NodeIndex) => Partial<ClockError>;
   /** Connections one node holds at most; a dial beyond fails. @default 64 */
   readonly connectionsMax?: number;
-  /** gossipsub's D: mesh peers a node wants in each topic; with less than two thirds it grafts. @default 6 */
+  /** gossipsub's D: mesh peers a node wants in each topic; with less than two thirds it grafts. @default the daemon's */
   readonly meshPeers?: number;
   /** gossipsub's Dlazy: subscribers beside the mesh that are offered the recent messages, once a heartbeat. @default 6 */
   readonly lazyPeers?: number;
+  /** Topics whose messages are offered to those. @default all */
+  readonly isOffered?: (topic: string) => boolean;
   /** Own messages go to every connected subscriber, as js-libp2p's gossipsub does unless told otherwise. @default true */
   readonly floodPublish?: boolean;
   /** Between two offers. @default 1000 */

@@ -3,6 +3,7 @@
 // streams and the queue, and every delivered event goes into the trace; so one seed is one history.
 
 import { MeshError } from "../foundation/index.ts";
+import { gossipDegree } from "../mesh/index.ts";
 import type { Now } from "../ports/index.ts";
 import { ConnectionTable, NO_CONNECTION } from "./connections.ts";
 import { CpuSampler } from "./cpu-sampler.ts";
@@ -95,8 +96,9 @@ export class World<D extends Datagram> {
     this.#deps = deps;
     this.#options = {
       connectionsMax: 64,
-      meshPeers: 6,
+      meshPeers: gossipDegree.target,
       lazyPeers: 6,
+      isOffered: () => true,
       floodPublish: true,
       gossipHeartbeatMs: 1_000,
       silenceMs: 10_000,

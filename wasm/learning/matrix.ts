@@ -1,30 +1,58 @@
-// Means of rows of an n x n matrix (reference 3.6 step 4): nearest-neighbour mixing in Gram space is two of them.
+// Means of many rows of an n x n matrix (reference 3.6 step 4): nearest-neighbour mixing in Gram space is two of them. Twin of
+// src/learning/kernels/mixing.ts, which says in which order rows are summed.
 
 /**
- * For each of `n` lists of `size` row numbers (32 bits each, ascending) the mean of these rows of `matrix` into a row of `out`, eight
- * columns of it from `c` on. Rows of both are `stride` float64 apart, an even number of at least n. Sums are float64 in the order of
- * the list. The columns are first brought together in `panel` (64 n bytes), where all lists read them from the cache.
+ * For each of the first `lines` lists of a plan the mean of these rows of `matrix`, eight columns of it from `c` on, written transposed:
+ * mean k of column c to row c, column k of `out`. The plan is 32-bit words: the number of rows of the base and these rows; then for each list
+ * the same of those to subtract, and of those to add. A list has `size` rows in all. The columns are first brought together in `panel`
+ * (64 n bytes), where all lists read them from the cache.
  */
 export function meanColumns(
-  matrix: usize, n: usize, stride: usize, lists: usize, size: usize, panel: usize, out: usize, c: usize,
+  matrix: usize, n: usize, plan: usize, lines: usize, size: usize, panel: usize, out: usize, c: usize,
 ): void {
-  const width = min(stride - c, 8) << 3;
-  for (let i: usize = 0; i < n; i++) memory.copy(panel + (i << 6), matrix + ((i * stride + c) << 3), width);
+  const width = min(n - c, 8);
+  for (let i: usize = 0; i < n; i++) memory.copy(panel + (i << 6), matrix + ((i * n + c) << 3), width << 3);
   const count = f64x2.splat(<f64>size);
-  for (let k: usize = 0; k < n; k++) {
-    let s0 = f64x2.splat(0), s1 = s0, s2 = s0, s3 = s0;
-    const list = lists + ((k * size) << 2);
-    for (let at = list; at < list + (size << 2); at += 4) {
+  const line = n << 3;
+  let at = plan + 4;
+  let end = at + (<usize>load<u32>(plan) << 2);
+  let b0 = f64x2.splat(0), b1 = b0, b2 = b0, b3 = b0;
+  for (; at < end; at += 4) {
+    const row = panel + (<usize>load<u32>(at) << 6);
+    b0 = f64x2.add(b0, v128.load(row));
+    b1 = f64x2.add(b1, v128.load(row, 16));
+    b2 = f64x2.add(b2, v128.load(row, 32));
+    b3 = f64x2.add(b3, v128.load(row, 48));
+  }
+  for (let k: usize = 0; k < lines; k++) {
+    let s0 = b0, s1 = b1, s2 = b2, s3 = b3;
+    end = at + 4 + (<usize>load<u32>(at) << 2);
+    for (at += 4; at < end; at += 4) {
+      const row = panel + (<usize>load<u32>(at) << 6);
+      s0 = f64x2.sub(s0, v128.load(row));
+      s1 = f64x2.sub(s1, v128.load(row, 16));
+      s2 = f64x2.sub(s2, v128.load(row, 32));
+      s3 = f64x2.sub(s3, v128.load(row, 48));
+    }
+    end = at + 4 + (<usize>load<u32>(at) << 2);
+    for (at += 4; at < end; at += 4) {
       const row = panel + (<usize>load<u32>(at) << 6);
       s0 = f64x2.add(s0, v128.load(row));
       s1 = f64x2.add(s1, v128.load(row, 16));
       s2 = f64x2.add(s2, v128.load(row, 32));
       s3 = f64x2.add(s3, v128.load(row, 48));
     }
-    const to = out + ((k * stride + c) << 3);
-    v128.store(to, f64x2.div(s0, count));
-    if (width > 16) v128.store(to, f64x2.div(s1, count), 16);
-    if (width > 32) v128.store(to, f64x2.div(s2, count), 32);
-    if (width > 48) v128.store(to, f64x2.div(s3, count), 48);
+    const to = out + ((c * n + k) << 3);
+    storePair(f64x2.div(s0, count), to, line, width);
+    storePair(f64x2.div(s1, count), to + 2 * line, line, width - 2);
+    storePair(f64x2.div(s2, count), to + 4 * line, line, width - 4);
+    storePair(f64x2.div(s3, count), to + 6 * line, line, width - 6);
   }
+}
+
+/** Stores the lanes a line apart, as far as there are columns for them. */
+@inline
+function storePair(pair: v128, to: usize, line: usize, columns: isize): void {
+  if (columns > 0) v128.store64_lane(to, pair, 0);
+  if (columns > 1) v128.store64_lane(to + line, pair, 1);
 }

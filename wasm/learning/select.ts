@@ -2,8 +2,8 @@
 //
 // Eight columns go together. A float32 becomes a number whose order as a signed integer is that of the values, in two halves of 16 bits, so that a
 // register holds eight. The value of a rank is then found bit by bit: with t a candidate, if no more than `rank` numbers are below t, the
-// rank's number is at least t. First the upper halves; then the lower halves of those whose upper half is the one found. 32 passes of three
-// instructions over planes that stay in the first-level cache, whatever the values are. The result is exact, so no order enters it.
+// rank's number is at least t. First the upper halves; then the lower halves of those whose upper half is the one found, if these differ. At
+// most 32 passes of three instructions over planes that stay in the first-level cache, whatever the values are. The result is exact, so no order enters it.
 
 import { F32_BYTES } from "./layout";
 
@@ -74,12 +74,20 @@ function ofRank(plane: usize, padded: usize, rank: v128): v128 {
 function select(upper: usize, lower: usize, asked: usize, padded: usize, rank: i16, out: usize): void {
   const high = ofRank(upper, padded, i16x8.splat(rank));
   const left = i16x8.sub(i16x8.splat(rank), countBelow(upper, padded, high));
-  const greatest = i16x8.splat(GREATEST);
+  let least = i16x8.splat(GREATEST), most = i16x8.splat(LEAST);
   for (let i: usize = 0; i < padded; i++) {
     const same = i16x8.eq(v128.load(upper + (i << 4)), high);
-    v128.store(asked + (i << 4), v128.bitselect(v128.load(lower + (i << 4)), greatest, same));
+    const value = v128.load(lower + (i << 4));
+    const candidate = v128.bitselect(value, i16x8.splat(GREATEST), same);
+    v128.store(asked + (i << 4), candidate);
+    least = i16x8.min_s(least, candidate);
+    most = i16x8.max_s(most, v128.bitselect(value, i16x8.splat(LEAST), same));
   }
-  const low = v128.xor(ofRank(asked, padded, left), i16x8.splat(LEAST));
+  // Mostly one value alone has these upper halves, or the first of them is asked for.
+  const none = i16x8.splat(0);
+  const known = v128.or(i16x8.eq(least, most), i16x8.eq(left, none));
+  const found = i16x8.all_true(known) ? least : ofRank(asked, padded, left);
+  const low = v128.xor(found, i16x8.splat(LEAST));
   const a = v128.or(i32x4.shl(i32x4.extend_low_i16x8_s(high), 16), i32x4.extend_low_i16x8_u(low));
   const b = v128.or(i32x4.shl(i32x4.extend_high_i16x8_s(high), 16), i32x4.extend_high_i16x8_u(low));
   v128.store(out, ordered(a));

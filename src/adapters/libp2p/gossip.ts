@@ -12,7 +12,7 @@ import {
 } from "@libp2p/gossipsub";
 import { errorCode, errorMessage } from "../../foundation/index.ts";
 import type { NodeId } from "../../identity/index.ts";
-import { RateLimiter } from "../../mesh/index.ts";
+import { gossipDegree, RateLimiter } from "../../mesh/index.ts";
 import type { Logger, Meter, MonoMs } from "../../ports/index.ts";
 import { RPC_BYTES_MAX, RpcGuard } from "./gossip-guard.ts";
 import { type GossipInternals, internalsOf } from "./gossip-internals.ts";
@@ -130,6 +130,10 @@ export class Gossip {
         createHash("sha256").update(topic).update(data).digest().subarray(0, MESSAGE_ID_BYTES),
       msgIdToStrFn: (id) => Buffer.from(id.buffer, id.byteOffset, id.length).toString("latin1"),
       seenTTL: SEEN_MS,
+      D: gossipDegree.target,
+      Dlo: gossipDegree.low,
+      Dhi: gossipDegree.high,
+      Dscore: gossipDegree.target / 2, // of what an over-full mesh keeps, so many for their scores, the rest by chance
       floodPublish: true, // an own beacon reaches all peers at once: a mesh of liars cannot keep it in
       opportunisticGraftTicks: 60,
       opportunisticGraftPeers: 2,

@@ -33,7 +33,7 @@ import { gossipMetrics } from "./gossip-metrics.ts";
 import type { ScoreOptions } from "./gossip-scores.ts";
 import { Graylist } from "./graylist.ts";
 import { PendingConnections } from "./pending-connections.ts";
-import { PING_PREFIX, pingOver } from "./ping.ts";
+import { PING_PREFIX, PING_STREAM_MS_MAX, Pinger } from "./ping.ts";
 import { RecordStore } from "./record-store.ts";
 import { PeerRegistry } from "./peer-registry.ts";
 import {
@@ -199,6 +199,7 @@ export class Network {
   readonly #options: NetworkOptions;
   readonly #registry = new PeerRegistry();
   readonly #links = new Map<NodeId, Link>();
+  readonly #pinger = new Pinger(systemRandom);
   readonly #nodeIdByPeerId = new Map<string, NodeId>();
   readonly #pending = new PendingConnections(
     (raw) => this.#registry.of(raw) !== undefined,
@@ -404,7 +405,7 @@ export class Network {
    * @throws MeshError `network/not-connected`; what libp2p throws on time-out
    */
   async ping(nodeId: NodeId, timeoutMs: number): Promise<number> {
-    return pingOver(this.#connectionTo(nodeId), systemRandom, timeoutMs);
+    return this.#pinger.ping(this.#connectionTo(nodeId), timeoutMs);
   }
 
   /**
@@ -588,6 +589,7 @@ export class Network {
         // libp2p's default is one outbound at a time, and the DHT pings newcomers: a probe must not fail for that.
         ping: ping({
           protocolPrefix: PING_PREFIX,
+          timeout: PING_STREAM_MS_MAX,
           maxInboundStreams: PINGS_PER_PEER_MAX,
           maxOutboundStreams: PINGS_PER_PEER_MAX,
         }),

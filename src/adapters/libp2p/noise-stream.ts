@@ -4,18 +4,27 @@
 import type { AbortOptions, MessageStream, StreamMessageEvent } from "@libp2p/interface";
 import { AbstractMessageStream, type SendResult } from "@libp2p/utils";
 import { Uint8ArrayList } from "uint8arraylist";
-import { uint16be } from "../../foundation/index.ts";
+import { concatBytes, uint16be } from "../../foundation/index.ts";
 import {
   FrameDecoder,
   type SessionKeys,
   TRANSPORT_PLAINTEXT_BYTES_MAX,
 } from "../../handshake/index.ts";
 
-/** Wraps `stream`, which stands at its first transport frame, and owns `keys`. */
+/**
+ * Wraps `stream`, which stands at its first transport frame, and owns `keys`.
+ *
+ * What is sent while the event loop looks at its sockets is sealed together afterwards: the frames of several streams become one
+ * write. A write costs more than the sealing of a kilobyte, and libp2p's TCP makes one of every buffer that it is given.
+ */
 export class NoiseStream extends AbstractMessageStream {
   readonly #stream: MessageStream;
   readonly #keys: SessionKeys;
   readonly #decoder = new FrameDecoder();
+  /** Not sealed yet. */
+  readonly #pending = new Uint8ArrayList();
+  #flush: NodeJS.Immediate | undefined;
+  #canSendMore = true;
   #closing = false;
 
   constructor(stream: MessageStream, keys: SessionKeys) {
@@ -37,7 +46,8 @@ export class NoiseStream extends AbstractMessageStream {
       else this.onRemoteReset();
     });
     stream.addEventListener("drain", () => {
-      this.safeDispatchEvent("drain");
+      this.#canSendMore = true;
+      if (this.#sendPending()) this.safeDispatchEvent("drain");
     });
     stream.addEventListener("remoteCloseWrite", () => {
       this.onRemoteCloseWrite();
@@ -52,16 +62,27 @@ export class NoiseStream extends AbstractMessageStream {
     return !this.#closing && this.writeStatus !== "closed" && super.send(data);
   }
 
-  /** Seals all of `data` in frames of at most 65519 plaintext bytes. */
   sendData(data: Uint8ArrayList): SendResult {
-    const sealed = new Uint8ArrayList();
-    for (let at = 0; at < data.byteLength; at += TRANSPORT_PLAINTEXT_BYTES_MAX) {
-      const end = Math.min(at + TRANSPORT_PLAINTEXT_BYTES_MAX, data.byteLength);
-      const frame = this.#keys.send.seal(data.subarray(at, end));
-      sealed.append(uint16be(frame.length));
-      sealed.append(frame);
+    this.#pending.append(data.sublist());
+    const { byteLength: pendingBytes } = this.#pending;
+    if (pendingBytes >= TRANSPORT_PLAINTEXT_BYTES_MAX && this.#canSendMore) this.#sendPending();
+    else this.#flush ??= setImmediate(() => this.#sendPending());
+    return { sentBytes: data.byteLength, canSendMore: this.#canSendMore };
+  }
+
+  /** Seals what is pending, in frames of at most 65519 plaintext bytes, while the stream below has room; says whether it has. */
+  #sendPending(): boolean {
+    clearImmediate(this.#flush);
+    this.#flush = undefined;
+    // It may have closed since; what was pending is lost like all that was on the wire.
+    if (this.#stream.status !== "open") return false;
+    while (this.#pending.byteLength > 0 && this.#canSendMore) {
+      const length = Math.min(TRANSPORT_PLAINTEXT_BYTES_MAX, this.#pending.byteLength);
+      const frame = this.#keys.send.seal(this.#pending.subarray(0, length));
+      this.#pending.consume(length);
+      this.#canSendMore = this.#stream.send(concatBytes(uint16be(frame.length), frame));
     }
-    return { sentBytes: data.byteLength, canSendMore: this.#stream.send(sealed) };
+    return this.#canSendMore;
   }
 
   sendReset(error: Error): void {
@@ -78,6 +99,8 @@ export class NoiseStream extends AbstractMessageStream {
 
   async close(options?: AbortOptions): Promise<void> {
     this.#closing = true;
+    this.#canSendMore = true;
+    this.#sendPending();
     await this.#stream.close(options);
   }
 
@@ -93,6 +116,8 @@ export class NoiseStream extends AbstractMessageStream {
 
   /** Nothing is sent after a close; what was received before it may still be in the stream's buffer. */
   #wipe(): void {
+    clearImmediate(this.#flush);
+    this.#pending.consume(this.#pending.byteLength);
     this.#keys.send.destroy();
     if (this.#stream.readBufferLength === 0) this.#keys.receive.destroy();
   }

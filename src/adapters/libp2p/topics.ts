@@ -2,9 +2,9 @@
 
 /**
  * What is gossiped. State beacons and heartbeats stay inside a zone; summaries of zones, with proofs of equivocation and
- * releases, and tasks concern the whole mesh.
+ * releases, and tasks concern the whole mesh. The certified rounds of a task are of its participants: each has a topic.
  */
-export const topicNames = ["state", "heartbeat", "summary", "tasks"] as const;
+export const topicNames = ["state", "heartbeat", "summary", "tasks", "rounds"] as const;
 export type TopicName = (typeof topicNames)[number];
 
 /** Topics of one zone; the others are of the whole mesh. */
@@ -16,6 +16,7 @@ export const topicBytesMax: Readonly<Record<TopicName, number>> = {
   heartbeat: 128,
   summary: 16 * 1024, // a proof of equivocation has two beacons of 7.3 KiB at most
   tasks: 32 * 1024,
+  rounds: 400_000, // a proposal with the statements of 64 participants; of 12 it has 50 KB
 };
 
 /** Longer than any topic of a mesh: a trust domain has 255 bytes, a zone 64. */
@@ -25,6 +26,11 @@ const TOPIC_CHARS_MAX = 384;
 export function topicOf(trustDomain: string, zone: string, name: TopicName): string {
   const scope = zoneTopics.includes(name) ? `zone/${zone}` : "mesh";
   return `${prefixOf(trustDomain)}${scope}/${name}`;
+}
+
+/** The wire name of the topic of a task's certified rounds. */
+export function roundsTopicOf(trustDomain: string, taskId: string): string {
+  return `${prefixOf(trustDomain)}task/${taskId}/rounds`;
 }
 
 /** What is said on a topic, also of another zone; undefined when it is none of this trust domain's. */

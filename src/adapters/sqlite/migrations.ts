@@ -31,6 +31,22 @@ export const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE evidence (node_id TEXT PRIMARY KEY, statement BLOB NOT NULL, at_ms INTEGER NOT NULL) STRICT;
   `,
+  `
+  CREATE TABLE fl_journal (
+    entry INTEGER PRIMARY KEY, task_id TEXT NOT NULL, round INTEGER NOT NULL, message BLOB NOT NULL
+  ) STRICT;
+  CREATE TABLE fl_rounds (
+    task_id TEXT NOT NULL, round INTEGER NOT NULL, certificate BLOB NOT NULL, report TEXT NOT NULL,
+    PRIMARY KEY (task_id, round)
+  ) STRICT;
+  CREATE TABLE fl_contents (
+    task_id TEXT NOT NULL, kind TEXT NOT NULL, round INTEGER NOT NULL, digest TEXT NOT NULL, bytes BLOB NOT NULL,
+    PRIMARY KEY (task_id, kind, round)
+  ) STRICT;
+  CREATE TABLE fl_proofs (
+    task_id TEXT NOT NULL, node_id TEXT NOT NULL, proof BLOB NOT NULL, PRIMARY KEY (task_id, node_id)
+  ) STRICT;
+  `,
 ];
 
 /** The version that a database has. */

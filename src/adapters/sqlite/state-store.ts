@@ -1,7 +1,7 @@
 // All local state of a daemon except the key seeds: identity, tokens, known peers, learning tasks.
 // Every method is one transaction; when it returns, a kill -9 loses nothing of it.
 
-import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
+import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
 import {
   ByteReader,
   concatBytes,
@@ -22,6 +22,7 @@ import {
 } from "../../identity/index.ts";
 import type { WallMs } from "../../ports/index.ts";
 import { openDatabase } from "./database.ts";
+import { RoundStore } from "./round-store.ts";
 import type { StateErrorCode } from "./state-error-code.ts";
 import { schemaVersion } from "./migrations.ts";
 
@@ -77,6 +78,8 @@ export class StateStore {
   readonly tokens: TokenStore;
   /** Which node holds which name, on an issuer. */
   readonly names: NameRegistry;
+  /** What certified rounds leave. */
+  readonly rounds: RoundStore;
 
   /** @throws MeshError as {@link openDatabase} */
   constructor(directory: string) {
@@ -93,6 +96,11 @@ export class StateStore {
         ) === 1,
       prune: (nowMs) => this.#run("DELETE FROM tokens WHERE expires_at_ms < ?", nowMs),
     };
+    this.rounds = new RoundStore({
+      run: (sql, ...values) => this.#run(sql, ...values),
+      all: (sql, ...values) => this.#prepare(sql).all(...values),
+      atomically: (work) => this.#atomically(work),
+    });
     this.names = {
       check: (name, nodeId) => this.#checkName(name, nodeId),
       claim: (name, nodeId) => this.#claimName(name, nodeId),
@@ -122,6 +130,16 @@ export class StateStore {
   /** Keeps a boot counter that the mesh knows to be higher. */
   saveEpoch(epoch: number): void {
     this.#run("INSERT OR REPLACE INTO facts VALUES ('epoch', ?)", String(epoch));
+  }
+
+  /** The zone that this node was in last, when the mesh chose it. */
+  zone(): string | undefined {
+    const row = this.#get("SELECT value FROM facts WHERE name = 'zone'");
+    return row === undefined ? undefined : text(row["value"]);
+  }
+
+  saveZone(zone: string): void {
+    this.#run("INSERT OR REPLACE INTO facts VALUES ('zone', ?)", zone);
   }
 
   /** The SPIFFE id of the issuer that this node joined through. */
@@ -235,6 +253,7 @@ export class StateStore {
       "DELETE FROM tasks WHERE state != 'running' AND task_id NOT IN (SELECT task_id FROM tasks ORDER BY updated_at_ms DESC LIMIT ?)",
       TASKS_KEPT,
     );
+    this.rounds.prune();
   }
 
   /** Whether a task was ever run here, as far as tasks are kept. */
@@ -349,11 +368,27 @@ export class StateStore {
   }
 
   /** Runs a writing statement; returns the number of changed rows. @throws MeshError `state/write-failed` */
-  #run(sql: string, ...values: (string | number | Uint8Array | null)[]): number {
+  #run(sql: string, ...values: SQLInputValue[]): number {
+    return this.#written(() => Number(this.#prepare(sql).run(...values).changes));
+  }
+
+  /** All that `work` writes, or nothing of it. @throws MeshError `state/write-failed` */
+  #atomically(work: () => void): void {
+    this.#written(() => this.#database.exec("BEGIN IMMEDIATE"));
     try {
-      const { changes } = this.#prepare(sql).run(...values);
+      work();
+      this.#written(() => this.#database.exec("COMMIT"));
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  #written<T>(write: () => T): T {
+    try {
+      const result = write();
       this.#writeError = undefined;
-      return Number(changes);
+      return result;
     } catch (cause) {
       this.#writeError = new MeshError<WriteErrorCode>(
         "state/write-failed",

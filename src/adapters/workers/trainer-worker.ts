@@ -16,16 +16,19 @@ function answer(message: TrainerAnswer): void {
 try {
   const { task, self, adversary, csvText } = workerData as TrainerSetup;
   const learner = new Learner({ task, self, adversary, data: taskData(task, csvText) });
-  const initialWeights = learner.initialWeights();
-  answer({ kind: "ready", samples: learner.samples, initialWeights });
+  answer({ kind: "ready", initialWeights: learner.initialWeights() });
   port.on("message", (request: TrainerRequest) => {
-    if (request.kind === "train") {
-      const { weights, loss } = drain(learner.train(request.round, request.weights));
-      answer({ kind: "trained", round: request.round, weights, loss });
-    } else {
-      const { loss, accuracy } = drain(learner.evaluate(request.weights));
-      answer({ kind: "evaluated", round: request.round, loss, accuracy });
+    if (request.kind === "evaluate") {
+      return answer({
+        kind: "evaluated",
+        id: request.id,
+        ...drain(learner.evaluate(request.weights)),
+      });
     }
+    const { id, round, weights, learningRateFactor, budgetMs } = request;
+    const endMs = performance.now() + budgetMs;
+    const steps = learner.train(round, weights, learningRateFactor);
+    answer({ kind: "trained", id, ...drain(steps, () => performance.now() >= endMs) });
   });
 } catch (error) {
   answer({ kind: "failed", code: errorCode(error), message: errorMessage(error) });

@@ -1,8 +1,16 @@
 // One task's training, in a thread of its own. Weights are copied in and out: a model is small beside its training.
 
 import type { Worker } from "node:worker_threads";
-import { errorMessage, MeshError } from "../../foundation/index.ts";
-import type { TaskManifest } from "../../learning/index.ts";
+import { errorMessage, MeshError, ok, refuse, type Result } from "../../foundation/index.ts";
+import {
+  allFinite,
+  type Evaluation,
+  type RoundTrainer,
+  type TaskManifest,
+  type TrainedRound,
+  type TrainerFailureCode,
+  type TrainingOrder,
+} from "../../learning/index.ts";
 import { startWorker } from "./start-worker.ts";
 
 /** What the thread needs to make its data. */
@@ -14,60 +22,99 @@ export interface TrainerSetup {
   readonly csvText?: string;
 }
 
+/** `id` rises; answers carry it. */
 export type TrainerRequest =
-  | { readonly kind: "train"; readonly round: number; readonly weights: Float32Array }
-  | { readonly kind: "evaluate"; readonly round: number; readonly weights: Float32Array };
+  | ({ readonly kind: "train"; readonly id: number; readonly budgetMs: number } & Omit<
+      TrainingOrder,
+      "deadlineMs"
+    >)
+  | { readonly kind: "evaluate"; readonly id: number; readonly weights: Float32Array };
 
 export type TrainerAnswer =
-  | { readonly kind: "ready"; readonly samples: number; readonly initialWeights: Float32Array }
-  | {
-      readonly kind: "trained";
-      readonly round: number;
-      readonly weights: Float32Array;
-      readonly loss: number;
-    }
-  | {
-      readonly kind: "evaluated";
-      readonly round: number;
-      readonly loss: number;
-      readonly accuracy: number;
-    }
+  | { readonly kind: "ready"; readonly initialWeights: Float32Array }
+  | ({ readonly kind: "trained"; readonly id: number } & TrainedRound)
+  | ({ readonly kind: "evaluated"; readonly id: number } & Evaluation)
   | { readonly kind: "failed"; readonly code: string; readonly message: string };
 
 /** A task that needs more memory than this fails, and the daemon goes on. */
 const HEAP_MB_MAX = 512;
+/** Of the time of an order: what is left is for the last batch and the way back. */
+const BUDGET_RATIO = 0.9;
 
-export class TrainingThread {
+/** The embedded trainer. A thread that dies takes no part any more: its rounds fail, the daemon goes on. */
+export class TrainingThread implements RoundTrainer {
   readonly #worker: Worker;
-  #stopped = false;
+  readonly #initialWeights = Promise.withResolvers<Float32Array>();
+  /** Who waits for the answer of a request. */
+  readonly #waiting = new Map<number, (answer: TrainerAnswer | undefined) => void>();
+  #lastId = 0;
+  #isOver = false;
 
-  /**
-   * Starts the thread; everything it says, its failure included, comes to `onAnswer`, nothing after {@link stop}.
-   */
-  constructor(setup: TrainerSetup, onAnswer: (answer: TrainerAnswer) => void) {
-    const tell = (answer: TrainerAnswer): void => {
-      if (!this.#stopped) onAnswer(answer);
-    };
+  constructor(setup: TrainerSetup) {
+    // Who asks hears of it; nobody may have asked yet.
+    this.#initialWeights.promise.catch(() => undefined);
     this.#worker = startWorker(new URL("./trainer-worker.ts", import.meta.url), {
       workerData: setup,
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
       name: "trainer",
     });
-    this.#worker.on("message", tell);
-    this.#worker.on("error", (error) =>
-      tell({ kind: "failed", code: "learning/trainer-failed", message: errorMessage(error) }),
-    );
+    this.#worker.on("message", (answer: TrainerAnswer) => this.#answered(answer));
+    this.#worker.on("error", (error) => this.#fail("learning/trainer-failed", errorMessage(error)));
   }
 
-  request(request: TrainerRequest): void {
-    if (this.#stopped)
-      throw new MeshError("internal/invariant", "The training thread was stopped.");
-    this.#worker.postMessage(request);
+  initialWeights(): Promise<Float32Array> {
+    return this.#initialWeights.promise;
+  }
+
+  async train(order: TrainingOrder): Promise<Result<TrainedRound, TrainerFailureCode>> {
+    const { deadlineMs, ...work } = order;
+    const id = ++this.#lastId;
+    const late = Promise.withResolvers<"late">();
+    const timer = setTimeout(() => late.resolve("late"), deadlineMs);
+    const request = { kind: "train", id, budgetMs: BUDGET_RATIO * deadlineMs, ...work } as const;
+    const answer = await Promise.race([this.#ask(request), late.promise]);
+    clearTimeout(timer);
+    this.#waiting.delete(id);
+    if (answer === "late") return refuse("learning/trainer-late");
+    if (answer?.kind !== "trained") return refuse("learning/trainer-failed");
+    const { weights, loss } = answer;
+    return allFinite(weights) ? ok({ weights, loss }) : refuse("learning/trainer-failed");
+  }
+
+  async evaluate(weights: Float32Array): Promise<Evaluation | undefined> {
+    const answer = await this.#ask({ kind: "evaluate", id: ++this.#lastId, weights });
+    if (answer?.kind !== "evaluated") return undefined;
+    const { loss, accuracy } = answer;
+    return { loss, accuracy };
   }
 
   /** Ends the thread at once. Idempotent. */
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#fail("learning/trainer-failed", "The trainer was stopped.");
     await this.#worker.terminate();
+  }
+
+  #ask(request: TrainerRequest): Promise<TrainerAnswer | undefined> {
+    if (this.#isOver) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      this.#waiting.set(request.id, resolve);
+      this.#worker.postMessage(request);
+    });
+  }
+
+  #answered(answer: TrainerAnswer): void {
+    if (answer.kind === "failed") this.#fail(answer.code, answer.message);
+    else if (answer.kind === "ready") this.#initialWeights.resolve(answer.initialWeights);
+    else {
+      this.#waiting.get(answer.id)?.(answer);
+      this.#waiting.delete(answer.id);
+    }
+  }
+
+  #fail(code: string, message: string): void {
+    this.#isOver = true;
+    this.#initialWeights.reject(new MeshError(code, message));
+    for (const tell of this.#waiting.values()) tell(undefined);
+    this.#waiting.clear();
   }
 }

@@ -4,6 +4,7 @@
 import { type Result, ok, refuse } from "../../foundation/index.ts";
 import type { LearningErrorCode } from "../codes.ts";
 import { allFinite, clearNegativeZeros } from "../tensors/model-spec.ts";
+import type { Gram } from "./gram/gram.ts";
 import type { VectorKernels } from "./kernels.ts";
 
 /** The rules there are. */
@@ -83,7 +84,15 @@ export interface Aggregator {
     f: number,
     context: AggregateContext,
   ): Result<Aggregate, LearningErrorCode>;
+  /**
+   * Of the rules of the Gram space: everything but the sum, out of the rows' inner products.
+   * Codes: `learning/too-few-updates`.
+   */
+  weigh?(gram: Gram, f: number, context: AggregateContext): Result<Explanation, LearningErrorCode>;
 }
+
+/** What a rule says of the rows; the result is their sum, each times its share. */
+export type Explanation = Omit<Aggregate, "vector">;
 
 /**
  * The result as every node must have it: -0 becomes +0, for the two have different bytes. In place. A sum of finite rows may still
@@ -96,19 +105,25 @@ export function sealResult(aggregate: Aggregate): Result<Aggregate, LearningErro
   return ok(aggregate);
 }
 
+/** Checks how many rows there are. */
+export function checkCount(
+  n: number,
+  f: number,
+  minimum: number,
+): Result<number, LearningErrorCode> {
+  if (Number.isSafeInteger(f) && f >= 0 && n > 0 && n >= minimum) return ok(n);
+  return refuse("learning/too-few-updates", `${n} rows, f = ${f}, at least ${minimum} needed`);
+}
+
 /** Checks what every rule demands of its rows. */
 export function checkRows(
   rows: readonly Float32Array[],
   f: number,
   minimum: number,
 ): Result<{ readonly length: number }, LearningErrorCode> {
-  const first = rows[0];
-  if (!Number.isSafeInteger(f) || f < 0 || first === undefined || rows.length < minimum) {
-    return refuse(
-      "learning/too-few-updates",
-      `${rows.length} rows, f = ${f}, at least ${minimum} needed`,
-    );
-  }
+  const counted = checkCount(rows.length, f, minimum);
+  if (!counted.ok) return counted;
+  const first = rows[0] as Float32Array;
   for (const row of rows) {
     if (row.length !== first.length) return refuse("learning/wrong-shape");
     if (!allFinite(row)) return refuse("learning/not-finite");

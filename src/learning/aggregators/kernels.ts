@@ -2,9 +2,10 @@
 // order (../kernels/layout.ts), so equal rows give equal bits on every host. The kernels of wasm/learning stand in for the plain
 // ones in a daemon; they give the same bits.
 
+import { mixed } from "../kernels/mixing.ts";
 import { gram, squaredDistances } from "../kernels/pairs.ts";
 import { type TrimmedMean, trimmedMean } from "../kernels/select.ts";
-import { meanOf, meanRows, weightedSum } from "../kernels/sums.ts";
+import { meanOf, weightedSum } from "../kernels/sums.ts";
 
 /** What the rules need of arithmetic. Rows have one length and are finite. */
 export interface VectorKernels {
@@ -16,8 +17,11 @@ export interface VectorKernels {
   weightedSum(rows: readonly Float32Array[], weights: Float64Array): Float32Array;
   /** Mean of the chosen rows, summed in the order of `indices`. */
   meanOf(rows: readonly Float32Array[], indices: readonly number[]): Float32Array;
-  /** For each of n lists of one length the mean of these rows of an n x n matrix, summed in the order of the list in float64. */
-  meanRows(matrix: Float64Array, n: number, lists: readonly (readonly number[])[]): Float64Array;
+  /**
+   * Inner products of the means of listed rows, given those of the rows: n lists of one length, ascending, over a symmetric n x n
+   * matrix. Float64, in the order that ../kernels/mixing.ts says.
+   */
+  mixed(matrix: Float64Array, n: number, lists: readonly (readonly number[])[]): Float64Array;
   /**
    * Per coordinate the mean of what is left after the `trim` least and greatest; 2 * trim < n.
    * `kept[i]` is the share of row i: how often its value was in the kept range, the whole summing to 1.
@@ -31,6 +35,6 @@ export const plainKernels: VectorKernels = {
   gram,
   weightedSum,
   meanOf,
-  meanRows,
+  mixed,
   trimmedMean,
 };

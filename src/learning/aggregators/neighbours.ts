@@ -1,16 +1,26 @@
 // Nearest neighbours among the rows: the base of nearest-neighbour mixing, and the one statistic by which every rule
 // reports outliers, so that reports of different rules compare.
 
-/** For each row its n - f nearest rows, itself first, then by distance and on ties by lower row. */
+import { ofRank } from "./selection.ts";
+
+/** For each row itself and its n - f - 1 nearest others, on ties the lower rows: ascending by row. */
 export function nearestNeighbours(distances: Float64Array, n: number, f: number): number[][] {
-  const neighbours: number[][] = [];
-  for (let i = 0; i < n; i++) {
-    const others = Array.from({ length: n }, (_, j) => j).filter((j) => j !== i);
-    const distance = (j: number): number => distances[i * n + j] as number;
-    others.sort((a, b) => distance(a) - distance(b) || a - b);
-    neighbours.push([i, ...others.slice(0, n - f - 1)]);
-  }
-  return neighbours;
+  const unordered = new Float64Array(n);
+  return Array.from({ length: n }, (_, i) => {
+    const line = distances.slice(i * n, (i + 1) * n);
+    // Nearer than any other, even one at distance 0.
+    line[i] = -1;
+    unordered.set(line);
+    const farthest = ofRank(unordered, n - f - 1);
+    let ties = n - f;
+    for (const distance of line) if (distance < farthest) ties--;
+    const list: number[] = [];
+    for (let j = 0; j < n; j++) {
+      const distance = line[j] as number;
+      if (distance < farthest || (distance === farthest && ties-- > 0)) list.push(j);
+    }
+    return list;
+  });
 }
 
 /** How many other rows count each row among their neighbours. */

@@ -36,7 +36,7 @@ function checksOf(rows: readonly Float32Array[]): Record<string, Answer> {
     squaredDistances: (of) => [...of.squaredDistances(rows)],
     weightedSum: (of) => [...of.weightedSum(rows, weights)],
     meanOf: (of) => [...of.meanOf(rows, [1, 2, 5])],
-    meanRows: (of) => [...of.meanRows(of.gram(rows), ROWS, lists)],
+    mixed: (of) => [...of.mixed(of.gram(rows), ROWS, lists)],
     median: (of) => both(of.trimmedMean(rows, (ROWS - 1) / 2)),
     "median of an even number": (of) => both(of.trimmedMean(rows.slice(1), 4)),
     trimmedMean: (of) => both(of.trimmedMean(rows, 3)),

@@ -1,4 +1,4 @@
-// Sums over rows in plain TypeScript: twin of wasm/learning/sums.ts and matrix.ts.
+// Sums over rows in plain TypeScript: twin of wasm/learning/sums.ts.
 
 /** `sum weights[i] * rows[i]`, in float64 in the order of the rows; rows of weight 0 are left out. */
 export function weightedSum(rows: readonly Float32Array[], weights: Float64Array): Float32Array {
@@ -21,23 +21,6 @@ export function meanOf(rows: readonly Float32Array[], indices: readonly number[]
     for (let c = 0; c < sums.length; c++) sums[c] = (sums[c] as number) + (row[c] as number);
   }
   return rounded(sums, indices.length);
-}
-
-/** For each list the mean of these rows of an n x n matrix, summed in the order of the list. */
-export function meanRows(
-  matrix: Float64Array,
-  n: number,
-  lists: readonly (readonly number[])[],
-): Float64Array {
-  const means = new Float64Array(n * n);
-  lists.forEach((list, k) => {
-    const row = means.subarray(k * n, (k + 1) * n);
-    for (const i of list) {
-      for (let c = 0; c < n; c++) row[c] = (row[c] as number) + (matrix[i * n + c] as number);
-    }
-    for (let c = 0; c < n; c++) row[c] = (row[c] as number) / list.length;
-  });
-  return means;
 }
 
 /** Float32 of the quotients; what is negative and rounds to nothing becomes +0. */

@@ -3,6 +3,7 @@
 import type { AggregatorName } from "../aggregators/aggregator.ts";
 import type { UpdateRefusalCode } from "../codes.ts";
 import type { ParticipantId } from "../task.ts";
+import type { TrainerFailureCode, TrainingOrder } from "../trainer/round-trainer.ts";
 
 /** A round's update, or the newest that the peer has (to catch up). */
 export type PullRound = number | "newest";
@@ -19,6 +20,8 @@ export type EpidemicEvent =
       readonly weights: Float32Array;
       readonly loss: number;
     }
+  /** The trainer gave nothing that could be used: the round goes on without an own update. */
+  | { readonly type: "not-trained"; readonly round: number; readonly code: TrainerFailureCode }
   | {
       readonly type: "pulled";
       readonly round: PullRound;
@@ -34,15 +37,16 @@ export type EpidemicEvent =
   | {
       readonly type: "evaluated";
       readonly round: number;
-      readonly loss: number;
-      readonly accuracy: number;
+      /** `null`: there is nothing to measure it on. */
+      readonly loss: number | null;
+      readonly accuracy: number | null;
     }
   | { readonly type: "timer"; readonly id: string }
   | { readonly type: "peer-gone"; readonly nodeId: ParticipantId }
   | { readonly type: "stop" };
 
-/** How a round ended. */
-export type RoundResult = "aggregated" | "held" | "caught-up";
+/** How a round ended; `void`: its participants agreed that too few updates came. */
+export type RoundResult = "aggregated" | "held" | "caught-up" | "void";
 
 /** One contributor of a round and what it counted for. */
 export interface Contribution {
@@ -68,11 +72,13 @@ export interface RoundReport {
   readonly result: RoundResult;
   /** True when this node kept its own model for want of a quorum. */
   readonly held: boolean;
-  /** On the test samples, of the model after the round. */
-  readonly loss: number;
-  readonly accuracy: number;
-  /** Mean loss of this node's own training in the round; 0 when it caught up. */
-  readonly trainLoss: number;
+  /** On the test samples, of the model after the round; with a local trainer what that told; `null`: not measured. */
+  readonly loss: number | null;
+  readonly accuracy: number | null;
+  /** Mean loss of this node's own training in the round; `null` when it caught up or its trainer failed. */
+  readonly trainLoss: number | null;
+  /** Why this node had no own update. */
+  readonly trainerFailure?: TrainerFailureCode;
   readonly aggregator: AggregatorName;
   /** Peers whose update did not count: refused at the gate, or outliers. Ascending, never this node. */
   readonly rejected: readonly ParticipantId[];
@@ -87,12 +93,15 @@ export interface RoundReport {
   readonly contributors: readonly Contribution[];
   /** From the start of training until the model was aggregated. */
   readonly durationMs: number;
+  /** Of a certified round: digests of its certificate and of the model after it, equal on every honest node. */
+  readonly certificate?: string;
+  readonly model?: string;
 }
 
 /** What the machine asks of the adapter. */
 export type EpidemicAction =
-  /** Train a round from these weights (do not change them), then send `trained`. */
-  | { readonly type: "train"; readonly round: number; readonly weights: Float32Array }
+  /** Train a round from these weights (do not change them), then send `trained` or `not-trained`, by the deadline. */
+  | ({ readonly type: "train" } & TrainingOrder)
   /** Ask a peer; it may answer late (long poll). Send `pulled` or `pull-failed` once. */
   | {
       readonly type: "pull";
@@ -101,13 +110,13 @@ export type EpidemicAction =
       readonly timeoutMs: number;
     }
   | { readonly type: "set-timer"; readonly id: string; readonly delayMs: number }
-  /** This node's update of the round is ready: wake the peers that wait for it. */
-  | { readonly type: "offer"; readonly round: number; readonly bytes: Uint8Array }
+  /** This node's update of the round is ready, or there is none: wake the peers that wait for it. */
+  | { readonly type: "offer"; readonly round: number; readonly bytes: Uint8Array | undefined }
   | { readonly type: "evaluate"; readonly round: number; readonly weights: Float32Array }
   /** Keep the model after the round: a restart resumes from it. */
   | { readonly type: "persist"; readonly round: number; readonly bytes: Uint8Array }
   | ({ readonly type: "round-finished" } & RoundReport)
   | { readonly type: "finished"; readonly reason: "completed" | "stopped" };
 
-/** Answer to a peer that asks for a round. */
-export type Served = Uint8Array | "pending" | "gone";
+/** Answer to a peer that asks for a round. `none`: this node has no update in it, and peers need not wait for one. */
+export type Served = Uint8Array | "pending" | "gone" | "none";

@@ -16,6 +16,7 @@ import { plainKernels, type VectorKernels } from "../aggregators/kernels.ts";
 import { aggregatorNamed } from "../aggregators/rules.ts";
 import { attackUpdate } from "../attacks/attacks.ts";
 import type { ParticipantId, TaskManifest } from "../task.ts";
+import type { TrainerFailureCode } from "../trainer/round-trainer.ts";
 import { allFinite, type ModelSpec } from "../tensors/model-spec.ts";
 import type {
   Contribution,
@@ -65,23 +66,23 @@ type Phase =
   | {
       readonly name: "exchanging";
       readonly startedMs: number;
-      readonly trained: Trained;
+      readonly own: Own;
       readonly exchange: Exchange;
       readonly graced: boolean;
     }
   | {
       readonly name: "catching-up";
       readonly startedMs: number;
-      readonly trained: Trained;
+      readonly own: Own;
       readonly exchange: Exchange;
     }
   | { readonly name: "evaluating"; readonly outcome: Outcome }
   | { readonly name: "finished" };
 
-interface Trained {
-  readonly row: Float32Array;
-  readonly loss: number;
-}
+/** What the own trainer gave. */
+type Own =
+  | { readonly row: Float32Array; readonly loss: number }
+  | { readonly row: undefined; readonly failure: TrainerFailureCode };
 
 interface Row {
   readonly nodeId: ParticipantId;
@@ -142,6 +143,7 @@ export class EpidemicMachine {
     if (round === "newest") return this.#offers.get(newest) ?? this.#unoffered();
     const offer = this.#offers.get(round);
     if (offer !== undefined) return offer;
+    if (round === this.#round) return this.#unoffered();
     return round <= newest || round < this.#round ? "gone" : this.#unoffered();
   }
 
@@ -153,6 +155,8 @@ export class EpidemicMachine {
         return this.#phase.name === "idle" ? this.#begin(now) : [];
       case "trained":
         return this.#trained(event.round, event.weights, event.loss);
+      case "not-trained":
+        return this.#notTrained(event.round, event.code);
       case "pulled":
         return this.#pulled(event.round, event.nodeId, event.bytes, now);
       case "pull-failed":
@@ -177,7 +181,16 @@ export class EpidemicMachine {
       return [{ type: "finished", reason: "completed" }];
     }
     this.#phase = { name: "training", startedMs: now.monoMs };
-    return [{ type: "train", round: this.#round, weights: this.#start }];
+    const deadlineMs = this.#roundTimeoutMs;
+    return [
+      {
+        type: "train",
+        round: this.#round,
+        weights: this.#start,
+        learningRateFactor: 1,
+        deadlineMs,
+      },
+    ];
   }
 
   #trained(round: number, weights: Float32Array, loss: number): EpidemicAction[] {
@@ -186,15 +199,19 @@ export class EpidemicMachine {
     const bytes = this.#makeOffer(row);
     this.#offers.set(round, bytes);
     for (const old of this.#offers.keys()) if (old <= round - OFFERS_KEPT) this.#offers.delete(old);
-    const { startedMs } = this.#phase;
+    return this.#exchange(this.#phase.startedMs, bytes, { row, loss });
+  }
+
+  #notTrained(round: number, code: TrainerFailureCode): EpidemicAction[] {
+    if (this.#phase.name !== "training" || round !== this.#round) return [];
+    this.#count("meshd_learning_trainer_failures_total", { code });
+    return this.#exchange(this.#phase.startedMs, undefined, { row: undefined, failure: code });
+  }
+
+  #exchange(startedMs: number, bytes: Uint8Array | undefined, own: Own): EpidemicAction[] {
+    const round = this.#round;
     const exchange = new Exchange(this.#peers);
-    this.#phase = {
-      name: "exchanging",
-      startedMs,
-      trained: { row, loss },
-      exchange,
-      graced: false,
-    };
+    this.#phase = { name: "exchanging", startedMs, own, exchange, graced: false };
     return [
       { type: "offer", round, bytes },
       { type: "set-timer", id: `deadline/${round}`, delayMs: this.#roundTimeoutMs },
@@ -276,7 +293,8 @@ export class EpidemicMachine {
     if (phase.exchange.complete) return this.#close(now);
     if (phase.name === "catching-up" || phase.graced) return [];
     const { participants, byzantine } = this.#task;
-    if (phase.exchange.updates.length + 1 < participants.length - byzantine) return [];
+    const held = phase.exchange.updates.length + (phase.own.row === undefined ? 0 : 1);
+    if (held < participants.length - byzantine) return [];
     this.#phase = { ...phase, graced: true };
     return [
       {
@@ -303,17 +321,17 @@ export class EpidemicMachine {
     const phase = this.#phase;
     if (phase.name === "catching-up") return this.#closeCatchUp(phase, now);
     if (phase.name !== "exchanging") return [];
-    const { exchange, trained, startedMs } = phase;
+    const { exchange, own } = phase;
     const rows: Row[] = exchange.updates.map(({ nodeId, update }) => ({ nodeId, row: update.row }));
-    rows.push({ nodeId: this.#self, row: trained.row });
+    if (own.row !== undefined) rows.push({ nodeId: this.#self, row: own.row });
     const isQuorum = rows.length > 2 * this.#task.byzantine;
     if (!isQuorum && exchange.aheadCount > this.#task.byzantine) return this.#catchUp(phase);
-    return this.#conclude(this.#round, "aggregated", rows, { exchange, trained, startedMs }, now);
+    return this.#conclude(this.#round, "aggregated", rows, phase, now);
   }
 
-  #catchUp(phase: { readonly startedMs: number; readonly trained: Trained }): EpidemicAction[] {
-    const { startedMs, trained } = phase;
-    this.#phase = { name: "catching-up", startedMs, trained, exchange: new Exchange(this.#peers) };
+  #catchUp(phase: { readonly startedMs: number; readonly own: Own }): EpidemicAction[] {
+    const { startedMs, own } = phase;
+    this.#phase = { name: "catching-up", startedMs, own, exchange: new Exchange(this.#peers) };
     const delayMs = this.#roundTimeoutMs;
     return [
       { type: "set-timer", id: `catch-up/${this.#round}`, delayMs },
@@ -339,20 +357,21 @@ export class EpidemicMachine {
     round: number,
     wanted: RoundResult,
     rows: readonly Row[],
-    phase: { readonly exchange: Exchange; readonly trained: Trained; readonly startedMs: number },
+    phase: { readonly exchange: Exchange; readonly own: Own; readonly startedMs: number },
     now: Now,
   ): EpidemicAction[] {
     const contributors = wanted === "held" ? undefined : this.#aggregate(rows);
     const result = contributors === undefined ? "held" : wanted;
     this.#round = result === "held" ? this.#round : round;
-    const { exchange, trained, startedMs } = phase;
+    const { exchange, own, startedMs } = phase;
     const outliers = (contributors ?? []).filter((c) => c.outlier && c.nodeId !== this.#self);
     const refusals = exchange.refusals;
     const outcome: Outcome = {
       round: this.#round,
       result,
       held: result === "held",
-      trainLoss: result === "caught-up" ? 0 : trained.loss,
+      trainLoss: result === "caught-up" || own.row === undefined ? null : own.loss,
+      ...(own.row === undefined ? { trainerFailure: own.failure } : {}),
       aggregator: this.#aggregator.name,
       rejected: [...outliers, ...refusals].map(({ nodeId }) => nodeId).sort(),
       refusals,
@@ -399,12 +418,17 @@ export class EpidemicMachine {
     }));
   }
 
-  #evaluated(round: number, loss: number, accuracy: number, now: Now): EpidemicAction[] {
+  #evaluated(
+    round: number,
+    loss: number | null,
+    accuracy: number | null,
+    now: Now,
+  ): EpidemicAction[] {
     if (this.#phase.name !== "evaluating" || round !== this.#round) return [];
     const { outcome } = this.#phase;
     this.#deps.meter.set("meshd_learning_round", round);
-    this.#deps.meter.set("meshd_learning_loss", loss);
-    this.#deps.meter.set("meshd_learning_accuracy_ratio", accuracy);
+    if (loss !== null) this.#deps.meter.set("meshd_learning_loss", loss);
+    if (accuracy !== null) this.#deps.meter.set("meshd_learning_accuracy_ratio", accuracy);
     this.#round = round + 1;
     return [{ type: "round-finished", ...outcome, loss, accuracy }, ...this.#begin(now)];
   }
@@ -423,6 +447,8 @@ export class EpidemicMachine {
   }
 
   #unoffered(): Served {
-    return this.#phase.name === "finished" ? "gone" : "pending";
+    const { name } = this.#phase;
+    if (name === "finished") return "gone";
+    return name === "idle" || name === "training" ? "pending" : "none";
   }
 }

@@ -182,10 +182,9 @@ class Simulation {
     if (this.#options.silent?.includes(nodeId) === true || this.#nowMs >= untilMs) return;
     const served = this.#node(nodeId).machine.serve(round);
     if (served === "pending") this.#node(nodeId).parked.push({ round, by, untilMs });
-    else if (served === "gone") {
-      this.#deliver(nodeId, by, () =>
-        this.#feed(by, { type: "pull-failed", round, nodeId, code: "gone" }),
-      );
+    else if (served === "gone" || served === "none") {
+      const code = served === "gone" ? "gone" : "refused";
+      this.#deliver(nodeId, by, () => this.#feed(by, { type: "pull-failed", round, nodeId, code }));
     } else {
       const bytes = this.#options.tamper?.(nodeId, by, served) ?? served;
       this.#deliver(nodeId, by, () => this.#feed(by, { type: "pulled", round, nodeId, bytes }));

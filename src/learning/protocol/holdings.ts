@@ -28,11 +28,11 @@ export class Holdings {
     this.#faulty = faulty;
   }
 
-  /** A round has begun: forgets statements, and headers of rounds before `oldest`. */
+  /** A round has begun: forgets statements, and updates of models before that of round `oldest`. */
   advance(oldest: number): void {
     this.#statements.clear();
     for (const [nodeId, headers] of this.#headers) {
-      const young = headers.filter(({ message }) => message.round >= oldest);
+      const young = headers.filter(({ message }) => message.header.baseRound >= oldest);
       if (young.length === 0) this.#headers.delete(nodeId);
       else this.#headers.set(nodeId, young);
     }
@@ -125,11 +125,21 @@ export class Holdings {
     if (this.isNews(statement)) this.#statements.set(statement.nodeId, statement);
   }
 
-  /** All statements, those that say most first. */
+  /** All statements, those that name most headers that are known here first: made-up ones win nothing. */
   statements(): StatementMessage[] {
-    return [...this.#statements.values()].sort(
-      (a, b) => b.holdings.length - a.holdings.length || (a.nodeId < b.nodeId ? -1 : 1),
+    const known = new Set(this.headerMessages().map(({ header }) => header.digest));
+    const worth = new Map<StatementMessage, number>();
+    for (const statement of this.#statements.values()) {
+      worth.set(statement, statement.holdings.filter(({ header }) => known.has(header)).length);
+    }
+    const worthOf = (statement: StatementMessage) => worth.get(statement) ?? 0;
+    return [...worth.keys()].sort(
+      (a, b) => worthOf(b) - worthOf(a) || (a.nodeId < b.nodeId ? -1 : 1),
     );
+  }
+
+  statementMessages(): Iterable<StatementMessage> {
+    return this.#statements.values();
   }
 
   get statementCount(): number {

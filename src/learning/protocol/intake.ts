@@ -15,7 +15,7 @@ import type { Round } from "./round.ts";
 import type { Certificate, RoundDeps, RoundMessageKind, RoundOptions } from "./types.ts";
 import { messageKinds, signatureContexts } from "./wire.ts";
 
-/** Messages of the next round kept for each participant, until this node gets there. */
+/** Headers and statements of the next round kept for each participant, until this node gets there. */
 const EARLY_KEPT = 8;
 
 /** What a message was taken for, or why it was not. */
@@ -42,6 +42,8 @@ interface IntakeContext {
 export class Intake {
   readonly #context: IntakeContext;
   readonly #early = new Map<ParticipantId, RoundMessage[]>();
+  /** The latest round that a participant was seen in, beyond the next. */
+  #furthest = 0;
 
   constructor(context: IntakeContext) {
     this.#context = context;
@@ -175,6 +177,10 @@ export class Intake {
     }
     if (round > newest.round + 1) return refuse("learning/future-round");
     if (previous !== newest.digest || rule !== options.rule) return refuse("learning/wrong-chain");
+    const { signatures } = decoded.value;
+    if (signatures.some(({ nodeId }) => deps.publicKeyOf(nodeId) === undefined)) {
+      return refuse("learning/unknown-identity");
+    }
     if (!verifyCertificate(deps, decoded.value, participants)) {
       return refuse("learning/bad-certificate");
     }
@@ -182,16 +188,23 @@ export class Intake {
     return "certificate";
   }
 
-  /** The next round's messages are kept until this node is there; of later ones it is enough to know that they exist. */
+  /**
+   * The next round's headers and statements are kept until this node is there; of the rest, which comes again by a sync, it
+   * is enough to know that somebody is ahead.
+   */
   #keepEarly(message: RoundMessage, round: Round): Outcome {
+    const isNext = message.round === round.number + 1;
     const kept = this.#early.get(message.nodeId) ?? [];
-    const isFull = kept.length >= EARLY_KEPT;
-    if (isFull || kept.some(({ signed }) => sameBytes(signed, message.signed))) {
-      return refuse("learning/future-round");
-    }
+    const isNews = isNext
+      ? kept.length < EARLY_KEPT && !kept.some(({ signed }) => sameBytes(signed, message.signed))
+      : message.round > this.#furthest;
+    if (!isNews) return refuse("learning/future-round");
     const refusal = this.#unverified(message);
     if (refusal !== undefined) return refusal;
-    if (message.round === round.number + 1) this.#early.set(message.nodeId, [...kept, message]);
+    if (!isNext) this.#furthest = message.round;
+    else if (message.kind === "header" || message.kind === "statement") {
+      this.#early.set(message.nodeId, [...kept, message]);
+    }
     this.#context.ahead(message.round, message.nodeId);
     return refuse("learning/future-round");
   }

@@ -16,14 +16,15 @@ export interface Population {
   readonly indexOf: (nodeId: ParticipantId) => number | undefined;
 }
 
-/** @throws MeshError `learning/bad-task` unless the ids ascend, are at most 64 and more than three times the liars */
+/** @throws MeshError `learning/bad-task` unless the ids ascend, are 2 to 64 and more than three times the liars */
 export function population(ids: readonly ParticipantId[], byzantine: number): Population {
   const ascending = ids.every((id, i) => i === 0 || (ids[i - 1] ?? "") < id);
-  if (!ascending || ids.length > meshTaskLimits.participantsMax || ids.length <= 3 * byzantine) {
+  const inLimits = ids.length >= 2 && ids.length <= meshTaskLimits.participantsMax;
+  if (!ascending || !inLimits || ids.length <= 3 * byzantine) {
     throw new MeshError<LearningErrorCode>(
       "learning/bad-task",
       `Cannot certify rounds among ${ids.length} participants with ${byzantine} liars: it takes more than three times as ` +
-        `many participants as liars, at most ${meshTaskLimits.participantsMax}, in ascending order. Change the task.`,
+        `many participants as liars, 2 to ${meshTaskLimits.participantsMax}, in ascending order. Change the task.`,
       { participants: ids.length, byzantine },
     );
   }

@@ -6,7 +6,7 @@ import type { ProposalContent, ProposalMessage, StatementMessage } from "./messa
 import type { Population } from "./population.ts";
 import type { Decision } from "./types.ts";
 
-/** The statements a fresh set takes: of n - f participants, those that say most. */
+/** A set to propose, of the first n - f statements: undefined when there are fewer, or nothing follows from them. */
 export function freshSet(
   statements: readonly StatementMessage[],
   excluded: readonly number[],

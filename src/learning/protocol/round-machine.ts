@@ -23,6 +23,7 @@ import {
 } from "./sync.ts";
 import type {
   Certificate,
+  ComputedResult,
   Digest,
   RoundAction,
   RoundDeps,
@@ -48,6 +49,9 @@ const blamed: ReadonlySet<ProtocolRefusalCode> = new Set([
   "learning/bad-certificate",
   "learning/not-a-proof",
 ]);
+
+/** Events that concern more than the round under way. */
+type OwnKinds = "started" | "stopping" | "timer" | "model-available" | "aggregated";
 
 /** One participant's part in the certified rounds of one task. */
 export class RoundMachine {
@@ -105,6 +109,7 @@ export class RoundMachine {
     else if (event.kind === "started") this.#start();
     else if (event.kind === "model-available") this.#modelAvailable(event.model);
     else if (event.kind === "timer") this.#timer(event.id);
+    else if (event.kind === "aggregated") this.#aggregated(event.round, event.result);
     else if (this.#round !== undefined) this.#apply(event, this.#round);
     this.#progress();
     return this.#flush();
@@ -193,7 +198,7 @@ export class RoundMachine {
     const { digest: previous, round, model } = this.#chain.newest;
     const { self, task, policy } = this.#options;
     this.#startedMs = this.#nowMs;
-    this.#holdings.advance(round + 1 - policy.stalenessMax);
+    this.#holdings.advance(round - policy.stalenessMax);
     const opened = new Round(
       {
         ...{ deps: this.#deps, options: this.#options, participants: this.#participants },
@@ -235,10 +240,7 @@ export class RoundMachine {
     if (this.#state === "running") this.#train();
   }
 
-  #apply(
-    event: Exclude<RoundEvent, { kind: "started" | "stopping" | "timer" | "model-available" }>,
-    round: Round,
-  ): void {
+  #apply(event: Exclude<RoundEvent, { kind: OwnKinds }>, round: Round): void {
     switch (event.kind) {
       case "trained":
         this.#trained(round, event.baseRound, event.facts);
@@ -249,15 +251,23 @@ export class RoundMachine {
       case "update-refused":
         this.#holdings.mark(event.header, "refused");
         return;
-      case "aggregated":
-        if (event.round === round.number) round.conclude(event.result);
-        return;
       case "synced":
         this.#syncing = false;
         if ((this.#ahead?.round ?? 0) <= round.number) this.#ahead = undefined;
         else if (this.#ahead !== undefined) this.#sync(this.#ahead.nodeId);
         return;
     }
+  }
+
+  #aggregated(round: number, result: ComputedResult): void {
+    const { newest } = this.#chain;
+    if (round === this.#round?.number) this.#round.conclude(result);
+    // The others were faster; what came out here should be the same all the same.
+    else if (round === newest.round && result.model !== newest.model) this.#countDivergence();
+  }
+
+  #countDivergence(): void {
+    this.#deps.meter.count("meshd_learning_divergences_total");
   }
 
   #timer(id: RoundTimerId): void {
@@ -333,7 +343,7 @@ export class RoundMachine {
     this.#emit({ kind: "certified", certificate, bytes, own });
     const { decision, result } = certificate;
     this.#deps.meter.count("meshd_learning_certificates_total", { result: decision.kind });
-    if (own === "other") this.#deps.meter.count("meshd_learning_divergences_total");
+    if (own === "other") this.#countDivergence();
     const isSameModel = this.#modelHere && result.model === this.#chain.newest.model;
     this.#modelHere = isSameModel || own === "same";
     this.#chain.extend(certificate);

@@ -234,7 +234,7 @@ export class Round {
   /** Everything that a participant of the round may lack. */
   *messages(): Iterable<RoundMessage> {
     yield* this.#context.holdings.headerMessages();
-    yield* this.#context.holdings.statements();
+    yield* this.#context.holdings.statementMessages();
     yield* this.#agreement.current();
     yield* this.#results.values();
   }

@@ -120,14 +120,18 @@ export class Learner {
     return this.model.init(this.#task.seed);
   }
 
-  /** One round; yields after every batch so that the caller may let its event loop run. */
-  train(round: number, weights: Float32Array): Generator<number, TrainedRound> {
+  /** One round, batch by batch: see {@link trainSteps}. `factor` scales the task's learning rate. */
+  train(
+    round: number,
+    weights: Float32Array,
+    factor = 1,
+  ): Generator<number, TrainedRound, boolean> {
     const { seed } = this.#task;
     return trainSteps(
       this.model,
       weights,
       this.#shard,
-      this.#trainer,
+      { ...this.#trainer, learningRate: factor * this.#trainer.learningRate },
       this.#momentum,
       seed,
       round,
@@ -136,7 +140,7 @@ export class Learner {
   }
 
   /** Loss and accuracy on the task's test samples; yields now and then. */
-  evaluate(weights: Float32Array): Generator<number, Evaluation> {
+  evaluate(weights: Float32Array): Generator<number, Evaluation, boolean> {
     return evaluateSteps(this.model, weights, this.#test);
   }
 }

@@ -65,8 +65,8 @@ export function freshMomentum(spec: ModelSpec): MomentumState {
 }
 
 /**
- * Trains one round and yields the loss after every batch, so that a caller may let its event loop run in between.
- * `weights` stay unchanged. A round whose weights or velocity left the finite numbers resets the velocity to zero.
+ * Trains one round and yields the loss after every batch. A caller whose time is over answers `true`: the round ends with
+ * the batches done so far, of which there is at least one. `weights` stay unchanged. A round whose weights or velocity left the finite numbers resets the velocity to zero.
  * @param labels seed of the batch order: task seed, round, node
  */
 export function* trainSteps(
@@ -76,7 +76,7 @@ export function* trainSteps(
   options: TrainOptions,
   state: MomentumState,
   ...labels: readonly (number | string)[]
-): Generator<number, TrainedRound> {
+): Generator<number, TrainedRound, boolean> {
   const random = new SeededRandom("batches", ...labels);
   const order = Uint32Array.from({ length: data.count }, (_, i) => i);
   const batch = Math.min(options.batch, data.count);
@@ -85,7 +85,9 @@ export function* trainSteps(
   const { velocity } = state;
   let lossSum = 0;
   let next = data.count;
-  for (let step = 0; step < options.steps; step++) {
+  let steps = 0;
+  let isOver = false;
+  while (steps < options.steps && !isOver) {
     if (next + batch > data.count) {
       random.shuffle(order);
       next = 0;
@@ -98,10 +100,11 @@ export function* trainSteps(
       trained[i] = (trained[i] as number) - options.learningRate * speed;
     }
     lossSum += loss;
-    yield loss;
+    steps++;
+    isOver = yield loss;
   }
   if (!allFinite(velocity) || !allFinite(trained)) velocity.fill(0);
-  return { weights: trained, loss: lossSum / options.steps };
+  return { weights: trained, loss: lossSum / steps };
 }
 
 /** Measures a model; yields after every 128 samples, so that a caller may let its event loop run in between. */
@@ -109,7 +112,7 @@ export function* evaluateSteps(
   model: Model,
   weights: Float32Array,
   data: Dataset,
-): Generator<number, Evaluation> {
+): Generator<number, Evaluation, boolean> {
   const logits = new Float32Array(model.classes);
   let loss = 0;
   let right = 0;
@@ -123,10 +126,13 @@ export function* evaluateSteps(
   return { loss: loss / Math.max(1, data.count), accuracy: right / Math.max(1, data.count) };
 }
 
-/** Runs a stepwise computation to its end. */
-export function drain<Value>(steps: Generator<number, Value>): Value {
+/** Runs a stepwise computation to its end, or until its time is over. */
+export function drain<Value>(
+  steps: Generator<number, Value, boolean>,
+  isOver: () => boolean = () => false,
+): Value {
   for (;;) {
-    const step = steps.next();
+    const step = steps.next(isOver());
     if (step.done === true) return step.value;
   }
 }

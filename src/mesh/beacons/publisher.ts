@@ -4,7 +4,7 @@
 import { type CryptoEngine, HashChain } from "../../crypto/index.ts";
 import { concatBytes, toHex } from "../../foundation/index.ts";
 import type { MonoMs, Now } from "../../ports/index.ts";
-import type { LearningStatus, MeshAction, MeshDeps, MeshEvent } from "../machine-types.ts";
+import type { MeshAction, MeshDeps, MeshEvent } from "../machine-types.ts";
 import type { MeshOptions } from "../options.ts";
 import { encodeHeartbeat } from "./heartbeat.ts";
 import { RateLimiter } from "./rate-limiter.ts";
@@ -13,6 +13,7 @@ import {
   chainContext,
   encodeUnsigned,
   beaconContext,
+  type LearningStatus,
   type NeighbourReport,
   type StateBeacon,
 } from "./state-beacon.ts";
@@ -51,6 +52,8 @@ export class BeaconPublisher {
   /** When position 0 of the chain was due. */
   #chainAtMs = 0 as MonoMs;
   #publishedAtMs: MonoMs | undefined;
+  /** The running period with its jitter. */
+  #periodMs = 0;
   /** When the scheduled beacon goes out; undefined when none is. */
   #dueAtMs: number | undefined;
 
@@ -159,6 +162,13 @@ export class BeaconPublisher {
 
   /** The `beacon-period` timer. */
   onPeriodTimer(now: Now): void {
+    const sinceMs = now.monoMs - (this.#publishedAtMs ?? Number.NEGATIVE_INFINITY);
+    const restMs = Math.floor(this.#periodMs - sinceMs);
+    // A beacon for another reason was this period's, too.
+    if (restMs > 0) {
+      this.#deps.emit({ kind: "set-timer", id: "beacon-period", delayMs: restMs });
+      return;
+    }
     this.publish(now, "up");
     this.#setPeriod();
   }
@@ -251,7 +261,7 @@ export class BeaconPublisher {
 
   #setPeriod(): void {
     const jitter = 1 + PERIOD_JITTER * (2 * this.#deps.random.fraction() - 1);
-    const delayMs = this.#options.beaconPeriodMs * jitter;
-    this.#deps.emit({ kind: "set-timer", id: "beacon-period", delayMs });
+    this.#periodMs = this.#options.beaconPeriodMs * jitter;
+    this.#deps.emit({ kind: "set-timer", id: "beacon-period", delayMs: this.#periodMs });
   }
 }

@@ -21,7 +21,6 @@ import {
 } from "../../foundation/index.ts";
 import type { NodeId } from "../../identity/index.ts";
 import type { WallMs } from "../../ports/index.ts";
-import type { LearningStatus } from "../machine-types.ts";
 import type { BeaconRejectCode } from "./reject-codes.ts";
 
 /** First byte of each message kind, and the version behind it. */
@@ -73,6 +72,14 @@ export interface ChainAnchor {
   readonly anchor: Uint8Array;
   /** 100..60,000 */
   readonly intervalMs: number;
+}
+
+/** What a node learns at the moment, as its beacon tells it. */
+export interface LearningStatus {
+  /** 1..64 characters of visible ASCII. */
+  readonly taskId: string;
+  /** 0..2^32-1 */
+  readonly round: number;
 }
 
 /** The content of a state beacon. */
@@ -331,17 +338,3 @@ export function decodeStateBeacon(bytes: Uint8Array): Result<UnverifiedBeacon, B
     throw error;
   }
 }
-
-/** How state beacons come in. Many machines in one process may share theirs, when nobody changes a message's bytes. */
-export interface BeaconIntake {
-  /** As {@link decodeStateBeacon}. */
-  readonly decode: typeof decodeStateBeacon;
-  /** The bytes to remember of an accepted message. */
-  readonly keep: (bytes: Uint8Array) => Uint8Array;
-}
-
-/** Every machine parses for itself, and copies: the caller's buffer may be used again. */
-export const ownIntake: BeaconIntake = {
-  decode: decodeStateBeacon,
-  keep: (bytes) => bytes.slice(),
-};

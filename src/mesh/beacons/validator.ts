@@ -7,22 +7,24 @@ import { type CryptoEngine, type MlDsaVerification, verifyLink } from "../../cry
 import { type Refusal, refuse, toHex } from "../../foundation/index.ts";
 import type { NodeId, PeerIdentity } from "../../identity/index.ts";
 import type { Meter, Now, WallMs } from "../../ports/index.ts";
-import type { EquivocationProof, MeshDeps, Release, SignatureHandling } from "../machine-types.ts";
+import type {
+  EquivocationProof,
+  Intake,
+  MeshDeps,
+  Release,
+  SignatureHandling,
+} from "../machine-types.ts";
 import type { AcceptedBeacon, Member } from "../membership/member.ts";
 import type { Quarantine } from "../membership/quarantine.ts";
 import type { Roster } from "../membership/roster.ts";
+import { ownIntake } from "../intake.ts";
 import type { MeshOptions } from "../options.ts";
 import { decodeProof, encodeProof } from "./equivocation.ts";
 import { decodeHeartbeat, type Heartbeat } from "./heartbeat.ts";
 import { decodeRelease, releaseContext } from "./release.ts";
 import { RateLimiter } from "./rate-limiter.ts";
 import type { BeaconRejectCode } from "./reject-codes.ts";
-import {
-  type BeaconIntake,
-  beaconContext,
-  ownIntake,
-  type UnverifiedBeacon,
-} from "./state-beacon.ts";
+import { beaconContext, type UnverifiedBeacon } from "./state-beacon.ts";
 
 /** A refusal with what is known of the message. */
 export type Refused = Refusal<BeaconRejectCode> & {
@@ -98,7 +100,7 @@ type ValidatorDeps = Pick<MeshDeps, "identities" | "allows" | "intake"> & {
 export class BeaconValidator {
   readonly #deps: ValidatorDeps;
   readonly #options: MeshOptions;
-  readonly #intake: BeaconIntake;
+  readonly #intake: Intake;
   readonly #states: RateLimiter;
   readonly #heartbeats: RateLimiter;
   readonly #forwarders: RateLimiter;

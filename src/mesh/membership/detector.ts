@@ -223,6 +223,8 @@ export class FailureDetector {
   }
 
   #suspect(member: Member, cause: MemberCause, now: Now): void {
+    // A peer without a beacon yet may be of another zone, and its heartbeats are not to be heard here.
+    if (member.accepted.length === 0) return;
     const neighbour = member.connected || member.link !== undefined;
     if (!this.#deps.roster.apply(member, cause, now.monoMs)) return;
     const confirmations = this.#accusers(member);

@@ -1,6 +1,8 @@
 // How deep the automatic zones lie. All nodes decide by this rule from the same summaries, without a coordinator.
-// A zone should have about √N members, and not fewer than a floor below which gossip is cheap anyway. It is split above
-// twice that and merged below half of it: between the two a mesh may grow or shrink fourfold before anything moves.
+// A node's cost grows with the members of its zone (heartbeats: 1.6 kB/s each) and with the number of zones (summaries: 0.15 kB/s
+// each), so it is least with zones of a third of √N. A zone should have half of √N members, and not fewer than a floor below
+// which gossip is cheap anyway. It is split above one and a half times that and merged below half of it: between the two a mesh
+// may grow or shrink threefold before anything moves.
 // Within this band the mesh's own median depth decides, so that nodes which came by different ways end up together.
 
 import { AUTO_DEPTH_MAX } from "./zone-names.ts";
@@ -31,6 +33,10 @@ export function commonDepth(zones: readonly ZoneSize[]): number | undefined {
   return median(zones.map(({ depth }) => depth));
 }
 
+const SHARE_OF_ROOT = 0.5;
+const SPLIT_ABOVE = 1.5;
+const MERGE_BELOW = 0.5;
+
 /** What the rule knows. */
 export interface DepthInput {
   /** Where the node is. */
@@ -44,12 +50,18 @@ export interface DepthInput {
 
 /** The depth that a node should have. */
 export function wantedDepth({ depth, size, common, membersMin }: DepthInput): number {
-  const wanted = Math.max(Math.sqrt(size), membersMin);
-  const isTooLarge = (at: number): boolean => size / 2 ** at > 2 * wanted && at < AUTO_DEPTH_MAX;
-  const isTooSmall = (at: number): boolean => size / 2 ** at < wanted / 2 && at > 0;
+  const wanted = Math.max(SHARE_OF_ROOT * Math.sqrt(size), membersMin);
+  const isTooLarge = (at: number): boolean =>
+    size / 2 ** at > SPLIT_ABOVE * wanted && at < AUTO_DEPTH_MAX;
+  const isTooSmall = (at: number): boolean => size / 2 ** at < MERGE_BELOW * wanted && at > 0;
   let at = depth;
   while (isTooLarge(at)) at++;
   while (isTooSmall(at)) at--;
   if (at !== depth || common === undefined) return at;
   return isTooLarge(common) || isTooSmall(common) ? depth : common;
+}
+
+/** The depth at which an automatic mesh of this size comes to rest, having grown. */
+export function depthOfSize(size: number, membersMin: number): number {
+  return wantedDepth({ depth: 0, size, common: undefined, membersMin });
 }

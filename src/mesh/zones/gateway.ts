@@ -112,9 +112,8 @@ export class GatewayRole {
     const sinceMs = last === undefined ? Number.POSITIVE_INFINITY : now.monoMs - last.atMs;
     if (sinceMs < this.#options.summaryMinIntervalMs) return;
     const summary = this.#compose(now);
-    const isNews =
-      last === undefined || last.essence !== essence(summary) || now.monoMs >= this.#dueAtMs;
-    if (isNews) this.#publish(summary, now);
+    if (last === undefined || isNews(last, summary) || now.monoMs >= this.#dueAtMs)
+      this.#publish(summary, now);
   }
 
   #updateRank(now: Now): void {
@@ -216,8 +215,17 @@ export class GatewayRole {
   }
 }
 
-/** What is news when it differs: who is in the zone, who stands for it, and which zones are next to it. */
-function essence({ zone, epoch, digest, gateways, neighbours }: ZoneSummary): string {
+/**
+ * What the other zones should hear of before the period ends: who is in the zone, who stands for it, and that it lost its link to
+ * another zone, because ways lead over it. A link more makes a way better and can wait: while a mesh starts there is one every moment.
+ */
+function isNews(last: Published, summary: ZoneSummary): boolean {
+  if (last.essence !== essence(summary)) return true;
+  const linked = new Set(summary.neighbours.map(({ zone }) => zone));
+  return last.summary.neighbours.some(({ zone }) => !linked.has(zone));
+}
+
+function essence({ zone, epoch, digest, gateways }: ZoneSummary): string {
   const names = gateways.map((gateway) => `${gateway.nodeId}.${gateway.epoch}`);
-  return [zone, epoch, digest.toHex(), ...names, ...neighbours.map((link) => link.zone)].join(" ");
+  return [zone, epoch, digest.toHex(), ...names].join(" ");
 }

@@ -19,6 +19,7 @@ export class Home {
   readonly #options: Pick<MeshOptions, "zoneSettleMs" | "zoneGraceMs">;
   #zone: string;
   #enteredAtMs = 0 as MonoMs;
+  #staysUntilMs = 0 as MonoMs;
   #before: { readonly zone: string; readonly untilMs: MonoMs } | undefined;
   #intention: Intention | undefined;
 
@@ -56,8 +57,11 @@ export class Home {
     return this.#intention === undefined && nowMs - this.#enteredAtMs >= this.#options.zoneSettleMs;
   }
 
+  /** A node that comes back to a zone within the mesh waits for what the other zones tell before it finds that too large a place. */
   start(nowMs: MonoMs): void {
     this.#enteredAtMs = nowMs;
+    const patienceMs = (this.depth ?? 0) > 0 ? this.#options.zoneGraceMs : 0;
+    this.#staysUntilMs = (nowMs + patienceMs) as MonoMs;
   }
 
   /** Heartbeats of this zone arrive here. */
@@ -88,7 +92,7 @@ export class Home {
    */
   consider(wantedDepth: number, now: Now): string | undefined {
     if (this.#before !== undefined && now.monoMs >= this.#before.untilMs) this.#before = undefined;
-    if (this.depth === undefined) return undefined;
+    if (this.depth === undefined || now.monoMs < this.#staysUntilMs) return undefined;
     if (wantedDepth === this.depth) this.#intention = undefined;
     else if (this.#intention === undefined) {
       const holdMs = this.#options.zoneSettleMs * (1 + 2 * this.#random.fraction());

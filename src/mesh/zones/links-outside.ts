@@ -5,6 +5,7 @@
 import type { NodeId } from "../../identity/index.ts";
 import type { Random } from "../../ports/index.ts";
 import type { Roster } from "../membership/roster.ts";
+import { currentBeacon } from "../membership/member.ts";
 import { sample } from "../membership/sampling.ts";
 import type { MeshOptions } from "../options.ts";
 import type { Zones } from "./zones.ts";
@@ -21,6 +22,12 @@ interface OutsideDeps {
   readonly roster: Roster;
   readonly random: Random;
 }
+
+/**
+ * Links to other zones in all, for each that a node wants itself. Zones are chosen alike whatever their size, so members of a
+ * small one are asked for more; at twice, they sent away what came, and it came again, each time with a beacon at both ends.
+ */
+const LINKED_RATIO_MAX = 4;
 
 /** Names at distances that double, counted from the own one around the ring. */
 export function fingers(zones: readonly string[], own: string): string[] {
@@ -52,6 +59,8 @@ export class LinksOutside {
     const { random, zones, self } = this.#deps;
     const linked = this.#linked().map(({ zone }) => zone);
     const found: Candidate[] = [];
+    // Who knows nobody at home yet finds it by its summary, as a stranger would.
+    if (!this.#isAtHome()) found.push(...this.#inZone(zones.home.zone, true));
     if (linked.length < this.wanted)
       found.push(...this.#inZone(sample(this.#others(), 1, random)[0], true));
     if (zones.gateways.includes(self)) {
@@ -71,10 +80,17 @@ export class LinksOutside {
     const isGateway = zones.gateways.includes(self);
     const kept = isGateway ? fingers(this.#others(), zones.home.zone) : [];
     const linked = this.#linked();
-    if (zones.home.before !== undefined || linked.length <= 2 * (wanted + 2 * kept.length))
-      return undefined;
+    const limit = LINKED_RATIO_MAX * (wanted + 2 * kept.length);
+    if (zones.home.before !== undefined || linked.length <= limit) return undefined;
     const free = linked.filter(({ zone }) => !kept.includes(zone));
     return sample(free, 1, random)[0]?.nodeId;
+  }
+
+  #isAtHome(): boolean {
+    const { roster, zones } = this.#deps;
+    for (const member of roster.connected)
+      if (currentBeacon(member)?.zone === zones.home.zone) return true;
+    return false;
   }
 
   #others(): string[] {

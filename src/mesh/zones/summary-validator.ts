@@ -7,9 +7,10 @@ import type { NodeId } from "../../identity/index.ts";
 import type { Meter, MonoMs, Now } from "../../ports/index.ts";
 import { RateLimiter } from "../beacons/rate-limiter.ts";
 import type { SummaryRejectCode } from "../beacons/reject-codes.ts";
-import type { MeshDeps } from "../machine-types.ts";
+import { ownIntake } from "../intake.ts";
+import type { Intake, MeshDeps } from "../machine-types.ts";
 import type { MeshOptions } from "../options.ts";
-import { decodeSummary, summaryContext, type ZoneSummary } from "./summary.ts";
+import { summaryContext, type ZoneSummary } from "./summary.ts";
 import type { Claim, SummaryTable } from "./summary-table.ts";
 
 /** How far clocks may differ, beside the allowance for SVIDs, before a summary counts as held back. */
@@ -23,7 +24,7 @@ export type SummaryCheck =
   | SummaryRefused
   | { readonly ok: "need-identity"; readonly nodeId: NodeId };
 
-type ValidatorDeps = Pick<MeshDeps, "identities" | "allows"> & {
+type ValidatorDeps = Pick<MeshDeps, "identities" | "allows" | "intake"> & {
   readonly engine: Pick<CryptoEngine, "sha256" | "mlDsa65">;
   readonly meter: Meter;
   readonly self: NodeId;
@@ -36,12 +37,14 @@ type ValidatorDeps = Pick<MeshDeps, "identities" | "allows"> & {
 export class SummaryValidator {
   readonly #deps: ValidatorDeps;
   readonly #options: MeshOptions;
+  readonly #intake: Intake;
   readonly #forwarders: RateLimiter;
   readonly #publishers: RateLimiter;
 
   constructor(deps: ValidatorDeps, options: MeshOptions) {
     this.#deps = deps;
     this.#options = options;
+    this.#intake = deps.intake ?? ownIntake;
     const { forwarderBurst, forwarderPerSecond, bucketsMax, stateBurst } = options;
     this.#forwarders = new RateLimiter({
       ...{ burst: forwarderBurst, perSecond: forwarderPerSecond, bucketsMax },
@@ -58,7 +61,7 @@ export class SummaryValidator {
   }
 
   #check(bytes: Uint8Array, now: Now): SummaryCheck {
-    const decoded = decodeSummary(bytes);
+    const decoded = this.#intake.decodeSummary(bytes);
     if (!decoded.ok) return decoded;
     const { summary, signed, signature } = decoded.value;
     const { zone, publisher } = summary;
@@ -90,7 +93,7 @@ export class SummaryValidator {
     this.#publishers.take(publisher, now.monoMs);
     // As old as it says: pulled from table to table it must not live for ever.
     const issuedAtMs = (now.monoMs - Math.max(0, now.wallMs - summary.issuedAtMs)) as MonoMs;
-    return { ok: true, claim: { summary, bytes: bytes.slice(), digest, issuedAtMs } };
+    return { ok: true, claim: { summary, bytes: this.#intake.keep(bytes), digest, issuedAtMs } };
   }
 
   #isHeldBack({ issuedAtMs }: ZoneSummary, { wallMs }: Now): boolean {

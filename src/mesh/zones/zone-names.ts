@@ -48,3 +48,17 @@ export function belongs(nodeId: NodeId, zone: string, of: string): boolean {
   if (zone === of) return true;
   return depthOf(zone) !== undefined && depthOf(of) !== undefined && fits(nodeId, of);
 }
+
+/**
+ * Where a node starts: in its configured zone, or, when that is left to the mesh, in the automatic one that it was in last.
+ * @param remembered from the disk: a name that this node cannot have any more is no help
+ */
+export function startingZone(
+  configured: string,
+  remembered: string | undefined,
+  nodeId: NodeId,
+): string {
+  if (configured !== AUTO_ZONE || remembered === undefined) return configured;
+  const isGood = depthOf(remembered) !== undefined && isZoneName(remembered);
+  return isGood && fits(nodeId, remembered) ? remembered : configured;
+}

@@ -201,12 +201,15 @@ export class Zones {
     }
   }
 
-  /** Connected nodes of other zones are asked now and then: their gossip does not come here. */
+  /**
+   * Connected nodes of other zones are asked now and then, because their gossip does not come here; one without a beacon yet at
+   * once, because its answer to the first question was lost.
+   */
   #refreshStrangers(now: Now): void {
-    for (const member of this.#deps.roster.all()) {
-      if (!member.connected || this.home.isHeard(member)) continue;
-      if (now.monoMs - member.lastBeaconAtMs >= this.#options.beaconPeriodMs)
-        this.#deps.pull(member.nodeId, now);
+    for (const member of this.#deps.roster.connected) {
+      if (member.accepted.length > 0 && this.home.isHeard(member)) continue;
+      const patienceMs = member.accepted.length === 0 ? 0 : this.#options.beaconPeriodMs;
+      if (now.monoMs - member.lastBeaconAtMs >= patienceMs) this.#deps.pull(member.nodeId, now);
     }
   }
 

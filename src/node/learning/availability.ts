@@ -7,10 +7,10 @@ import type { LearningErrorCode, TaskManifest } from "../../learning/index.ts";
 /** Codes: `learning/orchestrator-unavailable`, `learning/feature-unavailable`; the detail names what. */
 export function checkAvailable(task: TaskManifest): Result<undefined, LearningErrorCode> {
   const { orchestrator, trainer, data, schedule, initialWeights } = task;
-  if (orchestrator.kind !== "epidemic") {
+  if (orchestrator.kind === "streaming") {
     return refuse(
       "learning/orchestrator-unavailable",
-      `this daemon cannot run the ${orchestrator.kind} orchestrator; use epidemic, or simulate it`,
+      `this daemon cannot run the ${orchestrator.kind} orchestrator; use batch-async, hierarchical or epidemic, or simulate it`,
     );
   }
   const missing = [

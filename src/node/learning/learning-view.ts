@@ -30,18 +30,18 @@ export function statusOf({ task, state, history }: ViewedTask, nameOf: NameOf): 
     attack: task.attack,
     orchestrator: task.orchestrator.kind,
     participants: task.participants.map((nodeId) => ({ nodeId, name: nameOf(nodeId) })),
-    history: history.map(
-      ({ round, loss, accuracy, held, rejected, contributors, silent, durationMs }) => ({
-        round,
-        loss,
-        accuracy,
-        held,
-        rejected: rejected.map(nameOf),
-        contributors: contributors.length,
-        silent: silent.map(nameOf),
-        durationMs,
-      }),
-    ),
+    history: history.map((report) => ({
+      round: report.round,
+      loss: report.loss,
+      accuracy: report.accuracy,
+      held: report.held,
+      rejected: report.rejected.map(nameOf),
+      contributors: report.contributors.length,
+      silent: report.silent.map(nameOf),
+      durationMs: report.durationMs,
+      certificate: report.certificate ?? null,
+      model: report.model ?? null,
+    })),
   };
 }
 

@@ -46,8 +46,13 @@ export class RoutesLive extends Checker {
     const healthy = swarm.healthy();
     if (healthy.length < 2) return;
     for (let turn = 0; turn < ROUTES_PER_CHECK; turn++) {
-      const [from, to] = this.#random.sample(healthy, 2);
-      if (from === undefined || to === undefined || !swarm.shouldKnow(from, to)) continue;
+      const from = healthy[this.#random.below(healthy.length)];
+      if (from === undefined) return;
+      const [to] = this.#random.sample(
+        healthy.filter((node) => swarm.shouldKnow(from, node)),
+        1,
+      );
+      if (to === undefined) continue;
       const outcome = follow(swarm, from, to);
       if (swarm.nowMs > START_MS) {
         this.followed++;

@@ -1,7 +1,8 @@
-// One size of the scaling report: a swarm in zones of about the square root of its nodes comes up, settles, and is
+// One size of the scaling report: a swarm in the automatic zones of a mesh of that size comes up, settles, and is
 // measured in steady state.
 
 import type { SimEngine } from "../census.ts";
+import { autoZone, depthOfSize, meshDefaults } from "../../mesh/index.ts";
 import { Swarm } from "../swarm.ts";
 import { type PerNode, perNode } from "../usage.ts";
 
@@ -49,15 +50,10 @@ const START_WITHIN_MS = 10_000;
 /** A message is remembered for one to two of these; copies come within the three heartbeats of an offer. */
 const SEEN_MS = 10_000;
 
-/** Zones of a mesh of so many nodes: as many as a zone has members. */
-export function zonesOf(nodes: number): number {
-  return Math.max(1, Math.round(Math.sqrt(nodes)));
-}
-
 /** Runs one size. */
 export function measureSize(deps: SizeDeps, options: SizeOptions): SizeResult {
   const { nodes, seed, lossRatio, settleMs, measureMs } = options;
-  const zones = zonesOf(nodes);
+  const depth = depthOfSize(nodes, meshDefaults.zoneMembersMin);
   const started = { wall: deps.wallMicros(), cpu: deps.cpuMicros() };
   const emptyBytes = deps.memoryBytes();
   const swarm = new Swarm({
@@ -66,7 +62,7 @@ export function measureSize(deps: SizeDeps, options: SizeOptions): SizeResult {
     network: { lossRatio },
     engine: deps.engine,
     stopwatch: deps.cpuMicros,
-    zoneOf: (node) => `z${node % zones}`,
+    zoneOf: (_, nodeId) => autoZone(nodeId, depth),
     startWithinMs: Math.min(START_WITHIN_MS, settleMs),
     seenMs: SEEN_MS,
   });
@@ -78,27 +74,30 @@ export function measureSize(deps: SizeDeps, options: SizeOptions): SizeResult {
   const memoryBytes = (deps.memoryBytes() - emptyBytes) / nodes;
   return {
     nodes,
-    zones,
+    zones: new Set(swarm.healthy().map((node) => swarm.zoneOf(node))).size,
     virtualSeconds: swarm.nowMs / 1000,
     measuredSeconds: measureMs / 1000,
     wallSeconds: (deps.wallMicros() - started.wall) / 1e6,
     hostCpuSeconds: (deps.cpuMicros() - started.cpu) / 1e6,
     events: swarm.world.counts.events,
-    aliveShare: aliveShare(swarm, zones),
+    aliveShare: aliveShare(swarm),
     falseDeaths: swarm.noFalseDeath.violations.length,
     perNode: { ...perNode(before, after, nodes), memoryBytes },
     traceDigest: swarm.world.trace.digest(),
   };
 }
 
-function aliveShare(swarm: Swarm, zones: number): number {
+function aliveShare(swarm: Swarm): number {
+  const zones = Map.groupBy(swarm.healthy(), (node) => swarm.zoneOf(node));
   let [alive, all] = [0, 0];
-  for (let observer = 0; observer < swarm.size; observer++) {
-    const states = new Map(swarm.states(observer));
-    for (let subject = observer % zones; subject < swarm.size; subject += zones) {
-      if (subject === observer) continue;
-      all++;
-      if (states.get(subject) === "alive") alive++;
+  for (const members of zones.values()) {
+    for (const observer of members) {
+      const states = new Map(swarm.states(observer));
+      for (const subject of members) {
+        if (subject === observer) continue;
+        all++;
+        if (states.get(subject) === "alive") alive++;
+      }
     }
   }
   return all === 0 ? 1 : alive / all;

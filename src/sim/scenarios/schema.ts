@@ -61,6 +61,9 @@ export const scenarioSchema = mapping({
   seed: count(0, 0xffff_ffff).default(1),
   crypto: z.enum(["modelled", "real"], { error: "modelled or real" }).default("modelled"),
   buggify: ratio().default(0),
+  zones: z
+    .union([z.literal("auto"), count(1, 4_096)], { error: "auto or a whole number from 1 to 4096" })
+    .default(1),
   network,
   traffic,
   faults: z.array(faultSchema, { error: "a list of faults" }).max(200).default([]),

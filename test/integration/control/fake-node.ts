@@ -110,6 +110,8 @@ export function fakeStatus(): Body<Status> {
           rejected: ["node-3"],
           contributors: 2,
           silent: [],
+          certificate: null,
+          model: null,
           durationMs: 1234,
         },
       ],

@@ -21,13 +21,17 @@ function session(): readonly [SessionKeys, SessionKeys] {
 /** Two raw streams, the encrypted one on the first, and the other end's keys. */
 async function setup(): Promise<{
   readonly stream: NoiseStream;
+  /** What it writes to. */
+  readonly below: MessageStream;
   readonly raw: MessageStream;
   readonly keys: SessionKeys;
 }> {
   const [ours, raw] = await streamPair();
   const [mine, keys] = session();
-  return { stream: new NoiseStream(ours, mine), raw, keys };
+  return { stream: new NoiseStream(ours, mine), below: ours, raw, keys };
 }
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 const closed = (stream: MessageStream): Promise<Error | undefined> =>
   new Promise((resolve) => {
@@ -57,6 +61,46 @@ describe("the encrypted stream", () => {
     await done;
     assert.deepEqual(sizes, [65_535, 65_535, 17]);
     assert.ok(Buffer.concat(plain).equals(data));
+  });
+
+  test("sends what comes within one turn of the event loop as one frame in one write", async () => {
+    const { stream, below, keys } = await setup();
+    const writes: Uint8Array[] = [];
+    below.send = (data) => writes.push(data.subarray()) > 0;
+    for (const byte of [1, 2, 3]) stream.send(Uint8Array.of(byte));
+    await nextTurn();
+    assert.equal(writes.length, 1);
+    assert.deepEqual([...keys.receive.open((writes[0] ?? assert.fail()).subarray(2))], [1, 2, 3]);
+  });
+
+  test("holds what comes while there is no room below, and sends it in order when there is", async () => {
+    const { stream, below, keys } = await setup();
+    const writes: Uint8Array[] = [];
+    let room = false;
+    below.send = (data) => writes.push(data.subarray()) > 0 && room;
+    stream.send(Uint8Array.of(1));
+    await nextTurn();
+    assert.equal(stream.send(Uint8Array.of(2)), false);
+    stream.send(Uint8Array.of(3));
+    await nextTurn();
+    assert.equal(writes.length, 1);
+    room = true;
+    below.dispatchEvent(new Event("drain"));
+    // What the stream itself held back comes in the turn after what was sealed late.
+    await nextTurn();
+    await nextTurn();
+    const opened = writes.flatMap((write) => [...keys.receive.open(write.subarray(2))]);
+    assert.deepEqual(opened, [1, 2, 3]);
+  });
+
+  test("sends what is pending before it closes", async () => {
+    const { stream, raw, keys } = await setup();
+    const message = new Promise<Uint8Array>((resolve) => {
+      raw.addEventListener("message", ({ data }) => resolve(data.subarray()), { once: true });
+    });
+    stream.send(Uint8Array.of(7));
+    void stream.close();
+    assert.deepEqual([...keys.receive.open((await message).subarray(2))], [7]);
   });
 
   test("hands up the plaintext of whole frames", async () => {

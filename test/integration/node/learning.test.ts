@@ -134,7 +134,7 @@ describe("fl start is refused", () => {
     const error = await assertRefused(
       a.client.flStart({ ...SOFTMAX, participants: ["a", "nobody"] }),
       "control/unknown-participant",
-      /No alive member is named 'nobody': there are a, b\. See meshctl peers/,
+      /No member is named 'nobody': there are a, b\. See meshctl peers/,
     );
     assert.equal(error.details["name"], "nobody");
   });

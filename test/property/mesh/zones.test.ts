@@ -177,9 +177,12 @@ test("the depth rule comes to rest, and the zones have the size that it wants", 
         const input = { size, common: undefined, membersMin: 16 };
         const wanted = wantedDepth({ ...input, depth });
         assert.equal(wantedDepth({ ...input, depth: wanted }), wanted);
-        const target = Math.max(Math.sqrt(size), 16);
+        const target = Math.max(Math.sqrt(size) / 2, 16);
         const zone = size / 2 ** wanted;
-        assert.ok(zone <= 2 * target && (wanted === 0 || zone >= target / 2), `${zone} of ${size}`);
+        assert.ok(
+          zone <= 1.5 * target && (wanted === 0 || zone >= target / 2),
+          `${zone} of ${size}`,
+        );
       },
     ),
     { seed },

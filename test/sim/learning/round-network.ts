@@ -18,6 +18,7 @@ import {
   type RoundOptions,
   type RoundPolicy,
   SeededRandom,
+  type UpdateHeader,
 } from "../../../src/learning/index.ts";
 import { decodeMessage, type RoundMessage } from "../../../src/learning/protocol/messages.ts";
 import { population } from "../../../src/learning/protocol/population.ts";
@@ -81,6 +82,8 @@ export interface NetworkOptions {
   readonly republishMs?: number;
   readonly trainMs?: number;
   readonly isLast?: (certificate: Certificate) => boolean;
+  /** What a node's arithmetic makes of the right model. @default the same */
+  readonly compute?: (node: SimulatedNode, model: string) => string;
 }
 
 /** What a node keeps through a crash. */
@@ -142,6 +145,7 @@ export class RoundNetwork {
   readonly #chain = new Map<number, string>();
   /** What was published, for replays. */
   readonly past: Uint8Array[] = [];
+  onAggregate: ((round: number, headers: readonly UpdateHeader[]) => void) | undefined;
   /** Of honest votes since it was last set. */
   highestView = 0;
 
@@ -365,12 +369,10 @@ export class RoundNetwork {
       }
       case "aggregate": {
         const { round, baseModel, beacon, headers } = action;
-        const model = digestOf(
-          "aggregate",
-          baseModel,
-          beacon,
-          ...headers.map(({ digest }) => digest),
-        );
+        this.onAggregate?.(round, headers);
+        const digests = headers.map(({ digest }) => digest);
+        const right = digestOf("aggregate", baseModel, beacon, ...digests);
+        const model = this.#options.compute?.(node, right) ?? right;
         node.disk.models.add(model);
         const result = {
           model,

@@ -221,11 +221,47 @@ test("Answers of strangers, of another round, and second answers change nothing.
   assert.deepEqual([...machine.weights], [2.5, 2.5]);
 });
 
+test("Without an own update a round goes on with the peers' updates, and peers need not wait for it.", () => {
+  const { machine, meter, send, answer, evaluate } = start(4);
+  send({ type: "start" });
+  const begun = send({ type: "not-trained", round: 1, code: "learning/trainer-late" });
+  assert.deepEqual(types(begun), ["offer", "set-timer", "pull", "pull", "pull"]);
+  assert.equal(find(begun, "offer")?.bytes, undefined);
+  assert.equal(machine.serve(1), "none");
+  assert.equal(machine.serve("newest"), "none");
+  answer(2, [1, 1]);
+  answer(3, [2, 2]);
+  const closed = answer(4, [3, 3]);
+  assert.deepEqual([...(find(closed, "evaluate")?.weights ?? [])], [2, 2]);
+  const report = find(evaluate(), "round-finished");
+  assert.equal(report?.result, "aggregated");
+  assert.equal(report.trainLoss, null);
+  assert.equal(report.trainerFailure, "learning/trainer-late");
+  assert.deepEqual(
+    report.contributors.map(({ nodeId }) => nodeId),
+    [id(2), id(3), id(4)],
+  );
+  assert.equal(meter.counts.get("meshd_learning_trainer_failures_total learning/trainer-late"), 1);
+  // A failure of another round, or one that comes after the update, changes nothing.
+  assert.deepEqual(send({ type: "not-trained", round: 1, code: "learning/trainer-late" }), []);
+  assert.equal(machine.phase, "training");
+});
+
+test("Without an own update a quorum has to come from the peers alone: at 2f updates the model is held.", () => {
+  const { machine, send, answer } = start(3);
+  send({ type: "start" });
+  send({ type: "not-trained", round: 1, code: "learning/trainer-failed" });
+  answer(2, [1, 1]);
+  const closed = answer(3, [1, 1]);
+  assert.deepEqual(types(closed), ["persist", "evaluate"]);
+  assert.deepEqual([...machine.weights], [0, 0]);
+});
+
 test("An adversary offers an attacked update and trains honestly itself.", () => {
   const { machine, send, train, answer } = start(3, { attack: "sign-flip" }, { adversary: true });
   send({ type: "start" });
   const offer = find(train(1, 2), "offer");
-  assert.ok(offer);
+  assert.ok(offer?.bytes);
   const sent = decodeSafetensors(spec, offer.bytes);
   assert.ok(sent.ok);
   assert.deepEqual([...sent.value.weights], [-8, -16]);
@@ -238,7 +274,7 @@ test("Training that left the finite numbers counts as no change.", () => {
   const { machine, send, train, answer } = start(3);
   send({ type: "start" });
   const offer = find(train(Number.NaN, 1), "offer");
-  assert.ok(offer && decodeSafetensors(spec, offer.bytes).ok);
+  assert.ok(offer?.bytes && decodeSafetensors(spec, offer.bytes).ok);
   answer(2, [1, 1]);
   answer(3, [1, 1]);
   assert.deepEqual([...machine.weights], [1, 1]);
@@ -248,7 +284,9 @@ test("A restart resumes after the persisted round, and a finished task finishes 
   const weights = Float32Array.of(4, 5);
   const resumed = start(3, {}, { resume: { round: 6, weights } });
   const begun = resumed.send({ type: "start" });
-  assert.deepEqual(begun, [{ type: "train", round: 7, weights }]);
+  assert.deepEqual(begun, [
+    { type: "train", round: 7, weights, learningRateFactor: 1, deadlineMs: 1000 },
+  ]);
   assert.equal(resumed.machine.serve(6), "gone");
   assert.equal(resumed.machine.serve(7), "pending");
   assert.equal(resumed.machine.serve("newest"), "pending");

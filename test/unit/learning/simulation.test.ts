@@ -142,5 +142,5 @@ test("A node that was cut off finds its way back to the newest round and finishe
   );
   assert.equal(reports.at(-1)?.round, 30);
   const other = outcome.reports.get(ids[0]!)!.at(-1)!;
-  assert.ok(Math.abs(reports.at(-1)!.accuracy - other.accuracy) < 0.05);
+  assert.ok(Math.abs(reports.at(-1)!.accuracy! - other.accuracy!) < 0.05);
 });

@@ -98,6 +98,19 @@ describe("publishing", () => {
     assert.deepEqual(change(0.7, 9000), [{ kind: "set-timer", id: "beacon", delayMs: 200 }]);
   });
 
+  test("a beacon for another reason is the period's, too", () => {
+    const bench = new Bench();
+    const started = only(bench.start(), "set-timer").find(({ id }) => id === "beacon-period");
+    const periodMs = started?.delayMs ?? 0;
+    bench.machine.handle({ kind: "local-changed", load: 0.5 }, at(40_000));
+    assert.equal(published(bench.tick("beacon", 40_200))?.load, 0.5);
+    const early = bench.tick("beacon-period", periodMs);
+    assert.equal(published(early), undefined);
+    const restMs = only(early, "set-timer")[0]?.delayMs ?? 0;
+    assert.ok(Math.abs(restMs - 40_200) <= 1, `${restMs}`);
+    assert.notEqual(published(bench.tick("beacon-period", periodMs + restMs)), undefined);
+  });
+
   test("tells the learning status and its end", () => {
     const bench = new Bench();
     bench.start();
@@ -245,6 +258,17 @@ test("a peer without a beacon is joining while connected and forgotten when it g
   bench.disconnect(1, 1);
   assert.equal(bench.state(1), undefined);
   assert.equal(bench.meter.value("meshd_mesh_connections"), 0);
+});
+
+test("a connected peer without a beacon is never suspected: it may be of another zone", () => {
+  const bench = new Bench();
+  bench.start();
+  bench.connect(1, 0);
+  for (let ms = 500; ms < 60_000; ms += 500) {
+    for (const { nodeId } of only(bench.tick("detector", ms), "probe"))
+      bench.machine.handle({ kind: "probe-failed", nodeId }, at(ms));
+  }
+  assert.equal(bench.state(1), "joining");
 });
 
 test("the same events from the same seed give the same actions", () => {

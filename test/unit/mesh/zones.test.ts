@@ -11,10 +11,16 @@ import {
   summaryRejectCodes,
   type ZoneSummary,
 } from "../../../src/mesh/index.ts";
-import { commonDepth, meshSize, wantedDepth } from "../../../src/mesh/zones/depth.ts";
+import { commonDepth, depthOfSize, meshSize, wantedDepth } from "../../../src/mesh/zones/depth.ts";
 import { fingers } from "../../../src/mesh/zones/links-outside.ts";
 import { Rendezvous } from "../../../src/mesh/zones/rendezvous.ts";
-import { autoZone, belongs, fits, isZoneName } from "../../../src/mesh/zones/zone-names.ts";
+import {
+  autoZone,
+  belongs,
+  fits,
+  isZoneName,
+  startingZone,
+} from "../../../src/mesh/zones/zone-names.ts";
 import { zonePath } from "../../../src/mesh/zones/zone-routes.ts";
 import type { WallMs } from "../../../src/ports/index.ts";
 import {
@@ -105,25 +111,26 @@ describe("the depth of automatic zones", () => {
   const at16 = (size: number, depth: number, common = depth): number =>
     wantedDepth({ depth, size, common, membersMin: 16 });
 
-  test("splits above twice the wanted size and not at it", () => {
-    assert.deepEqual([at16(32, 0), at16(33, 0)], [0, 1]);
-    assert.deepEqual([at16(1024, 4), at16(1025, 4)], [4, 5]);
+  test("splits above one and a half times the wanted size and not at it", () => {
+    assert.deepEqual([at16(24, 0), at16(25, 0)], [0, 1]);
+    assert.deepEqual([at16(2304, 6), at16(2305, 6)], [6, 7]);
   });
 
   test("merges below half of the wanted size and not at it", () => {
     assert.deepEqual([at16(16, 1), at16(15, 1)], [1, 0]);
-    assert.deepEqual([at16(4096, 7), at16(4095, 7)], [7, 6]);
+    assert.deepEqual([at16(4096, 8), at16(4095, 8)], [8, 7]);
   });
 
   test("goes over several levels at once", () => {
-    assert.equal(at16(10_000, 0), 6);
+    assert.equal(at16(10_000, 0), 8);
+    assert.equal(depthOfSize(10_000, 16), 8);
     assert.equal(at16(20, 8), 1);
   });
 
   test("follows the common depth where the rule leaves a choice, and nowhere else", () => {
-    assert.deepEqual([at16(30, 0, 1), at16(30, 1, 0)], [1, 0]);
+    assert.deepEqual([at16(20, 0, 1), at16(20, 1, 0)], [1, 0]);
     assert.deepEqual([at16(33, 1, 0), at16(15, 0, 1)], [1, 0]);
-    assert.equal(wantedDepth({ depth: 1, size: 30, common: undefined, membersMin: 16 }), 1);
+    assert.equal(wantedDepth({ depth: 1, size: 20, common: undefined, membersMin: 16 }), 1);
   });
 
   test("a gateway that tells wild numbers moves no zone", () => {
@@ -359,28 +366,55 @@ describe("the part of a gateway", () => {
     bench.machine.receive(signedBeacon(testNode(3), { zone }), forwarder, at(22_001));
     assert.deepEqual(published(bench.tick("zone", 31_999)), [], "not before the minimum interval");
     assert.equal(published(bench.tick("zone", 32_000)).length, 1);
-    assert.equal(published(bench.tick("zone", 98_001)).length, 1, "the period is over");
+    assert.equal(published(bench.tick("zone", 164_001)).length, 1, "the period is over");
+  });
+
+  test("a link to another zone waits for the period, and the loss of one does not", () => {
+    const bench = ranked(0);
+    bench.tick("zone", 5_000);
+    bench.connect(2, 6_000);
+    const beyond = signedBeacon(testNode(2), { zone: "far" });
+    bench.machine.receive(beyond, testNode(2).nodeId, at(6_001));
+    assert.deepEqual(published(bench.tick("zone", 16_000)), []);
+    const [second] = published(bench.tick("zone", 137_001));
+    assert.deepEqual(
+      second?.neighbours.map(({ zone }) => zone),
+      ["far"],
+    );
+    bench.disconnect(2, 138_000);
+    assert.deepEqual(published(bench.tick("zone", 147_001))[0]?.neighbours, []);
   });
 
   test("the second takes over from a silent first, and is quiet after hearing it twice", () => {
     const bench = ranked(1);
     const { zone } = bench.machine;
     bench.tick("zone", 1);
-    assert.deepEqual(published(bench.tick("zone", 90_001)), []);
-    assert.equal(published(bench.tick("zone", 90_002)).length, 1);
+    assert.deepEqual(published(bench.tick("zone", 180_001)), []);
+    assert.equal(published(bench.tick("zone", 180_002)).length, 1);
     const hear = (sequence: number, ms: number): void => {
       const bytes = signed(testNode(1), { zone, sequence, issuedAtMs: at(ms).wallMs });
       assert.equal(bench.machine.receive(bytes, forwarder, at(ms)).verdict, "accept");
     };
-    hear(1, 91_000);
-    assert.equal(published(bench.tick("zone", 170_000)).length, 1, "once may be chance");
-    hear(2, 171_000);
-    assert.deepEqual(published(bench.tick("zone", 250_000)), []);
+    hear(1, 181_000);
+    assert.equal(published(bench.tick("zone", 330_000)).length, 1, "once may be chance");
+    hear(2, 331_000);
+    assert.deepEqual(published(bench.tick("zone", 500_000)), []);
   });
 });
 
 describe("another zone's members", () => {
   const member = testNode(1);
+
+  test("one that is connected is asked until it has shown its beacon", () => {
+    const bench = started();
+    const pulls = (actions: ReturnType<Bench["tick"]>) => only(actions, "pull-beacons").length;
+    assert.equal(pulls(bench.connect(1, 0)), 1);
+    assert.equal(pulls(bench.tick("zone", 1_000)), 0, "it has its time to answer");
+    assert.equal(pulls(bench.tick("zone", 2_000)), 1);
+    bench.machine.receive(signedBeacon(member, { zone: "far" }), member.nodeId, at(2_100));
+    assert.equal(pulls(bench.tick("zone", 5_000)), 0);
+    assert.equal(pulls(bench.tick("zone", 62_100)), 1, "a beacon period later");
+  });
 
   test("are kept while they are connected and forgotten afterwards, never dead", () => {
     const bench = started();
@@ -433,15 +467,34 @@ test("an automatic zone is left with a word in both zones, and kept for the grac
   bench.tick("zone", 100);
   const actions = bench.tick("zone", 3_101);
   const [change] = only(actions, "zone-changed");
-  assert.deepEqual([change?.from, change?.to], ["auto/", autoZone(testNode(0).nodeId, 2)]);
+  assert.deepEqual([change?.from, change?.to], ["auto/", autoZone(testNode(0).nodeId, 3)]);
   const topics = only(actions, "publish").map(({ topic, zone }) => [topic, zone]);
   assert.deepEqual(topics, [
     ["state", undefined],
     ["state", "auto/"],
   ]);
   assert.equal(bench.machine.zone, change?.to);
-  const later = bench.tick("beacon-period", 33_200);
+  const later = bench.tick("heartbeat", 33_200);
   assert.equal(only(later, "publish").length, 2);
   bench.tick("zone", 33_201);
-  assert.equal(only(bench.tick("beacon-period", 33_300), "publish").length, 1);
+  assert.equal(only(bench.tick("heartbeat", 34_300), "publish").length, 1);
+});
+
+test("a node that comes back to its zone waits for word from the others before it leaves it for a wider one", () => {
+  const bench = new Bench({ zoneSettleMs: 1_000 }, { zone: autoZone(testNode(0).nodeId, 3) });
+  bench.start();
+  for (let ms = 1_000; ms < 30_000; ms += 1_000) bench.tick("zone", ms);
+  assert.equal(bench.machine.zone, autoZone(testNode(0).nodeId, 3));
+  for (let ms = 30_000; ms < 34_000; ms += 1_000) bench.tick("zone", ms);
+  assert.equal(bench.machine.zone, "auto/", "alone after all");
+});
+
+test("a node starts in the automatic zone it was in last, if it can still be in it", () => {
+  const start = (configured: string, remembered: string | undefined): string =>
+    startingZone(configured, remembered, idOf("b7"));
+  assert.equal(start("auto", "auto/101"), "auto/101");
+  assert.equal(start("auto", undefined), "auto");
+  for (const other of ["auto/0", "auto/x", "berlin", ""])
+    assert.equal(start("auto", other), "auto");
+  assert.equal(start("berlin", "auto/101"), "berlin");
 });

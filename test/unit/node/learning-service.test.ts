@@ -99,6 +99,7 @@ describe("a node that hears of a training task", () => {
           gossip = validate;
         },
         serve: () => Promise.resolve(),
+        handleStreams: () => Promise.resolve(),
       },
       store,
       identities: { lookup: (id: NodeId) => known.get(id), fetch: () => Promise.resolve(false) },
@@ -114,10 +115,10 @@ describe("a node that hears of a training task", () => {
       meter: { count: ignore, set: ignore, observe: ignore },
       self: me.identity,
       allows: (spiffeId: string) => spiffeId !== denied,
-      aliveMembers: () => [],
+      members: () => [],
       onLearning: ignore,
     } as unknown as LearningServiceDeps;
-    const learning = { enabled: true, adversary: false, csv: null };
+    const learning = { enabled: true, adversary: false, memoryBytes: 1e8, csv: null };
     await new LearningService(deps, { learning, zone: "default", clockSkewMs: 60_000 }).start();
   });
   afterEach(() => {

@@ -5,12 +5,16 @@ export function paddedRows(n: number): number {
   return 4 * Math.ceil(n / 4);
 }
 
-/** The n x n matrix whose upper triangle stands in one of `padded` columns. */
-export function mirrored(upper: Float64Array, n: number, padded: number): Float64Array {
+/** The symmetric n x n matrix of which `at` tells where the entry i, j with i <= j stands. */
+export function mirrored(
+  entries: Float64Array,
+  n: number,
+  at: (i: number, j: number) => number,
+): Float64Array {
   const matrix = new Float64Array(n * n);
   for (let i = 0; i < n; i++) {
     for (let j = i; j < n; j++) {
-      const value = upper[i * padded + j] as number;
+      const value = entries[at(i, j)] as number;
       matrix[i * n + j] = value;
       matrix[j * n + i] = value;
     }

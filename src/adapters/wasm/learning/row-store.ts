@@ -130,9 +130,10 @@ export class WasmRowStore implements RowStore {
     const unit = this.options.step ** 2;
     const n = slots.length;
     const matrix = new Float64Array(n * n);
-    for (const [i, row] of slots.entries()) {
-      for (const [j, column] of slots.entries()) {
-        matrix[i * n + j] = (products[row * this.#padded + column] as number) * unit;
+    for (let i = 0; i < n; i++) {
+      const line = (slots[i] as number) * this.#padded;
+      for (let j = 0; j < n; j++) {
+        matrix[i * n + j] = (products[line + (slots[j] as number)] as number) * unit;
       }
     }
     return matrix;
@@ -238,7 +239,7 @@ export class WasmRowStore implements RowStore {
     this.#instance.float64(out, n * n).fill(0);
     const kernel = this.options.element === "int8" ? exports.int8Products : exports.products;
     for (let tile = 0; tile < this.#tiles; tile++) kernel(this.#rowAt(tile, 0), n, 0, 4, out);
-    const matrix = mirrored(this.#instance.float64(out, n * n), n, n);
+    const matrix = mirrored(this.#instance.float64(out, n * n), n, (i, j) => i * n + j);
     for (const [slot, state] of this.#slots) {
       if (state.state !== "sealed" || !state.wide) continue;
       const sums = this.#instance.float64(out, n).fill(0);

@@ -6,6 +6,8 @@
 import {
   greatestMagnitude,
   isOrdinary,
+  type MixingPlan,
+  mixingPlan,
   sharesOf,
   TILE,
   type TrimmedMean,
@@ -43,7 +45,7 @@ export function createWasmVectorKernels(module: object): VectorKernels {
       const ones = new Float64Array(chosen.length).fill(1);
       return weightedSum(instance, chosen, ones, chosen.length);
     },
-    meanRows: (matrix, n, lists) => meanRows(instance, matrix, n, lists),
+    mixed: (matrix, n, lists) => mixed(instance, matrix, n, lists),
     trimmedMean: (rows, trim) => trimmedMean(instance, rows, trim),
   };
 }
@@ -92,7 +94,7 @@ function pairSums(
       wide(tile + i * ROW_BYTES, tile, n, wideSums + 8 * k * padded);
     }
   });
-  const matrix = mirrored(instance.float64(sums, padded * padded), n, padded);
+  const matrix = mirrored(instance.float64(sums, padded * padded), n, (i, j) => i * padded + j);
   for (const [k, i] of wideRows.entries()) {
     const row = instance.float64(wideSums + 8 * k * padded, n);
     for (let j = 0; j < n; j++) matrix[i * n + j] = matrix[j * n + i] = row[j] as number;
@@ -141,27 +143,35 @@ function trimmedMean(instance: LearningInstance, rows: Rows, trim: number): Trim
   return { vector, kept: sharesOf(Float64Array.from(instance.words(kept, n))) };
 }
 
-function meanRows(
+function mixed(
   instance: LearningInstance,
   matrix: Float64Array,
   n: number,
   lists: readonly (readonly number[])[],
 ): Float64Array {
-  const stride = n + (n % 2);
-  const size = lists[0]?.length ?? 0;
+  const { meanColumns } = instance.exports;
+  const plan = mixingPlan(n, lists);
+  const words = planWords(plan);
   instance.reset();
-  const from = instance.reserve(8 * n * stride);
-  const to = instance.reserve(8 * n * stride);
-  const list = instance.reserve(4 * n * size);
+  const from = instance.reserve(8 * n * n);
+  const halfway = instance.reserve(8 * n * n);
+  const planned = instance.reserve(4 * words.length);
   const panel = instance.reserve(64 * n);
-  const source = instance.float64(from, n * stride);
-  for (let i = 0; i < n; i++) source.set(matrix.subarray(i * n, (i + 1) * n), i * stride);
-  const words = instance.words(list, n * size);
-  for (const [k, members] of lists.entries()) words.set(members, k * size);
-  for (let c = 0; c < stride; c += 8) {
-    instance.exports.meanColumns(from, n, stride, list, size, panel, to, c);
+  instance.float64(from, n * n).set(matrix);
+  instance.words(planned, words.length).set(words);
+  for (let c = 0; c < n; c += 8) meanColumns(from, n, planned, n, plan.size, panel, halfway, c);
+  for (let c = 0; c < n; c += 8) {
+    meanColumns(halfway, n, planned, Math.min(n, c + 8), plan.size, panel, from, c);
   }
-  const means = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) means.set(instance.float64(to + 8 * i * stride, n), i * n);
-  return means;
+  // Mean k of column c went to row c: the upper triangle has become the lower.
+  return mirrored(instance.float64(from, n * n), n, (k, c) => c * n + k);
+}
+
+/** A plan as wasm/learning/matrix.ts reads it: each list of rows behind its length. */
+function planWords({ base, lists }: MixingPlan): number[] {
+  const words = [base.length, ...base];
+  for (const { missing, extra } of lists) {
+    words.push(missing.length, ...missing, extra.length, ...extra);
+  }
+  return words;
 }

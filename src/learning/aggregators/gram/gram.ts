@@ -3,6 +3,8 @@
 // are also the explanation that an operator is shown. All arithmetic is float64 in row order, with +, -, *, / and the
 // square root alone, which IEEE 754 rounds correctly: equal rows give equal bits on every host.
 
+import { ofRank } from "../selection.ts";
+
 /** Inner products of n rows: row-major, symmetric, n x n. */
 export interface Gram {
   readonly n: number;
@@ -58,7 +60,7 @@ export function distancesTo(gram: Gram, weights: Weights): Float64Array {
 
 /** The middle one of the values, of an even count the lower. */
 export function lowerMedian(values: Float64Array): number {
-  return values.toSorted()[Math.floor((values.length - 1) / 2)] ?? 0;
+  return values.length === 0 ? 0 : ofRank(values.slice(), Math.floor((values.length - 1) / 2));
 }
 
 /** Every row the same weight, summing to 1. */

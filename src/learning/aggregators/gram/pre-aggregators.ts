@@ -3,24 +3,23 @@
 
 import type { VectorKernels } from "../kernels.ts";
 import { nearestNeighbours } from "../neighbours.ts";
-import { entry, type Gram, gramDistances } from "./gram.ts";
+import { entry, type Gram, gramDistances, type Weights } from "./gram.ts";
 
 /** The pre-aggregators there are. */
 export type PreAggregatorName = "arc" | "nnm";
 
-/** Rows `y_k = sum_i mix[k * n + i] x_i` over the original rows `x`, and their inner products. */
+/** Rows that are linear combinations of those that came: their inner products, and the way back. */
 export interface Stage {
   readonly gram: Gram;
-  readonly mix: Float64Array;
   /** By what factor each original row was shortened so far. */
   readonly clip: Float64Array;
+  /** Weights of the original rows that give the same sum as these of the stage's rows. */
+  readonly toOriginal: (weights: Weights) => Weights;
 }
 
 /** The rows as they came. */
 export function firstStage(gram: Gram): Stage {
-  const mix = new Float64Array(gram.n * gram.n);
-  for (let i = 0; i < gram.n; i++) mix[i * gram.n + i] = 1;
-  return { gram, mix, clip: new Float64Array(gram.n).fill(1) };
+  return { gram, clip: new Float64Array(gram.n).fill(1), toOriginal: (weights) => weights };
 }
 
 export const preAggregators: Readonly<
@@ -31,52 +30,52 @@ export const preAggregators: Readonly<
  * Adaptive robust clipping (Allouah et al. 2024, arXiv 2405.14432): the k = floor(2 (f / n) (n - f)) longest rows are
  * shortened to the length of the next; rows are updates, so length is counted from the base model.
  */
-export function arc({ gram, mix, clip }: Stage, f: number): Stage {
+export function arc({ gram, clip, toOriginal }: Stage, f: number): Stage {
   const { n } = gram;
   const lengths = Float64Array.from({ length: n }, (_, i) => Math.sqrt(entry(gram, i, i)));
   const clipped = Math.floor((2 * f * (n - f)) / n);
   const threshold = lengths.toSorted()[n - 1 - clipped] as number;
   const scale = lengths.map((length) => (length > threshold ? threshold / length : 1));
   return {
-    gram: {
-      n,
-      values: gram.values.map(
-        (value, at) => value * (scale[Math.floor(at / n)] as number) * (scale[at % n] as number),
-      ),
-    },
-    mix: mix.map((value, at) => value * (scale[Math.floor(at / n)] as number)),
+    gram: { n, values: scaled(gram, scale) },
     clip: clip.map((value, i) => value * (scale[i] as number)),
+    toOriginal: (weights) => toOriginal(weights.map((weight, i) => weight * (scale[i] as number))),
   };
+}
+
+/** `s_i s_j G_ij`. */
+function scaled({ n, values }: Gram, scale: Float64Array): Float64Array {
+  const products = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) {
+    const own = scale[i] as number;
+    for (let j = 0; j < n; j++) {
+      products[i * n + j] = (values[i * n + j] as number) * own * (scale[j] as number);
+    }
+  }
+  return products;
 }
 
 /**
  * Nearest-neighbour mixing (Allouah et al. 2023, arXiv 2302.01772): each row becomes the mean of its n - f nearest, itself
- * included, on ties the lower row. Neighbours are summed in row order and directly; taking the f farthest from the
- * whole sum is cheaper, but one huge liar would then wipe out the honest digits.
+ * included, on ties the lower row. The f farthest are not simply taken from the whole sum: one huge liar would then wipe out the
+ * honest digits. How it is summed instead stands in ../../kernels/mixing.ts.
  */
-export function nnm({ gram, mix, clip }: Stage, f: number, kernels: VectorKernels): Stage {
+export function nnm(stage: Stage, f: number, kernels: VectorKernels): Stage {
+  const { gram, clip, toOriginal } = stage;
   const { n } = gram;
-  const neighbours = nearestNeighbours(gramDistances(gram), n, f).map((list) =>
-    list.toSorted((a, b) => a - b),
-  );
-  const halfway = kernels.meanRows(gram.values, n, neighbours);
-  // The matrix is symmetric: mixing its columns is mixing the rows of the transpose.
-  const values = kernels.meanRows(transposed(halfway, n), n, neighbours);
-  return { gram: { n, values }, mix: kernels.meanRows(mix, n, neighbours), clip };
+  const neighbours = nearestNeighbours(gramDistances(gram), n, f);
+  return {
+    gram: { n, values: kernels.mixed(gram.values, n, neighbours) },
+    clip,
+    toOriginal: (weights) => toOriginal(handedOn(weights, neighbours)),
+  };
 }
 
-function transposed(matrix: Float64Array, n: number): Float64Array {
-  return matrix.map((_, at) => matrix[(at % n) * n + Math.floor(at / n)] as number);
-}
-
-/** Weights of the original rows for weights of a stage's rows. */
-export function toOriginal({ gram: { n }, mix }: Stage, weights: Float64Array): Float64Array {
-  const original = new Float64Array(n);
-  for (let k = 0; k < n; k++) {
-    const weight = weights[k] as number;
-    for (let i = 0; i < n; i++) {
-      original[i] = (original[i] as number) + weight * (mix[k * n + i] as number);
-    }
+/** Each row's part in the means that it is in: their weights in order, over the size of a list. */
+function handedOn(weights: Weights, lists: readonly (readonly number[])[]): Weights {
+  const parts = new Float64Array(weights.length);
+  for (const [k, list] of lists.entries()) {
+    for (const i of list) parts[i] = (parts[i] as number) + (weights[k] as number);
   }
-  return original;
+  return parts.map((part) => part / (lists[0]?.length ?? 1));
 }

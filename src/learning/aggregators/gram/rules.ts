@@ -10,6 +10,7 @@ import {
   lowerMedian,
   type Weights,
 } from "./gram.ts";
+import { ofRank } from "../selection.ts";
 import { topDirection } from "./principal-direction.ts";
 
 /** A rule in Gram space. `minimum` is the fewest rows it stands on when f may lie. */
@@ -130,18 +131,30 @@ export const spectral: GramRule = {
   },
 };
 
-/** The distances of an n x n matrix without its diagonal. */
+/** The distances of an n x n matrix between two rows, each once. */
 function betweenRows(distances: Float64Array, n: number): Float64Array {
-  return distances.filter((_, at) => at % (n + 1) !== 0);
+  const between = new Float64Array((n * (n - 1)) / 2);
+  for (let i = 0, at = 0; i < n; at += n - 1 - i, i++) {
+    between.set(distances.subarray(i * n + i + 1, (i + 1) * n), at);
+  }
+  return between;
 }
 
 /** Equal weights on the floor(n / 2) + 1 rows nearest one another: around the row whose farthest of so many is nearest. */
 function nearestMajority(distances: Float64Array, n: number): Weights {
   const majority = Math.floor(n / 2) + 1;
-  const around = Array.from({ length: n }, (_, i) => distances.slice(i * n, (i + 1) * n));
-  const radius = around.map((row) => row.toSorted()[majority - 1] as number);
-  const centre = ascending(Float64Array.from(radius))[0] as number;
-  return meanOfLowest(around[centre] as Float64Array, majority);
+  const around = (i: number): Float64Array => distances.slice(i * n, (i + 1) * n);
+  let centre = 0;
+  let radius = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < n; i++) {
+    const line = around(i);
+    let nearer = 0;
+    for (const distance of line) if (distance < radius) nearer++;
+    if (nearer < majority) continue;
+    centre = i;
+    radius = ofRank(line, majority - 1);
+  }
+  return meanOfLowest(around(centre), majority);
 }
 
 /** For each row the sum of its n - f - 2 smallest squared distances to others. */

@@ -8,7 +8,11 @@ import {
   type WasmRowStoreOptions,
 } from "../../../../../src/adapters/wasm/learning/row-store.ts";
 import {
+  aggregateStored,
+  aggregatorNamed,
+  aggregatorNames,
   checkRowStore,
+  plainKernels,
   PlainRowStore,
   ROWS_MAX,
   type RowStore,
@@ -140,6 +144,31 @@ test("a store that needs more than its budget is refused, and one that needs jus
   assert.ok(checkRowStore(int8(1, ROWS_MAX), 2 ** 40).ok);
   const tooMany = checkRowStore(int8(1, ROWS_MAX + 1), 2 ** 40);
   assert.equal(tooMany.ok ? "" : tooMany.code, "learning/too-large");
+});
+
+test("every rule of the Gram space gives for stored rows what it gives for the same rows as arrays", () => {
+  for (const options of [float32(700, 9), int8(700, 9)]) {
+    const store = open(options);
+    const rows = Array.from({ length: 9 }, (_, slot) => {
+      const bytes = bytesOf(options, () => random.normal());
+      fill([store], slot, bytes);
+      return options.element === "int8"
+        ? Float32Array.from(new Int8Array(bytes.buffer), (value) => value * options.step)
+        : new Float32Array(bytes.buffer);
+    });
+    const slots = [...rows.keys()];
+    const context = { kernels: plainKernels };
+    for (const rule of aggregatorNames.map(aggregatorNamed)) {
+      const stored = aggregateStored(rule, store, slots, 2, context);
+      if (rule.weigh === undefined) {
+        assert.equal(stored.ok ? "" : stored.code, "learning/feature-unavailable");
+        continue;
+      }
+      assert.deepEqual(stored, rule.aggregate(rows, 2, context), rule.name);
+      const few = aggregateStored(rule, store, slots.slice(0, rule.minimum(2) - 1), 2, context);
+      assert.equal(few.ok ? "" : few.code, "learning/too-few-updates", rule.name);
+    }
+  }
 });
 
 test("sums of as many int8 rows as there may be are exact at their greatest", () => {

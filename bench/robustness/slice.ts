@@ -1,0 +1,93 @@
+// Which cells of the robustness tables to measure: a preset, narrowed or widened by lists.
+
+import {
+  aggregatorNames,
+  type AggregatorName,
+  type CompressionSpec,
+  omniscientAttackNames,
+  type OmniscientAttackName,
+} from "../../src/learning/index.ts";
+import { heterogeneities, type Heterogeneity } from "./task.ts";
+
+/** The eight attacks of the table. */
+const eight = [
+  "sign-flip",
+  "ipm",
+  "ipm-optimal",
+  "alie-optimal",
+  "label-flip",
+  "mimic",
+  "min-max",
+  "gaussian",
+] as const;
+
+const compressions = ["none", "int8", "int4", "top-k"] as const;
+
+const presets: Readonly<Record<"quick" | "targets" | "full", Slice>> = {
+  /** About two minutes on one core: does the defence hold at all? */
+  quick: {
+    ...{ rules: ["arc+nnm+geometric-median", "arc+caf", "mean"], heterogeneity: ["iid"] },
+    ...{ byzantine: [0, 30], attacks: eight, compression: ["int8"], seeds: 1, rounds: 150 },
+  },
+  /** What the project's numbers are held to. */
+  targets: {
+    ...{ rules: ["arc+nnm+geometric-median", "arc+caf", "mean"] },
+    ...{ heterogeneity: ["iid", "dir0.5"], byzantine: [0, 30], attacks: eight },
+    ...{ compression: ["int8"], seeds: 5, rounds: 500 },
+  },
+  /** The whole table: some days of one core. */
+  full: {
+    ...{ rules: aggregatorNames, heterogeneity: heterogeneities, byzantine: [0, 10, 20, 30, 40] },
+    ...{ attacks: eight, compression: ["int8"], seeds: 5, rounds: 500 },
+  },
+};
+
+/** The cells: every combination. */
+export interface Slice {
+  readonly rules: readonly AggregatorName[];
+  readonly heterogeneity: readonly Heterogeneity[];
+  /** Liars, per cent of the nodes. */
+  readonly byzantine: readonly number[];
+  readonly attacks: readonly OmniscientAttackName[];
+  readonly compression: readonly CompressionSpec["kind"][];
+  readonly seeds: number;
+  readonly rounds: number;
+}
+
+/** @throws RangeError for a name that is none */
+export function sliceOf(options: Readonly<Record<string, string | undefined>>): Slice {
+  const chosen = options["preset"] ?? "quick";
+  if (!(chosen in presets))
+    throw new RangeError(`No preset '${chosen}': there are ${Object.keys(presets).join(", ")}.`);
+  const preset = presets[chosen as keyof typeof presets];
+  return {
+    rules: listOf(options["rules"], aggregatorNames, preset.rules),
+    heterogeneity: listOf(options["heterogeneity"], heterogeneities, preset.heterogeneity),
+    byzantine: numbersOf(options["byzantine"], preset.byzantine),
+    attacks: listOf(options["attacks"], omniscientAttackNames, preset.attacks),
+    compression: listOf(options["compression"], compressions, preset.compression),
+    seeds: numbersOf(options["seeds"], [preset.seeds])[0] ?? 1,
+    rounds: preset.rounds,
+  };
+}
+
+function listOf<Name extends string>(
+  text: string | undefined,
+  names: readonly Name[],
+  preset: readonly Name[],
+): readonly Name[] {
+  return text?.split(",").map((name) => one(name, names)) ?? preset;
+}
+
+function one<Name extends string>(text: string, names: readonly Name[]): Name {
+  const found = names.find((name) => name === text);
+  if (found === undefined) throw new RangeError(`No '${text}': there are ${names.join(", ")}.`);
+  return found;
+}
+
+function numbersOf(text: string | undefined, preset: readonly number[]): readonly number[] {
+  const numbers = text?.split(",").map(Number) ?? preset;
+  const bad = numbers.find((number) => !Number.isSafeInteger(number) || number < 0);
+  if (bad !== undefined) throw new RangeError(`Must be whole numbers from 0: ${text ?? ""}`);
+  return numbers;
+}

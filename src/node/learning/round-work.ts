@@ -1,0 +1,219 @@
+// The work of a task's certified rounds on this node: trains, codes and opens updates, computes models, and keeps all of it where
+// peers can fetch it. It knows nothing of agreement: the round machine says what is to be done.
+
+import { RoundThread, type UpdateCoding } from "../../adapters/workers/round-thread.ts";
+import type { RoundStore } from "../../adapters/sqlite/round-store.ts";
+import { MeshError } from "../../foundation/index.ts";
+import type { NodeId } from "../../identity/index.ts";
+import {
+  compressedBytes,
+  type ContentId,
+  contentIdOf,
+  type ComputedRound,
+  decodeNote,
+  decodeSafetensors,
+  encodeNote,
+  encodeSafetensors,
+  encodeSummary,
+  type Evaluation,
+  type ModelSpec,
+  type RoundTrainer,
+  type Sha256,
+  taskModel,
+  type TaskManifest,
+  type UpdateFacts,
+  type UpdateHeader,
+  type UpdateRefusalCode,
+  updateRefusalCodes,
+  weightsDigest,
+} from "../../learning/index.ts";
+import type { ContentFetcher } from "./content-fetcher.ts";
+import type { ContentStore } from "./content-store.ts";
+
+/** How a header names the compression of its update. */
+const CODECS = ["none", "int8", "int4", "top-k"] as const;
+
+export interface RoundWorkDeps {
+  readonly trainer: RoundTrainer;
+  readonly contents: ContentStore;
+  readonly fetcher: ContentFetcher;
+  readonly store: RoundStore;
+  readonly sha256: Sha256;
+}
+
+/** What every update of a round is coded and computed by. */
+export interface RoundTerms extends UpdateCoding {
+  readonly round: number;
+  /** Digest of the model before the round. */
+  readonly model: string;
+}
+
+/** A round's model, as it is certified. */
+export interface ModelOfRound extends Pick<ComputedRound, "influences" | "summary"> {
+  readonly result: {
+    readonly model: string;
+    readonly weights: string;
+    readonly summary: Uint8Array;
+  };
+}
+
+export class RoundWork {
+  readonly updateBytes: number;
+  readonly #deps: RoundWorkDeps;
+  readonly #task: TaskManifest;
+  readonly #spec: ModelSpec;
+  readonly #thread: RoundThread;
+  readonly #modelBytes: number;
+  #measured: { readonly model: string; readonly evaluation: Evaluation | undefined } | undefined;
+
+  constructor(
+    deps: RoundWorkDeps,
+    options: { readonly task: TaskManifest; readonly self: string; readonly adversary: boolean },
+  ) {
+    const { task } = options;
+    this.#deps = deps;
+    this.#task = task;
+    this.#spec = taskModel(task).spec;
+    this.#thread = new RoundThread(options);
+    this.updateBytes = compressedBytes(task.compression, this.#spec.parameters);
+    this.#modelBytes = encodeSafetensors(
+      this.#spec,
+      new Float32Array(this.#spec.parameters),
+      {},
+    ).length;
+  }
+
+  /** Makes the task's initial model, and takes back what an earlier process held. @throws as the trainer does */
+  async begin(): Promise<string> {
+    const { contents, store, trainer } = this.#deps;
+    for (const { digest, bytes } of store.contents(this.#task.taskId)) {
+      contents.put({ digest, bytes: bytes.length }, bytes);
+    }
+    return this.#keep(await trainer.initialWeights()).digest;
+  }
+
+  /** Loss and accuracy of a model that is here; measured once. */
+  async measure(model: string): Promise<Evaluation | undefined> {
+    if (this.#measured?.model !== model) {
+      const evaluation = await this.#deps.trainer.evaluate(this.#weightsOf(model));
+      this.#measured = { model, evaluation };
+    }
+    return this.#measured.evaluation;
+  }
+
+  /**
+   * This node's update, on disk and held for others; `undefined` when the trainer gave none.
+   * @throws MeshError `state/write-failed`, `learning/memory-budget`
+   */
+  async train(terms: RoundTerms, deadlineMs: number): Promise<UpdateFacts | undefined> {
+    const { trainer, contents, store, sha256 } = this.#deps;
+    const { round, model } = terms;
+    const before = await this.measure(model);
+    const base = this.#weightsOf(model);
+    const order = { round, weights: base, learningRateFactor: 1, deadlineMs };
+    const trained = await trainer.train(order);
+    if (!trained.ok) return undefined;
+    const { weights } = trained.value;
+    const bytes = await this.#thread.encode({ round, weights, base, coding: terms });
+    const content = contentIdOf(sha256, bytes);
+    store.saveUpdate(this.#task.taskId, round, { digest: content.digest, bytes });
+    contents.put(content, bytes);
+    await this.#thread.open({ update: content.digest, bytes, coding: terms });
+    return {
+      update: content.digest,
+      bytes: bytes.length,
+      codec: CODECS.indexOf(this.#task.compression.kind),
+      note: encodeNote({ loss: before?.loss ?? null, accuracy: before?.accuracy ?? null }),
+    };
+  }
+
+  /**
+   * Gets an update and opens it; why it is not sound, if so.
+   * @throws MeshError as {@link ContentFetcher.fetch}
+   */
+  async fetchUpdate(
+    header: UpdateHeader,
+    terms: RoundTerms,
+    holders: () => readonly NodeId[],
+    signal: AbortSignal,
+  ): Promise<UpdateRefusalCode | undefined> {
+    const { update: digest, bytes, codec } = header;
+    if (bytes !== this.updateBytes || CODECS[codec] !== this.#task.compression.kind) {
+      return "learning/wrong-shape";
+    }
+    const { taskId } = this.#task;
+    const content = await this.#deps.fetcher.fetch({
+      ...{ taskId, content: { digest, bytes }, holders, signal },
+    });
+    const refused = await this.#thread.open({ update: digest, bytes: content, coding: terms });
+    if (refused === undefined) return undefined;
+    return updateRefusalCodes.find((code) => code === refused) ?? "learning/bad-tensors";
+  }
+
+  /** Gets the certified model of a round. @throws as {@link ContentFetcher.fetch}; `learning/bad-tensors` and the like */
+  async fetchModel(
+    round: number,
+    digest: string,
+    holders: () => readonly NodeId[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { fetcher, store } = this.#deps;
+    const { taskId } = this.#task;
+    const content: ContentId = { digest, bytes: this.#modelBytes };
+    const bytes = await fetcher.fetch({ taskId, content, holders, signal });
+    this.#weightsOf(digest);
+    store.saveModel(taskId, round, { digest, bytes });
+  }
+
+  /** The model of a round, on disk and held for others. @throws MeshError `state/write-failed`, `learning/memory-budget` */
+  async aggregate(terms: RoundTerms, headers: readonly UpdateHeader[]): Promise<ModelOfRound> {
+    const { round, stepSize, model: base, seed: beacon } = terms;
+    const { weights, influences, summary } = await this.#thread.aggregate({
+      ...{ round, beacon, stepSize, base: this.#weightsOf(base) },
+      updates: headers.map(({ nodeId, baseRound, note, update }) => ({
+        ...{ nodeId, baseRound, update, note: decodeNote(note) },
+      })),
+    });
+    const model = this.#keep(weights).digest;
+    const bytes = this.#deps.contents.get(model)?.bytes ?? new Uint8Array(0);
+    this.#deps.store.saveModel(this.#task.taskId, round, { digest: model, bytes });
+    return {
+      influences,
+      summary,
+      result: {
+        model,
+        weights: weightsDigest(this.#deps.sha256, influences),
+        summary: encodeSummary(summary),
+      },
+    };
+  }
+
+  /** A round is over: what only it needed is dropped. */
+  async endRound(): Promise<void> {
+    await this.#thread.forget();
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.#thread.stop(), this.#deps.trainer.stop()]);
+  }
+
+  #keep(weights: Float32Array): ContentId {
+    const bytes = encodeSafetensors(this.#spec, weights, {});
+    const content = contentIdOf(this.#deps.sha256, bytes);
+    this.#deps.contents.put(content, bytes);
+    return content;
+  }
+
+  /** @throws MeshError `learning/model-missing`, and the code of a model that is not sound: a quorum has certified it */
+  #weightsOf(model: string): Float32Array {
+    const held = this.#deps.contents.get(model);
+    const decoded = held && decodeSafetensors(this.#spec, held.bytes);
+    if (decoded?.ok === true) return decoded.value.weights;
+    const code = decoded?.code ?? "learning/model-missing";
+    throw new MeshError(
+      code,
+      `Cannot use model ${model.slice(0, 12)} of task '${this.#task.taskId}': ${code}. Look at the task's other participants.`,
+      { model },
+    );
+  }
+}
