@@ -207,6 +207,7 @@ export class LearningService {
         const { nodeId } = this.#requireRight(peer, "fl.train");
         for (const run of this.#runs.values()) {
           const takesPart = run.task.participants.includes(nodeId);
+          if (takesPart) this.#orders.remind(nodeId, run.task.taskId);
           const answer = takesPart && run instanceof CertifiedRun && run.answerSync(request);
           if (answer !== false && answer.length > 0) return Promise.resolve(answer);
         }
@@ -244,8 +245,10 @@ export class LearningService {
     return this.#current instanceof CertifiedRun ? this.#current.voidRounds : 0;
   }
 
-  /** A member is connected: it may have missed the running task. */
+  /** A member is connected: it may have missed the running task, or an order about the last one. */
   peerHere(nodeId: NodeId): void {
+    const last = this.#current?.task ?? this.#last()?.task;
+    if (last?.participants.includes(nodeId) === true) this.#orders.remind(nodeId, last.taskId);
     const run = this.#current;
     if (run instanceof CertifiedRun && run.task.participants.includes(nodeId))
       this.#handOver(nodeId, run.signed);

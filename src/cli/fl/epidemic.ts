@@ -89,8 +89,8 @@ function roundOf(round: number, reports: readonly (readonly RoundReport[])[]): E
     result: 2 * held > seen.length ? "held" : "aggregated",
     updates: median(seen.map(({ contributors }) => contributors.length)),
     durationMs: median(seen.map(({ durationMs }) => durationMs)),
-    loss: median(seen.map(({ loss }) => loss ?? Number.NaN)),
-    accuracy: median(seen.map(({ accuracy }) => accuracy ?? Number.NaN)),
+    loss: median(seen.flatMap(({ loss }) => loss ?? [])),
+    accuracy: median(seen.flatMap(({ accuracy }) => accuracy ?? [])),
   };
 }
 

@@ -145,7 +145,10 @@ export function roundLine(
     held,
     rejected,
     silent,
-  }: Omit<LearningStatus["history"][number], "durationMs">,
+  }: Pick<
+    LearningStatus["history"][number],
+    "round" | "loss" | "accuracy" | "held" | "rejected" | "silent"
+  >,
   rounds: number,
   { colours }: Screen,
   note = "",
