@@ -26,7 +26,8 @@ export function scalingReport(results: readonly SizeResult[], context: ReportCon
     "every hop, automatic zones, crypto modelled (signatures cost nothing; heartbeats are hashed as in production).",
     "Traffic is on the model of `src/sim/wire-sizes.ts`, each byte counted at its sender. CPU is the thread's time in the nodes' own",
     "code, sampled; memory is the heap of the whole simulation divided by its nodes, after a collection. The mesh was up before: nodes",
-    "start in the zone that a mesh of this size has them in. As zones halve and double, the law is one of steps; see [zones](zones.md).",
+    "start in the zone that a mesh of this size has them in. As zones halve and double, the law is one of steps; up to",
+    "about 2,000 nodes zones are no smaller for being in a smaller mesh, so sizes below say nothing of the root; see [zones](zones.md).",
     "",
     "![Cost of a node by the size of the mesh](scaling.svg)",
     "",
@@ -121,7 +122,8 @@ function verdict(cost: Cost, results: readonly SizeResult[]): string {
   if (exponent - exponentError > CLAIMED_EXPONENT) {
     return `${grows}: faster than the O(√N) claimed.`;
   }
-  if (exponent + exponentError <= CLAIMED_EXPONENT) return `${grows}: within the O(√N) claimed.`;
+  if (exponent + exponentError <= CLAIMED_EXPONENT)
+    return `${grows}: within the O(√N) claimed, over these sizes.`;
   return `${grows}: the interval holds 0.5, so O(√N) is neither shown nor refuted.`;
 }
 
