@@ -150,8 +150,8 @@ describe("a rolling upgrade of five nodes in training", { concurrency: false }, 
     const { taskId } = await mesh.n1.client.flStart(TASK);
     for (const name of NAMES) {
       await until(`${name} to train`, async () => {
-        const task = await mesh[name].task();
-        return task.taskId === taskId && task.round >= 2;
+        const { learning } = await mesh[name].status();
+        return learning?.taskId === taskId && learning.round >= 2;
       });
     }
     for (const name of NAMES) await upgrade(name);
@@ -192,7 +192,7 @@ describe("a rolling upgrade of five nodes in training", { concurrency: false }, 
   async function taskOf(name: (typeof NAMES)[number], taskId: string): Promise<LearningStatus> {
     await until(
       `${name} to take the task`,
-      async () => (await mesh[name].task()).taskId === taskId,
+      async () => (await mesh[name].status()).learning?.taskId === taskId,
     );
     return mesh[name].ended();
   }

@@ -144,7 +144,9 @@ export class EpidemicMachine {
     const offer = this.#offers.get(round);
     if (offer !== undefined) return offer;
     if (round === this.#round) return this.#unoffered();
-    return round <= newest || round < this.#round ? "gone" : this.#unoffered();
+    if (round < this.#round || round <= newest) return "gone";
+    // A faster peer asks for a round that is still to come here: it can wait.
+    return this.#phase.name === "finished" ? "gone" : "pending";
   }
 
   /** Takes an event, gives what to do. Events of another phase or round change nothing. */

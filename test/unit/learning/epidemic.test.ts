@@ -106,6 +106,8 @@ test("A round trains, offers, pulls everyone, aggregates robustly, persists, mea
   const pulls = train(1, 1);
   assert.deepEqual(types(pulls), ["offer", "set-timer", "pull", "pull", "pull"]);
   assert.equal(machine.serve(1), find(pulls, "offer")?.bytes);
+  // A faster peer that is in the next round waits for this node to come there.
+  assert.equal(machine.serve(2), "pending");
   answer(2, [2, 2]);
   answer(3, [3, 3]);
   const closed = answer(4, [100, -100]);
