@@ -13,8 +13,8 @@ import { MeshError } from "../foundation/index.ts";
  */
 export const daemonRuntime = {
   flags: [
-    // A young generation of 1 MB instead of 16, a heap that grows in steps of 2 MB instead of 8. 8 MB, of which 4 come only after minutes.
-    "--optimize-for-size",
+    // How far the young generation may grow when there are many peers; with few, adapters/heap-size.ts keeps it at 1 MB.
+    "--max-semi-space-size=16",
     // One optimizing compiler, TurboFan: neither the baseline one (3 MB) nor the middle one (4 MB, for 0.2 % of a core).
     "--no-sparkplug",
     "--no-maglev",

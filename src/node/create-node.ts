@@ -2,6 +2,7 @@
 // Nothing else wires parts together. The order of start is the order of the code; stop runs backwards.
 
 import { join } from "node:path";
+import { sizeHeapFor } from "../adapters/heap-size.ts";
 import { systemClock } from "../adapters/clock.ts";
 import { createNativeEngine } from "../adapters/crypto/native.ts";
 import { type RunningServer } from "../adapters/http/running-server.ts";
@@ -73,6 +74,7 @@ export async function createNode(
   build: Build,
   environment: ManagerEnvironment = {},
 ): Promise<MeshNode> {
+  sizeHeapFor(0);
   const { level, format } = config.telemetry.log;
   const recentLines = new RecentLines();
   const logger = createPinoLogger({ level, format, recent: recentLines });

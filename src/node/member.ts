@@ -1,5 +1,6 @@
 // A node that is enrolled: its network, mesh, learning and the renewal of its SVID, from start to stop.
 
+import { sizeHeapFor } from "../adapters/heap-size.ts";
 import type { KeyFiles } from "../adapters/key-files.ts";
 import { type EncrypterOptions, interopNoise, pqNoise } from "../adapters/libp2p/encrypter.ts";
 import { Network } from "../adapters/libp2p/network.ts";
@@ -353,10 +354,12 @@ export class Member {
           );
           this.#rejoin.reached(peer.nodeId, addresses);
           this.learning.peerHere(peer.nodeId);
+          sizeHeapFor(this.network.connectedPeers().length);
           this.#service.handle({ kind: "peer-connected", peer, addresses });
         },
         onDisconnected: (nodeId) => {
           logger.info({ nodeId }, "peer disconnected");
+          sizeHeapFor(this.network.connectedPeers().length);
           this.#service.handle({ kind: "peer-disconnected", nodeId });
         },
         onReachable: () => this.#tellAddresses(),
