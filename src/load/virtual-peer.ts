@@ -6,7 +6,6 @@ import { hash } from "node:crypto";
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
 import { identify } from "@libp2p/identify";
 import type { Connection, Stream } from "@libp2p/interface";
-import { ping } from "@libp2p/ping";
 import { tcp } from "@libp2p/tcp";
 import { yamux } from "@libp2p/yamux";
 import { multiaddr } from "@multiformats/multiaddr";
@@ -14,7 +13,7 @@ import { createLibp2p, type Libp2p } from "libp2p";
 import { systemClock } from "../adapters/clock.ts";
 import { pqNoise } from "../adapters/libp2p/encrypter.ts";
 import { framedStream } from "../adapters/libp2p/exchange.ts";
-import { PING_PREFIX, PING_STREAM_MS_MAX, Pinger } from "../adapters/libp2p/ping.ts";
+import { Pinger, pingService } from "../adapters/libp2p/ping.ts";
 import { topicOf } from "../adapters/libp2p/topics.ts";
 import { systemRandom } from "../adapters/random.ts";
 import { concatBytes, uint32be } from "../foundation/index.ts";
@@ -154,12 +153,7 @@ export class VirtualPeer {
       connectionMonitor: { enabled: false },
       services: {
         identify: identify({ protocolPrefix: "x0tta6bl4" }),
-        ping: ping({
-          protocolPrefix: PING_PREFIX,
-          timeout: PING_STREAM_MS_MAX,
-          maxInboundStreams: 8,
-          maxOutboundStreams: 8,
-        }),
+        ping: pingService(this.#pinger),
       },
     });
   }

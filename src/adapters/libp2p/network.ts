@@ -14,7 +14,6 @@ import type {
 } from "@libp2p/interface";
 import { kadDHT, passthroughMapper } from "@libp2p/kad-dht";
 import { peerIdFromPublicKey } from "@libp2p/peer-id";
-import { ping } from "@libp2p/ping";
 import { tcp } from "@libp2p/tcp";
 import { yamux } from "@libp2p/yamux";
 import { multiaddr } from "@multiformats/multiaddr";
@@ -33,7 +32,7 @@ import { gossipMetrics } from "./gossip-metrics.ts";
 import type { ScoreOptions } from "./gossip-scores.ts";
 import { Graylist } from "./graylist.ts";
 import { PendingConnections } from "./pending-connections.ts";
-import { PING_PREFIX, PING_STREAM_MS_MAX, Pinger } from "./ping.ts";
+import { Pinger, pingService } from "./ping.ts";
 import { RecordStore } from "./record-store.ts";
 import { PeerRegistry } from "./peer-registry.ts";
 import {
@@ -95,9 +94,6 @@ const RECORD_TIMEOUT_MS = 5_000;
  */
 const INBOUND_PER_SECOND_MAX = 64;
 const INBOUND_PENDING_MAX = 256;
-
-/** Pings of one peer under way at once: its own probe, those for helpers, the DHT's. */
-const PINGS_PER_PEER_MAX = 8;
 
 const GRAYLISTED = "The member misused gossip and is refused for some minutes.";
 
@@ -586,13 +582,7 @@ export class Network {
         ...(await relays.services()),
         ...(this.#options.upnp === true ? await upnpService() : {}),
         identify: identify({ protocolPrefix: "x0tta6bl4" }),
-        // libp2p's default is one outbound at a time, and the DHT pings newcomers: a probe must not fail for that.
-        ping: ping({
-          protocolPrefix: PING_PREFIX,
-          timeout: PING_STREAM_MS_MAX,
-          maxInboundStreams: PINGS_PER_PEER_MAX,
-          maxOutboundStreams: PINGS_PER_PEER_MAX,
-        }),
+        ping: pingService(this.#pinger),
         dht: kadDHT({
           protocol: "/x0tta6bl4/kad/1.0.0",
           clientMode: false,

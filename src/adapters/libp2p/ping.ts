@@ -1,18 +1,19 @@
-// The round trip of a given connection, by libp2p's ping protocol. The service itself chooses the connection, dials rather
-// than use one that leads through a relay, and opens a stream for each ping, which costs several times what the ping does: here
-// one stream of a connection is kept, as the protocol allows.
+// The round trip of a given connection, by libp2p's ping protocol, and the echo for others. libp2p's own service chooses the
+// connection, dials rather than use one that leads through a relay, and opens a stream for each ping, which costs several times what the
+// ping does: here one stream of a connection is kept, as the protocol allows. Its echo ends a stream after a set time, by a timer that
+// holds the stream and with it the whole connection until then, also when the peer has long gone.
 
-import type { Connection, Stream } from "@libp2p/interface";
+import { type Connection, serviceCapabilities, type Stream } from "@libp2p/interface";
+import type { ConnectionManager, Registrar } from "@libp2p/interface-internal";
 import { type ByteStream, byteStream } from "@libp2p/utils";
 import { equalBytes, MeshError } from "../../foundation/index.ts";
 import type { Random } from "../../ports/index.ts";
 
-/** The protocol of `ping({ protocolPrefix: PING_PREFIX })`. */
-export const PING_PREFIX = "x0tta6bl4";
-/** How long a peer may ping on one stream; after two quiet minutes the muxer ends it. */
-export const PING_STREAM_MS_MAX = 3_600_000;
-const PING_PROTOCOL = `/${PING_PREFIX}/ping/1.0.0`;
+const PING_PROTOCOL = "/x0tta6bl4/ping/1.0.0";
 const PING_BYTES = 32;
+const PING_TIMEOUT_MS = 10_000;
+/** Under way with one peer, each way: its own probe, those for helpers. */
+const PINGS_PER_PEER_MAX = 8;
 
 interface PingStream {
   readonly stream: Stream;
@@ -76,4 +77,56 @@ export class Pinger {
       throw error;
     }
   }
+}
+
+interface PingComponents {
+  readonly registrar: Registrar;
+  readonly connectionManager: ConnectionManager;
+}
+
+/** The libp2p service of the protocol: it answers, until the muxer ends a stream after two quiet minutes. The DHT asks for one. */
+class PingService {
+  readonly [serviceCapabilities] = ["@libp2p/ping"];
+  readonly #registrar: Registrar;
+  readonly #connections: ConnectionManager;
+  readonly #pinger: Pinger;
+
+  constructor({ registrar, connectionManager }: PingComponents, pinger: Pinger) {
+    this.#registrar = registrar;
+    this.#connections = connectionManager;
+    this.#pinger = pinger;
+  }
+
+  /** Milliseconds. Dials a peer that is not connected. */
+  async ping(peer: Parameters<ConnectionManager["openConnection"]>[0]): Promise<number> {
+    return this.#pinger.ping(await this.#connections.openConnection(peer), PING_TIMEOUT_MS);
+  }
+
+  async start(): Promise<void> {
+    await this.#registrar.handle(PING_PROTOCOL, echo, {
+      maxInboundStreams: PINGS_PER_PEER_MAX,
+      maxOutboundStreams: PINGS_PER_PEER_MAX,
+      runOnLimitedConnection: true,
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#registrar.unhandle(PING_PROTOCOL);
+  }
+}
+
+/** For `services` of a libp2p node. */
+export function pingService(pinger: Pinger): (components: PingComponents) => PingService {
+  return (components) => new PingService(components, pinger);
+}
+
+/** Ends with the stream. What the peer does not read is not kept for it. */
+export async function echo(stream: Stream): Promise<void> {
+  for await (const data of stream) {
+    if (stream.status !== "open") return;
+    if (stream.send(data)) continue;
+    stream.abort(new Error("the peer does not read its pings"));
+    return;
+  }
+  await stream.close();
 }

@@ -3,7 +3,7 @@
 // first: libp2p forgets a peer only hours after it was seen.
 
 import { MemoryDatastore } from "datastore-core";
-import type { Key } from "interface-datastore";
+import { Key } from "interface-datastore";
 
 /** Where kad-dht keeps who provides what. */
 const PROVIDERS_PREFIX = "/dht/provider";
@@ -17,15 +17,15 @@ const PEERS_PREFIX = "/peers/";
 const PEERS_MAX = 4_608;
 
 export class RecordStore extends MemoryDatastore {
-  readonly #records = new Map<string, Key>();
-  readonly #peers = new Map<string, Key>();
+  // Names, not keys: the bytes of a key are often a part of a pool of 64 KiB, which would be kept as a whole; so are those of a value.
+  readonly #records = new Set<string>();
+  readonly #peers = new Set<string>();
 
   override put(key: Key, value: Uint8Array): Key | Promise<Key> {
     const name = key.toString();
     if (name.startsWith(PROVIDERS_PREFIX)) return key;
-    if (name.startsWith(RECORDS_PREFIX)) this.#bound(this.#records, RECORDS_MAX, name, key);
-    if (name.startsWith(PEERS_PREFIX)) this.#bound(this.#peers, PEERS_MAX, name, key);
-    // A copy: what comes is often a few bytes of a pool of 64 KiB, which would be kept as a whole.
+    if (name.startsWith(RECORDS_PREFIX)) this.#bound(this.#records, RECORDS_MAX, name);
+    if (name.startsWith(PEERS_PREFIX)) this.#bound(this.#peers, PEERS_MAX, name);
     return super.put(key, Uint8Array.from(value));
   }
 
@@ -34,12 +34,12 @@ export class RecordStore extends MemoryDatastore {
     return this.#records.size;
   }
 
-  #bound(keys: Map<string, Key>, most: number, name: string, key: Key): void {
-    keys.delete(name);
-    keys.set(name, key);
-    const [oldest] = keys;
-    if (keys.size <= most || oldest === undefined) return;
-    keys.delete(oldest[0]);
-    void super.delete(oldest[1]);
+  #bound(names: Set<string>, most: number, name: string): void {
+    names.delete(name);
+    names.add(name);
+    const [oldest] = names;
+    if (names.size <= most || oldest === undefined) return;
+    names.delete(oldest);
+    void super.delete(new Key(oldest));
   }
 }

@@ -1,10 +1,10 @@
 // Pings over one kept stream of a connection; the other end is an echo of this test.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import type { Connection, Stream } from "@libp2p/interface";
 import { streamPair } from "@libp2p/utils";
-import { Pinger } from "../../../src/adapters/libp2p/ping.ts";
+import { echo, Pinger } from "../../../src/adapters/libp2p/ping.ts";
 import { systemRandom } from "../../../src/adapters/random.ts";
 
 /** A connection whose far end answers each ping with `echo` of it, and the far ends of its streams. */
@@ -70,4 +70,32 @@ test("no echo within the time is an error, with a fresh stream and with a kept o
   silent = true;
   await assert.rejects(pinger.ping(connection, 50));
   assert.equal(far.length, 2);
+});
+
+describe("the echo", () => {
+  test("answers each ping, and ends with its stream", async () => {
+    const [near, far] = await streamPair();
+    const ended = echo(far);
+    const pinger = new Pinger(systemRandom);
+    const newStream = (): Promise<Stream> => Promise.resolve(near);
+    const connection = { status: "open", newStream } as unknown as Connection;
+    for (let i = 0; i < 3; i++) assert.ok((await pinger.ping(connection, 5_000)) >= 0);
+    await near.close();
+    await ended;
+    assert.notEqual(far.status, "open");
+  });
+
+  test("keeps nothing for a peer that does not read", async () => {
+    const told: string[] = [];
+    const full = {
+      status: "open",
+      send: (): boolean => told.push("send") < 2,
+      abort: ({ message }: Error): unknown => told.push(message),
+      async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+        for (;;) yield await Promise.resolve(new Uint8Array(32));
+      },
+    };
+    await echo(full as unknown as Stream);
+    assert.deepEqual(told, ["send", "send", "the peer does not read its pings"]);
+  });
 });
