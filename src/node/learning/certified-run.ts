@@ -72,6 +72,8 @@ export interface CertifiedRunOptions {
   readonly adversary: boolean;
   readonly resume: StoredTask | undefined;
   readonly csvText: string | undefined;
+  /** The module of the learning kernels; `undefined`: the plain ones compute. */
+  readonly kernels: object | undefined;
   /** The gossip topic of the task's rounds. */
   readonly topic: string;
   readonly onEnded: () => void;
@@ -98,7 +100,10 @@ export class CertifiedRun implements LearningRun {
   #state: StoredTask["state"] = "running";
   #halted = false;
 
-  /** @throws MeshError `learning/bad-task` when the task's rounds cannot be certified so */
+  /**
+   * @throws MeshError `learning/bad-task` when the task's rounds cannot be certified so, `learning/memory-budget` when their rows
+   * do not fit
+   */
   constructor(deps: CertifiedRunDeps, options: CertifiedRunOptions) {
     const { task } = options;
     this.task = task;
@@ -182,9 +187,9 @@ export class CertifiedRun implements LearningRun {
 
   #openWork(): RoundWork {
     const { network, store, self } = this.#deps;
-    const { task, adversary, csvText } = this.#options;
+    const { task, adversary, csvText, kernels } = this.#options;
     const csv = csvText === undefined ? {} : { csvText };
-    const trainer = new TrainingThread({ task, self: self.nodeId, adversary, ...csv });
+    const openTrainer = () => new TrainingThread({ task, self: self.nodeId, adversary, ...csv });
     const openStream: Network["openStream"] = (...wanted) => network.openStream(...wanted);
     const held = { sha256: this.#sha256, contents: this.#contents };
     const fetcher = new ContentFetcher({
@@ -192,8 +197,8 @@ export class CertifiedRun implements LearningRun {
       ...{ openStream, sha256: this.#sha256, store: this.#contents },
     });
     return new RoundWork(
-      { ...held, trainer, fetcher, store: store.rounds },
-      { task, self: self.nodeId, adversary },
+      { ...held, openTrainer, fetcher, store: store.rounds, budget: this.#deps.budget },
+      { task, self: self.nodeId, adversary, kernels },
     );
   }
 
