@@ -16,12 +16,14 @@ import {
 } from "../../foundation/index.ts";
 import type { NodeId, PeerIdentity } from "../../identity/index.ts";
 import {
+  decodeSummary,
   encodeTask,
   type HeldContent,
   orchestratorOf,
   type RoundAction,
   RoundMachine,
   type RoundOrchestrator,
+  type RoundProgress,
   ruleDigest,
   type TaskManifest,
   type Sha256,
@@ -232,13 +234,14 @@ export class CertifiedRun implements LearningRun {
 
   #start(): void {
     if (this.#halted || this.#state === "failed") return;
-    const machine = this.#openMachine();
-    this.#actions.begin(this.#initial);
+    const progress = this.#history.progress();
+    const machine = this.#openMachine(progress);
+    this.#actions.begin(this.#initial, progress);
     this.#loop.start(machine);
   }
 
   /** The round machine, from what is on disk of the task. */
-  #openMachine(): RoundMachine {
+  #openMachine(progress: RoundProgress): RoundMachine {
     const { engine, signer, meter, identities, store, self } = this.#deps;
     const { taskId, participants, byzantine, rounds, aggregator } = this.task;
     const round = this.#history.last?.round ?? 0;
@@ -258,6 +261,11 @@ export class CertifiedRun implements LearningRun {
         initialModel: this.#initial,
         updateBytesMax: this.#work.updateBytes,
         rule: toHex(ruleDigest(engine, { aggregator, byzantine })),
+        isLast: ({ round: at, decision, result }) => {
+          const summary = decision.kind === "set" ? decodeSummary(result.summary) : undefined;
+          progress.observe(at, summary?.ok === true ? summary.value : undefined);
+          return progress.hasConverged;
+        },
         resume: {
           ...(last === undefined ? {} : { certificate: last }),
           journal: store.rounds.journalOf(taskId, round + 1),

@@ -26,6 +26,7 @@ import {
   type Sha256,
   taskModel,
   type TaskManifest,
+  type TrainingOrder,
   type UpdateFacts,
   type UpdateHeader,
   type UpdateRefusalCode,
@@ -117,13 +118,15 @@ export class RoundWork {
    * This node's update, on disk and held for others; `undefined` when the trainer gave none.
    * @throws MeshError `state/write-failed`, `learning/memory-budget`
    */
-  async train(terms: RoundTerms, deadlineMs: number): Promise<UpdateFacts | undefined> {
+  async train(
+    terms: RoundTerms,
+    pace: Pick<TrainingOrder, "learningRateFactor" | "deadlineMs">,
+  ): Promise<UpdateFacts | undefined> {
     const { contents, store, sha256 } = this.#deps;
     const { round, model } = terms;
     const before = await this.measure(model);
     const base = this.#weightsOf(model);
-    const order = { round, weights: base, learningRateFactor: 1, deadlineMs };
-    const trained = await this.#trainer.train(order);
+    const trained = await this.#trainer.train({ round, weights: base, ...pace });
     if (!trained.ok) return undefined;
     const { weights } = trained.value;
     const bytes = await this.#thread.encode({ round, weights, base, coding: terms });
