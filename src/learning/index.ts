@@ -218,6 +218,8 @@ export {
   encodeSafetensors,
   HEADER_BYTES_MAX,
   modelBytesMax,
+  modelFileBytesMax,
+  readSafetensors,
   type TensorMetadata,
 } from "./tensors/safetensors.ts";
 export { Learner, taskData, taskModel } from "./trainer/learner.ts";

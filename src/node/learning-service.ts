@@ -44,6 +44,7 @@ import type { LearningRun } from "./learning/learning-run.ts";
 import { TrainerDesk } from "./learning/trainer-desk.ts";
 import { explainRound, statusOf, type ViewedTask } from "./learning/learning-view.ts";
 import { MemoryBudget } from "./learning/memory-budget.ts";
+import { ModelShelf } from "./learning/model-shelf.ts";
 import { RoundHistory } from "./learning/round-history.ts";
 import { identityOf, RoundServer } from "./learning/round-server.ts";
 import { decisionOn, TaskGate, type TaskRefusalCode } from "./learning/task-gate.ts";
@@ -91,6 +92,8 @@ export class LearningService {
   readonly #options: LearningServiceOptions;
   /** Where local trainers come. */
   readonly trainer: TrainerDesk;
+  /** Models that operators give. */
+  readonly shelf: ModelShelf;
   readonly #kernels: LearningKernels;
   readonly #orders: TaskOrders;
   readonly #budget: MemoryBudget;
@@ -106,6 +109,7 @@ export class LearningService {
   constructor(deps: LearningServiceDeps, options: LearningServiceOptions) {
     this.#deps = deps;
     this.trainer = new TrainerDesk(deps);
+    this.shelf = new ModelShelf(deps.store.rounds, (bytes) => deps.engine.sha256(bytes));
     this.#config = options.learning;
     this.#options = options;
     this.#kernels = new LearningKernels(deps.logger);
@@ -247,6 +251,7 @@ export class LearningService {
     });
     const available = checkAvailable(manifest);
     if (!available.ok) throw cannotStart(available.code, available.detail);
+    this.shelf.require(manifest);
     const started = dryRun !== true;
     if (started) await this.#launch(manifest, signTask(signer, manifest));
     return {
@@ -480,7 +485,7 @@ export class LearningService {
         : new CertifiedRun(
             {
               ...this.#deps,
-              budget: this.#budget,
+              ...{ budget: this.#budget, shelf: this.shelf },
               maySpeak: (nodeId) => {
                 const identity = nodeId === self.nodeId ? self : identities.lookup(nodeId);
                 return identity !== undefined && allows(identity.spiffeId, "fl.train");

@@ -18,7 +18,7 @@ export function checkAvailable(task: TaskManifest): Result<undefined, LearningEr
     certified && trainer.kind === "local" && `trainer.kind local with ${orchestrator.kind}`,
     data.kind === "telemetry" && "data.kind telemetry",
     !certified && schedule.kind !== "constant" && `schedule.kind ${schedule.kind} with epidemic`,
-    initialWeights !== null && "initialWeights",
+    !certified && initialWeights !== null && "initialWeights with epidemic",
   ].filter((feature) => feature !== false);
   if (missing.length === 0) return ok(undefined);
   return refuse(

@@ -38,11 +38,12 @@ import type { LearningRun } from "./learning-run.ts";
 import type { ViewedTask } from "./learning-view.ts";
 import { type CarriedAction, MachineLoop } from "./machine-loop.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
+import type { ModelShelf } from "./model-shelf.ts";
 import { RoundActions } from "./round-actions.ts";
 import { RoundExchange } from "./round-exchange.ts";
 import { RoundFetches } from "./round-fetches.ts";
 import { RoundHistory } from "./round-history.ts";
-import { RoundWork } from "./round-work.ts";
+import { type InitialModel, RoundWork } from "./round-work.ts";
 
 /** After a refusal of the disk, the run begins again from what is there. */
 const RESTART_MS = 5_000;
@@ -57,6 +58,7 @@ export interface CertifiedRunDeps {
   readonly engine: Pick<CryptoEngine, "mlDsa65" | "sha256">;
   readonly signer: MlDsaSigner;
   readonly budget: MemoryBudget;
+  readonly shelf: ModelShelf;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly meter: Meter;
@@ -98,7 +100,7 @@ export class CertifiedRun implements LearningRun {
   readonly #actions: RoundActions;
   readonly #exchange: RoundExchange;
   #restart: NodeJS.Timeout | undefined;
-  #initial = "";
+  #initial: InitialModel = { digest: "", here: false };
   #state: StoredTask["state"] = "running";
   #halted = false;
 
@@ -188,7 +190,7 @@ export class CertifiedRun implements LearningRun {
   }
 
   #openWork(): RoundWork {
-    const { network, store, self } = this.#deps;
+    const { network, store, self, budget, shelf } = this.#deps;
     const { task, adversary, csvText, kernels } = this.#options;
     const csv = csvText === undefined ? {} : { csvText };
     const openTrainer = () => new TrainingThread({ task, self: self.nodeId, adversary, ...csv });
@@ -199,7 +201,7 @@ export class CertifiedRun implements LearningRun {
       ...{ openStream, sha256: this.#sha256, store: this.#contents },
     });
     return new RoundWork(
-      { ...held, openTrainer, fetcher, store: store.rounds, budget: this.#deps.budget },
+      { ...held, openTrainer, fetcher, store: store.rounds, budget, shelf },
       { task, self: self.nodeId, adversary, kernels },
     );
   }
@@ -236,7 +238,7 @@ export class CertifiedRun implements LearningRun {
     if (this.#halted || this.#state === "failed") return;
     const progress = this.#history.progress();
     const machine = this.#openMachine(progress);
-    this.#actions.begin(this.#initial, progress);
+    this.#actions.begin(this.#initial.digest, progress);
     this.#loop.start(machine);
   }
 
@@ -258,7 +260,8 @@ export class CertifiedRun implements LearningRun {
       {
         ...{ self: self.nodeId, participants, byzantine, rounds, policy: this.#policy },
         task: this.#digest,
-        initialModel: this.#initial,
+        initialModel: this.#initial.digest,
+        initialHere: this.#contents.get(this.#initial.digest) !== undefined,
         updateBytesMax: this.#work.updateBytes,
         rule: toHex(ruleDigest(engine, { aggregator, byzantine })),
         isLast: ({ round: at, decision, result }) => {

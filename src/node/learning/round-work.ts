@@ -36,6 +36,7 @@ import {
 import type { ContentFetcher } from "./content-fetcher.ts";
 import type { ContentStore } from "./content-store.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
+import type { ModelShelf } from "./model-shelf.ts";
 
 /** How a header names the compression of its update. */
 const CODECS = ["none", "int8", "int4", "top-k"] as const;
@@ -47,6 +48,14 @@ export interface RoundWorkDeps {
   readonly store: RoundStore;
   readonly sha256: Sha256;
   readonly budget: MemoryBudget;
+  /** Models that this node was given to start tasks from. */
+  readonly shelf: Pick<ModelShelf, "get">;
+}
+
+/** The model before a task's first round; not here: it is fetched from the others. */
+export interface InitialModel {
+  readonly digest: string;
+  readonly here: boolean;
 }
 
 /** What every update of a round is coded and computed by. */
@@ -95,13 +104,21 @@ export class RoundWork {
     ).length;
   }
 
-  /** Makes the task's initial model, and takes back what an earlier process held. @throws as the trainer does */
-  async begin(): Promise<string> {
-    const { contents, store } = this.#deps;
-    for (const { digest, bytes } of store.contents(this.#task.taskId)) {
+  /** Makes or finds the task's initial model, and takes back what an earlier process held. @throws as the trainer does */
+  async begin(): Promise<InitialModel> {
+    const { contents, store, shelf } = this.#deps;
+    const { taskId, initialWeights: given } = this.#task;
+    for (const { digest, bytes } of store.contents(taskId)) {
       contents.put({ digest, bytes: bytes.length }, bytes);
     }
-    return this.#keep(await this.#trainer.initialWeights()).digest;
+    const drawn = await this.#trainer.initialWeights();
+    if (given === null) return { digest: this.#keep(drawn).digest, here: true };
+    const bytes = shelf.get(given);
+    if (bytes !== undefined && contents.get(given) === undefined) {
+      store.saveModel(taskId, 0, { digest: given, bytes });
+      contents.put({ digest: given, bytes: bytes.length }, bytes);
+    }
+    return { digest: given, here: contents.get(given) !== undefined };
   }
 
   /** Loss and accuracy of a model that is here; measured once. */

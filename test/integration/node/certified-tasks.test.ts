@@ -3,7 +3,16 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { LearningStatus } from "../../../src/control/index.ts";
-import { converged, enrol, Stack, startDaemon, type InProcessDaemon, until } from "./harness.ts";
+import { encodeSafetensors, modelFileBytesMax, modelSpec } from "../../../src/learning/index.ts";
+import {
+  assertRefused,
+  converged,
+  enrol,
+  type InProcessDaemon,
+  Stack,
+  startDaemon,
+  until,
+} from "./harness.ts";
 
 const TRAINING_MS = 60_000;
 
@@ -56,5 +65,52 @@ describe("four daemons with certified rounds", { concurrency: false }, () => {
       assert.deepEqual({ state, round, rounds }, { state: "finished", round: 2, rounds: 9 });
     const chains = all.map(({ history }) => history.map(({ certificate }) => certificate).join());
     assert.equal(new Set(chains).size, 1);
+  });
+
+  test("start from a model that one of them was given", async () => {
+    const [first] = daemons;
+    assert.ok(first !== undefined);
+    const before = await first.client.flModel();
+    const { learning } = await first.client.flStatus();
+    const pushed = await first.client.flPush(before);
+    assert.equal(pushed.digest, learning?.history.at(-1)?.model, "as certificates name it");
+    // Nothing is learnt: what comes out is what was given, on nodes that had to fetch it.
+    const taskId = await run({
+      rounds: 1,
+      initialWeights: pushed.digest,
+      trainer: { kind: "embedded", steps: 1, learningRate: 1e-30 },
+    });
+    const all = await Promise.all(daemons.map((daemon) => ended(daemon, taskId)));
+    for (const { state, history } of all)
+      assert.deepEqual(
+        [state, ...history.map(({ held, contributors }) => [held, contributors])],
+        ["finished", [false, 4]],
+      );
+    for (const daemon of daemons)
+      assert.deepEqual(Buffer.from(await daemon.client.flModel()), Buffer.from(before));
+  });
+
+  test("refuse to start from a model that is not there, or of another shape", async () => {
+    const [first] = daemons;
+    assert.ok(first !== undefined);
+    await assertRefused(
+      run({ initialWeights: "ab".repeat(32) }),
+      "learning/model-missing",
+      /meshctl fl push/,
+    );
+    const spec = modelSpec([{ name: "w", shape: [2] }]);
+    const other = await first.client.flPush(encodeSafetensors(spec, Float32Array.of(1, 2), {}));
+    await assertRefused(run({ initialWeights: other.digest }), "learning/wrong-shape", /Give a/);
+    await assertRefused(
+      first.client.flPush(encodeSafetensors(spec, Float32Array.of(1, Number.NaN), {})),
+      "learning/not-finite",
+      /finite F32/,
+    );
+    await assertRefused(
+      first.client.flPush(new Uint8Array(modelFileBytesMax + 1)),
+      "learning/too-large",
+      /finite F32/,
+    );
+    assert.equal((await first.client.flStatus()).learning?.state, "finished", "nothing was lost");
   });
 });
