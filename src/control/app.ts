@@ -106,6 +106,7 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
       async (body) => node.flExplain(await request(body, flExplainRequestSchema)),
     ],
     ["GET /v1/fl/model", async () => once(await node.flModel())],
+    ["POST /v1/fl/push", async (body) => node.flPush(body)],
     ["POST /v1/init", async (body) => node.init(await request(body, initRequestSchema))],
     ["POST /v1/join", async (body) => node.join(await request(body, joinRequestSchema))],
     ["GET /v1/config", async () => node.config()],

@@ -20,6 +20,7 @@ import {
   type FlStatus,
   type FlStopped,
   flExplainedSchema,
+  flPushedSchema,
   flRunSchema,
   flSchema,
   flStartedSchema,
@@ -148,6 +149,11 @@ export class ControlClient {
     return bytesOf(response, learningLimits.modelBytesMax);
   }
 
+  /** A safetensors file for tasks to start from. */
+  flPush(file: Uint8Array): Promise<z.infer<typeof flPushedSchema>> {
+    return this.#call("POST", "/v1/fl/push", flPushedSchema, file, 6 * this.#timeoutMs);
+  }
+
   init(request: InitRequest): Promise<Enrolled> {
     return this.#call("POST", "/v1/init", enrolledSchema, request, 6 * this.#timeoutMs);
   }
@@ -263,11 +269,13 @@ function open(
 ): Promise<RawAnswer> {
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(timeoutMs);
-    const payload = body === undefined ? undefined : JSON.stringify(body);
+    const isRaw = body instanceof Uint8Array;
+    const payload = isRaw || body === undefined ? body : JSON.stringify(body);
+    const type = isRaw ? "application/octet-stream" : "application/json";
     const headers =
       payload === undefined
         ? {}
-        : { "content-type": "application/json", "content-length": Buffer.byteLength(payload) };
+        : { "content-type": type, "content-length": Buffer.byteLength(payload) };
     const explain = (error: unknown): MeshError =>
       signal.aborted ? timedOut(timeoutMs, error) : unreachable(socketPath, error);
     const call = httpRequest({ socketPath, method, path, headers, signal, agent: false });

@@ -7,6 +7,7 @@ import {
   aggregatorSchema,
   attackSchema,
   flExplainedFields,
+  flPushedFields,
   flRunFields,
   flStoppedFields,
   learningStatusSchema,
@@ -167,6 +168,7 @@ export const flSchema = answer({ learning: learningStatusSchema.nullable() });
 export const flStartedSchema = answer({ taskId: z.string() });
 export const flStoppedSchema = answer(flStoppedFields);
 export const flRunSchema = answer(flRunFields);
+export const flPushedSchema = answer(flPushedFields);
 export const flExplainedSchema = answer(flExplainedFields);
 export const enrolledSchema = answer({
   nodeId: z.string(),

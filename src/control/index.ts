@@ -73,6 +73,7 @@ export {
   aggregators,
   attacks,
   type FlExplained,
+  type FlPushed,
   type FlExplainRequest,
   type FlRun,
   type FlRunRequest,

@@ -145,6 +145,15 @@ export type LearningStatus = z.infer<typeof learningStatusSchema>;
 export type FlRunRequest = z.infer<typeof flRunRequestSchema>;
 export type FlRun = z.infer<z.ZodObject<typeof flRunFields>>;
 export type FlScopeRequest = z.infer<typeof flScopeRequestSchema>;
+/** A model that was given to the daemon. */
+export const flPushedFields = {
+  /** What a task names it by: `initialWeights`. */
+  digest: z.string(),
+  bytes: count,
+  parameters: count,
+  tensors: count,
+};
+export type FlPushed = z.infer<z.ZodObject<typeof flPushedFields>>;
 export type FlExplainRequest = z.infer<typeof flExplainRequestSchema>;
 export type FlExplained = z.infer<z.ZodObject<typeof flExplainedFields>>;
 export type Verdict = (typeof verdicts)[number];

@@ -29,6 +29,7 @@ import type {
 } from "./contract.ts";
 import type {
   FlExplained,
+  FlPushed,
   FlExplainRequest,
   FlRun,
   FlRunRequest,
@@ -68,6 +69,8 @@ export interface NodeControl {
   flExplain(request: FlExplainRequest): Awaitable<FlExplained>;
   /** The model after the last round, as safetensors. @throws MeshError `control/no-task`, `control/no-round` */
   flModel(): Awaitable<Uint8Array>;
+  /** A model for tasks to start from. @throws MeshError `control/not-enrolled`, `learning/bad-tensors` and the like */
+  flPush(file: AsyncIterable<Uint8Array>): Awaitable<FlPushed>;
   /** Makes the root of a new trust domain and enrols this node in it. @throws MeshError `control/already-enrolled` */
   init(request: InitRequest): Awaitable<Body<Enrolled>>;
   /** Enrols this node with a one-time token. @throws MeshError `control/already-enrolled` and what attestation throws */

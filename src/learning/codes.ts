@@ -18,6 +18,7 @@ export type LearningErrorCode =
   | "learning/bad-task"
   | "learning/kernels-unavailable"
   | "learning/memory-budget"
+  | "learning/model-missing"
   | "learning/threads-failed"
   | "learning/orchestrator-unavailable"
   | "learning/feature-unavailable"

@@ -218,6 +218,8 @@ export {
   encodeSafetensors,
   HEADER_BYTES_MAX,
   modelBytesMax,
+  modelFileBytesMax,
+  readSafetensors,
   type TensorMetadata,
 } from "./tensors/safetensors.ts";
 export { Learner, taskData, taskModel } from "./trainer/learner.ts";
@@ -283,6 +285,7 @@ export {
   type RoundComputation,
   weightsDigest,
 } from "./certified/compute-round.ts";
+export { RoundProgress } from "./certified/round-progress.ts";
 export {
   decodeNote,
   decodeSummary,

@@ -149,7 +149,7 @@ export const taskFields = {
   /** Laboratory only: what nodes that are configured as adversaries do. */
   attack: z.enum(attackKinds),
   model: modelSchema,
-  /** SHA-256 of the tensors' bytes in canonical order, float32 little-endian; `null`: drawn from the seed. */
+  /** The model to start from, by the digest that certificates name a model by (`meshctl fl push`); `null`: drawn from the seed. */
   initialWeights: digest.nullable(),
   data: dataSchema,
   trainer: trainerSchema,

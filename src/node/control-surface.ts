@@ -15,6 +15,7 @@ import type {
   Enrolled,
   ExposeRequest,
   FlExplained,
+  FlPushed,
   FlExplainRequest,
   FlRun,
   FlRunRequest,
@@ -221,6 +222,10 @@ export class ControlSurface implements NodeControl {
 
   flExplain({ round }: FlExplainRequest): FlExplained {
     return this.#parts.lifecycle.requireMember().learning.explain(round);
+  }
+
+  flPush(file: AsyncIterable<Uint8Array>): Promise<FlPushed> {
+    return this.#parts.lifecycle.requireMember().learning.shelf.push(file);
   }
 
   flModel(): Uint8Array {

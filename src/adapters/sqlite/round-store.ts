@@ -5,6 +5,8 @@ import type { SQLInputValue, SQLOutputValue } from "node:sqlite";
 
 /** Certified models kept for peers that come late; older ones are theirs no more. */
 export const MODELS_KEPT = 3;
+/** Under this name are models that no task has yet. */
+const PUSHED = "";
 
 /** The statements of a database, as `StateStore` runs them. */
 export interface Statements {
@@ -111,6 +113,26 @@ export class RoundStore {
     });
   }
 
+  /** Keeps a model that an operator gave, and the last few of those. */
+  pushModel(model: StoredContent): void {
+    this.#database.atomically(() => {
+      const sql = "SELECT coalesce(max(round), 0) AS newest FROM fl_contents WHERE task_id = ?";
+      const newest = Number(this.#database.all(sql, PUSHED)[0]?.["newest"]);
+      this.#database.run(
+        "DELETE FROM fl_contents WHERE task_id = ? AND (digest = ? OR round <= ?)",
+        ...[PUSHED, model.digest, newest + 1 - MODELS_KEPT],
+      );
+      this.#insert(PUSHED, "model", newest + 1, model.digest, model.bytes);
+    });
+  }
+
+  pushedModel(digest: string): Uint8Array | undefined {
+    return this.#blobs(
+      "SELECT bytes FROM fl_contents WHERE task_id = ? AND digest = ?",
+      ...[PUSHED, digest],
+    )[0];
+  }
+
   /** The own update and the last models. */
   contents(taskId: string): (StoredContent & { readonly kind: "model" | "update" })[] {
     return this.#database
@@ -134,7 +156,10 @@ export class RoundStore {
   prune(): void {
     this.#database.atomically(() => {
       for (const table of ["fl_journal", "fl_rounds", "fl_contents", "fl_proofs"])
-        this.#database.run(`DELETE FROM ${table} WHERE task_id NOT IN (SELECT task_id FROM tasks)`);
+        this.#database.run(
+          `DELETE FROM ${table} WHERE task_id <> ? AND task_id NOT IN (SELECT task_id FROM tasks)`,
+          PUSHED,
+        );
     });
   }
 

@@ -188,7 +188,7 @@ export class RoundMachine {
     }
     const last = certificate === undefined ? undefined : this.#chain.resume(certificate);
     // The driver knows whether it has the model: it is asked in any case.
-    this.#modelHere = last === undefined;
+    this.#modelHere = last === undefined && (this.#options.initialHere ?? true);
     if (last !== undefined && this.#isLast(last)) this.#finish();
     else this.#open(journal);
   }

@@ -214,6 +214,8 @@ export interface RoundOptions {
   /** How many rounds the task has. */
   readonly rounds: number;
   readonly initialModel: Digest;
+  /** Whether the initial model is here; else the machine has it fetched. @default true */
+  readonly initialHere?: boolean;
   /** Longest encoded update. */
   readonly updateBytesMax: number;
   /** Of the aggregation rule and its parameters. */

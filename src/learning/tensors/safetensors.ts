@@ -6,7 +6,15 @@
 
 import { type Result, ok, refuse, utf8Bytes, utf8Text } from "../../foundation/index.ts";
 import type { UpdateRefusalCode } from "../codes.ts";
-import { allFinite, type ModelSpec, type TensorSlot } from "./model-spec.ts";
+import {
+  allFinite,
+  type ModelSpec,
+  modelSpec,
+  PARAMETERS_MAX,
+  shapeElements,
+  type TensorSlot,
+  type TensorSpec,
+} from "./model-spec.ts";
 
 /** Longest header we read: our models have a handful of tensors and three metadata strings. */
 export const HEADER_BYTES_MAX = 64 * 1024;
@@ -25,6 +33,9 @@ export interface DecodedModel {
 export function modelBytesMax(spec: ModelSpec): number {
   return 8 + HEADER_BYTES_MAX + 4 * spec.parameters;
 }
+
+/** An upper bound of the bytes of any acceptable file. */
+export const modelFileBytesMax = 8 + HEADER_BYTES_MAX + 4 * PARAMETERS_MAX;
 
 /** Encodes flat weights; equal input gives equal bytes. `weights.length` is `spec.parameters`. */
 export function encodeSafetensors(
@@ -86,6 +97,31 @@ export function decodeSafetensors(
   }
   if (!allFinite(weights)) return refuse("learning/not-finite");
   return ok({ weights, metadata });
+}
+
+/**
+ * Reads a file of any float32 tensors, all finite, with the model that they make. Codes: as of {@link decodeSafetensors}.
+ */
+export function readSafetensors(
+  file: Uint8Array,
+): Result<DecodedModel & { readonly spec: ModelSpec }, UpdateRefusalCode> {
+  if (file.length > modelFileBytesMax) return refuse("learning/too-large", `${file.length} bytes`);
+  const header = readHeader(file);
+  if (!header.ok) return header;
+  const tensors: TensorSpec[] = [];
+  for (const [name, entry] of header.value.entries) {
+    const shape: unknown = isObject(entry) ? entry["shape"] : undefined;
+    // The product is within the bytes that are there; the rest is checked against this shape below.
+    if (!Array.isArray(shape) || shapeElements(shape, file.length / 4) === undefined)
+      return refuse("learning/bad-tensors", `the shape of '${name}'`);
+    tensors.push({ name, shape: shape as number[] });
+  }
+  if (tensors.length === 0) return refuse("learning/bad-tensors", "no tensors");
+  const total = tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  if (total > PARAMETERS_MAX) return refuse("learning/too-large", `${total} parameters`);
+  const spec = modelSpec(tensors);
+  const decoded = decodeSafetensors(spec, file);
+  return decoded.ok ? ok({ ...decoded.value, spec }) : decoded;
 }
 
 interface Header {

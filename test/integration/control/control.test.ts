@@ -65,6 +65,7 @@ test("every call of the client comes back as the contract says", async (t) => {
   assert.equal((await client.flResume({ scope: "node" })).taskId, "task-1");
   assert.deepEqual(await client.flExplain({}), { schemaVersion: 1, ...fakeExplained });
   assert.equal(Buffer.from(await client.flModel()).toString(), "a model");
+  assert.equal((await client.flPush(new Uint8Array(100_000))).bytes, 100_000);
   assert.equal(
     (await client.init({ trustDomain: "a.b", name: "n" })).trustDomain,
     "mesh.example.org",

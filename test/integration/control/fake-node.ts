@@ -365,6 +365,11 @@ export function fakeNode(
       return fakeRun(request);
     },
     flExplain: (request) => ({ ...fakeExplained, round: request.round ?? 7 }),
+    flPush: async (file) => {
+      let bytes = 0;
+      for await (const part of file) bytes += part.length;
+      return { digest: "ab".repeat(32), bytes, parameters: 3, tensors: 1 };
+    },
     flModel: () => new TextEncoder().encode("a model"),
     init: (request) => {
       calls.push(request);

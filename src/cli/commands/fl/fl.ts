@@ -4,6 +4,7 @@ import type { RegisterCommand } from "../../cli.ts";
 import { registerExplain } from "./explain.ts";
 import { registerPlot } from "./plot.ts";
 import { registerPull } from "./pull.ts";
+import { registerPush } from "./push.ts";
 import { registerRounds } from "./rounds.ts";
 import { registerRun } from "./run.ts";
 import { registerSimulate } from "./simulate.ts";
@@ -24,6 +25,7 @@ export const flCommand: RegisterCommand = (parent, cli) => {
   registerStop(fl, cli);
   registerResume(fl, cli);
   registerPull(fl, cli);
+  registerPush(fl, cli);
   registerSimulate(fl, cli);
   registerPlot(fl, cli);
 };

@@ -1,0 +1,116 @@
+// What tasks with certified rounds can ask of daemons, on four of them in this process.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import type { LearningStatus } from "../../../src/control/index.ts";
+import { encodeSafetensors, modelFileBytesMax, modelSpec } from "../../../src/learning/index.ts";
+import {
+  assertRefused,
+  converged,
+  enrol,
+  type InProcessDaemon,
+  Stack,
+  startDaemon,
+  until,
+} from "./harness.ts";
+
+const TRAINING_MS = 60_000;
+
+describe("four daemons with certified rounds", { concurrency: false }, () => {
+  const stack = new Stack();
+  let daemons: readonly InProcessDaemon[] = [];
+
+  before(async () => {
+    const names = ["a", "b", "c", "d"];
+    daemons = await Promise.all(names.map(() => startDaemon(stack)));
+    const mesh = Object.fromEntries(names.map((name, i) => [name, daemons[i] ?? assert.fail()]));
+    await enrol(mesh);
+    await converged(mesh);
+  });
+  after(() => stack.unwind());
+
+  async function run(task: Record<string, unknown>): Promise<string> {
+    const [first] = daemons;
+    const { taskId } = (await first?.client.flRun({
+      task: {
+        ...{ byzantine: 1, seed: 7, model: { kind: "softmax" } },
+        data: { kind: "glyphs", trainSamples: 800, testSamples: 200 },
+        orchestrator: { kind: "batch-async", target: 4, deadlineMs: 10_000 },
+        ...task,
+      },
+    })) ?? { taskId: "" };
+    return taskId;
+  }
+
+  function ended(daemon: InProcessDaemon, taskId: string): Promise<LearningStatus> {
+    return until(
+      "the task to end",
+      async () => {
+        const { learning } = await daemon.client.flStatus();
+        return learning?.taskId === taskId && learning.state !== "running" && learning;
+      },
+      TRAINING_MS,
+    );
+  }
+
+  test("stop at the same round when a task has converged, by a schedule that all follow", async () => {
+    const taskId = await run({
+      rounds: 9,
+      schedule: { kind: "step", gamma: 0.5, every: 1 },
+      // No loss falls by 99 %: the second round is the last.
+      convergence: { kind: "loss", delta: 0.99, window: 1, patience: 1 },
+    });
+    const all = await Promise.all(daemons.map((daemon) => ended(daemon, taskId)));
+    for (const { state, round, rounds } of all)
+      assert.deepEqual({ state, round, rounds }, { state: "finished", round: 2, rounds: 9 });
+    const chains = all.map(({ history }) => history.map(({ certificate }) => certificate).join());
+    assert.equal(new Set(chains).size, 1);
+  });
+
+  test("start from a model that one of them was given", async () => {
+    const [first] = daemons;
+    assert.ok(first !== undefined);
+    const before = await first.client.flModel();
+    const { learning } = await first.client.flStatus();
+    const pushed = await first.client.flPush(before);
+    assert.equal(pushed.digest, learning?.history.at(-1)?.model, "as certificates name it");
+    // Nothing is learnt: what comes out is what was given, on nodes that had to fetch it.
+    const taskId = await run({
+      rounds: 1,
+      initialWeights: pushed.digest,
+      trainer: { kind: "embedded", steps: 1, learningRate: 1e-30 },
+    });
+    const all = await Promise.all(daemons.map((daemon) => ended(daemon, taskId)));
+    for (const { state, history } of all)
+      assert.deepEqual(
+        [state, ...history.map(({ held, contributors }) => [held, contributors])],
+        ["finished", [false, 4]],
+      );
+    for (const daemon of daemons)
+      assert.deepEqual(Buffer.from(await daemon.client.flModel()), Buffer.from(before));
+  });
+
+  test("refuse to start from a model that is not there, or of another shape", async () => {
+    const [first] = daemons;
+    assert.ok(first !== undefined);
+    await assertRefused(
+      run({ initialWeights: "ab".repeat(32) }),
+      "learning/model-missing",
+      /meshctl fl push/,
+    );
+    const spec = modelSpec([{ name: "w", shape: [2] }]);
+    const other = await first.client.flPush(encodeSafetensors(spec, Float32Array.of(1, 2), {}));
+    await assertRefused(run({ initialWeights: other.digest }), "learning/wrong-shape", /Give a/);
+    await assertRefused(
+      first.client.flPush(encodeSafetensors(spec, Float32Array.of(1, Number.NaN), {})),
+      "learning/not-finite",
+      /finite F32/,
+    );
+    await assertRefused(
+      first.client.flPush(new Uint8Array(modelFileBytesMax + 1)),
+      "learning/too-large",
+      /finite F32/,
+    );
+    assert.equal((await first.client.flStatus()).learning?.state, "finished", "nothing was lost");
+  });
+});
