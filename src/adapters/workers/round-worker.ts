@@ -11,14 +11,14 @@ import {
   ErrorFeedback,
   orchestratorOf,
   plainKernels,
-  taskModel,
+  taskSpec,
 } from "../../learning/index.ts";
 import type { RoundAnswer, RoundRequest, RoundSetup } from "./round-thread.ts";
 
 const port = parentPort;
 assert(port !== null, "this module runs as a worker thread");
 const { task, self, adversary } = workerData as RoundSetup;
-const { parameters: length } = taskModel(task).spec;
+const { parameters: length } = taskSpec(task);
 const owed = new ErrorFeedback(length);
 const rows = new Map<string, Float32Array>();
 const hash = (bytes: Uint8Array): Uint8Array =>

@@ -4,10 +4,10 @@ import type { Worker } from "node:worker_threads";
 import { errorMessage, MeshError, ok, refuse, type Result } from "../../foundation/index.ts";
 import {
   allFinite,
-  type Evaluation,
   type Measured,
   type RoundTrainer,
   type TaskManifest,
+  type TelemetrySamples,
   type TrainedRound,
   type TrainerFailureCode,
   type TrainingOrder,
@@ -24,18 +24,24 @@ export interface TrainerSetup {
   readonly csvText?: string;
 }
 
+/** Where new samples come from, for a task on telemetry. */
+export type SampleSource = () => TelemetrySamples;
+
 /** `id` rises; answers carry it. */
-export type TrainerRequest =
-  | ({ readonly kind: "train"; readonly id: number; readonly budgetMs: number } & Omit<
-      TrainingOrder,
-      "deadlineMs"
-    >)
-  | { readonly kind: "evaluate"; readonly id: number; readonly weights: Float32Array };
+export type TrainerRequest = {
+  readonly id: number;
+  readonly samples?: TelemetrySamples | undefined;
+} & (
+  | ({ readonly kind: "train"; readonly budgetMs: number } & Omit<TrainingOrder, "deadlineMs">)
+  | { readonly kind: "evaluate"; readonly weights: Float32Array }
+);
 
 export type TrainerAnswer =
   | { readonly kind: "ready"; readonly initialWeights: Float32Array }
   | ({ readonly kind: "trained"; readonly id: number } & TrainedRound)
-  | ({ readonly kind: "evaluated"; readonly id: number } & Evaluation)
+  /** There was nothing to train on. */
+  | { readonly kind: "untrained"; readonly id: number }
+  | ({ readonly kind: "evaluated"; readonly id: number } & Measured)
   | { readonly kind: "failed"; readonly code: string; readonly message: string };
 
 /** A task that needs more memory than this fails, and the daemon goes on. */
@@ -46,13 +52,15 @@ const BUDGET_RATIO = 0.9;
 /** The embedded trainer. A thread that dies takes no part any more: its rounds fail, the daemon goes on. */
 export class TrainingThread implements RoundTrainer {
   readonly #worker: Worker;
+  readonly #samples: SampleSource | undefined;
   readonly #initialWeights = Promise.withResolvers<Float32Array>();
   /** Who waits for the answer of a request. */
   readonly #waiting = new Map<number, (answer: TrainerAnswer | undefined) => void>();
   #lastId = 0;
   #isOver = false;
 
-  constructor(setup: TrainerSetup) {
+  constructor(setup: TrainerSetup, samples?: SampleSource) {
+    this.#samples = samples;
     // Who asks hears of it; nobody may have asked yet.
     this.#initialWeights.promise.catch(() => undefined);
     this.#worker = startWorker(new URL("./trainer-worker.ts", import.meta.url), {
@@ -100,7 +108,7 @@ export class TrainingThread implements RoundTrainer {
     if (this.#isOver) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       this.#waiting.set(request.id, resolve);
-      this.#worker.postMessage(request);
+      this.#worker.postMessage({ ...request, samples: this.#samples?.() });
     });
   }
 

@@ -16,7 +16,7 @@ export function checkAvailable(task: TaskManifest): Result<undefined, LearningEr
   }
   const missing = [
     certified && trainer.kind === "local" && `trainer.kind local with ${orchestrator.kind}`,
-    data.kind === "telemetry" && "data.kind telemetry",
+    certified && data.kind === "telemetry" && `data.kind telemetry with ${orchestrator.kind}`,
     schedule.kind !== "constant" && `schedule.kind ${schedule.kind}`,
     convergence !== null && "convergence",
     initialWeights !== null && "initialWeights",
