@@ -509,7 +509,7 @@ export class LearningService {
                 return identity !== undefined && allows(identity.spiffeId, "fl.train");
               },
             },
-            { ...options, topic: roundsTopicOf(self.trustDomain, task.taskId) },
+            { ...options, trainers, topic: roundsTopicOf(self.trustDomain, task.taskId) },
           );
     return run;
   }

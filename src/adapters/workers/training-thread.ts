@@ -1,5 +1,6 @@
 // One task's training, in a thread of its own. Weights are copied in and out: a model is small beside its training.
 
+import { setTimeout as setTimeoutAsync } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
 import { errorMessage, MeshError, ok, refuse, type Result } from "../../foundation/index.ts";
 import {
@@ -48,6 +49,8 @@ export type TrainerAnswer =
 const HEAP_MB_MAX = 512;
 /** Of the time of an order: what is left is for the last batch and the way back. */
 const BUDGET_RATIO = 0.9;
+/** Between two looks for samples, of which there is one a second. */
+const SAMPLES_PAUSE_MS = 500;
 
 /** The embedded trainer. A thread that dies takes no part any more: its rounds fail, the daemon goes on. */
 export class TrainingThread implements RoundTrainer {
@@ -78,17 +81,29 @@ export class TrainingThread implements RoundTrainer {
 
   async train(order: TrainingOrder): Promise<Result<TrainedRound, TrainerFailureCode>> {
     const { deadlineMs, ...work } = order;
-    const id = ++this.#lastId;
     const late = Promise.withResolvers<"late">();
+    const endMs = performance.now() + deadlineMs;
     const timer = setTimeout(() => late.resolve("late"), deadlineMs);
-    const request = { kind: "train", id, budgetMs: BUDGET_RATIO * deadlineMs, ...work } as const;
-    const answer = await Promise.race([this.#ask(request), late.promise]);
+    const answer = await Promise.race([this.#trained(work, endMs), late.promise]);
     clearTimeout(timer);
-    this.#waiting.delete(id);
     if (answer === "late") return refuse("learning/trainer-late");
     if (answer?.kind !== "trained") return refuse("learning/trainer-failed");
     const { weights, loss } = answer;
     return allFinite(weights) ? ok({ weights, loss }) : refuse("learning/trainer-failed");
+  }
+
+  /** Without enough samples yet it asks again: they come with time. */
+  async #trained(
+    work: Omit<TrainingOrder, "deadlineMs">,
+    endMs: number,
+  ): Promise<TrainerAnswer | undefined> {
+    for (;;) {
+      const budgetMs = BUDGET_RATIO * (endMs - performance.now());
+      if (budgetMs <= 0) return undefined;
+      const answer = await this.#ask({ kind: "train", id: ++this.#lastId, budgetMs, ...work });
+      if (answer?.kind !== "untrained") return answer;
+      await setTimeoutAsync(SAMPLES_PAUSE_MS, undefined, { ref: false });
+    }
   }
 
   async evaluate(weights: Float32Array): Promise<Measured> {

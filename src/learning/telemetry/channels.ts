@@ -70,7 +70,7 @@ export class TelemetryRing {
 
   /** All samples, flat, those that train apart from those that measure. */
   split(): TelemetrySamples {
-    const measures = (i: number): boolean => (this.#first + i) % TEST_EVERY === TEST_EVERY - 1;
+    const measures = (i: number): boolean => (this.#first + i) % TEST_EVERY === 1;
     return {
       train: flat(this.#samples.filter((_, i) => !measures(i))),
       test: flat(this.#samples.filter((_, i) => measures(i))),

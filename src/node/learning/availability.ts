@@ -6,8 +6,7 @@ import type { LearningErrorCode, TaskManifest } from "../../learning/index.ts";
 
 /** Codes: `learning/orchestrator-unavailable`, `learning/feature-unavailable`; the detail names what. */
 export function checkAvailable(task: TaskManifest): Result<undefined, LearningErrorCode> {
-  const { orchestrator, trainer, data, schedule, convergence, initialWeights } = task;
-  const certified = orchestrator.kind !== "epidemic";
+  const { orchestrator, schedule, convergence, initialWeights } = task;
   if (orchestrator.kind === "streaming") {
     return refuse(
       "learning/orchestrator-unavailable",
@@ -15,8 +14,6 @@ export function checkAvailable(task: TaskManifest): Result<undefined, LearningEr
     );
   }
   const missing = [
-    certified && trainer.kind === "local" && `trainer.kind local with ${orchestrator.kind}`,
-    certified && data.kind === "telemetry" && `data.kind telemetry with ${orchestrator.kind}`,
     schedule.kind !== "constant" && `schedule.kind ${schedule.kind}`,
     convergence !== null && "convergence",
     initialWeights !== null && "initialWeights",

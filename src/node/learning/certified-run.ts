@@ -2,7 +2,6 @@
 // What the machine wants on disk is there before anything after it is done; when the disk refuses, the run pauses and begins
 // again from what the disk has, as after a crash.
 
-import { TrainingThread } from "../../adapters/workers/training-thread.ts";
 import type { Network } from "../../adapters/libp2p/network.ts";
 import type { StateStore, StoredTask } from "../../adapters/sqlite/state-store.ts";
 import type { CryptoEngine, MlDsaSigner } from "../../crypto/index.ts";
@@ -36,6 +35,7 @@ import type { LearningRun } from "./learning-run.ts";
 import type { ViewedTask } from "./learning-view.ts";
 import { type CarriedAction, MachineLoop } from "./machine-loop.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
+import { openTrainer, type TrainerPlace } from "./open-trainer.ts";
 import { RoundActions } from "./round-actions.ts";
 import { RoundExchange } from "./round-exchange.ts";
 import { RoundFetches } from "./round-fetches.ts";
@@ -72,6 +72,7 @@ export interface CertifiedRunOptions {
   readonly adversary: boolean;
   readonly resume: StoredTask | undefined;
   readonly csvText: string | undefined;
+  readonly trainers: TrainerPlace;
   /** The gossip topic of the task's rounds. */
   readonly topic: string;
   readonly onEnded: () => void;
@@ -182,9 +183,9 @@ export class CertifiedRun implements LearningRun {
 
   #openWork(): RoundWork {
     const { network, store, self } = this.#deps;
-    const { task, adversary, csvText } = this.#options;
+    const { task, adversary, csvText, trainers } = this.#options;
     const csv = csvText === undefined ? {} : { csvText };
-    const trainer = new TrainingThread({ task, self: self.nodeId, adversary, ...csv });
+    const trainer = openTrainer(trainers, { task, self: self.nodeId, adversary, ...csv });
     const openStream: Network["openStream"] = (...wanted) => network.openStream(...wanted);
     const held = { sha256: this.#sha256, contents: this.#contents };
     const fetcher = new ContentFetcher({

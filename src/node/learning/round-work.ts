@@ -3,9 +3,10 @@
 
 import { RoundThread, type UpdateCoding } from "../../adapters/workers/round-thread.ts";
 import type { RoundStore } from "../../adapters/sqlite/round-store.ts";
-import { MeshError } from "../../foundation/index.ts";
+import { MeshError, ok, refuse, type Result } from "../../foundation/index.ts";
 import type { NodeId } from "../../identity/index.ts";
 import {
+  allFinite,
   compressedBytes,
   type ContentId,
   contentIdOf,
@@ -15,12 +16,13 @@ import {
   encodeNote,
   encodeSafetensors,
   encodeSummary,
-  type Evaluation,
+  type Measured,
   type ModelSpec,
   type RoundTrainer,
   type Sha256,
-  taskModel,
+  taskSpec,
   type TaskManifest,
+  type TrainerFailureCode,
   type UpdateFacts,
   type UpdateHeader,
   type UpdateRefusalCode,
@@ -64,7 +66,7 @@ export class RoundWork {
   readonly #spec: ModelSpec;
   readonly #thread: RoundThread;
   readonly #modelBytes: number;
-  #measured: { readonly model: string; readonly evaluation: Evaluation | undefined } | undefined;
+  #measured: { readonly model: string; readonly measured: Measured } | undefined;
 
   constructor(
     deps: RoundWorkDeps,
@@ -73,7 +75,7 @@ export class RoundWork {
     const { task } = options;
     this.#deps = deps;
     this.#task = task;
-    this.#spec = taskModel(task).spec;
+    this.#spec = taskSpec(task);
     this.#thread = new RoundThread(options);
     this.updateBytes = compressedBytes(task.compression, this.#spec.parameters);
     this.#modelBytes = encodeSafetensors(
@@ -93,39 +95,40 @@ export class RoundWork {
   }
 
   /** Loss and accuracy of a model that is here; measured once. */
-  async measure(model: string): Promise<Evaluation | undefined> {
+  async measure(model: string): Promise<Measured> {
     if (this.#measured?.model !== model) {
-      const { loss, accuracy } = await this.#deps.trainer.evaluate(this.#weightsOf(model));
-      const evaluation = loss === null || accuracy === null ? undefined : { loss, accuracy };
-      this.#measured = { model, evaluation };
+      const measured = await this.#deps.trainer.evaluate(this.#weightsOf(model));
+      this.#measured = { model, measured };
     }
-    return this.#measured.evaluation;
+    return this.#measured.measured;
   }
 
   /**
-   * This node's update, on disk and held for others; `undefined` when the trainer gave none.
+   * This node's update, on disk and held for others.
    * @throws MeshError `state/write-failed`, `learning/memory-budget`
    */
-  async train(terms: RoundTerms, deadlineMs: number): Promise<UpdateFacts | undefined> {
+  async train(
+    terms: RoundTerms,
+    deadlineMs: number,
+  ): Promise<Result<UpdateFacts, TrainerFailureCode>> {
     const { trainer, contents, store, sha256 } = this.#deps;
     const { round, model } = terms;
-    const before = await this.measure(model);
     const base = this.#weightsOf(model);
     const order = { round, weights: base, learningRateFactor: 1, deadlineMs };
     const trained = await trainer.train(order);
-    if (!trained.ok) return undefined;
+    if (!trained.ok) return trained;
     const { weights } = trained.value;
+    // Two finite models may lie further apart than float32 goes.
+    if (!allFinite(weights.map((value, i) => value - (base[i] as number))))
+      return refuse("learning/trainer-failed");
+    const note = encodeNote(await this.measure(model));
     const bytes = await this.#thread.encode({ round, weights, base, coding: terms });
     const content = contentIdOf(sha256, bytes);
     store.saveUpdate(this.#task.taskId, round, { digest: content.digest, bytes });
     contents.put(content, bytes);
     await this.#thread.open({ update: content.digest, bytes, coding: terms });
-    return {
-      update: content.digest,
-      bytes: bytes.length,
-      codec: CODECS.indexOf(this.#task.compression.kind),
-      note: encodeNote({ loss: before?.loss ?? null, accuracy: before?.accuracy ?? null }),
-    };
+    const codec = CODECS.indexOf(this.#task.compression.kind);
+    return ok({ update: content.digest, bytes: bytes.length, codec, note });
   }
 
   /**

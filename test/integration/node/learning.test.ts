@@ -77,16 +77,21 @@ describe("a training task", () => {
     const members = { a: await startDaemon(t), b: await startDaemon(t), c: await startDaemon(t) };
     await enrol(members);
     await converged(members);
-    const { taskId, task } = await members.a.client.flRun({
-      task: { model: { kind: "autoencoder" }, rounds: 4 },
-    });
-    assert.deepEqual(task["data"], { kind: "telemetry" });
-    for (const daemon of Object.values(members)) {
-      const { accuracy } = await learned(daemon, taskId, isFinished);
-      assert.equal(accuracy, null);
-      const judged = await learned(daemon, taskId, ({ anomaly }) => anomaly !== null);
-      assert.ok((judged.anomaly?.score ?? 9) < 1);
-      await until("the metric", () => daemon.metric("meshd_learning_anomaly_ratio").then(Boolean));
+    for (const kind of ["epidemic", "batch-async"]) {
+      const { taskId, task } = await members.a.client.flRun({
+        task: { model: { kind: "autoencoder" }, rounds: 3, orchestrator: { kind } },
+      });
+      assert.deepEqual(task["data"], { kind: "telemetry" });
+      for (const daemon of Object.values(members)) {
+        const { accuracy } = await learned(daemon, taskId, isFinished);
+        assert.equal(accuracy, null);
+        const judged = await learned(daemon, taskId, ({ anomaly }) => anomaly !== null);
+        assert.ok((judged.anomaly?.score ?? 9) < 1);
+        await learned(daemon, taskId, ({ loss }) => loss !== null);
+        await until("it as a metric", async () => {
+          return (await daemon.metric("meshd_learning_anomaly_ratio")) > 0;
+        });
+      }
     }
   });
 
