@@ -106,6 +106,8 @@ export class LearningService {
   readonly #runs = new Map<string, LearningRun>();
   #current: LearningRun | undefined;
   #waiting: { readonly task: SignedTask; readonly bytes: Uint8Array } | undefined;
+  /** Why the task that was to run last does not. */
+  #refused: MeshError | undefined;
   #stopped = false;
 
   constructor(deps: LearningServiceDeps, options: LearningServiceOptions) {
@@ -296,6 +298,7 @@ export class LearningService {
     if (this.#current !== undefined) throw taskRunning(this.#current.task);
     const accepted = await this.#accept(bytes, self.nodeId);
     if (!accepted.ok) throw cannotStart(accepted.code, accepted.detail);
+    if (this.#refused !== undefined) throw this.#refused;
     await network.publish(this.#topic(), bytes);
     for (const nodeId of participants) {
       if (nodeId !== self.nodeId) this.#handOver(nodeId as NodeId, bytes);
@@ -459,6 +462,7 @@ export class LearningService {
 
   #run(task: TaskManifest, signed: Uint8Array, resume: StoredTask | undefined): void {
     const { logger } = this.#deps;
+    this.#refused = undefined;
     try {
       const run = this.#makeRun(task, signed, resume);
       this.#setCurrent(run);
@@ -480,6 +484,7 @@ export class LearningService {
       );
     } catch (error) {
       if (!isMeshError(error)) throw error;
+      this.#refused = error;
       logger.error(
         { code: error.code, taskId: task.taskId, error: errorMessage(error) },
         "training task refused",
@@ -509,7 +514,12 @@ export class LearningService {
                 return identity !== undefined && allows(identity.spiffeId, "fl.train");
               },
             },
-            { ...options, trainers, topic: roundsTopicOf(self.trustDomain, task.taskId) },
+            {
+              ...options,
+              trainers,
+              kernels: this.#kernels.module(),
+              topic: roundsTopicOf(self.trustDomain, task.taskId),
+            },
           );
     return run;
   }

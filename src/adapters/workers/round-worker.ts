@@ -13,14 +13,18 @@ import {
   plainKernels,
   taskSpec,
 } from "../../learning/index.ts";
+import { createWasmVectorKernels } from "../wasm/learning/vector-kernels.ts";
 import type { RoundAnswer, RoundRequest, RoundSetup } from "./round-thread.ts";
 
 const port = parentPort;
 assert(port !== null, "this module runs as a worker thread");
-const { task, self, adversary } = workerData as RoundSetup;
+const { task, self, adversary, kernels: module } = workerData as RoundSetup;
+const kernels = module === undefined ? plainKernels : createWasmVectorKernels(module);
 const { parameters: length } = taskSpec(task);
 const owed = new ErrorFeedback(length);
+/** Of the open round, by the digests of their updates. */
 const rows = new Map<string, Float32Array>();
+let openRound = 0;
 const hash = (bytes: Uint8Array): Uint8Array =>
   new Uint8Array(createHash("sha256").update(bytes).digest());
 const orchestrator = orchestratorOf({ hash }, task);
@@ -33,10 +37,17 @@ function encode({ round, weights, base, coding }: RoundRequest<"encode">): Round
   return { kind: "encoded", bytes };
 }
 
-/** An update of somebody, kept as a row if it is sound. */
-function open({ update, bytes, coding }: RoundRequest<"open">): RoundAnswer {
+/** An update of somebody, kept as a row if it is sound and its round is not over. */
+function open({ round, update, bytes, coding }: RoundRequest<"open">): RoundAnswer {
+  if (round > openRound) {
+    rows.clear();
+    openRound = round;
+  }
   const row = decompress(bytes, task.compression, { ...coding, length });
-  if (row.ok) rows.set(update, row.value);
+  if (row.ok && round === openRound && !rows.has(update)) {
+    assert(rows.size < task.participants.length, "a participant has one update a round");
+    rows.set(update, row.value);
+  }
   return { kind: "opened", refused: row.ok ? undefined : row.code };
 }
 
@@ -48,7 +59,7 @@ function aggregate({ updates, ...computation }: RoundRequest<"aggregate">): Roun
   });
   assert(orchestrator !== undefined, "the task's rounds are certified");
   const input = { ...computation, updates: entries };
-  const computed = computeRound(orchestrator, task.aggregator, plainKernels, input);
+  const computed = computeRound(orchestrator, task.aggregator, kernels, input);
   return { kind: "aggregated", ...computed };
 }
 

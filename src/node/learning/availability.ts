@@ -6,7 +6,8 @@ import type { LearningErrorCode, TaskManifest } from "../../learning/index.ts";
 
 /** Codes: `learning/orchestrator-unavailable`, `learning/feature-unavailable`; the detail names what. */
 export function checkAvailable(task: TaskManifest): Result<undefined, LearningErrorCode> {
-  const { orchestrator, schedule, convergence, initialWeights } = task;
+  const { orchestrator, schedule, initialWeights } = task;
+  const certified = orchestrator.kind !== "epidemic";
   if (orchestrator.kind === "streaming") {
     return refuse(
       "learning/orchestrator-unavailable",
@@ -14,8 +15,7 @@ export function checkAvailable(task: TaskManifest): Result<undefined, LearningEr
     );
   }
   const missing = [
-    schedule.kind !== "constant" && `schedule.kind ${schedule.kind}`,
-    convergence !== null && "convergence",
+    !certified && schedule.kind !== "constant" && `schedule.kind ${schedule.kind} with epidemic`,
     initialWeights !== null && "initialWeights",
   ].filter((feature) => feature !== false);
   if (missing.length === 0) return ok(undefined);

@@ -15,12 +15,14 @@ import {
 } from "../../foundation/index.ts";
 import type { NodeId, PeerIdentity } from "../../identity/index.ts";
 import {
+  decodeSummary,
   encodeTask,
   type HeldContent,
   orchestratorOf,
   type RoundAction,
   RoundMachine,
   type RoundOrchestrator,
+  type RoundProgress,
   ruleDigest,
   type TaskManifest,
   type Sha256,
@@ -73,6 +75,8 @@ export interface CertifiedRunOptions {
   readonly resume: StoredTask | undefined;
   readonly csvText: string | undefined;
   readonly trainers: TrainerPlace;
+  /** The module of the learning kernels; `undefined`: the plain ones compute. */
+  readonly kernels: object | undefined;
   /** The gossip topic of the task's rounds. */
   readonly topic: string;
   readonly onEnded: () => void;
@@ -99,7 +103,10 @@ export class CertifiedRun implements LearningRun {
   #state: StoredTask["state"] = "running";
   #halted = false;
 
-  /** @throws MeshError `learning/bad-task` when the task's rounds cannot be certified so */
+  /**
+   * @throws MeshError `learning/bad-task` when the task's rounds cannot be certified so, `learning/memory-budget` when their rows
+   * do not fit
+   */
   constructor(deps: CertifiedRunDeps, options: CertifiedRunOptions) {
     const { task } = options;
     this.task = task;
@@ -183,9 +190,9 @@ export class CertifiedRun implements LearningRun {
 
   #openWork(): RoundWork {
     const { network, store, self } = this.#deps;
-    const { task, adversary, csvText, trainers } = this.#options;
+    const { task, adversary, csvText, kernels, trainers } = this.#options;
     const csv = csvText === undefined ? {} : { csvText };
-    const trainer = openTrainer(trainers, { task, self: self.nodeId, adversary, ...csv });
+    const setup = { task, self: self.nodeId, adversary, ...csv };
     const openStream: Network["openStream"] = (...wanted) => network.openStream(...wanted);
     const held = { sha256: this.#sha256, contents: this.#contents };
     const fetcher = new ContentFetcher({
@@ -193,8 +200,11 @@ export class CertifiedRun implements LearningRun {
       ...{ openStream, sha256: this.#sha256, store: this.#contents },
     });
     return new RoundWork(
-      { ...held, trainer, fetcher, store: store.rounds },
-      { task, self: self.nodeId, adversary },
+      {
+        ...{ ...held, fetcher, store: store.rounds, budget: this.#deps.budget },
+        openTrainer: () => openTrainer(trainers, setup),
+      },
+      { task, self: self.nodeId, adversary, kernels },
     );
   }
 
@@ -228,13 +238,14 @@ export class CertifiedRun implements LearningRun {
 
   #start(): void {
     if (this.#halted || this.#state === "failed") return;
-    const machine = this.#openMachine();
-    this.#actions.begin(this.#initial);
+    const progress = this.#history.progress();
+    const machine = this.#openMachine(progress);
+    this.#actions.begin(this.#initial, progress);
     this.#loop.start(machine);
   }
 
   /** The round machine, from what is on disk of the task. */
-  #openMachine(): RoundMachine {
+  #openMachine(progress: RoundProgress): RoundMachine {
     const { engine, signer, meter, identities, store, self } = this.#deps;
     const { taskId, participants, byzantine, rounds, aggregator } = this.task;
     const round = this.#history.last?.round ?? 0;
@@ -254,6 +265,11 @@ export class CertifiedRun implements LearningRun {
         initialModel: this.#initial,
         updateBytesMax: this.#work.updateBytes,
         rule: toHex(ruleDigest(engine, { aggregator, byzantine })),
+        isLast: ({ round: at, decision, result }) => {
+          const summary = decision.kind === "set" ? decodeSummary(result.summary) : undefined;
+          progress.observe(at, summary?.ok === true ? summary.value : undefined);
+          return progress.hasConverged;
+        },
         resume: {
           ...(last === undefined ? {} : { certificate: last }),
           journal: store.rounds.journalOf(taskId, round + 1),

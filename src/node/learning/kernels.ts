@@ -7,10 +7,15 @@ import { isMeshError, type MeshError } from "../../foundation/index.ts";
 import { plainKernels, selfTestKernels, type VectorKernels } from "../../learning/index.ts";
 import type { Logger } from "../../ports/index.ts";
 
+interface OpenedKernels {
+  readonly kernels: VectorKernels;
+  readonly module: object | undefined;
+}
+
 export class LearningKernels {
   readonly #logger: Logger;
   readonly #compile: () => object;
-  #opened: VectorKernels | undefined;
+  #opened: OpenedKernels | undefined;
   #problem: MeshError | undefined;
 
   /** @param compile gives the module of the kernels; a test gives another */
@@ -26,20 +31,30 @@ export class LearningKernels {
 
   /** The kernels to use. */
   open(): VectorKernels {
+    return this.#open().kernels;
+  }
+
+  /** The tested module, for threads that make kernels of their own from it; `undefined`: use the plain ones. */
+  module(): object | undefined {
+    return this.#open().module;
+  }
+
+  #open(): OpenedKernels {
     this.#opened ??= this.#choose();
     return this.#opened;
   }
 
-  #choose(): VectorKernels {
+  #choose(): OpenedKernels {
     try {
-      const kernels = createWasmVectorKernels(this.#compile());
+      const module = this.#compile();
+      const kernels = createWasmVectorKernels(module);
       selfTestKernels(kernels, plainKernels);
-      return kernels;
+      return { kernels, module };
     } catch (error) {
       if (!isMeshError(error, "learning/kernels-unavailable")) throw error;
       this.#problem = error;
       this.#logger.warn({ code: error.code, ...error.details }, "learning uses plain kernels");
-      return plainKernels;
+      return { kernels: plainKernels, module: undefined };
     }
   }
 }

@@ -7,6 +7,7 @@ import {
   type RoundAction,
   type RoundEvent,
   type RoundOrchestrator,
+  type RoundProgress,
   type Sha256,
   type TaskManifest,
   type UpdateHeader,
@@ -46,6 +47,7 @@ export class RoundActions {
   #initial = "";
   readonly #refusals: { readonly nodeId: string; readonly code: UpdateRefusalCode }[] = [];
   #computed: (ModelOfRound & { readonly round: number }) | undefined;
+  #progress: RoundProgress | undefined;
   #roundSinceMs = 0;
 
   constructor(deps: RoundActionsDeps, task: TaskManifest, digest: string) {
@@ -54,9 +56,10 @@ export class RoundActions {
     this.#digest = digest;
   }
 
-  /** Rounds begin, or go on, from this initial model. */
-  begin(initial: string): void {
+  /** Rounds begin, or go on, from this initial model and so far. */
+  begin(initial: string, progress: RoundProgress): void {
     this.#initial = initial;
+    this.#progress = progress;
     this.#roundSinceMs = this.#deps.clock.now().monoMs;
   }
 
@@ -67,7 +70,9 @@ export class RoundActions {
     // Without data here, only the trainer can tell, and with its update it does.
     const isMeasuredHere = this.#task.data.kind !== "none";
     if (isMeasuredHere) await this.#measure(terms.model);
-    const trained = await trace.within(() => work.train(terms, policy.deadlineMs));
+    const learningRateFactor = this.#progress?.learningRateFactor ?? 1;
+    const pace = { learningRateFactor, deadlineMs: policy.deadlineMs };
+    const trained = await trace.within(() => work.train(terms, pace));
     if (!trained.ok) {
       const { code } = trained;
       meter.count("meshd_learning_trainer_failures_total", { code });
