@@ -740,7 +740,15 @@ export const dashboards = [
           unit: "none",
           description: "Mean cross-entropy in nats; it falls while a task goes well.",
           queries: { [node]: "meshd_learning_loss{$i}" },
-          w: 12,
+          w: 8,
+        },
+        {
+          title: "Anomaly of the nodes",
+          unit: "percentunit",
+          description:
+            "What a trained telemetry model cannot reproduce of a node's last seconds; 0 without one. Far above the others: meshctl fl status there names the channel.",
+          queries: { [node]: "meshd_learning_anomaly_ratio{$i}" },
+          w: 8,
         },
         {
           title: "Duration of rounds",
@@ -748,7 +756,7 @@ export const dashboards = [
           description:
             "90th percentile; a slow participant holds all. Runbook: MeshdLearningRoundsSlow.",
           queries: { [node]: "instance:meshd_learning_round_duration_seconds:p90_rate15m{$i}" },
-          w: 12,
+          w: 8,
         },
       ],
       [

@@ -201,6 +201,10 @@ export function drawLearning(task: LearningStatus, screen: Screen): string {
       ),
     ],
   ];
+  if (task.anomaly !== null) {
+    const { score, channel } = task.anomaly;
+    fields.push(["anomaly", cell(`${score.toFixed(3)}, most of it in ${plainText(channel)}`)]);
+  }
   if (last !== undefined) {
     const outcome = last.held ? "model held" : `${last.contributors} contributed`;
     fields.push([

@@ -50,6 +50,11 @@ export const learningStatusSchema = z.object({
   attack: z.string(),
   /** An older daemon runs this one alone. */
   orchestrator: z.string().default("epidemic"),
+  /** With a telemetry model: how unlike the mesh's usual self the node behaves, and in what most. */
+  anomaly: z
+    .object({ score: z.number().min(0), channel: z.string() })
+    .nullable()
+    .default(null),
   participants: z.array(z.object({ nodeId: z.string(), name: z.string() })),
   history: z.array(
     z.object({

@@ -241,13 +241,21 @@ export {
   unmeasured,
 } from "./trainer/round-trainer.ts";
 export { taskInitialWeights, taskSpec } from "./trainer/task-weights.ts";
+export { type Anomaly, anomalyOf } from "./telemetry/anomaly.ts";
+export {
+  normalised,
+  type TelemetryReading,
+  TelemetryRing,
+  type TelemetrySamples,
+} from "./telemetry/channels.ts";
+export { TelemetryLearner, telemetryModel } from "./telemetry/telemetry-learner.ts";
 export { softmaxModel } from "./trainer/softmax.ts";
 export {
+  type Classifier,
   drain,
   type Evaluation,
   evaluateSteps,
   freshMomentum,
-  type Model,
   type MomentumState,
   type TrainedRound,
   type TrainOptions,

@@ -20,12 +20,17 @@ export const learningMetrics: readonly MetricDeclaration[] = [
   {
     name: "meshd_learning_loss",
     kind: "gauge",
-    help: "Mean cross-entropy (nats) of this node's model on the test samples after the last round.",
+    help: "Mean loss of this node's model on the test samples after the last round: cross-entropy (nats), or half the squared reconstruction error of a telemetry model.",
   },
   {
     name: "meshd_learning_accuracy_ratio",
     kind: "gauge",
     help: "Share of test samples that this node's model names rightly after the last round, 0 to 1.",
+  },
+  {
+    name: "meshd_learning_anomaly_ratio",
+    kind: "gauge",
+    help: "How unlike the mesh's usual self this node behaved in the last seconds: what a trained telemetry model cannot reproduce, as a share of the channels' ranges; 0 without such a model.",
   },
   {
     name: "meshd_learning_rounds_total",

@@ -4,6 +4,7 @@
 import * as z from "zod";
 import { type AggregatorName, aggregatorNames } from "./aggregators/aggregator.ts";
 import { GLYPH_CLASSES, GLYPH_FEATURES } from "./data/glyphs.ts";
+import { TELEMETRY_FEATURES } from "./telemetry/channels.ts";
 import { taskFields, TASK_SCHEMA_VERSION, type TaskManifest } from "./task.ts";
 import { badTask, parseTask } from "./task-codec.ts";
 import type { TaskLimits } from "./task-rules.ts";
@@ -24,7 +25,7 @@ export const defaultTraining = {
 const ASSUMED_LIARS_RATIO = 0.3;
 /** A quarter of a CSV file's samples measures the model. */
 const CSV_TEST_RATIO = 0.25;
-/** Of an autoencoder, when the draft does not say: a bottleneck of a quarter. */
+/** Of an autoencoder, when the draft does not say: a bottleneck of about a quarter. */
 const BOTTLENECK_RATIO = 0.25;
 const STREAM_INTERVAL_MS = 5_000;
 const STREAM_STALENESS_MAX = 4;
@@ -86,8 +87,6 @@ export interface DraftSetting {
   readonly seed: number;
   /** Of the starter's CSV file, for a task on it. */
   readonly csv?: CsvFacts;
-  /** Width of a telemetry sample. */
-  readonly telemetryFeatures?: number;
   /** @default those of a real mesh */
   readonly limits?: TaskLimits;
 }
@@ -139,17 +138,14 @@ function dataFor(model: string): Part {
   return { kind: model === "autoencoder" ? "telemetry" : "glyphs" };
 }
 
-function modelDefaults(
-  model: string,
-  data: unknown,
-  { csv, telemetryFeatures: features }: DraftSetting,
-): Part {
+function modelDefaults(model: string, data: unknown, { csv }: DraftSetting): Part {
   const { hidden } = defaultTraining;
   if (model === "tensors") return {};
-  if (model === "autoencoder") {
-    if (features === undefined) return {};
-    return { features, hidden: Math.max(1, Math.floor(BOTTLENECK_RATIO * features)) };
-  }
+  if (model === "autoencoder")
+    return {
+      features: TELEMETRY_FEATURES,
+      hidden: Math.ceil(BOTTLENECK_RATIO * TELEMETRY_FEATURES),
+    };
   const shape =
     data === "glyphs"
       ? { features: GLYPH_FEATURES, classes: GLYPH_CLASSES }

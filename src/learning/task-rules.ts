@@ -6,6 +6,7 @@ import { coordinateWiseRules } from "./aggregators/aggregator.ts";
 import { aggregatorNamed } from "./aggregators/rules.ts";
 import { GLYPH_CLASSES, GLYPH_FEATURES } from "./data/glyphs.ts";
 import type { TaskManifest } from "./task.ts";
+import { TELEMETRY_FEATURES } from "./telemetry/channels.ts";
 import { PARAMETERS_MAX, shapeElements } from "./tensors/model-spec.ts";
 
 /** What one host can bear of a task. */
@@ -190,6 +191,11 @@ function model({ model: it, participants: ids, data, trainer }: TaskManifest, li
       "model.kind",
       "autoencoder goes with telemetry, and telemetry with autoencoder",
     ),
+    unless(
+      it.kind === "autoencoder" && it.features !== TELEMETRY_FEATURES,
+      "model.features",
+      `must be ${TELEMETRY_FEATURES}, the channels of telemetry`,
+    ),
   ];
 }
 
@@ -203,9 +209,9 @@ function training(task: TaskManifest) {
       "none is for local trainers: the embedded one needs samples",
     ),
     unless(
-      attack === "label-flip" && trainer.kind !== "embedded",
+      attack === "label-flip" && (trainer.kind !== "embedded" || data.kind === "telemetry"),
       "attack",
-      "label-flip needs the embedded trainer, whose labels it flips",
+      "label-flip needs the embedded trainer and samples with labels to flip",
     ),
     unless(
       convergence !== null && !isCertified(task),

@@ -26,6 +26,7 @@ import {
 
 import type { NodeId, PeerIdentity, Right } from "../identity/index.ts";
 import {
+  type Anomaly,
   decodeSignedTask,
   type RoundReport,
   type SignedTask,
@@ -38,6 +39,7 @@ import type { LearningStatus } from "../mesh/index.ts";
 import type { Clock, Logger, Meter, Tracer } from "../ports/index.ts";
 import type { NodeIdentities } from "./identity-directory.ts";
 import { checkAvailable } from "./learning/availability.ts";
+import { AnomalyJudge } from "./learning/anomaly-judge.ts";
 import { CertifiedRun } from "./learning/certified-run.ts";
 import { LearningKernels } from "./learning/kernels.ts";
 import type { LearningRun } from "./learning/learning-run.ts";
@@ -49,6 +51,7 @@ import { RoundHistory } from "./learning/round-history.ts";
 import { identityOf, RoundServer } from "./learning/round-server.ts";
 import { decisionOn, TaskGate, type TaskRefusalCode } from "./learning/task-gate.ts";
 import { TaskOrders } from "./learning/task-orders.ts";
+import { type MeshReading, TelemetryWatch } from "./learning/telemetry-watch.ts";
 import { csvTextOf, type ManifestContext, manifestOf } from "./task-manifest.ts";
 import { PULL_PROTOCOL, PULL_REQUEST_BYTES_MAX, TaskRun } from "./task-run.ts";
 
@@ -72,6 +75,8 @@ export interface LearningServiceDeps {
   readonly allows: (spiffeId: string, right: Right) => boolean;
   /** Members that may take part, this node included. Those that are away now do so only when they are named. */
   readonly members: () => ManifestContext["members"];
+  /** For models of telemetry. */
+  readonly mesh: () => MeshReading;
   /** The own beacon tells what this node learns. */
   readonly onLearning: (status: LearningStatus | null) => void;
   /** A participant signed two things where it may sign one; the proof convinces anyone with its key. */
@@ -95,6 +100,8 @@ export class LearningService {
   /** Models that operators give. */
   readonly shelf: ModelShelf;
   readonly #kernels: LearningKernels;
+  readonly #anomalies = new AnomalyJudge();
+  readonly #watch: TelemetryWatch;
   readonly #orders: TaskOrders;
   readonly #budget: MemoryBudget;
   readonly #gate: TaskGate;
@@ -113,6 +120,7 @@ export class LearningService {
     this.#config = options.learning;
     this.#options = options;
     this.#kernels = new LearningKernels(deps.logger);
+    this.#watch = new TelemetryWatch({ ...deps, judge: (samples) => this.#judge(samples) });
     const knowsTask = (taskId: string): boolean => deps.store.knowsTask(taskId);
     this.#gate = new TaskGate({ ...deps, knowsTask }, options.clockSkewMs);
     this.#orders = new TaskOrders(deps, {
@@ -162,7 +170,19 @@ export class LearningService {
     );
     await this.#serveRounds();
     await this.#orders.start();
-    this.#resume(store.latestTask());
+    const stored = store.latestTask();
+    const last = this.#last()?.task;
+    if (stored !== undefined && last !== undefined)
+      this.#anomalies.learn(last, this.#storedModel(stored, last));
+    this.#resume(stored);
+    if (this.#config.enabled) this.#watch.start();
+  }
+
+  /** How unlike the mesh's usual self this node behaves, once there is a model that can tell. */
+  #judge(samples: readonly Float32Array[]): Anomaly | undefined {
+    const run = this.#lastRun();
+    if (run !== undefined) this.#anomalies.learn(run.task, run.model);
+    return this.#anomalies.judge(samples);
   }
 
   /** What participants of certified rounds ask each other for. */
@@ -198,13 +218,15 @@ export class LearningService {
   /** Ends the running task without forgetting it: the next start resumes it. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#watch.stop();
     await Promise.all([...this.#runs.values()].map((run) => run.halt()));
   }
 
   /** The running task, or the last one. */
   status(): LearningView | null {
     const last = this.#last();
-    return last === undefined ? null : statusOf(last, this.#nameOf);
+    const { anomaly } = this.#watch;
+    return last === undefined ? null : statusOf({ ...last, anomaly }, this.#nameOf);
   }
 
   /** What a round made of every participant. @throws MeshError `control/no-task`, `control/no-round` */
@@ -226,8 +248,8 @@ export class LearningService {
   model(): Uint8Array {
     const run = this.#lastRun();
     const stored = this.#deps.store.latestTask();
-    if (run === undefined && stored === undefined) noTask();
-    const model = run === undefined ? stored?.model : run.model;
+    const task = run?.task ?? this.#last()?.task ?? noTask();
+    const model = run === undefined ? stored && this.#storedModel(stored, task) : run.model;
     if (model !== undefined) return model;
     throw new MeshError(
       "control/no-round",
@@ -383,6 +405,14 @@ export class LearningService {
     return { task, state: stored.state, history };
   }
 
+  /** The last model of a task of an earlier process. */
+  #storedModel({ taskId, model }: StoredTask, task: TaskManifest): Uint8Array | undefined {
+    if (task.orchestrator.kind === "epidemic") return model;
+    const { rounds } = this.#deps.store;
+    const digest = new RoundHistory(rounds, task).last?.model;
+    return rounds.contents(taskId).find((content) => content.digest === digest)?.bytes;
+  }
+
   #topic(): string {
     return topicOf(this.#deps.self.trustDomain, this.#options.zone, "tasks");
   }
@@ -472,16 +502,14 @@ export class LearningService {
     const { self, identities, allows } = this.#deps;
     const csvText = csvTextOf(task, this.#config, this.#deps.engine);
     const { adversary } = this.#config;
+    const trainers = { desk: this.trainer, samples: () => this.#watch.samples };
     const options = {
       ...{ task, signed, adversary, resume, csvText },
       onEnded: () => this.#ended(run),
     };
     const run: LearningRun =
       task.orchestrator.kind === "epidemic"
-        ? new TaskRun(
-            { ...this.#deps, kernels: this.#kernels.open() },
-            { ...options, desk: this.trainer },
-          )
+        ? new TaskRun({ ...this.#deps, kernels: this.#kernels.open() }, { ...options, trainers })
         : new CertifiedRun(
             {
               ...this.#deps,
@@ -493,6 +521,7 @@ export class LearningService {
             },
             {
               ...options,
+              trainers,
               kernels: this.#kernels.module(),
               topic: roundsTopicOf(self.trustDomain, task.taskId),
             },

@@ -479,6 +479,10 @@ export class Member {
                 : [{ nodeId, name, alive: state === "alive" }],
             ),
         ],
+        mesh: () => ({
+          connections: this.network.connectedPeers().length,
+          members: this.mesh.members(),
+        }),
         onLearning: (learning) => this.#service.handle({ kind: "local-changed", learning }),
         onEquivocation: (nodeId) => this.#service.handle({ kind: "misbehaved", nodeId }),
       },

@@ -33,8 +33,7 @@ import type { LearningStatus } from "../mesh/index.ts";
 import type { Clock, Logger, Meter, Tracer } from "../ports/index.ts";
 import type { ViewedTask } from "./learning/learning-view.ts";
 import type { LearningRun } from "./learning/learning-run.ts";
-import { openTrainer } from "./learning/open-trainer.ts";
-import type { TrainerDesk } from "./learning/trainer-desk.ts";
+import { openTrainer, type TrainerPlace } from "./learning/open-trainer.ts";
 import { RoundTrace } from "./round-trace.ts";
 
 /** `taskId newline round-or-newest`; the answer is a status byte and, for an update, its safetensors. */
@@ -66,7 +65,7 @@ export interface TaskRunOptions {
   /** What an earlier process left of it. */
   readonly resume: StoredTask | undefined;
   readonly csvText: string | undefined;
-  readonly desk: TrainerDesk;
+  readonly trainers: TrainerPlace;
   readonly onEnded: () => void;
 }
 
@@ -94,7 +93,7 @@ export class TaskRun implements LearningRun {
     this.#history = resume === undefined ? [] : (JSON.parse(resume.history) as RoundReport[]);
     this.#model = resume?.model;
     this.#save();
-    this.#trainer = openTrainer(options.desk, {
+    this.#trainer = openTrainer(options.trainers, {
       task,
       self: deps.self.nodeId,
       adversary,

@@ -18,6 +18,7 @@ import {
   type TestDaemon,
   until,
 } from "../integration/node/harness.ts";
+import { send } from "../integration/trainer/desk.ts";
 
 const examples = fileURLToPath(new URL("../../docs/examples/", import.meta.url));
 const taskOf = (file: string): Record<string, unknown> =>
@@ -112,6 +113,79 @@ test("A trainer that is killed is missed for the rounds it does not answer, and 
   attach(t, c, "trainer.py", "3");
   await until("its successor", async () => (await c.metric(updates, accepted)) > had);
 });
+
+test("In certified rounds a trainer that lies about shapes, gives no numbers or hangs is missed, and the others go on.", {
+  skip,
+}, async (t) => {
+  const members = {
+    a: await startDaemon(t),
+    b: await startDaemon(t),
+    c: await startDaemon(t),
+    d: await startDaemon(t),
+  };
+  await enrol(members);
+  await converged(members);
+  const { d, ...honest } = members;
+  for (const [i, daemon] of Object.values(honest).entries())
+    attach(t, daemon, "trainer.py", String(i));
+  const orchestrator = { kind: "batch-async", target: 3, deadlineMs: 10_000 };
+  const aggregator = "arc+nnm+geometric-median";
+  const participants = Object.keys(members);
+  const task = { ...ring, participants, byzantine: 1, aggregator, orchestrator };
+  await members.a.client.flRun({ task });
+  const refused = await misbehave(join(d.directory, "c.sock"));
+  assert.deepEqual(refused, [
+    "learning/bad-tensors",
+    "learning/wrong-shape",
+    "learning/not-finite",
+    "learning/wrong-base",
+  ]);
+  const models = new Set<string | undefined>();
+  for (const daemon of Object.values(members)) {
+    const { history } = await reached(daemon, ({ state }) => state === "finished");
+    assert.equal(history.length, 12);
+    assert.ok(history.every(({ held, contributors }) => !held && contributors === 3));
+    models.add(history.at(-1)?.model);
+  }
+  assert.equal(models.size, 1, "one model");
+  for (const daemon of Object.values(honest)) {
+    const { learning } = await daemon.client.flStatus();
+    const best = Math.max(...(learning?.history ?? []).map(({ accuracy }) => accuracy ?? 0));
+    assert.ok(best > 0.7, `accuracy ${best}`);
+    assert.equal(await daemon.metric("meshd_learning_trainer_failures_total"), 0);
+  }
+  for (const result of refused)
+    assert.equal(await d.metric("meshd_learning_trainer_updates_total", { result }), 1);
+  const late = { code: "learning/trainer-late" };
+  assert.ok((await d.metric("meshd_learning_trainer_failures_total", late)) >= 11);
+});
+
+/** Takes the first order, answers it with nonsense of every kind, and then not at all; the codes of the refusals. */
+async function misbehave(socketPath: string): Promise<(string | undefined)[]> {
+  await until("an order", async () => {
+    const { json } = await send(socketPath, "GET", "next").answer;
+    return json.order ?? false;
+  });
+  const { body: model } = await send(socketPath, "GET", "model").answer;
+  const header = model.subarray(8, 8 + Number(model.readBigUInt64LE(0))).toString();
+  const same = model.subarray(8 + header.length);
+  const notFinite = Buffer.from(same);
+  notFinite.writeFloatLE(Number.NaN, 0);
+  const codes: (string | undefined)[] = [];
+  for (const [text, data] of [
+    ["nothing", same],
+    [header.replace("[8,2]", "[2,8]"), same],
+    [header.replace('"task"', '"samples":"999999999999","task"'), notFinite],
+    [header.replace(/"base":"[0-9a-f]{4}/, '"base":"0000'), same],
+  ] as const) {
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(text.length));
+    const update = Buffer.concat([length, Buffer.from(text), data]);
+    const { json } = await send(socketPath, "POST", "update", update).answer;
+    codes.push(json.error?.code);
+  }
+  return codes;
+}
 
 test("With trainer.ts, of the packaged client, a line is found, and the trainers end with the task.", async (t) => {
   // The example imports the package by its name, and that leads to dist/.

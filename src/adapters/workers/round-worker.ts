@@ -11,7 +11,7 @@ import {
   ErrorFeedback,
   orchestratorOf,
   plainKernels,
-  taskModel,
+  taskSpec,
 } from "../../learning/index.ts";
 import { createWasmVectorKernels } from "../wasm/learning/vector-kernels.ts";
 import type { RoundAnswer, RoundRequest, RoundSetup } from "./round-thread.ts";
@@ -20,7 +20,7 @@ const port = parentPort;
 assert(port !== null, "this module runs as a worker thread");
 const { task, self, adversary, kernels: module } = workerData as RoundSetup;
 const kernels = module === undefined ? plainKernels : createWasmVectorKernels(module);
-const { parameters: length } = taskModel(task).spec;
+const { parameters: length } = taskSpec(task);
 const owed = new ErrorFeedback(length);
 /** Of the open round, by the digests of their updates. */
 const rows = new Map<string, Float32Array>();

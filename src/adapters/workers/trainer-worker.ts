@@ -3,7 +3,15 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import { assert, errorCode, errorMessage } from "../../foundation/index.ts";
-import { drain, Learner, taskData } from "../../learning/index.ts";
+import {
+  drain,
+  Learner,
+  type Measured,
+  taskData,
+  TelemetryLearner,
+  type TelemetrySamples,
+  type TrainedRound,
+} from "../../learning/index.ts";
 import type { TrainerAnswer, TrainerRequest, TrainerSetup } from "./training-thread.ts";
 
 const port = parentPort;
@@ -13,21 +21,49 @@ function answer(message: TrainerAnswer): void {
   port?.postMessage(message);
 }
 
-try {
-  const { task, self, adversary, csvText } = workerData as TrainerSetup;
+/** A learner, whichever data it has; samples come with the request where they change. */
+interface Work {
+  initialWeights(): Float32Array;
+  evaluate(weights: Float32Array, samples: TelemetrySamples | undefined): Measured;
+  train(
+    round: number,
+    weights: Float32Array,
+    factor: number,
+    samples: TelemetrySamples | undefined,
+  ): Generator<number, TrainedRound, boolean> | undefined;
+}
+
+const NO_SAMPLES = { train: new Float32Array(0), test: new Float32Array(0) };
+
+function workOf({ task, self, adversary, csvText }: TrainerSetup): Work {
+  if (task.data.kind === "telemetry") {
+    const learner = new TelemetryLearner({ task, self });
+    return {
+      initialWeights: () => learner.initialWeights(),
+      evaluate: (weights, samples = NO_SAMPLES) => learner.evaluate(weights, samples),
+      train: (round, weights, factor, samples = NO_SAMPLES) =>
+        learner.train(round, weights, factor, samples),
+    };
+  }
   const learner = new Learner({ task, self, adversary, data: taskData(task, csvText) });
-  answer({ kind: "ready", initialWeights: learner.initialWeights() });
+  return {
+    initialWeights: () => learner.initialWeights(),
+    evaluate: (weights) => drain(learner.evaluate(weights)),
+    train: (round, weights, factor) => learner.train(round, weights, factor),
+  };
+}
+
+try {
+  const work = workOf(workerData as TrainerSetup);
+  answer({ kind: "ready", initialWeights: work.initialWeights() });
   port.on("message", (request: TrainerRequest) => {
-    if (request.kind === "evaluate") {
-      return answer({
-        kind: "evaluated",
-        id: request.id,
-        ...drain(learner.evaluate(request.weights)),
-      });
-    }
-    const { id, round, weights, learningRateFactor, budgetMs } = request;
+    const { id, weights, samples } = request;
+    if (request.kind === "evaluate")
+      return answer({ kind: "evaluated", id, ...work.evaluate(weights, samples) });
+    const { round, learningRateFactor, budgetMs } = request;
     const endMs = performance.now() + budgetMs;
-    const steps = learner.train(round, weights, learningRateFactor);
+    const steps = work.train(round, weights, learningRateFactor, samples);
+    if (steps === undefined) return answer({ kind: "untrained", id });
     answer({ kind: "trained", id, ...drain(steps, () => performance.now() >= endMs) });
   });
 } catch (error) {

@@ -1,13 +1,14 @@
 // One task's training, in a thread of its own. Weights are copied in and out: a model is small beside its training.
 
+import { setTimeout as setTimeoutAsync } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
 import { errorMessage, MeshError, ok, refuse, type Result } from "../../foundation/index.ts";
 import {
   allFinite,
-  type Evaluation,
   type Measured,
   type RoundTrainer,
   type TaskManifest,
+  type TelemetrySamples,
   type TrainedRound,
   type TrainerFailureCode,
   type TrainingOrder,
@@ -24,35 +25,45 @@ export interface TrainerSetup {
   readonly csvText?: string;
 }
 
+/** Where new samples come from, for a task on telemetry. */
+export type SampleSource = () => TelemetrySamples;
+
 /** `id` rises; answers carry it. */
-export type TrainerRequest =
-  | ({ readonly kind: "train"; readonly id: number; readonly budgetMs: number } & Omit<
-      TrainingOrder,
-      "deadlineMs"
-    >)
-  | { readonly kind: "evaluate"; readonly id: number; readonly weights: Float32Array };
+export type TrainerRequest = {
+  readonly id: number;
+  readonly samples?: TelemetrySamples | undefined;
+} & (
+  | ({ readonly kind: "train"; readonly budgetMs: number } & Omit<TrainingOrder, "deadlineMs">)
+  | { readonly kind: "evaluate"; readonly weights: Float32Array }
+);
 
 export type TrainerAnswer =
   | { readonly kind: "ready"; readonly initialWeights: Float32Array }
   | ({ readonly kind: "trained"; readonly id: number } & TrainedRound)
-  | ({ readonly kind: "evaluated"; readonly id: number } & Evaluation)
+  /** There was nothing to train on. */
+  | { readonly kind: "untrained"; readonly id: number }
+  | ({ readonly kind: "evaluated"; readonly id: number } & Measured)
   | { readonly kind: "failed"; readonly code: string; readonly message: string };
 
 /** A task that needs more memory than this fails, and the daemon goes on. */
 const HEAP_MB_MAX = 512;
 /** Of the time of an order: what is left is for the last batch and the way back. */
 const BUDGET_RATIO = 0.9;
+/** Between two looks for samples, of which there is one a second. */
+const SAMPLES_PAUSE_MS = 500;
 
 /** The embedded trainer. A thread that dies takes no part any more: its rounds fail, the daemon goes on. */
 export class TrainingThread implements RoundTrainer {
   readonly #worker: Worker;
+  readonly #samples: SampleSource | undefined;
   readonly #initialWeights = Promise.withResolvers<Float32Array>();
   /** Who waits for the answer of a request. */
   readonly #waiting = new Map<number, (answer: TrainerAnswer | undefined) => void>();
   #lastId = 0;
   #isOver = false;
 
-  constructor(setup: TrainerSetup) {
+  constructor(setup: TrainerSetup, samples?: SampleSource) {
+    this.#samples = samples;
     // Who asks hears of it; nobody may have asked yet.
     this.#initialWeights.promise.catch(() => undefined);
     this.#worker = startWorker(new URL("./trainer-worker.ts", import.meta.url), {
@@ -70,17 +81,29 @@ export class TrainingThread implements RoundTrainer {
 
   async train(order: TrainingOrder): Promise<Result<TrainedRound, TrainerFailureCode>> {
     const { deadlineMs, ...work } = order;
-    const id = ++this.#lastId;
     const late = Promise.withResolvers<"late">();
+    const endMs = performance.now() + deadlineMs;
     const timer = setTimeout(() => late.resolve("late"), deadlineMs);
-    const request = { kind: "train", id, budgetMs: BUDGET_RATIO * deadlineMs, ...work } as const;
-    const answer = await Promise.race([this.#ask(request), late.promise]);
+    const answer = await Promise.race([this.#trained(work, endMs), late.promise]);
     clearTimeout(timer);
-    this.#waiting.delete(id);
     if (answer === "late") return refuse("learning/trainer-late");
     if (answer?.kind !== "trained") return refuse("learning/trainer-failed");
     const { weights, loss } = answer;
     return allFinite(weights) ? ok({ weights, loss }) : refuse("learning/trainer-failed");
+  }
+
+  /** Without enough samples yet it asks again: they come with time. */
+  async #trained(
+    work: Omit<TrainingOrder, "deadlineMs">,
+    endMs: number,
+  ): Promise<TrainerAnswer | undefined> {
+    for (;;) {
+      const budgetMs = BUDGET_RATIO * (endMs - performance.now());
+      if (budgetMs <= 0) return undefined;
+      const answer = await this.#ask({ kind: "train", id: ++this.#lastId, budgetMs, ...work });
+      if (answer?.kind !== "untrained") return answer;
+      await setTimeoutAsync(SAMPLES_PAUSE_MS, undefined, { ref: false });
+    }
   }
 
   async evaluate(weights: Float32Array): Promise<Measured> {
@@ -100,7 +123,7 @@ export class TrainingThread implements RoundTrainer {
     if (this.#isOver) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       this.#waiting.set(request.id, resolve);
-      this.#worker.postMessage(request);
+      this.#worker.postMessage({ ...request, samples: this.#samples?.() });
     });
   }
 

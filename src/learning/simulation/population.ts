@@ -9,11 +9,11 @@ import { allFinite } from "../tensors/model-spec.ts";
 import type { TaskManifest } from "../task.ts";
 import { taskModel } from "../trainer/learner.ts";
 import {
+  type Classifier,
   drain,
   type Evaluation,
   evaluateSteps,
   freshMomentum,
-  type Model,
   type MomentumState,
   type TrainOptions,
   trainSteps,
@@ -35,7 +35,7 @@ export interface PopulationOptions {
 
 /** Trains for all, one at a time. */
 export class Population {
-  readonly model: Model;
+  readonly model: Classifier;
   readonly learners: SimulationReport["learners"];
   readonly #task: TaskManifest;
   readonly #test: Dataset;

@@ -11,18 +11,18 @@ import type { ParticipantId, TaskManifest } from "../task.ts";
 import { mlpModel } from "./mlp.ts";
 import { softmaxModel } from "./softmax.ts";
 import {
+  type Classifier,
   type Evaluation,
   evaluateSteps,
   freshMomentum,
-  type Model,
   type MomentumState,
   type TrainedRound,
   type TrainOptions,
   trainSteps,
 } from "./trainer.ts";
 
-/** The model of a task. @throws MeshError `learning/feature-unavailable` for one that this room cannot train */
-export function taskModel({ model }: Pick<TaskManifest, "model">): Model {
+/** The classifier of a task. @throws MeshError `learning/feature-unavailable` for another kind of model */
+export function taskModel({ model }: Pick<TaskManifest, "model">): Classifier {
   switch (model.kind) {
     case "softmax":
       return softmaxModel(model.features, model.classes);
@@ -62,7 +62,7 @@ export function taskData(task: TaskManifest, csvText?: string): SplitDataset {
 
 /** Trains and measures for one participant. Holds only its own share of the training samples. */
 export class Learner {
-  readonly model: Model;
+  readonly model: Classifier;
   readonly #task: TaskManifest;
   readonly #trainer: TrainOptions | undefined;
   readonly #self: ParticipantId;

@@ -4,10 +4,10 @@
 import { SeededRandom } from "../seeded.ts";
 import { modelSpec, tensorView } from "../tensors/model-spec.ts";
 import { accumulate, forward } from "./dense.ts";
-import { type Model, softmaxInPlace } from "./trainer.ts";
+import { type Classifier, softmaxInPlace } from "./trainer.ts";
 
 /** The model for `features` inputs, `hidden` units and `classes` classes. */
-export function mlpModel(features: number, hidden: number, classes: number): Model {
+export function mlpModel(features: number, hidden: number, classes: number): Classifier {
   const spec = modelSpec([
     { name: "hidden.weight", shape: [hidden, features] },
     { name: "hidden.bias", shape: [hidden] },

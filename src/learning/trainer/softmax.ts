@@ -2,10 +2,10 @@
 
 import { modelSpec, tensorView } from "../tensors/model-spec.ts";
 import { accumulate, forward } from "./dense.ts";
-import { type Model, softmaxInPlace } from "./trainer.ts";
+import { type Classifier, softmaxInPlace } from "./trainer.ts";
 
 /** The model for `features` inputs and `classes` classes. */
-export function softmaxModel(features: number, classes: number): Model {
+export function softmaxModel(features: number, classes: number): Classifier {
   const spec = modelSpec([
     { name: "output.weight", shape: [classes, features] },
     { name: "output.bias", shape: [classes] },

@@ -3,11 +3,20 @@
 import { SeededRandom } from "../seeded.ts";
 import type { TaskManifest } from "../task.ts";
 import { type ModelSpec, modelSpec } from "../tensors/model-spec.ts";
+import { autoencoderModel } from "./autoencoder.ts";
 import { taskModel } from "./learner.ts";
+import type { Model } from "./trainer.ts";
 
 /** The tensors of a task's model. */
 export function taskSpec({ model }: Pick<TaskManifest, "model">): ModelSpec {
-  return model.kind === "tensors" ? modelSpec(model.tensors) : taskModel({ model }).spec;
+  return model.kind === "tensors" ? modelSpec(model.tensors) : trainable(model).spec;
+}
+
+/** A model that this room can train. */
+function trainable(model: Exclude<TaskManifest["model"], { kind: "tensors" }>): Model {
+  return model.kind === "autoencoder"
+    ? autoencoderModel(model.features, model.hidden)
+    : taskModel({ model });
 }
 
 /**
@@ -16,7 +25,7 @@ export function taskSpec({ model }: Pick<TaskManifest, "model">): ModelSpec {
  * the first), the others, biases as a rule, zero.
  */
 export function taskInitialWeights(task: Pick<TaskManifest, "model" | "seed">): Float32Array {
-  if (task.model.kind !== "tensors") return taskModel(task).init(task.seed);
+  if (task.model.kind !== "tensors") return trainable(task.model).init(task.seed);
   const spec = taskSpec(task);
   const weights = new Float32Array(spec.parameters);
   for (const { name, shape, begin, end } of spec.tensors) {

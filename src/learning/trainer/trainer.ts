@@ -10,11 +10,10 @@ import { allFinite, type ModelSpec } from "../tensors/model-spec.ts";
 export interface Model {
   readonly spec: ModelSpec;
   readonly features: number;
-  readonly classes: number;
   /** Fresh weights; equal seeds give equal weights. */
   init(seed: number): Float32Array;
   /**
-   * Mean cross-entropy (nats) over the chosen samples; `gradient` is overwritten with its derivative.
+   * Mean loss over the chosen samples; `gradient` is overwritten with its derivative.
    * `indices[begin..end)` are sample numbers of `data`.
    */
   lossAndGradient(
@@ -23,6 +22,11 @@ export interface Model {
     indices: Uint32Array,
     gradient: Float32Array,
   ): number;
+}
+
+/** A model that names samples; its loss is the cross-entropy (nats). */
+export interface Classifier extends Model {
+  readonly classes: number;
   /** Class scores of one sample into `logits`. */
   score(weights: Float32Array, data: Dataset, sample: number, logits: Float32Array): void;
 }
@@ -107,9 +111,9 @@ export function* trainSteps(
   return { weights: trained, loss: lossSum / steps };
 }
 
-/** Measures a model; yields after every 128 samples, so that a caller may let its event loop run in between. */
+/** Measures a classifier; yields after every 128 samples, so that a caller may let its event loop run in between. */
 export function* evaluateSteps(
-  model: Model,
+  model: Classifier,
   weights: Float32Array,
   data: Dataset,
 ): Generator<number, Evaluation, boolean> {

@@ -2,7 +2,6 @@
 // What the machine wants on disk is there before anything after it is done; when the disk refuses, the run pauses and begins
 // again from what the disk has, as after a crash.
 
-import { TrainingThread } from "../../adapters/workers/training-thread.ts";
 import type { Network } from "../../adapters/libp2p/network.ts";
 import type { StateStore, StoredTask } from "../../adapters/sqlite/state-store.ts";
 import type { CryptoEngine, MlDsaSigner } from "../../crypto/index.ts";
@@ -39,6 +38,7 @@ import type { ViewedTask } from "./learning-view.ts";
 import { type CarriedAction, MachineLoop } from "./machine-loop.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 import type { ModelShelf } from "./model-shelf.ts";
+import { openTrainer, type TrainerPlace } from "./open-trainer.ts";
 import { RoundActions } from "./round-actions.ts";
 import { RoundExchange } from "./round-exchange.ts";
 import { RoundFetches } from "./round-fetches.ts";
@@ -76,6 +76,7 @@ export interface CertifiedRunOptions {
   readonly adversary: boolean;
   readonly resume: StoredTask | undefined;
   readonly csvText: string | undefined;
+  readonly trainers: TrainerPlace;
   /** The module of the learning kernels; `undefined`: the plain ones compute. */
   readonly kernels: object | undefined;
   /** The gossip topic of the task's rounds. */
@@ -191,9 +192,9 @@ export class CertifiedRun implements LearningRun {
 
   #openWork(): RoundWork {
     const { network, store, self, budget, shelf } = this.#deps;
-    const { task, adversary, csvText, kernels } = this.#options;
+    const { task, adversary, csvText, kernels, trainers } = this.#options;
     const csv = csvText === undefined ? {} : { csvText };
-    const openTrainer = () => new TrainingThread({ task, self: self.nodeId, adversary, ...csv });
+    const setup = { task, self: self.nodeId, adversary, ...csv };
     const openStream: Network["openStream"] = (...wanted) => network.openStream(...wanted);
     const held = { sha256: this.#sha256, contents: this.#contents };
     const fetcher = new ContentFetcher({
@@ -201,7 +202,10 @@ export class CertifiedRun implements LearningRun {
       ...{ openStream, sha256: this.#sha256, store: this.#contents },
     });
     return new RoundWork(
-      { ...held, openTrainer, fetcher, store: store.rounds, budget, shelf },
+      {
+        ...{ ...held, fetcher, store: store.rounds, budget, shelf },
+        openTrainer: () => openTrainer(trainers, setup),
+      },
       { task, self: self.nodeId, adversary, kernels },
     );
   }

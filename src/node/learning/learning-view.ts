@@ -2,10 +2,15 @@
 // Reports come from memory or from disk, where an older daemon may have left out what it did not know.
 
 import type { FlExplained, LearningStatus, Verdict } from "../../control/index.ts";
-import type { Contribution, RoundReport, TaskManifest } from "../../learning/index.ts";
+import type { Anomaly, Contribution, RoundReport, TaskManifest } from "../../learning/index.ts";
 
 /** Below half a vote a participant counts as down-weighted: it is shown, nothing follows from it. */
 const VOTES_LEAST = 0.5;
+
+/** What a status shows beside the task. */
+interface Shown extends ViewedTask {
+  readonly anomaly: Anomaly | undefined;
+}
 
 type NameOf = (nodeId: string) => string;
 
@@ -15,7 +20,7 @@ export interface ViewedTask {
   readonly history: readonly RoundReport[];
 }
 
-export function statusOf({ task, state, history }: ViewedTask, nameOf: NameOf): LearningStatus {
+export function statusOf({ task, state, history, anomaly }: Shown, nameOf: NameOf): LearningStatus {
   const last = history.at(-1);
   return {
     taskId: task.taskId,
@@ -29,6 +34,7 @@ export function statusOf({ task, state, history }: ViewedTask, nameOf: NameOf): 
     byzantine: task.byzantine,
     attack: task.attack,
     orchestrator: task.orchestrator.kind,
+    anomaly: anomaly ?? null,
     participants: task.participants.map((nodeId) => ({ nodeId, name: nameOf(nodeId) })),
     history: history.map((report) => ({
       round: report.round,

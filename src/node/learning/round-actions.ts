@@ -64,20 +64,24 @@ export class RoundActions {
   }
 
   async train({ round }: ActionOf<"train">): Promise<void> {
-    const { trace, work, policy, logger, handle } = this.#deps;
+    const { trace, work, policy, meter, logger, handle } = this.#deps;
     trace.begin(round);
     const terms = this.#terms(round);
-    await this.#measure(terms.model);
+    // Without data here, only the trainer can tell, and with its update it does.
+    const isMeasuredHere = this.#task.data.kind !== "none";
+    if (isMeasuredHere) await this.#measure(terms.model);
     const learningRateFactor = this.#progress?.learningRateFactor ?? 1;
     const pace = { learningRateFactor, deadlineMs: policy.deadlineMs };
-    const facts = await trace.within(() => work.train(terms, pace));
-    if (facts === undefined) {
-      const code = "learning/trainer-failed";
+    const trained = await trace.within(() => work.train(terms, pace));
+    if (!trained.ok) {
+      const { code } = trained;
+      meter.count("meshd_learning_trainer_failures_total", { code });
       logger.warn({ code, taskId: this.#task.taskId, round }, "round without an own update");
       return;
     }
+    if (!isMeasuredHere) await this.#measure(terms.model);
     trace.phase("exchange");
-    handle({ kind: "trained", baseRound: round - 1, facts });
+    handle({ kind: "trained", baseRound: round - 1, facts: trained.value });
   }
 
   fetchUpdate({ header, holders }: ActionOf<"fetch-update">): Promise<void> {
@@ -191,11 +195,10 @@ export class RoundActions {
   /** Loss and accuracy of the newest model, for status and for this node's next header. */
   async #measure(model: string): Promise<void> {
     const { work, meter, history, state } = this.#deps;
-    const evaluation = await work.measure(model);
-    if (evaluation === undefined || state() === "halted") return;
-    const { loss, accuracy } = evaluation;
-    meter.set("meshd_learning_loss", loss);
-    meter.set("meshd_learning_accuracy_ratio", accuracy);
+    const { loss, accuracy } = await work.measure(model);
+    if (state() === "halted") return;
+    if (loss !== null) meter.set("meshd_learning_loss", loss);
+    if (accuracy !== null) meter.set("meshd_learning_accuracy_ratio", accuracy);
     history.measured(model, loss, accuracy);
   }
 }

@@ -83,7 +83,7 @@ export class RoundHistory {
   }
 
   /** The model of the newest round was measured. */
-  measured(model: string, loss: number, accuracy: number): void {
+  measured(model: string, loss: number | null, accuracy: number | null): void {
     const report = this.last;
     if (report?.model === model && report.loss === null) this.#replaceLast({ loss, accuracy });
   }

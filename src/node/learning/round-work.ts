@@ -8,9 +8,10 @@ import {
   type UpdateCoding,
 } from "../../adapters/workers/round-thread.ts";
 import type { RoundStore } from "../../adapters/sqlite/round-store.ts";
-import { MeshError } from "../../foundation/index.ts";
+import { MeshError, ok, refuse, type Result } from "../../foundation/index.ts";
 import type { NodeId } from "../../identity/index.ts";
 import {
+  allFinite,
   compressedBytes,
   type ContentId,
   contentIdOf,
@@ -20,12 +21,13 @@ import {
   encodeNote,
   encodeSafetensors,
   encodeSummary,
-  type Evaluation,
+  type Measured,
   type ModelSpec,
   type RoundTrainer,
   type Sha256,
-  taskModel,
+  taskSpec,
   type TaskManifest,
+  type TrainerFailureCode,
   type TrainingOrder,
   type UpdateFacts,
   type UpdateHeader,
@@ -84,7 +86,7 @@ export class RoundWork {
   readonly #modelBytes: number;
   /** Taken for the thread's rows. */
   #rowsBytes: number;
-  #measured: { readonly model: string; readonly evaluation: Evaluation | undefined } | undefined;
+  #measured: { readonly model: string; readonly measured: Measured } | undefined;
 
   /** @throws MeshError `learning/memory-budget` when a round's rows do not fit */
   constructor(deps: RoundWorkDeps, options: RoundSetup) {
@@ -94,7 +96,7 @@ export class RoundWork {
     this.#trainer = deps.openTrainer();
     this.#deps = deps;
     this.#task = task;
-    this.#spec = taskModel(task).spec;
+    this.#spec = taskSpec(task);
     this.#thread = new RoundThread(options);
     this.updateBytes = compressedBytes(task.compression, this.#spec.parameters);
     this.#modelBytes = encodeSafetensors(
@@ -122,41 +124,39 @@ export class RoundWork {
   }
 
   /** Loss and accuracy of a model that is here; measured once. */
-  async measure(model: string): Promise<Evaluation | undefined> {
+  async measure(model: string): Promise<Measured> {
     if (this.#measured?.model !== model) {
-      const { loss, accuracy } = await this.#trainer.evaluate(this.#weightsOf(model));
-      const evaluation = loss === null || accuracy === null ? undefined : { loss, accuracy };
-      this.#measured = { model, evaluation };
+      const measured = await this.#trainer.evaluate(this.#weightsOf(model));
+      this.#measured = { model, measured };
     }
-    return this.#measured.evaluation;
+    return this.#measured.measured;
   }
 
   /**
-   * This node's update, on disk and held for others; `undefined` when the trainer gave none.
+   * This node's update, on disk and held for others.
    * @throws MeshError `state/write-failed`, `learning/memory-budget`
    */
   async train(
     terms: RoundTerms,
     pace: Pick<TrainingOrder, "learningRateFactor" | "deadlineMs">,
-  ): Promise<UpdateFacts | undefined> {
+  ): Promise<Result<UpdateFacts, TrainerFailureCode>> {
     const { contents, store, sha256 } = this.#deps;
     const { round, model } = terms;
-    const before = await this.measure(model);
     const base = this.#weightsOf(model);
     const trained = await this.#trainer.train({ round, weights: base, ...pace });
-    if (!trained.ok) return undefined;
+    if (!trained.ok) return trained;
     const { weights } = trained.value;
+    // Two finite models may lie further apart than float32 goes.
+    if (!allFinite(weights.map((value, i) => value - (base[i] as number))))
+      return refuse("learning/trainer-failed");
+    const note = encodeNote(await this.measure(model));
     const bytes = await this.#thread.encode({ round, weights, base, coding: terms });
     const content = contentIdOf(sha256, bytes);
     store.saveUpdate(this.#task.taskId, round, { digest: content.digest, bytes });
     contents.put(content, bytes);
     await this.#thread.open({ round, update: content.digest, bytes, coding: terms });
-    return {
-      update: content.digest,
-      bytes: bytes.length,
-      codec: CODECS.indexOf(this.#task.compression.kind),
-      note: encodeNote({ loss: before?.loss ?? null, accuracy: before?.accuracy ?? null }),
-    };
+    const codec = CODECS.indexOf(this.#task.compression.kind);
+    return ok({ update: content.digest, bytes: bytes.length, codec, note });
   }
 
   /**

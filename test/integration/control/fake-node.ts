@@ -96,6 +96,7 @@ export function fakeStatus(): Body<Status> {
       byzantine: 1,
       attack: "sign-flip",
       orchestrator: "epidemic",
+      anomaly: null,
       participants: [
         { nodeId: "a1", name: "node-1" },
         { nodeId: "a2", name: "node-2" },

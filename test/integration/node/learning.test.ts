@@ -73,6 +73,28 @@ describe("a training task", () => {
     await learned(a, next.taskId, isFinished);
   });
 
+  test("on the nodes' own telemetry ends with a model that tells each how usual it is", async (t) => {
+    const members = { a: await startDaemon(t), b: await startDaemon(t), c: await startDaemon(t) };
+    await enrol(members);
+    await converged(members);
+    for (const kind of ["epidemic", "batch-async"]) {
+      const { taskId, task } = await members.a.client.flRun({
+        task: { model: { kind: "autoencoder" }, rounds: 3, orchestrator: { kind } },
+      });
+      assert.deepEqual(task["data"], { kind: "telemetry" });
+      for (const daemon of Object.values(members)) {
+        const { accuracy } = await learned(daemon, taskId, isFinished);
+        assert.equal(accuracy, null);
+        const judged = await learned(daemon, taskId, ({ anomaly }) => anomaly !== null);
+        assert.ok((judged.anomaly?.score ?? 9) < 1);
+        await learned(daemon, taskId, ({ loss }) => loss !== null);
+        await until("it as a metric", async () => {
+          return (await daemon.metric("meshd_learning_anomaly_ratio")) > 0;
+        });
+      }
+    }
+  });
+
   test("goes on where it was on a node that was killed, and nothing of a finished round is lost", async (t) => {
     const a = await startDaemon(t);
     const b = await startDaemon(t);

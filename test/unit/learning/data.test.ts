@@ -11,7 +11,7 @@ import {
   generateGlyphs,
   GLYPH_FEATURES,
   mlpModel,
-  type Model,
+  type Classifier,
   parseCsv,
   SeededRandom,
   softmaxModel,
@@ -22,7 +22,7 @@ import {
 } from "../../../src/learning/index.ts";
 
 const accuracyOf = (
-  model: Model,
+  model: Classifier,
   data: SplitDataset,
   steps: number,
   learningRate: number,

@@ -112,7 +112,7 @@ const own = { trainer: local, data: none, model: tensors("a", "b") };
 const norm = { kind: "update-norm", delta: 0.1, window: 2, patience: 2 };
 const int8 = { kind: "int8" };
 const telemetry = { kind: "telemetry" };
-const narrow = { kind: "autoencoder", features: 16, hidden: 4 };
+const narrow = { kind: "autoencoder", features: 10, hidden: 4 };
 const topK = { kind: "top-k", share: 0.1 };
 
 test("Both sides of every rule between fields: what holds is accepted, one past it is refused by its path.", () => {
@@ -186,8 +186,18 @@ test("Both sides of every rule between fields: what holds is accepted, one past 
     ],
     ["model.kind", { data: telemetry, model: narrow }, { data: telemetry }],
     ["model.kind", { data: telemetry, model: narrow }, { data: glyphs, model: narrow }],
+    [
+      "model.features",
+      { data: telemetry, model: narrow },
+      { data: telemetry, model: { ...narrow, features: 11 } },
+    ],
     ["data.kind", { data: none, trainer: local }, { data: none }],
     ["attack", { attack: "label-flip" }, { attack: "label-flip", trainer: local }],
+    [
+      "attack",
+      { attack: "sign-flip", data: telemetry, model: narrow },
+      { attack: "label-flip", data: telemetry, model: narrow },
+    ],
     ["convergence", { ...certified, convergence: norm }, { convergence: norm }],
     [
       "convergence.kind",

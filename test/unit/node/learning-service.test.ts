@@ -116,6 +116,7 @@ describe("a node that hears of a training task", () => {
       self: me.identity,
       allows: (spiffeId: string) => spiffeId !== denied,
       members: () => [],
+      mesh: () => ({ connections: 0, members: [] }),
       onLearning: ignore,
     } as unknown as LearningServiceDeps;
     const learning = { enabled: true, adversary: false, memoryBytes: 1e8, csv: null };
