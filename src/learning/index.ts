@@ -58,6 +58,14 @@ export { generateGlyphs, GLYPH_CLASSES, GLYPH_FEATURES, GLYPH_SIDE } from "./dat
 export { greatestMagnitude, isOrdinary, ROWS_MAX, TILE } from "./kernels/layout.ts";
 export { type MixingPlan, mixingPlan } from "./kernels/mixing.ts";
 export {
+  greatestWhole,
+  hasSpare,
+  type QuantisedBits,
+  quantisedBytes,
+} from "./kernels/quantise.ts";
+export { noiseLanes } from "./kernels/noise.ts";
+export { folded, SKETCH } from "./kernels/sketch.ts";
+export {
   checkRowStore,
   elementBytes,
   PlainRowStore,

@@ -576,16 +576,15 @@ export class LearningService {
     const { self, identities, allows } = this.#deps;
     const csvText = csvTextOf(task, this.#config, this.#deps.engine);
     const { adversary } = this.#config;
+    // Also for certified rounds, whose thread opens its own: a problem shows in the node's health.
+    const kernels = this.#kernels.open();
     const options = {
       ...{ task, signed, adversary, resume, csvText },
       onEnded: () => this.#ended(run),
     };
     const run: LearningRun =
       task.orchestrator.kind === "epidemic"
-        ? new TaskRun(
-            { ...this.#deps, kernels: this.#kernels.open() },
-            { ...options, desk: this.trainer },
-          )
+        ? new TaskRun({ ...this.#deps, kernels }, { ...options, desk: this.trainer })
         : new CertifiedRun(
             {
               ...this.#deps,

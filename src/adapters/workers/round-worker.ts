@@ -3,7 +3,7 @@
 
 import { createHash } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
-import { assert, errorCode } from "../../foundation/index.ts";
+import { assert, errorCode, isMeshError } from "../../foundation/index.ts";
 import {
   attackUpdate,
   computeRound,
@@ -12,7 +12,9 @@ import {
   orchestratorOf,
   plainKernels,
   taskModel,
+  type VectorKernels,
 } from "../../learning/index.ts";
+import { openVectorKernels } from "../wasm/learning/open-kernels.ts";
 import type { RoundAnswer, RoundRequest, RoundSetup } from "./round-thread.ts";
 
 const port = parentPort;
@@ -23,19 +25,30 @@ const owed = new ErrorFeedback(length);
 const rows = new Map<string, Float32Array>();
 const hash = (bytes: Uint8Array): Uint8Array =>
   new Uint8Array(createHash("sha256").update(bytes).digest());
+const kernels = openKernels();
 const orchestrator = orchestratorOf({ hash }, task);
+
+/** The daemon has opened them, too, and reports if it could not. */
+function openKernels(): VectorKernels {
+  try {
+    return openVectorKernels();
+  } catch (error) {
+    if (!isMeshError(error, "learning/kernels-unavailable")) throw error;
+    return plainKernels;
+  }
+}
 
 /** The own update: the trained model minus its base, compressed; what that loses is added to the next one. */
 function encode({ round, weights, base, coding }: RoundRequest<"encode">): RoundAnswer {
   const row = weights.map((value, i) => value - (base[i] as number));
   const sent = adversary ? attackUpdate(task.attack, row, task.seed, round, self) : row;
-  const bytes = owed.compress(sent, task.compression, { ...coding, length, author: self });
+  const bytes = owed.compress(sent, task.compression, { ...coding, length, kernels, author: self });
   return { kind: "encoded", bytes };
 }
 
 /** An update of somebody, kept as a row if it is sound. */
 function open({ update, bytes, coding }: RoundRequest<"open">): RoundAnswer {
-  const row = decompress(bytes, task.compression, { ...coding, length });
+  const row = decompress(bytes, task.compression, { ...coding, length, kernels });
   if (row.ok) rows.set(update, row.value);
   return { kind: "opened", refused: row.ok ? undefined : row.code };
 }
@@ -48,7 +61,7 @@ function aggregate({ updates, ...computation }: RoundRequest<"aggregate">): Roun
   });
   assert(orchestrator !== undefined, "the task's rounds are certified");
   const input = { ...computation, updates: entries };
-  const computed = computeRound(orchestrator, task.aggregator, plainKernels, input);
+  const computed = computeRound(orchestrator, task.aggregator, kernels, input);
   return { kind: "aggregated", ...computed };
 }
 

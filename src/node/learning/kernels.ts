@@ -2,9 +2,9 @@
 // bits more slowly. Opened by the first task: a daemon that trains nothing needs no memory for them.
 
 import { compileLearningKernels } from "../../adapters/wasm/learning/instance.ts";
-import { createWasmVectorKernels } from "../../adapters/wasm/learning/vector-kernels.ts";
+import { openVectorKernels } from "../../adapters/wasm/learning/open-kernels.ts";
 import { isMeshError, type MeshError } from "../../foundation/index.ts";
-import { plainKernels, selfTestKernels, type VectorKernels } from "../../learning/index.ts";
+import { plainKernels, type VectorKernels } from "../../learning/index.ts";
 import type { Logger } from "../../ports/index.ts";
 
 export class LearningKernels {
@@ -32,9 +32,7 @@ export class LearningKernels {
 
   #choose(): VectorKernels {
     try {
-      const kernels = createWasmVectorKernels(this.#compile());
-      selfTestKernels(kernels, plainKernels);
-      return kernels;
+      return openVectorKernels(this.#compile);
     } catch (error) {
       if (!isMeshError(error, "learning/kernels-unavailable")) throw error;
       this.#problem = error;

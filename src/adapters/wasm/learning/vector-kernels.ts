@@ -4,17 +4,20 @@
 // whatever the rows are; who holds many rows for long has a row store instead (row-store.ts).
 
 import {
+  folded,
   greatestMagnitude,
   isOrdinary,
   type MixingPlan,
   mixingPlan,
   sharesOf,
+  SKETCH,
   TILE,
   type TrimmedMean,
   type VectorKernels,
 } from "../../../learning/index.ts";
 import { type Kernel, LearningInstance } from "./instance.ts";
 import { mirrored, paddedRows, selectRoomBytes } from "./layout.ts";
+import { quantiser } from "./quantiser.ts";
 
 /** Bytes of a panel; one tile of all rows, if that is more. */
 const PANEL_BYTES = 4 * 1024 * 1024;
@@ -47,6 +50,8 @@ export function createWasmVectorKernels(module: object): VectorKernels {
     },
     mixed: (matrix, n, lists) => mixed(instance, matrix, n, lists),
     trimmedMean: (rows, trim) => trimmedMean(instance, rows, trim),
+    sketched: (rows, noise) => sketched(instance, rows, noise),
+    ...quantiser(instance),
   };
 }
 
@@ -141,6 +146,21 @@ function trimmedMean(instance: LearningInstance, rows: Rows, trim: number): Trim
     vector.set(instance.float32(out, width), begin);
   });
   return { vector, kept: sharesOf(Float64Array.from(instance.words(kept, n))) };
+}
+
+function sketched(instance: LearningInstance, rows: Rows, noise: Int32Array): Float32Array[] {
+  const n = rows.length;
+  const each = SKETCH + TILE;
+  instance.reset();
+  const streams = instance.reserve(noise.byteLength);
+  const signs = instance.reserve(4 * TILE);
+  const sums = instance.reserve(4 * each * n);
+  instance.words(streams, noise.length).set(noise);
+  instance.float32(sums, each * n).fill(0);
+  eachTile(instance, rows, (tile) => {
+    instance.exports.sketchTile(tile, n, streams, signs, sums);
+  });
+  return rows.map((_, i) => folded(instance.float32(sums + 4 * each * i, each)));
 }
 
 function mixed(
