@@ -23,7 +23,7 @@ export interface VectorKernels {
    * Inner products of the means of listed rows, given those of the rows: n lists of one length, ascending, over a symmetric n x n
    * matrix. Float64, in the order that ../kernels/mixing.ts says.
    */
-  mixed(matrix: Float64Array, n: number, lists: readonly (readonly number[])[]): Float64Array;
+  mixed(matrix: Float64Array, n: number, lists: readonly Uint16Array[]): Float64Array;
   /**
    * Per coordinate the mean of what is left after the `trim` least and greatest; 2 * trim < n.
    * `kept[i]` is the share of row i: how often its value was in the kept range, the whole summing to 1.

@@ -34,7 +34,7 @@ type Answer = (kernels: VectorKernels) => readonly number[];
 
 function checksOf(rows: readonly Float32Array[]): Record<string, Answer> {
   const weights = Float64Array.from(rows, (_, i) => (i % 4 === 0 ? 0 : 1 / (i + 1)));
-  const lists = rows.map((_, k) => [0, 3, 4, 9].map((i) => ((i + k) % 2) ^ i));
+  const lists = rows.map((_, k) => Uint16Array.of(0, 3, 4, 9).map((i) => ((i + k) % 2) ^ i));
   const long = Float32Array.from(rows.flatMap((row) => [...row]));
   const noise = noiseLanes(new SeededRandom("kernels/self-test", 3));
   const both = ({ vector, kept }: TrimmedMean): number[] => [...vector, ...kept];

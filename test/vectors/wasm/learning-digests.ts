@@ -100,7 +100,7 @@ export function kernelDigests({ kernels, open }: KernelsUnderTest): Record<strin
   const rows = rowsOf("float32");
   const all = rows.map((_, i) => i);
   const weights = Float64Array.from(rows, (_, i) => (i * 79_711) / 2 ** 24);
-  const lists = all.map((k) => all.filter((i) => (i * 5 + k) % 21 < 14));
+  const lists = all.map((k) => Uint16Array.from(all.filter((i) => (i * 5 + k) % 21 < 14)));
   const store = filled(open);
   const rule = aggregatorNamed("arc+nnm+geometric-median");
   const found = aggregateStored(rule, store, all, LIARS, { kernels });
