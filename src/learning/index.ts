@@ -291,6 +291,7 @@ export {
   type RoundComputation,
   weightsDigest,
 } from "./certified/compute-round.ts";
+export { RoundProgress } from "./certified/round-progress.ts";
 export {
   decodeNote,
   decodeSummary,

@@ -3,7 +3,6 @@
 
 import type { GossipDecision } from "../adapters/libp2p/gossip.ts";
 import type { Network } from "../adapters/libp2p/network.ts";
-import { CONTENT_PROTOCOL, offerContent } from "../adapters/libp2p/content-exchange.ts";
 import { roundsTopicOf, topicOf } from "../adapters/libp2p/topics.ts";
 import type { StateStore, StoredTask } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
@@ -24,34 +23,30 @@ import {
   type Result,
   utf8Text,
 } from "../foundation/index.ts";
-import type { AuthenticatedPeer } from "../handshake/index.ts";
+
 import type { NodeId, PeerIdentity, Right } from "../identity/index.ts";
 import {
   decodeSignedTask,
-  type LearningErrorCode,
   type RoundReport,
   type SignedTask,
   signTask,
   TASK_BYTES_MAX,
   type TaskManifest,
   type TaskOrder,
-  verifySignedTask,
 } from "../learning/index.ts";
 import type { LearningStatus } from "../mesh/index.ts";
 import type { Clock, Logger, Meter, Tracer } from "../ports/index.ts";
 import type { NodeIdentities } from "./identity-directory.ts";
 import { checkAvailable } from "./learning/availability.ts";
-import {
-  CertifiedRun,
-  ROUND_SYNC_PROTOCOL,
-  ROUND_SYNC_REQUEST_BYTES_MAX,
-} from "./learning/certified-run.ts";
+import { CertifiedRun } from "./learning/certified-run.ts";
 import { LearningKernels } from "./learning/kernels.ts";
 import type { LearningRun } from "./learning/learning-run.ts";
 import { TrainerDesk } from "./learning/trainer-desk.ts";
 import { explainRound, statusOf, type ViewedTask } from "./learning/learning-view.ts";
 import { MemoryBudget } from "./learning/memory-budget.ts";
 import { RoundHistory } from "./learning/round-history.ts";
+import { identityOf, RoundServer } from "./learning/round-server.ts";
+import { decisionOn, TaskGate, type TaskRefusalCode } from "./learning/task-gate.ts";
 import { TaskOrders } from "./learning/task-orders.ts";
 import { csvTextOf, type ManifestContext, manifestOf } from "./task-manifest.ts";
 import { PULL_PROTOCOL, PULL_REQUEST_BYTES_MAX, TaskRun } from "./task-run.ts";
@@ -60,41 +55,8 @@ import { PULL_PROTOCOL, PULL_REQUEST_BYTES_MAX, TaskRun } from "./task-run.ts";
 const TASK_PROTOCOL = "/x0tta6bl4/fl-task/1";
 /** Ended tasks that are still served to slower peers. */
 const ENDED_KEPT = 3;
-/** A task that is older than this is not begun: it would be a replay, or its mesh has long gone on. */
-const TASK_AGE_MS_MAX = 86_400_000;
-/** Tasks that one peer may bring: at once, and a minute. */
-const TASKS_BURST = 16;
-const TASKS_PER_MINUTE = 30;
-const BUCKETS_MAX = 1_024;
 /** Pulls that one peer may have waiting here. */
 const PULLS_PER_PEER_MAX = 8;
-/** Contents that are given away at once, in all and to one peer: each may take a megabyte of the streams' windows. */
-const OFFERS_MAX = 16;
-const OFFERS_PER_PEER_MAX = 4;
-
-/** Why a task is refused. Codes that blame nobody who forwarded it are in {@link BLAMELESS}. */
-type TaskRefusalCode =
-  | LearningErrorCode
-  | "learning/disabled"
-  | "learning/wrong-domain"
-  | "learning/old-task"
-  | "learning/future-task"
-  | "learning/too-many-tasks"
-  | "learning/unknown-creator"
-  | "learning/not-allowed";
-
-/** The forwarder may see it otherwise, with another policy, clock or memory. */
-const BLAMELESS: ReadonlySet<TaskRefusalCode> = new Set<TaskRefusalCode>([
-  "learning/orchestrator-unavailable",
-  "learning/feature-unavailable",
-  "learning/disabled",
-  "learning/old-task",
-  "learning/future-task",
-  "learning/too-many-tasks",
-  "learning/unknown-creator",
-  "learning/not-allowed",
-]);
-
 export interface LearningServiceDeps {
   readonly network: Network;
   readonly store: StateStore;
@@ -132,12 +94,13 @@ export class LearningService {
   readonly #kernels: LearningKernels;
   readonly #orders: TaskOrders;
   readonly #budget: MemoryBudget;
-  #offers = 0;
-  readonly #buckets = new Map<NodeId, { readonly tokens: number; readonly atMs: number }>();
+  readonly #gate: TaskGate;
   /** The running task, and a few that ended and are still served; the newest last. */
   readonly #runs = new Map<string, LearningRun>();
   #current: LearningRun | undefined;
   #waiting: { readonly task: SignedTask; readonly bytes: Uint8Array } | undefined;
+  /** Why the task that was to run last does not. */
+  #refused: MeshError | undefined;
   #stopped = false;
 
   constructor(deps: LearningServiceDeps, options: LearningServiceOptions) {
@@ -146,10 +109,12 @@ export class LearningService {
     this.#config = options.learning;
     this.#options = options;
     this.#kernels = new LearningKernels(deps.logger);
+    const knowsTask = (taskId: string): boolean => deps.store.knowsTask(taskId);
+    this.#gate = new TaskGate({ ...deps, knowsTask }, options.clockSkewMs);
     this.#orders = new TaskOrders(deps, {
       clockSkewMs: options.clockSkewMs,
       taskOf: (taskId) => this.#taskOf(taskId),
-      spend: (from) => this.#spend(from),
+      spend: (from) => this.#gate.spend(from),
       carryOut: (order) => this.#obey(order),
     });
     this.#budget = new MemoryBudget(deps.meter, options.learning.memoryBytes);
@@ -169,7 +134,7 @@ export class LearningService {
       { requestBytesMax: TASK_BYTES_MAX, streamsPerPeerMax: 2, relayed: true },
       async (peer, bytes) => {
         // The creator's signature is what counts: any participant may hand the task on to one that comes late.
-        const from = this.#requireRight(peer, "fl.train");
+        const from = this.#requireTrainer(identityOf(peer));
         const accepted = await this.#accept(bytes, from.nodeId);
         if (!accepted.ok) throw new MeshError(accepted.code, accepted.detail ?? accepted.code);
         return new Uint8Array(0);
@@ -183,10 +148,10 @@ export class LearningService {
         relayed: this.#options.relayed ?? false,
       },
       (peer, request, signal) => {
-        const asker = this.#requireRight(peer, "fl.train");
+        const asker = this.#requireTrainer(identityOf(peer));
         this.#orders.remind(asker.nodeId, utf8Text(request).split("\n", 1)[0] ?? "");
         return TaskRun.answerPull(
-          (taskId) => this.#runOf(taskId, TaskRun),
+          (taskId) => this.#epidemicRun(taskId),
           ...[asker, request, signal],
         );
       },
@@ -196,48 +161,20 @@ export class LearningService {
     this.#resume(store.latestTask());
   }
 
-  /** What participants of certified rounds ask each other for: contents, and messages that they lack. */
-  async #serveRounds(): Promise<void> {
-    const { network } = this.#deps;
-    const relayed = this.#options.relayed ?? false;
-    await network.serve(
-      ROUND_SYNC_PROTOCOL,
-      { requestBytesMax: ROUND_SYNC_REQUEST_BYTES_MAX, streamsPerPeerMax: 2, relayed },
-      (peer, request) => {
-        const { nodeId } = this.#requireRight(peer, "fl.train");
-        for (const run of this.#runs.values()) {
-          const takesPart = run.task.participants.includes(nodeId);
-          if (takesPart) this.#orders.remind(nodeId, run.task.taskId);
-          const answer = takesPart && run instanceof CertifiedRun && run.answerSync(request);
-          if (answer !== false && answer.length > 0) return Promise.resolve(answer);
-        }
-        return Promise.resolve(new Uint8Array(0));
-      },
-    );
-    const limits = { streamsPerPeerMax: OFFERS_PER_PEER_MAX, relayed };
-    await network.handleStreams(CONTENT_PROTOCOL, limits, async (peer, stream) => {
-      this.#requireTrainer(peer);
-      this.#offers++;
-      try {
-        await offerContent(stream, ({ taskId, content }) => {
-          const run = this.#runOf(taskId, CertifiedRun);
-          if (run?.task.participants.includes(peer.nodeId) !== true) return "absent";
-          if (this.#offers > OFFERS_MAX) return "busy";
-          const held = run.held(content.digest);
-          return held?.bytes.length === content.bytes ? held : "absent";
-        });
-      } finally {
-        this.#offers--;
-      }
+  /** What participants of certified rounds ask each other for. */
+  #serveRounds(): Promise<void> {
+    const server = new RoundServer({
+      network: this.#deps.network,
+      runs: () => [...this.#runs.values()].filter((run) => run instanceof CertifiedRun),
+      requireTrainer: (identity) => this.#requireTrainer(identity).nodeId,
+      seen: (nodeId, taskId) => this.#orders.remind(nodeId, taskId),
     });
+    return server.start(this.#options.relayed ?? false);
   }
 
-  #runOf<Run extends LearningRun>(
-    taskId: string,
-    kind: abstract new (...args: never[]) => Run,
-  ): Run | undefined {
+  #epidemicRun(taskId: string): TaskRun | undefined {
     const run = this.#runs.get(taskId);
-    return run instanceof kind ? run : undefined;
+    return run instanceof TaskRun ? run : undefined;
   }
 
   /** Newest rounds in a row of the running task that brought no new model. */
@@ -339,6 +276,7 @@ export class LearningService {
     if (this.#current !== undefined) throw taskRunning(this.#current.task);
     const accepted = await this.#accept(bytes, self.nodeId);
     if (!accepted.ok) throw cannotStart(accepted.code, accepted.detail);
+    if (this.#refused !== undefined) throw this.#refused;
     await network.publish(this.#topic(), bytes);
     for (const nodeId of participants) {
       if (nodeId !== self.nodeId) this.#handOver(nodeId as NodeId, bytes);
@@ -449,14 +387,8 @@ export class LearningService {
       ? this.#deps.self.name
       : (this.#deps.identities.lookup(nodeId as NodeId)?.name ?? nodeId.slice(0, 12));
 
-  #requireRight(peer: AuthenticatedPeer, right: Right): PeerIdentity {
-    if (peer.kind === "svid" && this.#deps.allows(peer.identity.spiffeId, right))
-      return peer.identity;
-    throw new MeshError("learning/not-allowed", `The peer has not the right ${right}.`);
-  }
-
-  #requireTrainer({ spiffeId }: PeerIdentity): void {
-    if (this.#deps.allows(spiffeId, "fl.train")) return;
+  #requireTrainer(identity: PeerIdentity | undefined): PeerIdentity {
+    if (identity !== undefined && this.#deps.allows(identity.spiffeId, "fl.train")) return identity;
     throw new MeshError("learning/not-allowed", "The peer has not the right fl.train.");
   }
 
@@ -464,65 +396,22 @@ export class LearningService {
     const accepted = await this.#accept(bytes, from);
     if (accepted.ok) return "accept";
     this.#deps.logger.debug({ code: accepted.code, from }, "task refused");
-    return BLAMELESS.has(accepted.code) ? "ignore" : "reject";
+    return decisionOn(accepted.code);
   }
 
-  /** Checks a signed task, cheapest first, and runs or queues it when this node takes part. */
+  /** Checks a signed task, and runs or queues it when this node takes part. */
   async #accept(bytes: Uint8Array, from: NodeId): Promise<Result<undefined, TaskRefusalCode>> {
-    const { engine, identities, self } = this.#deps;
     if (!this.#config.enabled || this.#stopped) return refuse("learning/disabled");
     const decoded = decodeSignedTask(bytes);
     if (!decoded.ok) return decoded;
-    const { manifest } = decoded.value;
-    if (manifest.trustDomain !== self.trustDomain) return refuse("learning/wrong-domain");
-    const known = this.#runs.get(manifest.taskId);
-    if (known !== undefined) {
+    const { taskId, participants } = decoded.value.manifest;
+    const known = this.#runs.get(taskId);
+    if (known !== undefined)
       return known.isSame(bytes) ? ok(undefined) : refuse("learning/wrong-task", "id in use");
-    }
-    const available = checkAvailable(manifest);
-    if (!available.ok) return available;
-    const untimely = this.#untimely(manifest);
-    if (untimely !== undefined) return refuse(untimely);
-    if (!this.#spend(from)) return refuse("learning/too-many-tasks");
-    const creatorId = manifest.createdBy as NodeId;
-    if (identities.lookup(creatorId) === undefined) await identities.fetch(creatorId, from);
-    const creator = identities.lookup(creatorId);
-    if (creator === undefined) return refuse("learning/unknown-creator");
-    if (!this.#deps.allows(creator.spiffeId, "fl.coordinate")) {
-      return refuse("learning/not-allowed", creator.spiffeId);
-    }
-    if (!verifySignedTask(engine.mlDsa65, creator.mldsa65, decoded.value)) {
-      return refuse("learning/bad-signature");
-    }
-    if (manifest.participants.includes(self.nodeId)) this.#enqueue(decoded.value, bytes);
-    return ok(undefined);
-  }
-
-  /** A task that ended here, or whose time is over, never runs again; one from the future has a wrong clock. */
-  #untimely({ taskId, createdAtMs }: TaskManifest): TaskRefusalCode | undefined {
-    const nowMs = this.#deps.clock.now().wallMs;
-    if (createdAtMs > nowMs + this.#options.clockSkewMs) return "learning/future-task";
-    if (createdAtMs < nowMs - TASK_AGE_MS_MAX || this.#deps.store.knowsTask(taskId)) {
-      return "learning/old-task";
-    }
-    return undefined;
-  }
-
-  /** Signature checks that one forwarder may provoke: a token bucket for each. */
-  #spend(from: NodeId): boolean {
-    const nowMs = this.#deps.clock.now().monoMs;
-    const bucket = this.#buckets.get(from) ?? { tokens: TASKS_BURST, atMs: nowMs };
-    const tokens = Math.min(
-      TASKS_BURST,
-      bucket.tokens + ((nowMs - bucket.atMs) * TASKS_PER_MINUTE) / 60_000,
-    );
-    this.#buckets.delete(from);
-    this.#buckets.set(from, { tokens: tokens < 1 ? tokens : tokens - 1, atMs: nowMs });
-    if (this.#buckets.size > BUCKETS_MAX) {
-      const [oldest] = this.#buckets.keys();
-      if (oldest !== undefined) this.#buckets.delete(oldest);
-    }
-    return tokens >= 1;
+    const admitted = await this.#gate.admit(decoded.value, from);
+    if (admitted.ok && participants.includes(this.#deps.self.nodeId))
+      this.#enqueue(decoded.value, bytes);
+    return admitted;
   }
 
   #enqueue(task: SignedTask, bytes: Uint8Array): void {
@@ -543,6 +432,7 @@ export class LearningService {
 
   #run(task: TaskManifest, signed: Uint8Array, resume: StoredTask | undefined): void {
     const { logger } = this.#deps;
+    this.#refused = undefined;
     try {
       const run = this.#makeRun(task, signed, resume);
       this.#setCurrent(run);
@@ -564,6 +454,7 @@ export class LearningService {
       );
     } catch (error) {
       if (!isMeshError(error)) throw error;
+      this.#refused = error;
       logger.error(
         { code: error.code, taskId: task.taskId, error: errorMessage(error) },
         "training task refused",
@@ -576,15 +467,16 @@ export class LearningService {
     const { self, identities, allows } = this.#deps;
     const csvText = csvTextOf(task, this.#config, this.#deps.engine);
     const { adversary } = this.#config;
-    // Also for certified rounds, whose thread opens its own: a problem shows in the node's health.
-    const kernels = this.#kernels.open();
     const options = {
       ...{ task, signed, adversary, resume, csvText },
       onEnded: () => this.#ended(run),
     };
     const run: LearningRun =
       task.orchestrator.kind === "epidemic"
-        ? new TaskRun({ ...this.#deps, kernels }, { ...options, desk: this.trainer })
+        ? new TaskRun(
+            { ...this.#deps, kernels: this.#kernels.open() },
+            { ...options, desk: this.trainer },
+          )
         : new CertifiedRun(
             {
               ...this.#deps,
@@ -594,7 +486,11 @@ export class LearningService {
                 return identity !== undefined && allows(identity.spiffeId, "fl.train");
               },
             },
-            { ...options, topic: roundsTopicOf(self.trustDomain, task.taskId) },
+            {
+              ...options,
+              kernels: this.#kernels.module(),
+              topic: roundsTopicOf(self.trustDomain, task.taskId),
+            },
           );
     return run;
   }

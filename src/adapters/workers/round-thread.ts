@@ -2,13 +2,20 @@
 
 import type { Worker } from "node:worker_threads";
 import { MeshError } from "../../foundation/index.ts";
-import type { ComputedRound, RoundComputation, TaskManifest } from "../../learning/index.ts";
+import {
+  type ComputedRound,
+  type RoundComputation,
+  type TaskManifest,
+  taskSpec,
+} from "../../learning/index.ts";
 import { startWorker } from "./start-worker.ts";
 
 export interface RoundSetup {
   readonly task: TaskManifest;
   readonly self: string;
   readonly adversary: boolean;
+  /** Of the learning kernels, tested; without it the plain ones compute, to the same bits. */
+  readonly kernels?: object | undefined;
 }
 
 /** What the coding of a round's updates goes by. */
@@ -27,7 +34,12 @@ interface Requests {
     readonly coding: UpdateCoding;
   };
   /** `update` is the digest of the bytes, which the row is found by. */
-  open: { readonly update: string; readonly bytes: Uint8Array; readonly coding: UpdateCoding };
+  open: {
+    readonly round: number;
+    readonly update: string;
+    readonly bytes: Uint8Array;
+    readonly coding: UpdateCoding;
+  };
   aggregate: Omit<RoundComputation, "updates"> & { readonly updates: readonly Update[] };
   /** The round is over: its rows are dropped. */
   forget: object;
@@ -43,6 +55,11 @@ export type RoundAnswer =
   | ({ readonly kind: "aggregated" } & ComputedRound)
   | { readonly kind: "forgotten" }
   | { readonly kind: "failed"; readonly code: string };
+
+/** Bytes that the rows of a round take in the thread: one a participant. */
+export function roundRowsBytes({ participants, model }: TaskManifest): number {
+  return 4 * participants.length * taskSpec({ model }).parameters;
+}
 
 /** A task that needs more memory than this fails, and the daemon goes on. */
 const HEAP_MB_MAX = 512;

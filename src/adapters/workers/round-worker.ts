@@ -3,7 +3,7 @@
 
 import { createHash } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
-import { assert, errorCode, isMeshError } from "../../foundation/index.ts";
+import { assert, errorCode } from "../../foundation/index.ts";
 import {
   attackUpdate,
   computeRound,
@@ -12,31 +12,22 @@ import {
   orchestratorOf,
   plainKernels,
   taskModel,
-  type VectorKernels,
 } from "../../learning/index.ts";
-import { openVectorKernels } from "../wasm/learning/open-kernels.ts";
+import { createWasmVectorKernels } from "../wasm/learning/vector-kernels.ts";
 import type { RoundAnswer, RoundRequest, RoundSetup } from "./round-thread.ts";
 
 const port = parentPort;
 assert(port !== null, "this module runs as a worker thread");
-const { task, self, adversary } = workerData as RoundSetup;
+const { task, self, adversary, kernels: module } = workerData as RoundSetup;
+const kernels = module === undefined ? plainKernels : createWasmVectorKernels(module);
 const { parameters: length } = taskModel(task).spec;
 const owed = new ErrorFeedback(length);
+/** Of the open round, by the digests of their updates. */
 const rows = new Map<string, Float32Array>();
+let openRound = 0;
 const hash = (bytes: Uint8Array): Uint8Array =>
   new Uint8Array(createHash("sha256").update(bytes).digest());
-const kernels = openKernels();
 const orchestrator = orchestratorOf({ hash }, task);
-
-/** The daemon has opened them, too, and reports if it could not. */
-function openKernels(): VectorKernels {
-  try {
-    return openVectorKernels();
-  } catch (error) {
-    if (!isMeshError(error, "learning/kernels-unavailable")) throw error;
-    return plainKernels;
-  }
-}
 
 /** The own update: the trained model minus its base, compressed; what that loses is added to the next one. */
 function encode({ round, weights, base, coding }: RoundRequest<"encode">): RoundAnswer {
@@ -46,10 +37,17 @@ function encode({ round, weights, base, coding }: RoundRequest<"encode">): Round
   return { kind: "encoded", bytes };
 }
 
-/** An update of somebody, kept as a row if it is sound. */
-function open({ update, bytes, coding }: RoundRequest<"open">): RoundAnswer {
+/** An update of somebody, kept as a row if it is sound and its round is not over. */
+function open({ round, update, bytes, coding }: RoundRequest<"open">): RoundAnswer {
+  if (round > openRound) {
+    rows.clear();
+    openRound = round;
+  }
   const row = decompress(bytes, task.compression, { ...coding, length, kernels });
-  if (row.ok) rows.set(update, row.value);
+  if (row.ok && round === openRound && !rows.has(update)) {
+    assert(rows.size < task.participants.length, "a participant has one update a round");
+    rows.set(update, row.value);
+  }
   return { kind: "opened", refused: row.ok ? undefined : row.code };
 }
 

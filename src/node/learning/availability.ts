@@ -6,7 +6,7 @@ import type { LearningErrorCode, TaskManifest } from "../../learning/index.ts";
 
 /** Codes: `learning/orchestrator-unavailable`, `learning/feature-unavailable`; the detail names what. */
 export function checkAvailable(task: TaskManifest): Result<undefined, LearningErrorCode> {
-  const { orchestrator, trainer, data, schedule, convergence, initialWeights } = task;
+  const { orchestrator, trainer, data, schedule, initialWeights } = task;
   const certified = orchestrator.kind !== "epidemic";
   if (orchestrator.kind === "streaming") {
     return refuse(
@@ -17,8 +17,7 @@ export function checkAvailable(task: TaskManifest): Result<undefined, LearningEr
   const missing = [
     certified && trainer.kind === "local" && `trainer.kind local with ${orchestrator.kind}`,
     data.kind === "telemetry" && "data.kind telemetry",
-    schedule.kind !== "constant" && `schedule.kind ${schedule.kind}`,
-    convergence !== null && "convergence",
+    !certified && schedule.kind !== "constant" && `schedule.kind ${schedule.kind} with epidemic`,
     initialWeights !== null && "initialWeights",
   ].filter((feature) => feature !== false);
   if (missing.length === 0) return ok(undefined);

@@ -1,42 +1,32 @@
-// One task with certified rounds on this node: events go into the round machine, its actions are carried out here. What the
-// machine wants on disk is there before anything after it is done; when the disk refuses, the run pauses and begins again
-// from what the disk has, as after a crash.
+// One task with certified rounds on this node: begins it from its manifest or from the disk, brings it messages and peers, and ends it.
+// What the machine wants on disk is there before anything after it is done; when the disk refuses, the run pauses and begins
+// again from what the disk has, as after a crash.
 
 import { TrainingThread } from "../../adapters/workers/training-thread.ts";
-import type { GossipDecision } from "../../adapters/libp2p/gossip.ts";
 import type { Network } from "../../adapters/libp2p/network.ts";
 import type { StateStore, StoredTask } from "../../adapters/sqlite/state-store.ts";
 import type { CryptoEngine, MlDsaSigner } from "../../crypto/index.ts";
 import {
-  ByteReader,
-  concatBytes,
   equalBytes,
   errorCode,
   errorMessage,
   isMeshError,
   toHex,
-  uint32be,
   unreachable,
 } from "../../foundation/index.ts";
 import type { NodeId, PeerIdentity } from "../../identity/index.ts";
 import {
+  decodeSummary,
   encodeTask,
-  FIRST_STEP,
-  genesisDigest,
   type HeldContent,
   orchestratorOf,
   type RoundAction,
-  type RoundEvent,
   RoundMachine,
   type RoundOrchestrator,
-  type RoundStatus,
-  type RoundTimerId,
-  type RoundVerdict,
+  type RoundProgress,
   ruleDigest,
   type TaskManifest,
   type Sha256,
-  type UpdateHeader,
-  type UpdateRefusalCode,
 } from "../../learning/index.ts";
 import type { LearningStatus } from "../../mesh/index.ts";
 import type { Clock, Logger, Meter, Tracer } from "../../ports/index.ts";
@@ -46,20 +36,16 @@ import { ContentFetcher } from "./content-fetcher.ts";
 import { ContentStore } from "./content-store.ts";
 import type { LearningRun } from "./learning-run.ts";
 import type { ViewedTask } from "./learning-view.ts";
+import { type CarriedAction, MachineLoop } from "./machine-loop.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
+import { RoundActions } from "./round-actions.ts";
+import { RoundExchange } from "./round-exchange.ts";
+import { RoundFetches } from "./round-fetches.ts";
 import { RoundHistory } from "./round-history.ts";
-import { type ModelOfRound, type RoundTerms, RoundWork } from "./round-work.ts";
+import { RoundWork } from "./round-work.ts";
 
-/** What a participant lacks of a round, asked of another: `RoundMachine.answer`. */
-export const ROUND_SYNC_PROTOCOL = "/x0tta6bl4/fl-sync/1";
-export const ROUND_SYNC_REQUEST_BYTES_MAX = 20 * 1024;
-/** Two megabytes of messages, each with its length. */
-const SYNC_ANSWER_BYTES_MAX = 2 * 1024 * 1024 + 64 * 1024;
-const SYNC_TIMEOUT_MS = 10_000;
 /** After a refusal of the disk, the run begins again from what is there. */
 const RESTART_MS = 5_000;
-
-type ActionOf<Kind extends RoundAction["kind"]> = Extract<RoundAction, { kind: Kind }>;
 
 export interface CertifiedRunDeps {
   readonly network: Pick<
@@ -88,6 +74,8 @@ export interface CertifiedRunOptions {
   readonly adversary: boolean;
   readonly resume: StoredTask | undefined;
   readonly csvText: string | undefined;
+  /** The module of the learning kernels; `undefined`: the plain ones compute. */
+  readonly kernels: object | undefined;
   /** The gossip topic of the task's rounds. */
   readonly topic: string;
   readonly onEnded: () => void;
@@ -105,30 +93,25 @@ export class CertifiedRun implements LearningRun {
   readonly #policy: RoundOrchestrator;
   readonly #history: RoundHistory;
   readonly #trace: RoundTrace;
-  readonly #timers = new Map<RoundTimerId | "restart", NodeJS.Timeout>();
-  /** Contents on their way, by digest, with those who are known to hold them. */
-  readonly #fetching = new Map<
-    string,
-    { holders: readonly NodeId[]; readonly end: AbortController }
-  >();
-  #machine: RoundMachine | undefined;
+  readonly #fetches: RoundFetches;
+  readonly #loop: MachineLoop;
+  readonly #actions: RoundActions;
+  readonly #exchange: RoundExchange;
+  #restart: NodeJS.Timeout | undefined;
   #initial = "";
-  readonly #refusals: { readonly nodeId: string; readonly code: UpdateRefusalCode }[] = [];
-  #computed: (ModelOfRound & { readonly round: number }) | undefined;
   #state: StoredTask["state"] = "running";
   #halted = false;
-  #phase:
-    | { readonly name: RoundStatus["phase"]; readonly round: number; readonly sinceMs: number }
-    | undefined;
-  #roundSinceMs = 0;
 
-  /** @throws MeshError `learning/bad-task` when the task's rounds cannot be certified so */
+  /**
+   * @throws MeshError `learning/bad-task` when the task's rounds cannot be certified so, `learning/memory-budget` when their rows
+   * do not fit
+   */
   constructor(deps: CertifiedRunDeps, options: CertifiedRunOptions) {
-    const { task, adversary, csvText } = options;
+    const { task } = options;
     this.task = task;
     this.#deps = deps;
     this.#options = options;
-    const { engine, store, network, tracer } = deps;
+    const { engine, store, tracer, self } = deps;
     this.#sha256 = (bytes) => engine.sha256(bytes);
     this.#digest = toHex(engine.sha256(encodeTask(task)));
     const policy = orchestratorOf({ hash: this.#sha256 }, task);
@@ -137,16 +120,16 @@ export class CertifiedRun implements LearningRun {
     this.#history = new RoundHistory(store.rounds, task);
     this.#save();
     this.#trace = new RoundTrace(tracer, task);
-    const { nodeId: self } = deps.self;
-    const csv = csvText === undefined ? {} : { csvText };
-    const trainer = new TrainingThread({ task, self, adversary, ...csv });
-    const sha256 = this.#sha256;
-    const contents = (this.#contents = new ContentStore(sha256, deps.budget));
-    const openStream: Network["openStream"] = (...wanted) => network.openStream(...wanted);
-    const fetcher = new ContentFetcher({ ...deps, openStream, sha256, store: contents });
-    const work = { trainer, contents, fetcher, store: store.rounds, sha256 };
-    this.#work = new RoundWork(work, { task, self, adversary });
-    deps.network.subscribe(options.topic, (from, bytes) => this.#gossiped(from, bytes));
+    this.#fetches = new RoundFetches(self.nodeId);
+    this.#contents = new ContentStore(this.#sha256, deps.budget);
+    this.#work = this.#openWork();
+    this.#loop = new MachineLoop(deps, {
+      carryOut: (action) => this.#carryOut(action),
+      onRefused: (error) => this.#restartLater(error),
+    });
+    this.#actions = this.#openActions();
+    this.#exchange = this.#openExchange();
+    this.#exchange.open();
     this.#work.begin().then(
       (initial) => {
         this.#initial = initial;
@@ -163,7 +146,7 @@ export class CertifiedRun implements LearningRun {
   async halt(): Promise<void> {
     this.#pause();
     this.#halted = true;
-    this.#deps.network.unsubscribe(this.#options.topic);
+    this.#exchange.close();
     this.#contents.keepOnly(new Set());
     await this.#work.stop();
   }
@@ -199,25 +182,78 @@ export class CertifiedRun implements LearningRun {
     return this.#contents.get(digest);
   }
 
-  /** What a participant lacks of what this node has: each message as `uint32 length || bytes`. */
+  /** What a participant lacks of what this node has. */
   answerSync(status: Uint8Array): Uint8Array {
-    const lacking = this.#machine?.answer(status) ?? [];
-    return concatBytes(...lacking.flatMap((message) => [uint32be(message.length), message]));
+    return this.#exchange.answer(status);
+  }
+
+  #openWork(): RoundWork {
+    const { network, store, self } = this.#deps;
+    const { task, adversary, csvText, kernels } = this.#options;
+    const csv = csvText === undefined ? {} : { csvText };
+    const openTrainer = () => new TrainingThread({ task, self: self.nodeId, adversary, ...csv });
+    const openStream: Network["openStream"] = (...wanted) => network.openStream(...wanted);
+    const held = { sha256: this.#sha256, contents: this.#contents };
+    const fetcher = new ContentFetcher({
+      ...this.#deps,
+      ...{ openStream, sha256: this.#sha256, store: this.#contents },
+    });
+    return new RoundWork(
+      { ...held, openTrainer, fetcher, store: store.rounds, budget: this.#deps.budget },
+      { task, self: self.nodeId, adversary, kernels },
+    );
+  }
+
+  #openActions(): RoundActions {
+    const { clock, logger, meter } = this.#deps;
+    return new RoundActions(
+      {
+        ...{ work: this.#work, contents: this.#contents, history: this.#history },
+        ...{ fetches: this.#fetches, trace: this.#trace, policy: this.#policy },
+        ...{ sha256: this.#sha256, clock, logger, meter },
+        handle: (event) => this.#loop.handle(event),
+        state: () => (this.#halted ? "halted" : this.#state === "running" ? "running" : "ended"),
+      },
+      this.task,
+      this.#digest,
+    );
+  }
+
+  #openExchange(): RoundExchange {
+    const { self } = this.#deps;
+    const participants = this.task.participants as NodeId[];
+    return new RoundExchange(
+      {
+        ...this.#deps,
+        loop: this.#loop,
+        inBackground: (what, work) => this.#inBackground(what, work),
+      },
+      { self: self.nodeId, participants, topic: this.#options.topic },
+    );
   }
 
   #start(): void {
     if (this.#halted || this.#state === "failed") return;
+    const progress = this.#history.progress();
+    const machine = this.#openMachine(progress);
+    this.#actions.begin(this.#initial, progress);
+    this.#loop.start(machine);
+  }
+
+  /** The round machine, from what is on disk of the task. */
+  #openMachine(progress: RoundProgress): RoundMachine {
     const { engine, signer, meter, identities, store, self } = this.#deps;
     const { taskId, participants, byzantine, rounds, aggregator } = this.task;
-    const last = store.rounds.certificateAt(taskId, this.#history.last?.round ?? 0);
-    this.#machine = new RoundMachine(
+    const round = this.#history.last?.round ?? 0;
+    const last = store.rounds.certificateAt(taskId, round);
+    return new RoundMachine(
       {
         ...{ sha256: this.#sha256, signer, meter, mlDsa: engine.mlDsa65 },
         publicKeyOf: (nodeId) =>
           this.#deps.maySpeak(nodeId as NodeId)
             ? identities.lookup(nodeId as NodeId)?.mldsa65
             : undefined,
-        certificateAt: (round) => store.rounds.certificateAt(taskId, round),
+        certificateAt: (at) => store.rounds.certificateAt(taskId, at),
       },
       {
         ...{ self: self.nodeId, participants, byzantine, rounds, policy: this.#policy },
@@ -225,67 +261,46 @@ export class CertifiedRun implements LearningRun {
         initialModel: this.#initial,
         updateBytesMax: this.#work.updateBytes,
         rule: toHex(ruleDigest(engine, { aggregator, byzantine })),
+        isLast: ({ round: at, decision, result }) => {
+          const summary = decision.kind === "set" ? decodeSummary(result.summary) : undefined;
+          progress.observe(at, summary?.ok === true ? summary.value : undefined);
+          return progress.hasConverged;
+        },
         resume: {
           ...(last === undefined ? {} : { certificate: last }),
-          journal: store.rounds.journalOf(taskId, (this.#history.last?.round ?? 0) + 1),
+          journal: store.rounds.journalOf(taskId, round + 1),
           proofs: store.rounds.proofs(taskId),
         },
       },
     );
-    this.#roundSinceMs = this.#deps.clock.now().monoMs;
-    this.#handle({ kind: "started" });
   }
 
-  #handle(event: RoundEvent): void {
-    const machine = this.#machine;
-    if (machine === undefined) return;
-    this.#run(machine.handle(event, this.#deps.clock.now()));
-  }
-
-  /** Carries actions out in their order. The first that the disk refuses ends it: nothing after it may be done. */
-  #run(actions: readonly RoundAction[]): void {
-    for (const action of actions) {
-      if (this.#machine === undefined) return;
-      try {
-        this.#carryOut(action);
-      } catch (error) {
-        if (!isMeshError(error)) throw error;
-        return this.#restartLater(error);
-      }
-    }
-    this.#observePhase();
-  }
-
-  #carryOut(action: RoundAction): void {
-    const { network, store, logger } = this.#deps;
+  #carryOut(action: CarriedAction): void {
+    const { store, logger } = this.#deps;
     const { taskId } = this.task;
     switch (action.kind) {
       case "publish":
-        return this.#inBackground("publish", network.publish(this.#options.topic, action.bytes));
+        return this.#inBackground("publish", this.#exchange.publish(action.bytes));
       case "persist":
         return store.rounds.journal(taskId, action.round, action.messages);
       case "train":
         this.#deps.onLearning({ taskId, round: action.round });
-        return this.#inBackground("train", this.#train(action));
+        return this.#inBackground("train", this.#actions.train(action));
       case "fetch-update":
-        return this.#fetchUpdate(action);
+        return this.#inBackground("fetch", this.#actions.fetchUpdate(action));
       case "fetch-model":
-        return this.#fetchModel(action);
+        return this.#inBackground("fetch", this.#actions.fetchModel(action));
       case "aggregate":
-        return this.#inBackground("aggregate", this.#aggregate(action));
+        return this.#inBackground("aggregate", this.#actions.aggregate(action));
       case "certified":
-        return this.#certified(action);
+        return this.#inBackground("forget", this.#actions.certified(action));
       case "evidence":
-        store.rounds.saveProof(taskId, action.nodeId, action.proof);
-        logger.warn(
-          { code: "learning/equivocation", taskId, nodeId: action.nodeId },
-          "participant contradicted itself",
-        );
-        return this.#deps.onEquivocation(action.nodeId as NodeId, action.proof);
+        return this.#convicted(action);
       case "sync":
-        return this.#inBackground("sync", this.#sync(action));
-      case "set-timer":
-        return this.#setTimer(action.id, action.delayMs);
+        return this.#inBackground(
+          "sync",
+          this.#exchange.sync(action.nodeId as NodeId, action.bytes),
+        );
       case "split":
         return logger.error(
           { code: "learning/split", taskId, round: action.round },
@@ -298,216 +313,14 @@ export class CertifiedRun implements LearningRun {
     }
   }
 
-  /** What updates of the open round are coded by. */
-  #terms(round: number): RoundTerms {
-    const { last } = this.#history;
-    return {
-      round,
-      model: last?.model ?? this.#initial,
-      stepSize: this.#history.stepSize ?? FIRST_STEP,
-      seed: last?.certificate ?? genesisDigest(this.#sha256, this.#digest, this.#initial),
-    };
-  }
-
-  async #train({ round }: ActionOf<"train">): Promise<void> {
-    this.#trace.begin(round);
-    const terms = this.#terms(round);
-    await this.#measure(terms.model);
-    const facts = await this.#trace.within(() => this.#work.train(terms, this.#policy.deadlineMs));
-    if (facts === undefined) {
-      this.#deps.logger.warn(
-        { code: "learning/trainer-failed", taskId: this.task.taskId, round },
-        "round without an own update",
-      );
-      return;
-    }
-    this.#trace.phase("exchange");
-    this.#handle({ kind: "trained", baseRound: round - 1, facts });
-  }
-
-  #fetchUpdate({ header, holders }: ActionOf<"fetch-update">): void {
-    this.#fetch(header.update, [header.nodeId, ...holders], async (known, signal) => {
-      const terms = this.#terms(header.round);
-      const refused = await this.#work.fetchUpdate(header, terms, known, signal);
-      const { meter } = this.#deps;
-      if (refused === undefined) meter.count("meshd_learning_updates_received_total");
-      else this.#refuse(header, refused);
-      const kind = refused === undefined ? "update-available" : "update-refused";
-      this.#handle({ kind, header: header.digest });
-    });
-  }
-
-  #refuse({ nodeId, round }: UpdateHeader, code: UpdateRefusalCode): void {
-    this.#refusals.push({ nodeId, code });
-    this.#deps.meter.count("meshd_learning_updates_rejected_total", { code });
-    this.#deps.logger.warn({ code, taskId: this.task.taskId, round, nodeId }, "update refused");
-  }
-
-  #fetchModel({ round, model, holders }: ActionOf<"fetch-model">): void {
-    this.#fetch(model, holders, async (known, signal) => {
-      await this.#work.fetchModel(round, model, known, signal);
-      this.#handle({ kind: "model-available", model });
-      if (this.#state !== "running") await this.#measureLast(model);
-    });
-  }
-
-  /** One fetch a content; a repeated wish brings new holders. */
-  #fetch(
-    digest: string,
-    holders: readonly string[],
-    work: (known: () => readonly NodeId[], signal: AbortSignal) => Promise<void>,
-  ): void {
-    const others = holders.filter((nodeId) => nodeId !== this.#deps.self.nodeId) as NodeId[];
-    const running = this.#fetching.get(digest);
-    if (running !== undefined) {
-      running.holders = others;
-      return;
-    }
-    const fetch = { holders: others, end: new AbortController() };
-    this.#fetching.set(digest, fetch);
-    const done = work(() => fetch.holders, fetch.end.signal).finally(() => {
-      if (this.#fetching.get(digest) === fetch) this.#fetching.delete(digest);
-    });
-    this.#inBackground("fetch", done);
-  }
-
-  async #aggregate({ round, headers }: ActionOf<"aggregate">): Promise<void> {
-    this.#trace.phase("aggregate");
-    const terms = this.#terms(round);
-    const computed = await this.#work.aggregate(terms, headers);
-    const { model } = computed.result;
-    if (this.#history.last?.round === round && this.#history.last.model === model) {
-      // The others were faster: the round is certified already.
-      this.#history.explained(computed.influences);
-      this.#handle({ kind: "model-available", model });
-      return;
-    }
-    this.#computed = { ...computed, round };
-    this.#handle({ kind: "aggregated", round, result: computed.result });
-  }
-
-  #certified({ certificate, bytes, own }: ActionOf<"certified">): void {
-    const { meter, logger, clock } = this.#deps;
+  #convicted({ nodeId, proof }: Extract<RoundAction, { kind: "evidence" }>): void {
     const { taskId } = this.task;
-    const { round, decision, result } = certificate;
-    const computed = own === "same" && this.#computed?.round === round ? this.#computed : undefined;
-    const durationMs = clock.now().monoMs - this.#roundSinceMs;
-    const refusals = this.#refusals.splice(0);
-    const influences = computed?.influences ?? [];
-    const report = this.#history.add(certificate, bytes, { influences, refusals, durationMs });
-    this.#computed = undefined;
-    this.#roundSinceMs = clock.now().monoMs;
-    for (const { end } of this.#fetching.values()) end.abort();
-    this.#fetching.clear();
-    this.#inBackground("forget", this.#work.endRound());
-    this.#contents.keepOnly(this.#history.models(this.#initial));
-    meter.count("meshd_learning_rounds_total", { result: report.result });
-    meter.observe("meshd_learning_round_duration_seconds", durationMs / 1000);
-    meter.set("meshd_learning_round", round);
-    if (own === "other")
-      logger.error(
-        { code: "learning/diverged", taskId, round },
-        "this node computed another result than was certified",
-      );
-    logger.info(
-      {
-        taskId,
-        round,
-        result: report.result,
-        own,
-        contributors: decision.kind === "set" ? decision.entries.length : 0,
-        model: result.model,
-        durationMs,
-      },
-      "training round certified",
+    this.#deps.store.rounds.saveProof(taskId, nodeId, proof);
+    this.#deps.logger.warn(
+      { code: "learning/equivocation", taskId, nodeId },
+      "participant contradicted itself",
     );
-    this.#trace.end(decision.kind === "void" ? "learning/void" : undefined);
-  }
-
-  /** Loss and accuracy of the newest model, for status and for this node's next header. */
-  async #measure(model: string): Promise<void> {
-    const evaluation = await this.#work.measure(model);
-    if (evaluation === undefined || this.#halted) return;
-    const { loss, accuracy } = evaluation;
-    this.#deps.meter.set("meshd_learning_loss", loss);
-    this.#deps.meter.set("meshd_learning_accuracy_ratio", accuracy);
-    this.#history.measured(model, loss, accuracy);
-  }
-
-  /** After this, the threads have nothing more to do. */
-  async #measureLast(model: string): Promise<void> {
-    await this.#measure(model);
-    await this.#work.stop();
-  }
-
-  /**
-   * Without an answer the machine is told nothing: it would ask again at once, and for ever, a peer that is not there. Its own
-   * repetition asks another.
-   */
-  async #sync({ nodeId, bytes }: ActionOf<"sync">): Promise<void> {
-    const { network, self } = this.#deps;
-    const others = this.task.participants.filter((id) => id !== self.nodeId) as NodeId[];
-    const asked = [nodeId as NodeId, ...others].find((id) => network.isConnected(id));
-    if (asked === undefined) return;
-    const answer = await network.request(asked, ROUND_SYNC_PROTOCOL, bytes, {
-      timeoutMs: SYNC_TIMEOUT_MS,
-      responseBytesMax: SYNC_ANSWER_BYTES_MAX,
-    });
-    if (answer.length === 0) return;
-    const reader = new ByteReader(answer);
-    while (reader.remaining > 0) this.#receive(reader.take(reader.uint32be()).slice());
-    this.#handle({ kind: "synced", nodeId });
-  }
-
-  #receive(bytes: Uint8Array): RoundVerdict | undefined {
-    const verdict = this.#machine?.receive(bytes, this.#deps.clock.now());
-    this.#run(verdict?.actions ?? []);
-    return verdict;
-  }
-
-  #gossiped(from: NodeId, bytes: Uint8Array): Promise<GossipDecision> {
-    const mayBring = this.task.participants.includes(from) && this.#deps.maySpeak(from);
-    const verdict = mayBring ? this.#receive(bytes.slice()) : undefined;
-    if (verdict === undefined) return Promise.resolve("ignore");
-    if (verdict.verdict !== "accept" && verdict.code === "learning/unknown-identity")
-      this.#learnIdentities(from);
-    return Promise.resolve(verdict.verdict);
-  }
-
-  /** Whoever passed the message on has verified its author; the message comes again with the next sync. */
-  #learnIdentities(from: NodeId): void {
-    const { identities } = this.#deps;
-    for (const nodeId of this.task.participants as NodeId[])
-      if (identities.lookup(nodeId) === undefined)
-        this.#inBackground("identity fetch", identities.fetch(nodeId, from));
-  }
-
-  #setTimer(id: RoundTimerId, delayMs: number): void {
-    clearTimeout(this.#timers.get(id));
-    this.#timers.set(
-      id,
-      setTimeout(() => {
-        this.#timers.delete(id);
-        this.#handle({ kind: "timer", id });
-      }, delayMs),
-    );
-  }
-
-  /** How long each phase of a round took. */
-  #observePhase(): void {
-    const status = this.#machine?.status();
-    if (status === undefined) return;
-    const { phase: name, round } = status;
-    const before = this.#phase;
-    if (before?.name === name && before.round === round) return;
-    const nowMs = this.#deps.clock.now().monoMs;
-    if (before !== undefined && before.name !== "finished") {
-      const seconds = (nowMs - before.sinceMs) / 1000;
-      this.#deps.meter.observe("meshd_learning_phase_duration_seconds", seconds, {
-        phase: before.name,
-      });
-    }
-    this.#phase = { name, round, sinceMs: nowMs };
+    this.#deps.onEquivocation(nodeId as NodeId, proof);
   }
 
   /** What fails here is tried again by the machine's repetitions; a refusal of the disk is more than that. */
@@ -527,26 +340,21 @@ export class CertifiedRun implements LearningRun {
 
   /** Forgets what is in memory of the rounds, and goes on from the disk after a while. */
   #restartLater(error: unknown): void {
-    if (this.#machine === undefined) return;
+    if (!this.#loop.isRunning) return;
     this.#pause();
     this.#deps.meter.count("meshd_learning_pauses_total");
     this.#deps.logger.error(
       { code: errorCode(error), taskId: this.task.taskId, error: errorMessage(error) },
       "training paused: its state cannot be kept",
     );
-    this.#timers.set(
-      "restart",
-      setTimeout(() => this.#start(), RESTART_MS),
-    );
+    this.#restart = setTimeout(() => this.#start(), RESTART_MS);
   }
 
   #pause(): void {
-    this.#machine = undefined;
+    this.#loop.pause();
+    clearTimeout(this.#restart);
     this.#trace.end("learning/halted");
-    for (const timer of this.#timers.values()) clearTimeout(timer);
-    this.#timers.clear();
-    for (const { end } of this.#fetching.values()) end.abort();
-    this.#fetching.clear();
+    this.#fetches.end();
   }
 
   #unable(error: unknown): void {
@@ -568,11 +376,8 @@ export class CertifiedRun implements LearningRun {
       { taskId: this.task.taskId, state, rounds: last?.round ?? 0 },
       "training task ended",
     );
-    if (state === "finished" && last !== undefined) {
-      // A model that is not here yet is on its way.
-      if (this.#contents.get(last.model) !== undefined)
-        this.#inBackground("evaluate", this.#measureLast(last.model));
-    } else void this.halt();
+    if (state === "finished") this.#inBackground("evaluate", this.#actions.measureLast());
+    else void this.halt();
     this.#options.onEnded();
   }
 

@@ -6,6 +6,8 @@ import {
   decodeSummary,
   type Influence,
   type RoundReport,
+  RoundProgress,
+  type RoundSummary,
   type TaskManifest,
 } from "../../learning/index.ts";
 
@@ -14,8 +16,8 @@ export interface CertifiedReport extends RoundReport {
   /** Digests of the certificate and of the model after the round: equal on every honest node. */
   readonly certificate: string;
   readonly model: string;
-  /** The quantisation's step of the round after, where the round told one. */
-  readonly stepSize?: number;
+  /** What all nodes say of it; absent of a void round. */
+  readonly summary?: RoundSummary;
 }
 
 /** What only this node knows of a round. */
@@ -45,9 +47,16 @@ export class RoundHistory {
     return this.#reports.at(-1);
   }
 
-  /** The step that the newest round with a summary told. */
+  /** The quantisation's step that the newest round with a summary told. */
   get stepSize(): number | undefined {
-    return this.#reports.findLast(({ stepSize }) => stepSize !== undefined)?.stepSize;
+    return this.#reports.findLast(({ summary }) => summary !== undefined)?.summary?.stepSize;
+  }
+
+  /** Schedule and convergence after the rounds that are kept. */
+  progress(): RoundProgress {
+    const progress = new RoundProgress(this.#task);
+    for (const { round, summary } of this.#reports) progress.observe(round, summary);
+    return progress;
   }
 
   /** The models that are kept: the last few, and the initial one while it may be one of them. */
@@ -125,6 +134,6 @@ function reportOf(
     durationMs,
     certificate: digest,
     model: result.model,
-    ...(summary.ok ? { stepSize: summary.value.stepSize } : {}),
+    ...(summary.ok && decision.kind === "set" ? { summary: summary.value } : {}),
   };
 }

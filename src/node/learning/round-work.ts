@@ -1,7 +1,12 @@
 // The work of a task's certified rounds on this node: trains, codes and opens updates, computes models, and keeps all of it where
 // peers can fetch it. It knows nothing of agreement: the round machine says what is to be done.
 
-import { RoundThread, type UpdateCoding } from "../../adapters/workers/round-thread.ts";
+import {
+  roundRowsBytes,
+  type RoundSetup,
+  RoundThread,
+  type UpdateCoding,
+} from "../../adapters/workers/round-thread.ts";
 import type { RoundStore } from "../../adapters/sqlite/round-store.ts";
 import { MeshError } from "../../foundation/index.ts";
 import type { NodeId } from "../../identity/index.ts";
@@ -21,6 +26,7 @@ import {
   type Sha256,
   taskModel,
   type TaskManifest,
+  type TrainingOrder,
   type UpdateFacts,
   type UpdateHeader,
   type UpdateRefusalCode,
@@ -29,16 +35,18 @@ import {
 } from "../../learning/index.ts";
 import type { ContentFetcher } from "./content-fetcher.ts";
 import type { ContentStore } from "./content-store.ts";
+import type { MemoryBudget } from "./memory-budget.ts";
 
 /** How a header names the compression of its update. */
 const CODECS = ["none", "int8", "int4", "top-k"] as const;
 
 export interface RoundWorkDeps {
-  readonly trainer: RoundTrainer;
+  readonly openTrainer: () => RoundTrainer;
   readonly contents: ContentStore;
   readonly fetcher: ContentFetcher;
   readonly store: RoundStore;
   readonly sha256: Sha256;
+  readonly budget: MemoryBudget;
 }
 
 /** What every update of a round is coded and computed by. */
@@ -60,17 +68,21 @@ export interface ModelOfRound extends Pick<ComputedRound, "influences" | "summar
 export class RoundWork {
   readonly updateBytes: number;
   readonly #deps: RoundWorkDeps;
+  readonly #trainer: RoundTrainer;
   readonly #task: TaskManifest;
   readonly #spec: ModelSpec;
   readonly #thread: RoundThread;
   readonly #modelBytes: number;
+  /** Taken for the thread's rows. */
+  #rowsBytes: number;
   #measured: { readonly model: string; readonly evaluation: Evaluation | undefined } | undefined;
 
-  constructor(
-    deps: RoundWorkDeps,
-    options: { readonly task: TaskManifest; readonly self: string; readonly adversary: boolean },
-  ) {
+  /** @throws MeshError `learning/memory-budget` when a round's rows do not fit */
+  constructor(deps: RoundWorkDeps, options: RoundSetup) {
     const { task } = options;
+    this.#rowsBytes = roundRowsBytes(task);
+    deps.budget.take(this.#rowsBytes);
+    this.#trainer = deps.openTrainer();
     this.#deps = deps;
     this.#task = task;
     this.#spec = taskModel(task).spec;
@@ -85,17 +97,17 @@ export class RoundWork {
 
   /** Makes the task's initial model, and takes back what an earlier process held. @throws as the trainer does */
   async begin(): Promise<string> {
-    const { contents, store, trainer } = this.#deps;
+    const { contents, store } = this.#deps;
     for (const { digest, bytes } of store.contents(this.#task.taskId)) {
       contents.put({ digest, bytes: bytes.length }, bytes);
     }
-    return this.#keep(await trainer.initialWeights()).digest;
+    return this.#keep(await this.#trainer.initialWeights()).digest;
   }
 
   /** Loss and accuracy of a model that is here; measured once. */
   async measure(model: string): Promise<Evaluation | undefined> {
     if (this.#measured?.model !== model) {
-      const { loss, accuracy } = await this.#deps.trainer.evaluate(this.#weightsOf(model));
+      const { loss, accuracy } = await this.#trainer.evaluate(this.#weightsOf(model));
       const evaluation = loss === null || accuracy === null ? undefined : { loss, accuracy };
       this.#measured = { model, evaluation };
     }
@@ -106,20 +118,22 @@ export class RoundWork {
    * This node's update, on disk and held for others; `undefined` when the trainer gave none.
    * @throws MeshError `state/write-failed`, `learning/memory-budget`
    */
-  async train(terms: RoundTerms, deadlineMs: number): Promise<UpdateFacts | undefined> {
-    const { trainer, contents, store, sha256 } = this.#deps;
+  async train(
+    terms: RoundTerms,
+    pace: Pick<TrainingOrder, "learningRateFactor" | "deadlineMs">,
+  ): Promise<UpdateFacts | undefined> {
+    const { contents, store, sha256 } = this.#deps;
     const { round, model } = terms;
     const before = await this.measure(model);
     const base = this.#weightsOf(model);
-    const order = { round, weights: base, learningRateFactor: 1, deadlineMs };
-    const trained = await trainer.train(order);
+    const trained = await this.#trainer.train({ round, weights: base, ...pace });
     if (!trained.ok) return undefined;
     const { weights } = trained.value;
     const bytes = await this.#thread.encode({ round, weights, base, coding: terms });
     const content = contentIdOf(sha256, bytes);
     store.saveUpdate(this.#task.taskId, round, { digest: content.digest, bytes });
     contents.put(content, bytes);
-    await this.#thread.open({ update: content.digest, bytes, coding: terms });
+    await this.#thread.open({ round, update: content.digest, bytes, coding: terms });
     return {
       update: content.digest,
       bytes: bytes.length,
@@ -146,7 +160,9 @@ export class RoundWork {
     const content = await this.#deps.fetcher.fetch({
       ...{ taskId, content: { digest, bytes }, holders, signal },
     });
-    const refused = await this.#thread.open({ update: digest, bytes: content, coding: terms });
+    const refused = await this.#thread.open({
+      ...{ round: terms.round, update: digest, bytes: content, coding: terms },
+    });
     if (refused === undefined) return undefined;
     return updateRefusalCodes.find((code) => code === refused) ?? "learning/bad-tensors";
   }
@@ -194,8 +210,11 @@ export class RoundWork {
     await this.#thread.forget();
   }
 
+  /** Idempotent. */
   async stop(): Promise<void> {
-    await Promise.all([this.#thread.stop(), this.#deps.trainer.stop()]);
+    this.#deps.budget.release(this.#rowsBytes);
+    this.#rowsBytes = 0;
+    await Promise.all([this.#thread.stop(), this.#trainer.stop()]);
   }
 
   #keep(weights: Float32Array): ContentId {
