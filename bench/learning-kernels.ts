@@ -15,7 +15,13 @@ import {
   type RowStoreOptions,
   SeededRandom,
 } from "../src/learning/index.ts";
-import { type BenchOptions, type BenchResult, measureCpuMs, measureMs } from "./measure.ts";
+import {
+  type BenchOptions,
+  type BenchResult,
+  measureCpuMs,
+  measureMs,
+  summarize,
+} from "./measure.ts";
 
 type Report = (row: BenchResult) => void;
 
@@ -93,22 +99,30 @@ function incremental(report: Report, options: RowStoreOptions, size: string, o: 
   report(measureCpuMs(`learning/aggregate/default-at-quorum-${kind}/${size}`, call, o));
 }
 
-/** Updates in a second of CPU time that replace the row of their participant, one after the other, in chunks of 16 KiB. */
-function streaming(report: Report, o: BenchOptions): void {
-  const options = { element: "int8", length: 10_000, capacity: 1000, step: 2 ** -10 } as const;
-  const store = open(options, "on-arrival");
-  fill(store, 1000);
+const STREAM = { element: "int8", length: 10_000, capacity: 1000, step: 2 ** -10 } as const;
+
+/** A full table of 1,000 participants, whose rows are replaced one after the other by chunks of 16 KiB. */
+function fullTable(): { readonly store: WasmRowStore; readonly replaceNext: () => void } {
+  const store = open(STREAM, "on-arrival");
+  fill(store, STREAM.capacity);
   let next = 0;
-  const call = () => {
-    const slot = next++ % 1000;
-    const bytes = rowBytes(options, next % 5000);
+  const replaceNext = (): void => {
+    const slot = next++ % STREAM.capacity;
+    const bytes = rowBytes(STREAM, next % 5000);
     store.release(slot);
     for (let at = 0; at < bytes.length; at += 16_384) {
       store.write(slot, at, bytes.subarray(at, at + 16_384));
     }
     store.seal(slot);
   };
-  const { p50, p95, p99, ...row } = measureCpuMs("learning/streaming/int8/n1000-d10000", call, o);
+  return { store, replaceNext };
+}
+
+/** Updates in a second of CPU time of one thread. */
+function streaming(report: Report, o: BenchOptions): void {
+  const { replaceNext } = fullTable();
+  const name = "learning/streaming/int8/n1000-d10000";
+  const { p50, p95, p99, ...row } = measureCpuMs(name, replaceNext, o);
   const rate = (ms: number): number => 1000 / ms;
   report({
     ...row,
@@ -118,6 +132,47 @@ function streaming(report: Report, o: BenchOptions): void {
     p95: rate(p95),
     p99: rate(p99),
   });
+}
+
+/**
+ * The same by the clock, with a step of the default rule after every 1,000 updates: how many a second one thread sustains; and, when exactly 1,000
+ * come a second, how late the table has them and how long a step takes.
+ */
+function streamingByTheClock(report: Report, o: BenchOptions): void {
+  const { store, replaceNext } = fullTable();
+  const rule = aggregatorNamed("arc+nnm+geometric-median");
+  const kernels = createWasmVectorKernels(compiled);
+  const slots = Array.from({ length: STREAM.capacity }, (_, slot) => slot);
+  const step = (): unknown => aggregateStored(rule, store, slots, 300, { kernels });
+  const second = (): void => {
+    for (let i = 0; i < 1000; i++) replaceNext();
+    step();
+  };
+  second();
+  const rates: number[] = [];
+  const count = Math.max(3, Math.round(5 * o.seconds));
+  for (let i = 0; i < count; i++) {
+    const start = performance.now();
+    second();
+    rates.push(1_000_000 / (performance.now() - start));
+  }
+  const name = "learning/streaming/int8/n1000-d10000/wall";
+  report(summarize(`${name}/with-steps`, "ops/s", rates));
+  const late: number[] = [];
+  const steps: number[] = [];
+  const start = performance.now();
+  for (let i = 0; i < 1000 * count; i++) {
+    const dueMs = start + i;
+    while (performance.now() < dueMs);
+    replaceNext();
+    late.push(performance.now() - dueMs);
+    if (i % 1000 !== 999) continue;
+    const before = performance.now();
+    step();
+    steps.push(performance.now() - before);
+  }
+  report(summarize(`${name}/at-1000-a-second/latency`, "ms", late));
+  report(summarize(`${name}/at-1000-a-second/step`, "ms", steps));
 }
 
 /** Wall time with as many threads as there are cores: on a shared machine that says less. */
@@ -149,6 +204,7 @@ export async function benchKernels(report: Report, o: BenchOptions): Promise<voi
     if (n * d <= PLAIN_MAX) plain(report, float32, `${size}/plain`, o);
   }
   streaming(report, o);
+  streamingByTheClock(report, o);
 }
 
 function plain(report: Report, options: RowStoreOptions, size: string, o: BenchOptions): void {

@@ -109,7 +109,7 @@ export function measureRate(
 
 /**
  * Time that the calling thread computed for one call, in milliseconds: what it waits for a core of a shared machine is left out. The
- * system counts such time in ticks, so a sample is as many calls as take 40 ms. At least three samples after one call to warm up.
+ * system counts such time in ticks, so a sample is as many calls as take 40 ms. At least three samples after calls to warm up.
  */
 export function measureCpuMs(
   name: string,
@@ -120,9 +120,13 @@ export function measureCpuMs(
     const { user, system } = process.threadCpuUsage();
     return (user + system) / 1000;
   };
-  const start = performance.now();
-  call();
-  const batch = Math.max(1, Math.ceil(40 / (performance.now() - start)));
+  let batch = 1;
+  for (let elapsed = 0; elapsed < 40; batch *= 2) {
+    const start = performance.now();
+    for (let i = 0; i < batch; i++) call();
+    elapsed = performance.now() - start;
+  }
+  batch = Math.max(1, batch / 2);
   const samples: number[] = [];
   for (
     const end = performance.now() + seconds * 1000;

@@ -101,18 +101,29 @@ function zones(report: Report): void {
   row("hierarchical/n10000-z10/sign-flip", run(tieredOf(10_000, 10, few), "prompt"));
 }
 
-/** B7: three tenths of 100 send ten times as often. */
+/** B7: three tenths of 100 send ten times as often, and by how many points that moves the result. */
 function stream(report: Report): void {
   const orchestrator = { kind: "streaming", intervalMs: 1000, stalenessMax: 4 };
-  for (const attack of ["label-flip", "sign-flip"]) {
-    const task = benchTask(100, { rounds: 30, orchestrator, attack });
-    const data = generateGlyphs({ seed: 1, trainSamples: 4000, testSamples: 1000 });
-    const row = (name: string, accuracy: number): void =>
-      report(summarize(`orchestrators/streaming/n100/${attack}/${name}`, "%", [100 * accuracy]));
-    row("table/once", run(task, "prompt", { data }).accuracy);
-    row("table/flooded", run(task, "flooding", { data }).accuracy);
-    row("naive-buffer/once", naiveBuffer(task, data, 1));
-    row("naive-buffer/flooded", naiveBuffer(task, data, 10));
+  for (const attack of ["label-flip", "sign-flip", "scaled"]) {
+    const runs = [1, 2, 3].map((seed) => {
+      const task = benchTask(100, { rounds: 30, orchestrator, attack, seed });
+      const data = generateGlyphs({ seed, trainSamples: 4000, testSamples: 1000 });
+      return {
+        "table/once": 100 * run(task, "prompt", { data }).accuracy,
+        "table/flooded": 100 * run(task, "flooding", { data }).accuracy,
+        "naive-buffer/once": 100 * naiveBuffer(task, data, 1),
+        "naive-buffer/flooded": 100 * naiveBuffer(task, data, 10),
+      };
+    });
+    const row = (name: string, unit: string, of: (each: (typeof runs)[number]) => number): void =>
+      report(summarize(`orchestrators/streaming/n100/${attack}/${name}`, unit, runs.map(of)));
+    for (const kind of ["table", "naive-buffer"] as const) {
+      row(`${kind}/once`, "%", (each) => each[`${kind}/once`]);
+      row(`${kind}/flooded`, "%", (each) => each[`${kind}/flooded`]);
+      row(`${kind}/moved-by`, "points", (each) =>
+        Math.abs(each[`${kind}/once`] - each[`${kind}/flooded`]),
+      );
+    }
   }
   tick(report, 300);
   tick(report, 1000);

@@ -56,7 +56,15 @@ export { type Dataset, selectSamples, type SplitDataset } from "./data/dataset.t
 export { splitByDirichlet } from "./data/dirichlet.ts";
 export { generateGlyphs, GLYPH_CLASSES, GLYPH_FEATURES, GLYPH_SIDE } from "./data/glyphs.ts";
 export { greatestMagnitude, isOrdinary, ROWS_MAX, TILE } from "./kernels/layout.ts";
-export { type MixingPlan, mixingPlan } from "./kernels/mixing.ts";
+export { mixingPlan } from "./kernels/mixing.ts";
+export {
+  greatestWhole,
+  hasSpare,
+  type QuantisedBits,
+  quantisedBytes,
+} from "./kernels/quantise.ts";
+export { noiseLanes } from "./kernels/noise.ts";
+export { folded, SKETCH } from "./kernels/sketch.ts";
 export {
   checkRowStore,
   elementBytes,

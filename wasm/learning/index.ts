@@ -3,6 +3,8 @@
 
 export * from "./matrix";
 export * from "./pairs";
+export * from "./quantise";
 export * from "./rows";
 export * from "./select";
+export * from "./sketch";
 export * from "./sums";

@@ -33,7 +33,7 @@ const orchestrator = orchestratorOf({ hash }, task);
 function encode({ round, weights, base, coding }: RoundRequest<"encode">): RoundAnswer {
   const row = weights.map((value, i) => value - (base[i] as number));
   const sent = adversary ? attackUpdate(task.attack, row, task.seed, round, self) : row;
-  const bytes = owed.compress(sent, task.compression, { ...coding, length, author: self });
+  const bytes = owed.compress(sent, task.compression, { ...coding, length, kernels, author: self });
   return { kind: "encoded", bytes };
 }
 
@@ -43,7 +43,7 @@ function open({ round, update, bytes, coding }: RoundRequest<"open">): RoundAnsw
     rows.clear();
     openRound = round;
   }
-  const row = decompress(bytes, task.compression, { ...coding, length });
+  const row = decompress(bytes, task.compression, { ...coding, length, kernels });
   if (row.ok && round === openRound && !rows.has(update)) {
     assert(rows.size < task.participants.length, "a participant has one update a round");
     rows.set(update, row.value);

@@ -4,31 +4,39 @@
 import { ofRank } from "./selection.ts";
 
 /** For each row itself and its n - f - 1 nearest others, on ties the lower rows: ascending by row. */
-export function nearestNeighbours(distances: Float64Array, n: number, f: number): number[][] {
+export function nearestNeighbours(distances: Float64Array, n: number, f: number): Uint16Array[] {
+  const count = n - f;
   const unordered = new Float64Array(n);
   return Array.from({ length: n }, (_, i) => {
     const line = distances.subarray(i * n, (i + 1) * n);
     unordered.set(line);
     // Itself is nearer than any other, even one at distance 0.
     unordered[i] = -1;
-    const farthest = ofRank(unordered, n - f - 1);
-    let ties = n - f - (farthest >= 0 ? 1 : 0);
-    for (let j = 0; j < n; j++) if (j !== i && (line[j] as number) < farthest) ties--;
-    const list: number[] = [];
-    for (let j = 0; j < n; j++) {
+    const farthest = ofRank(unordered, count - 1);
+    let ties = 0;
+    for (let k = 0; k < count; k++) if (unordered[k] === farthest) ties++;
+    const list = new Uint16Array(count);
+    for (let j = 0, at = 0; at < count; j++) {
       const distance = line[j] as number;
-      if (j === i || distance < farthest || (distance === farthest && ties-- > 0)) list.push(j);
+      const isIn = j === i || distance < farthest || (distance === farthest && ties-- > 0);
+      // Written in any case, and kept by going on: a branch would be guessed wrong too often.
+      list[at] = j;
+      at += isIn ? 1 : 0;
     }
     return list;
   });
 }
 
 /** How many other rows count each row among their neighbours. */
-export function inDegrees(neighbours: readonly (readonly number[])[]): number[] {
-  const degrees = neighbours.map(() => 0);
-  neighbours.forEach((list, i) => {
-    for (const j of list) if (j !== i) degrees[j] = (degrees[j] ?? 0) + 1;
-  });
+export function inDegrees(neighbours: readonly Uint16Array[]): number[] {
+  // Each is in its own list.
+  const degrees = neighbours.map(() => -1);
+  for (const list of neighbours) {
+    for (let k = 0; k < list.length; k++) {
+      const row = list[k] as number;
+      degrees[row] = (degrees[row] as number) + 1;
+    }
+  }
   return degrees;
 }
 
@@ -43,14 +51,16 @@ const FAR_RATIO = 1.5;
  */
 export function outliers(
   distances: Float64Array,
-  neighbours: readonly (readonly number[])[],
+  neighbours: readonly Uint16Array[],
   degrees: readonly number[],
   f: number,
 ): number[] {
   const n = neighbours.length;
-  const remoteness = neighbours.map((list, i) =>
-    Math.sqrt(list.reduce((sum, j) => sum + (distances[i * n + j] as number), 0)),
-  );
+  const remoteness = neighbours.map((list, i) => {
+    let sum = 0;
+    for (let k = 0; k < list.length; k++) sum += distances[i * n + (list[k] as number)] as number;
+    return Math.sqrt(sum);
+  });
   const middle = remoteness.toSorted((a, b) => a - b)[Math.floor((n - 1) / 2)] ?? 0;
   return degrees.flatMap((degree, i) =>
     degree < f && (remoteness[i] as number) > FAR_RATIO * middle ? [i] : [],

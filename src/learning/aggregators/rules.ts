@@ -63,7 +63,7 @@ export const nearestNeighbourMixing: Aggregator = {
     const neighbours = nearestNeighbours(distances, n, f);
     // Neighbours are summed in row order and directly: subtracting the f farthest from the whole sum would let one
     // huge liar wipe out the honest digits.
-    const mixed = neighbours.map((list) => kernels.meanOf(rows, list));
+    const mixed = neighbours.map((list) => kernels.meanOf(rows, [...list]));
     const inDegree = inDegrees(neighbours);
     return explained(rows, kernels.trimmedMean(mixed, f).vector, {
       weights: Float64Array.from(inDegree, (degree) => (degree + 1) / (n * (n - f))),

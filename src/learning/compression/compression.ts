@@ -2,12 +2,14 @@
 // round's mask. What of it breaks a rule the manifest refuses (`task-rules.ts`).
 
 import { MeshError, type Result, ok, refuse } from "../../foundation/index.ts";
+import { plainKernels } from "../aggregators/kernels.ts";
 import type { LearningErrorCode } from "../codes.ts";
 import { SeededRandom } from "../seeded.ts";
 import type { TaskManifest } from "../task.ts";
 import { allFinite, clearNegativeZeros } from "../tensors/model-spec.ts";
 import { maskSize, sharedMask } from "./mask.ts";
-import { decodeInt4, decodeInt8, encodeInt4, encodeInt8 } from "./quantised.ts";
+import { quantisedBytes } from "../kernels/quantise.ts";
+import { decodeQuantised, encodeQuantised, type Quantiser } from "./quantised.ts";
 
 /** One of the ways, as the manifest names it. */
 export type CompressionSpec = TaskManifest["compression"];
@@ -20,6 +22,8 @@ export interface CompressionContext {
   readonly stepSize: number;
   /** The round's seed: the beacon of the certificate before, as text. */
   readonly seed: string;
+  /** What rounds and opens: the same bytes and values, sooner or later. @default plainKernels */
+  readonly kernels?: Quantiser;
 }
 
 /** Bytes of an update: exactly so many are given and taken. */
@@ -30,7 +34,7 @@ export function compressedBytes(spec: CompressionSpec, length: number): number {
     case "int8":
       return length;
     case "int4":
-      return Math.ceil(length / 2);
+      return quantisedBytes(length, 4);
     case "top-k":
       return maskSize(length, spec.share);
   }
@@ -46,7 +50,7 @@ export function compress(
   spec: CompressionSpec,
   context: CompressionContext & { readonly author: string },
 ): Uint8Array {
-  const { stepSize, seed, author } = context;
+  const { stepSize, seed, author, kernels = plainKernels } = context;
   if (vector.length !== context.length) throw unfit("learning/wrong-shape", vector.length);
   if (!allFinite(vector)) throw unfit("learning/not-finite", vector.length);
   const random = new SeededRandom("compression/rounding", seed, author);
@@ -54,13 +58,13 @@ export function compress(
     case "none":
       return float32Bytes(vector);
     case "int8":
-      return encodeInt8(vector, stepSize, random);
+      return encodeQuantised(vector, 8, stepSize, random, kernels);
     case "int4":
-      return encodeInt4(vector, stepSize, random);
+      return encodeQuantised(vector, 4, stepSize, random, kernels);
     case "top-k": {
       const mask = sharedMask(vector.length, spec.share, seed);
       const chosen = Float32Array.from(mask, (at) => vector[at] as number);
-      return encodeInt8(chosen, stepSize, random);
+      return encodeQuantised(chosen, 8, stepSize, random, kernels);
     }
   }
 }
@@ -74,16 +78,16 @@ export function decompress(
   spec: CompressionSpec,
   context: CompressionContext,
 ): Result<Float32Array, LearningErrorCode> {
-  const { length, stepSize, seed } = context;
+  const { length, stepSize, seed, kernels = plainKernels } = context;
   switch (spec.kind) {
     case "none":
       return fromFloat32Bytes(bytes, length);
     case "int8":
-      return decodeInt8(bytes, length, stepSize);
+      return decodeQuantised(bytes, length, 8, stepSize, kernels);
     case "int4":
-      return decodeInt4(bytes, length, stepSize);
+      return decodeQuantised(bytes, length, 4, stepSize, kernels);
     case "top-k": {
-      const sent = decodeInt8(bytes, maskSize(length, spec.share), stepSize);
+      const sent = decodeQuantised(bytes, maskSize(length, spec.share), 8, stepSize, kernels);
       if (!sent.ok) return sent;
       const row = new Float32Array(length);
       sharedMask(length, spec.share, seed).forEach((at, i) => {

@@ -6,11 +6,16 @@ import type { VectorKernels } from "../aggregators/kernels.ts";
 import type { LearningErrorCode } from "../codes.ts";
 import { SeededRandom } from "../seeded.ts";
 import { TILE } from "./layout.ts";
+import { noiseLanes } from "./noise.ts";
+import { quantised } from "./quantise.ts";
 import type { TrimmedMean } from "./select.ts";
 
 /** Rows, and coordinates one past a tile: neither a multiple of what the kernels take at once. */
 const ROWS = 11;
 const LENGTH = TILE + 1;
+/** Of quantised values, of which the greatest are cut. */
+const STEP = 2 ** -8;
+const widths = [8, 4] as const;
 
 /**
  * Compares kernels with those that are to be trusted.
@@ -29,7 +34,9 @@ type Answer = (kernels: VectorKernels) => readonly number[];
 
 function checksOf(rows: readonly Float32Array[]): Record<string, Answer> {
   const weights = Float64Array.from(rows, (_, i) => (i % 4 === 0 ? 0 : 1 / (i + 1)));
-  const lists = rows.map((_, k) => [0, 3, 4, 9].map((i) => ((i + k) % 2) ^ i));
+  const lists = rows.map((_, k) => Uint16Array.of(0, 3, 4, 9).map((i) => ((i + k) % 2) ^ i));
+  const long = Float32Array.from(rows.flatMap((row) => [...row]));
+  const noise = noiseLanes(new SeededRandom("kernels/self-test", 3));
   const both = ({ vector, kept }: TrimmedMean): number[] => [...vector, ...kept];
   return {
     gram: (of) => [...of.gram(rows)],
@@ -40,6 +47,13 @@ function checksOf(rows: readonly Float32Array[]): Record<string, Answer> {
     median: (of) => both(of.trimmedMean(rows, (ROWS - 1) / 2)),
     "median of an even number": (of) => both(of.trimmedMean(rows.slice(1), 4)),
     trimmedMean: (of) => both(of.trimmedMean(rows, 3)),
+    sketched: (of) => of.sketched(rows, noise).flatMap((sketch) => [...sketch]),
+    quantised: (of) => widths.flatMap((bits) => [...of.quantised(long, STEP, bits, noise)]),
+    dequantised: (of) =>
+      widths.flatMap((bits) => {
+        const bytes = quantised(long, STEP, bits, noise);
+        return [...(of.dequantised(bytes, long.length, STEP, bits) ?? [])];
+      }),
   };
 }
 

@@ -237,7 +237,10 @@ export class TaskWork {
     const { task } = this.#deps;
     const { compression } = task;
     const { stepSize } = this.#stateOf(baseRound);
-    const context: CompressionContext = { length: row.length, stepSize, seed: this.#beacon };
+    const { kernels = plainKernels } = this.#deps;
+    const context: CompressionContext = {
+      ...{ length: row.length, stepSize, seed: this.#beacon, kernels },
+    };
     const author = { ...context, author: String(participant) };
     const bytes =
       liar || compression.kind === "none"

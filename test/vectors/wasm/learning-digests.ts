@@ -7,6 +7,7 @@ import { createWasmVectorKernels } from "../../../src/adapters/wasm/learning/vec
 import {
   aggregateStored,
   aggregatorNamed,
+  noiseLanes,
   plainKernels,
   PlainRowStore,
   type RowStore,
@@ -33,10 +34,13 @@ export const DIGESTS: Readonly<Record<string, string>> = {
   "int8 gram": "e0e74b1cc77ba7e0382e162dc749df858660014c63c952281f18f4f5a6125c9c",
   "int8 weighted sum": "18870db6e0747174ffaae181fef4f9f96678e503c3717c0229e8ec524a8447d0",
   "int8 trimmed mean": "464b7f43ac24354bdd4a722cefcaf7be0a39e0f1b12eb61cb5268c33a673b894",
+  "int8 and int4 values": "5a8d768cdfb5c5c634db2517bb41900395d58343a788fdaa403791239eccd549",
+  "values of int8 and int4": "efadfe5a0f2673f94b379f54405e1aa543e3fb67d6b42306c22032d42c147d84",
+  sketches: "788c5675d2a722e866a8e5dcf4efae84b1d58f36b889534ae075e96c5f19f879",
   "the default rule": "ca510fcc17322c18b622c8992fdd5f995628293bcac16e51b723231939bf17fc",
 };
 
-type Answer = Float32Array | Float64Array;
+type Answer = Float32Array | Float64Array | Uint8Array;
 
 /** The kernels of one kind. */
 export interface KernelsUnderTest {
@@ -96,11 +100,21 @@ export function kernelDigests({ kernels, open }: KernelsUnderTest): Record<strin
   const rows = rowsOf("float32");
   const all = rows.map((_, i) => i);
   const weights = Float64Array.from(rows, (_, i) => (i * 79_711) / 2 ** 24);
-  const lists = all.map((k) => all.filter((i) => (i * 5 + k) % 21 < 14));
+  const lists = all.map((k) => Uint16Array.from(all.filter((i) => (i * 5 + k) % 21 < 14)));
   const store = filled(open);
   const rule = aggregatorNamed("arc+nnm+geometric-median");
   const found = aggregateStored(rule, store, all, LIARS, { kernels });
   if (!found.ok) throw new Error(found.code);
+  const long = Float32Array.from(rowsOf("quantised").flatMap((row) => [...row]));
+  const noise = noiseLanes(new SeededRandom("vectors/learning", "noise"));
+  const bytes = {
+    int8: kernels.quantised(long, 2 ** -6, 8, noise),
+    int4: kernels.quantised(long, 2 ** -2, 4, noise),
+  };
+  const opened = [
+    kernels.dequantised(bytes.int8, long.length, 2 ** -6, 8),
+    kernels.dequantised(bytes.int4, long.length, 2 ** -2, 4),
+  ];
   const answers: Record<string, readonly Answer[]> = {
     gram: [kernels.gram(rows)],
     squaredDistances: [kernels.squaredDistances(rows)],
@@ -113,6 +127,9 @@ export function kernelDigests({ kernels, open }: KernelsUnderTest): Record<strin
     "int8 gram": [store.gram(all)],
     "int8 weighted sum": [store.weightedSum(all, weights)],
     "int8 trimmed mean": Object.values(store.trimmedMean(all, LIARS)),
+    "int8 and int4 values": Object.values(bytes),
+    "values of int8 and int4": opened.flatMap((values) => values ?? []),
+    sketches: kernels.sketched(rows, noise),
     "the default rule": [found.value.vector, Float64Array.from(found.value.shares)],
   };
   return Object.fromEntries(

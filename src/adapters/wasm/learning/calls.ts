@@ -4,7 +4,7 @@ import type { LearningExports } from "./instance.ts";
 
 /** A kernel's name and its arguments. */
 export type KernelCall = readonly [
-  name: Exclude<keyof LearningExports, "canonical">,
+  name: Exclude<keyof LearningExports, "canonical" | "dequantise" | "dequantiseHalves">,
   ...addressesAndCounts: number[],
 ];
 

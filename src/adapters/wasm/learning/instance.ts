@@ -21,6 +21,8 @@ export type Kernel = (...addressesAndCounts: number[]) => void;
 /** What the module exports. */
 export interface LearningExports {
   readonly canonical: (row: number) => number;
+  readonly dequantise: (...addressesAndCounts: number[]) => number;
+  readonly dequantiseHalves: (...addressesAndCounts: number[]) => number;
   readonly products: Kernel;
   readonly distances: Kernel;
   readonly int8Products: Kernel;
@@ -33,6 +35,9 @@ export interface LearningExports {
   readonly meanColumns: Kernel;
   readonly trimmedMean: Kernel;
   readonly widened: Kernel;
+  readonly sketchTile: Kernel;
+  readonly quantise: Kernel;
+  readonly packHalves: Kernel;
 }
 
 /** Memory as the module declares it: 4 GiB of addresses. */

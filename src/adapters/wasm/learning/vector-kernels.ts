@@ -4,21 +4,25 @@
 // whatever the rows are; who holds many rows for long has a row store instead (row-store.ts).
 
 import {
+  folded,
   greatestMagnitude,
   isOrdinary,
-  type MixingPlan,
   mixingPlan,
   sharesOf,
+  SKETCH,
   TILE,
   type TrimmedMean,
   type VectorKernels,
 } from "../../../learning/index.ts";
 import { type Kernel, LearningInstance } from "./instance.ts";
 import { mirrored, paddedRows, selectRoomBytes } from "./layout.ts";
+import { quantiser } from "./quantiser.ts";
 
 /** Bytes of a panel; one tile of all rows, if that is more. */
 const PANEL_BYTES = 4 * 1024 * 1024;
 const ROW_BYTES = 4 * TILE;
+/** Columns that meanColumns takes at once (wasm/learning/matrix.ts). */
+const MEAN_COLUMNS = 8;
 
 type Rows = readonly Float32Array[];
 /** Called with the address of each tile of a panel and its first coordinate. */
@@ -47,6 +51,8 @@ export function createWasmVectorKernels(module: object): VectorKernels {
     },
     mixed: (matrix, n, lists) => mixed(instance, matrix, n, lists),
     trimmedMean: (rows, trim) => trimmedMean(instance, rows, trim),
+    sketched: (rows, noise) => sketched(instance, rows, noise),
+    ...quantiser(instance),
   };
 }
 
@@ -143,35 +149,42 @@ function trimmedMean(instance: LearningInstance, rows: Rows, trim: number): Trim
   return { vector, kept: sharesOf(Float64Array.from(instance.words(kept, n))) };
 }
 
+function sketched(instance: LearningInstance, rows: Rows, noise: Int32Array): Float32Array[] {
+  const n = rows.length;
+  const each = SKETCH + TILE;
+  instance.reset();
+  const streams = instance.reserve(noise.byteLength);
+  const signs = instance.reserve(4 * TILE);
+  const sums = instance.reserve(4 * each * n);
+  instance.words(streams, noise.length).set(noise);
+  instance.float32(sums, each * n).fill(0);
+  eachTile(instance, rows, (tile) => {
+    instance.exports.sketchTile(tile, n, streams, signs, sums);
+  });
+  return rows.map((_, i) => folded(instance.float32(sums + 4 * each * i, each)));
+}
+
 function mixed(
   instance: LearningInstance,
   matrix: Float64Array,
   n: number,
-  lists: readonly (readonly number[])[],
+  lists: readonly Uint16Array[],
 ): Float64Array {
   const { meanColumns } = instance.exports;
   const plan = mixingPlan(n, lists);
-  const words = planWords(plan);
+  const size = lists[0]?.length ?? 0;
   instance.reset();
   const from = instance.reserve(8 * n * n);
   const halfway = instance.reserve(8 * n * n);
-  const planned = instance.reserve(4 * words.length);
-  const panel = instance.reserve(64 * n);
+  const planned = instance.reserve(4 * plan.length);
+  const panel = instance.reserve(8 * MEAN_COLUMNS * n);
   instance.float64(from, n * n).set(matrix);
-  instance.words(planned, words.length).set(words);
-  for (let c = 0; c < n; c += 8) meanColumns(from, n, planned, n, plan.size, panel, halfway, c);
-  for (let c = 0; c < n; c += 8) {
-    meanColumns(halfway, n, planned, Math.min(n, c + 8), plan.size, panel, from, c);
+  instance.words(planned, plan.length).set(plan);
+  for (let c = 0; c < n; c += MEAN_COLUMNS)
+    meanColumns(from, n, planned, n, size, panel, halfway, c);
+  for (let c = 0; c < n; c += MEAN_COLUMNS) {
+    meanColumns(halfway, n, planned, Math.min(n, c + MEAN_COLUMNS), size, panel, from, c);
   }
   // Mean k of column c went to row c: the upper triangle has become the lower.
   return mirrored(instance.float64(from, n * n), n, (k, c) => c * n + k);
-}
-
-/** A plan as wasm/learning/matrix.ts reads it: each list of rows behind its length. */
-function planWords({ base, lists }: MixingPlan): number[] {
-  const words = [base.length, ...base];
-  for (const { missing, extra } of lists) {
-    words.push(missing.length, ...missing, extra.length, ...extra);
-  }
-  return words;
 }

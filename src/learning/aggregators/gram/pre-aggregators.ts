@@ -72,10 +72,14 @@ export function nnm(stage: Stage, f: number, kernels: VectorKernels): Stage {
 }
 
 /** Each row's part in the means that it is in: their weights in order, over the size of a list. */
-function handedOn(weights: Weights, lists: readonly (readonly number[])[]): Weights {
+function handedOn(weights: Weights, lists: readonly Uint16Array[]): Weights {
   const parts = new Float64Array(weights.length);
   for (const [k, list] of lists.entries()) {
-    for (const i of list) parts[i] = (parts[i] as number) + (weights[k] as number);
+    const weight = weights[k] as number;
+    for (let at = 0; at < list.length; at++) {
+      const row = list[at] as number;
+      parts[row] = (parts[row] as number) + weight;
+    }
   }
   return parts.map((part) => part / (lists[0]?.length ?? 1));
 }

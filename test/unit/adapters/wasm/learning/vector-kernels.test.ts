@@ -7,6 +7,7 @@ import { compileLearningKernels } from "../../../../../src/adapters/wasm/learnin
 import { kernelsBase64, kernelsSha256 } from "../../../../../src/adapters/wasm/learning/module.ts";
 import {
   plainKernels,
+  noiseLanes,
   selfTestKernels,
   SeededRandom,
   type VectorKernels,
@@ -49,6 +50,9 @@ function compare(rows: readonly Float32Array[], what: string): void {
   same(...of((kernels) => kernels.squaredDistances(rows)), `squaredDistances, ${what}`);
   const weights = Float64Array.from(rows, () => random.below(3) * random.normal());
   same(...of((kernels) => kernels.weightedSum(rows, weights)), `weightedSum, ${what}`);
+  const noise = noiseLanes(new SeededRandom("test/sketch", what));
+  const [sketches, plainSketches] = of((kernels) => kernels.sketched(rows, noise));
+  for (const [i, sketch] of sketches.entries()) same(sketch, plainSketches[i]!, `sketch, ${what}`);
   const even = [...rows.keys()].filter((i) => i % 2 === 0);
   same(...of((kernels) => kernels.meanOf(rows, even)), `meanOf, ${what}`);
   for (const trim of new Set([0, Math.floor((n - 1) / 3), Math.floor((n - 1) / 2)])) {
@@ -89,10 +93,9 @@ test("inner products of mixed rows are the same for odd and even sizes", () => {
     const matrix = wasm.gram(rowsOf(n, 5, () => random.normal()));
     const size = Math.ceil((2 * n) / 3);
     const lists = Array.from({ length: n }, () =>
-      random
-        .shuffle(Array.from({ length: n }, (_, i) => i))
-        .slice(0, size)
-        .sort((a, b) => a - b),
+      Uint16Array.from(
+        random.shuffle(Array.from({ length: n }, (_, i) => i)).slice(0, size),
+      ).sort(),
     );
     same(wasm.mixed(matrix, n, lists), plainKernels.mixed(matrix, n, lists), `${n}`);
   }
@@ -105,7 +108,9 @@ test("no weight at all gives zeros", () => {
 
 test("the self-test passes the kernels, and names the one whose last bit differs", () => {
   selfTestKernels(wasm, plainKernels);
-  const names = ["gram", "squaredDistances", "weightedSum", "meanOf", "mixed"] as const;
+  const names = [
+    ...(["gram", "squaredDistances", "weightedSum", "meanOf", "mixed", "dequantised"] as const),
+  ];
   for (const name of names) {
     const off = (answer: Float32Array | Float64Array) => {
       answer[1]! *= 1 + 2 ** -23;
@@ -130,4 +135,43 @@ test("kernels with one changed bit are refused before they are compiled", () => 
     code: "learning/kernels-unavailable",
     details: { reason: "damaged" },
   });
+});
+
+test("quantised vectors are the same bytes and the same values, whatever the length and the magnitude", () => {
+  const noise = noiseLanes(new SeededRandom("test/noise", seed));
+  for (const length of [1, 2, 3, 15, 16, 17, 31, 33, 513, 32_767, 32_769, 65_540]) {
+    for (const [name, coordinate] of Object.entries(coordinates)) {
+      const values = Float32Array.from({ length }, coordinate);
+      for (const step of [2 ** -60, 2 ** -7, 1, 2 ** 60]) {
+        for (const bits of [8, 4] as const) {
+          const what = `${length} values ${name}, ${bits} bits, step ${step}`;
+          const bytes = plainKernels.quantised(values, step, bits, noise);
+          assert.ok(Buffer.from(wasm.quantised(values, step, bits, noise)).equals(bytes), what);
+          const opened = plainKernels.dequantised(bytes, length, step, bits)!;
+          same(wasm.dequantised(bytes, length, step, bits)!, opened, what);
+        }
+      }
+    }
+  }
+});
+
+test("bytes that no vector gives are refused, wherever they stand", () => {
+  for (const kernels of [wasm, plainKernels]) {
+    for (const length of [1, 40, 32_769]) {
+      for (const at of [0, length - 1]) {
+        const bytes = new Uint8Array(length);
+        bytes[at] = 0x81;
+        assert.ok(kernels.dequantised(bytes, length, 1, 8) !== undefined, "-127");
+        bytes[at] = 0x80;
+        assert.equal(kernels.dequantised(bytes, length, 1, 8), undefined, "-128");
+        for (const half of [0x08, 0x80]) {
+          bytes[at] = half;
+          assert.equal(kernels.dequantised(bytes, 2 * length, 1, 4), undefined, "-8");
+        }
+      }
+      const odd = new Uint8Array(length);
+      odd[length - 1] = 0x10;
+      assert.equal(kernels.dequantised(odd, 2 * length - 1, 1, 4), undefined, "the last half");
+    }
+  }
 });
