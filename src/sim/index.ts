@@ -7,6 +7,7 @@ export { SequenceRises } from "./checkers/sequence-rises.ts";
 export { describeViolation, type Violation } from "./checkers/violation.ts";
 export type { SimErrorCode } from "./errors.ts";
 export type { NetworkCounts, NetworkOptions } from "./network.ts";
+export type { TrainingFigures } from "./learning/training-figures.ts";
 export { SeededRandom } from "./random.ts";
 export { describeReport, type HostMeters, reportJson, type RunReport } from "./report.ts";
 export { runPlan, type RunOptions, type RunProgress } from "./run-scenario.ts";

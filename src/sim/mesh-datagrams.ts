@@ -1,7 +1,8 @@
-// What two simulated mesh nodes say to each other beside gossip: pings, pings on behalf of others,
-// identity records, and beacons that one of them missed. In production these are libp2p streams.
+// What two simulated mesh nodes say to each other beside gossip: pings, pings on behalf of others, identity records, beacons
+// that one of them missed, and what training takes. In production these are libp2p streams.
 
 import type { NodeId, PeerIdentity } from "../identity/index.ts";
+import type { LearningDatagram } from "./learning/learning-datagrams.ts";
 import type { Datagram } from "./node-types.ts";
 
 /** An answer carries the number of its question, which is unique at the node that asked. */
@@ -17,6 +18,7 @@ export type MeshDatagram = Datagram &
     | { readonly kind: "identity"; readonly identity: PeerIdentity | undefined }
     | { readonly kind: "pull"; readonly digest: Uint8Array }
     | { readonly kind: "beacons"; readonly beacons: readonly Uint8Array[] }
+    | LearningDatagram
   );
 
 /** What a certificate chain with two ML-DSA-65 signatures takes on the wire, about. */

@@ -324,7 +324,14 @@ export class MeshNode implements SimNode<MeshDatagram> {
         for (const bytes of datagram.beacons) {
           this.#judge({ bytes, from: question.from, gossip: undefined }, now, out);
         }
+        return;
       }
+      case "fl-sync":
+      case "fl-lacking":
+      case "fl-want":
+      case "fl-content":
+        // The participant beside this node takes these.
+        return;
     }
   }
 

@@ -1,8 +1,9 @@
 // What a run leaves behind: the report, its form for programs and its form for people.
 
-import { notModelled, type Watchers } from "./checkers/watchers.ts";
+import { notModelled, type TrainingWatchers, type Watchers } from "./checkers/watchers.ts";
 import { describeViolation, type Violation } from "./checkers/violation.ts";
 import type { RecoveryTimes } from "./injectors/recovery-monitor.ts";
+import type { TrainingFigures } from "./learning/training-figures.ts";
 import type { NetworkCounts } from "./network.ts";
 import { describeFault, type FaultKind } from "./scenarios/faults.ts";
 import type { RunPlan } from "./scenarios/plan.ts";
@@ -54,6 +55,8 @@ export interface RunReport {
   readonly falseDeaths: number;
   /** Share of the followed routes that lead to their target. */
   readonly availability: number;
+  /** Of a scenario that trains. */
+  readonly learning: TrainingFigures | undefined;
   /** How often each kind of fault in the plan has had an effect. */
   readonly bites: Readonly<Partial<Record<FaultKind, number>>>;
   /** Messages that nodes refused, by code. */
@@ -69,10 +72,11 @@ export function makeReport(parts: {
   readonly plan: RunPlan;
   readonly swarm: Swarm;
   readonly watching: Watchers;
+  readonly training: TrainingWatchers | undefined;
   readonly convergedMs: number | undefined;
   readonly spent: Spent;
 }): RunReport {
-  const { plan, swarm, watching, convergedMs, spent } = parts;
+  const { plan, swarm, watching, training, convergedMs, spent } = parts;
   const { routesLive, recovery } = watching;
   const { world, violations } = swarm;
   const bites: Partial<Record<FaultKind, number>> = {};
@@ -81,6 +85,7 @@ export function makeReport(parts: {
     ...{ recovery: recovery.times(), falseDeaths: swarm.noFalseDeath.falseDeaths },
     availability: routesLive.followed === 0 ? 1 : routesLive.arrived / routesLive.followed,
     ...{ network: { ...world.network.counts }, virtualMs: world.nowMs },
+    learning: training?.monitor.figures(training.contradictions.count),
   };
   const failures = unmet(plan, { ...measured, convergedMs, bites });
   const passed = violations.length === 0 && failures.length === 0;
@@ -101,13 +106,13 @@ export function makeReport(parts: {
 
 type Measured = Pick<
   RunReport,
-  "recovery" | "falseDeaths" | "availability" | "network" | "virtualMs" | "bites"
+  "recovery" | "falseDeaths" | "availability" | "network" | "virtualMs" | "bites" | "learning"
 > & { readonly convergedMs: number | undefined };
 
 /** Which of a scenario's expectations were not met. A fault without effect is one: nothing was tested. */
 function unmet({ expect, nodes, faults, minutes }: RunPlan, measured: Measured): string[] {
   const failures: string[] = [];
-  const { recovery, falseDeaths, availability, network, virtualMs, bites } = measured;
+  const { recovery, falseDeaths, availability, network, virtualMs, bites, learning } = measured;
   const atMost = (what: string, value: number | null, limit: number | undefined): void => {
     if (limit === undefined) return;
     if (value === null) failures.push(`There is no ${what} to compare with ${limit}.`);
@@ -120,6 +125,9 @@ function unmet({ expect, nodes, faults, minutes }: RunPlan, measured: Measured):
   atMost("bytesPerSecond", Math.round(rate), expect.bytes_per_second);
   if (availability < expect.availability) {
     failures.push(`availability is ${availability}, at least ${expect.availability} is expected.`);
+  }
+  if (learning !== undefined && learning.accuracy < expect.accuracy) {
+    failures.push(`accuracy is ${learning.accuracy}, at least ${expect.accuracy} is expected.`);
   }
   const begun = faults.filter(({ at }) => at < minutes * MINUTE_MS).map(({ inject }) => inject);
   const idle = [...new Set(begun)].filter((kind) => expect.effects && (bites[kind] ?? 0) === 0);
@@ -152,6 +160,7 @@ export function reportJson(report: RunReport): object {
       memoryBytes: Math.round(spent.memoryBytes / plan.nodes),
     },
     crypto: plan.crypto,
+    ...(report.learning === undefined ? {} : { learning: rounding(report.learning) }),
   };
 }
 
@@ -180,6 +189,7 @@ export function describeReport(report: RunReport): string {
     `  each node        ${(network.bytes / nodeSeconds).toFixed(0)} bytes/s, ${(network.sent / nodeSeconds).toFixed(1)} messages/s, ` +
       `${(spent.cpuMicros / nodeSeconds).toFixed(0)} µs of CPU/s, ${(spent.memoryBytes / plan.nodes / 1024).toFixed(0)} KiB`,
   ];
+  if (report.learning !== undefined) lines.push(...describeTraining(report.learning));
   if (plan.faults.length > 0) {
     const bites = Object.entries(report.bites).map(([kind, times]) => `${kind} ${times}`);
     lines.push(`  effects of faults: ${bites.join(", ")}`);
@@ -190,6 +200,23 @@ export function describeReport(report: RunReport): string {
   lines.push("  faults:", ...plan.faults.map((fault) => `    ${describeFault(fault)}`));
   lines.push("  the last events:", ...report.tail.map((line) => `    ${line}`));
   return lines.join("\n");
+}
+
+function rounding(figures: TrainingFigures): TrainingFigures {
+  return { ...figures, loss: rounded(figures.loss, 1e6), accuracy: rounded(figures.accuracy, 1e6) };
+}
+
+function describeTraining(figures: TrainingFigures): string[] {
+  const { participants, byzantine, liars, aggregator, certified, held, roundMsP50 } = figures;
+  const { updates, liarUpdates, downWeighted, convicted, accuracy, loss, modelDigest } = figures;
+  const honest = updates - liarUpdates;
+  return [
+    `  training         ${aggregator} among ${participants}, ${liars} of them lying, ${byzantine} assumed`,
+    `    ${certified} rounds made a new model, ${held} kept it by their rule, ${figures.void} were void; p50 ${roundMsP50 ?? "-"} ms`,
+    `    weighed down: ${downWeighted.liars} of ${liarUpdates} liars' updates, ${downWeighted.honest} of ${honest} honest ones; ` +
+      `${convicted} participants proven to have contradicted themselves`,
+    `    accuracy ${(100 * accuracy).toFixed(1)} %, loss ${loss.toFixed(3)}, model ${modelDigest.slice(0, 16)}`,
+  ];
 }
 
 function rounded(value: number, steps: number): number {

@@ -6,11 +6,17 @@ import { createNobleEngine } from "../crypto/index.ts";
 import type { NodeId } from "../identity/index.ts";
 import { autoZone, depthOfSize, meshDefaults } from "../mesh/index.ts";
 import type { SimEngine } from "./census.ts";
-import { watchers, type Watchers } from "./checkers/watchers.ts";
+import {
+  type TrainingWatchers,
+  trainingWatchers,
+  watchers,
+  type Watchers,
+} from "./checkers/watchers.ts";
 import { ByzantineInjector } from "./injectors/byzantine-injector.ts";
 import { Churn } from "./injectors/churn.ts";
 import { FaultSchedule } from "./injectors/fault-schedule.ts";
 import { TrafficSource } from "./injectors/traffic-source.ts";
+import { LearningWorld, type LearningWorldParts } from "./learning/learning-world.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions } from "./network.ts";
 import type { NodeIndex } from "./node-types.ts";
 import { SeededRandom } from "./random.ts";
@@ -23,6 +29,8 @@ const MINUTE_MS = 60_000;
 const REPLAY_SEEN_MS = 10_000;
 /** The run is run again up to here, to see that it is the same. */
 const RETRACE_MS = 10_000;
+/** ... and where a task is trained so long into that. */
+const RETRACE_TRAINING_MS = 10_000;
 /** A view is judged when nothing was wrong for so long. */
 const REFUTE_MS = 30_000;
 
@@ -35,6 +43,8 @@ export interface RunOptions {
   readonly host?: HostMeters;
   /** Changes to the swarm; for sabotage and experiments. */
   readonly swarm?: Partial<SwarmOptions>;
+  /** In the place of what participants compute; for sabotage. */
+  readonly compute?: LearningWorldParts["compute"];
 }
 
 /** Where a run is. */
@@ -50,6 +60,7 @@ export interface RunProgress {
 interface Stage {
   readonly swarm: Swarm;
   readonly watching: Watchers;
+  readonly training: TrainingWatchers | undefined;
   readonly schedule: FaultSchedule;
   readonly churn: Churn;
 }
@@ -60,7 +71,7 @@ interface Stage {
  */
 export function runPlan(plan: RunPlan, options: RunOptions = {}): RunReport {
   const before = measured(options);
-  const { swarm, watching, schedule, churn } = setStage(plan, options);
+  const { swarm, watching, training, schedule, churn } = setStage(plan, options);
   const totalMs = plan.minutes * MINUTE_MS;
   const tell = (phase: RunProgress["phase"]): void => {
     schedule.tick();
@@ -69,17 +80,23 @@ export function runPlan(plan: RunPlan, options: RunOptions = {}): RunReport {
   };
   const safety = (): void => tell("safety");
   swarm.startAll();
-  const retraceMs = Math.min(RETRACE_MS, totalMs);
+  const { learning } = plan;
+  const trainedMs = learning === undefined ? 0 : learning.start + RETRACE_TRAINING_MS;
+  const retraceMs = Math.min(Math.max(RETRACE_MS, trainedMs), totalMs);
   swarm.run(retraceMs - swarm.nowMs, safety);
   const early = swarm.world.trace.digest();
   swarm.run(totalMs - swarm.nowMs, safety);
   churn.stop();
   schedule.healAll();
   swarm.heal();
-  const { converge_within: limitMs, calm } = plan.expect;
+  const { converge_within: limitMs, calm, rounds_within: roundsMs } = plan.expect;
   const convergedMs = swarm.runUntilConverged(limitMs);
   watching.viewsEqual.converged(swarm, convergedMs, limitMs);
   if (convergedMs !== undefined) watching.recovery.converged(convergedMs);
+  if (training !== undefined) {
+    swarm.runUntil(() => training.world.isFinished, roundsMs);
+    training.roundsGoOn.ended(swarm, training.world, roundsMs);
+  }
   swarm.run(calm, () => tell("liveness"));
   for (const checker of swarm.checkers) checker.finish?.(swarm);
   const after = measured(options);
@@ -89,7 +106,7 @@ export function runPlan(plan: RunPlan, options: RunOptions = {}): RunReport {
     memoryBytes: Math.max(0, after.memoryBytes - before.memoryBytes),
   };
   watching.sameTrace.compare(retraceMs, early, digestAt(plan, options, retraceMs));
-  return makeReport({ plan, swarm, watching, convergedMs, spent });
+  return makeReport({ plan, swarm, watching, training, convergedMs, spent });
 }
 
 /** The host's meters now; zeros without any. */
@@ -116,27 +133,44 @@ function setStage(plan: RunPlan, options: RunOptions): Stage {
   const random = SeededRandom.fromSeed(plan.seed).fork("traffic");
   const network = networkOf(plan);
   const { traffic } = plan;
-  const replays = plan.faults.some(({ inject }) => inject === "replay");
+  const replays = plan.faults.some(({ inject }) => inject.startsWith("replay"));
   const swarm: Swarm = new Swarm({
     ...{ nodes: plan.nodes, seed: plan.seed, network, engine },
     ...{ refuteMs: REFUTE_MS, buggify: plan.buggify },
     ...(replays ? { seenMs: REPLAY_SEEN_MS } : {}),
     zoneOf: zoneChoice(plan),
-    wrap: (node, inner) =>
-      new TrafficSource({
+    wrap: (node, inner) => {
+      const source = new TrafficSource({
         ...{ node: inner, traffic, totalMs, nowMs: () => swarm.nowMs },
         random: random.fork(`node ${node}`),
-      }),
+      });
+      return training?.world.wrap(node, source) ?? source;
+    },
     makeIntruder: byzantine.makeIntruder,
     ...options.swarm,
   });
   byzantine.enter(swarm);
   const watching = watchers({ plan, swarm, byzantine, engine });
+  const training = trainingOf({ plan, swarm, engine, lies: byzantine }, options);
   const churn = new Churn(swarm, traffic, byzantine.liars, random.fork("churn"));
   churn.start();
   const schedule = new FaultSchedule({ swarm, calm: network, byzantine, faults: plan.faults });
   schedule.start(totalMs);
-  return { swarm, watching, schedule, churn };
+  return { swarm, watching, training, schedule, churn };
+}
+
+/** The task that is trained on the stage, if one is. */
+function trainingOf(
+  parts: Omit<LearningWorldParts, "plan" | "compute"> & { readonly plan: RunPlan },
+  { compute }: RunOptions,
+): TrainingWatchers | undefined {
+  const { learning, ...plan } = parts.plan;
+  if (learning === undefined) return undefined;
+  const world = new LearningWorld({
+    ...{ ...parts, plan: { ...plan, learning } },
+    ...(compute === undefined ? {} : { compute }),
+  });
+  return trainingWatchers({ ...parts, world });
 }
 
 /** In which zone each node starts: automatic ones are those of a mesh that was up before and comes back. */

@@ -2,8 +2,8 @@
 // "Simplifying and isolating failure-inducing input", 2002), then less time, then fewer nodes. Bounded by runs.
 
 import type { RunReport } from "./report.ts";
-import type { Fault } from "./scenarios/faults.ts";
-import type { RunPlan } from "./scenarios/plan.ts";
+import { classOf, type Fault } from "./scenarios/faults.ts";
+import { LIARS_SHARE_MAX, type RunPlan } from "./scenarios/plan.ts";
 
 /** A smaller plan that failed too, or did not. */
 export interface ShrinkStep {
@@ -47,7 +47,9 @@ export function shrink(
   dropFaults(plan, fails);
   shorten(() => best, fails);
   for (const nodes of [4, 2, 4 / 3].map((part) => Math.ceil(best.plan.nodes / part))) {
-    if (nodes >= NODES_MIN && nodes < best.plan.nodes && fails(withNodes(best.plan, nodes))) break;
+    const fewer = withNodes(best.plan, nodes);
+    const isSmaller = nodes >= NODES_MIN && nodes < best.plan.nodes;
+    if (isSmaller && mayHold(fewer) && fails(fewer)) break;
   }
   dropFaults(best.plan, fails);
   return { ...best, runs };
@@ -95,6 +97,13 @@ function shorten(
   for (let minutes = plan.minutes / 2; minutes >= MINUTES_MIN; minutes /= 2) {
     if (!fails({ ...best().plan, minutes })) return;
   }
+}
+
+/** With more liars than that nobody promises that a training holds: such a plan would fail for another reason. */
+function mayHold({ faults, nodes, learning }: RunPlan): boolean {
+  const lies = faults.filter(({ inject }) => classOf(inject) === "byzantine");
+  const liars = new Set(lies.flatMap((fault) => ("nodes" in fault ? fault.nodes : [])));
+  return learning === undefined || liars.size <= Math.floor(LIARS_SHARE_MAX * nodes);
 }
 
 function withNodes(plan: RunPlan, nodes: number): RunPlan {

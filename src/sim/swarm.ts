@@ -196,12 +196,17 @@ export class Swarm implements SwarmView {
 
   /** Runs until everyone is there and sees everyone alive; how long that took, or undefined after `limitMs`. */
   runUntilConverged(limitMs: number): number | undefined {
+    return this.runUntil(() => this.isConverged(), limitMs);
+  }
+
+  /** Runs until `isDone`; how long that took, or undefined after `limitMs`. */
+  runUntil(isDone: () => boolean, limitMs: number): number | undefined {
     const startMs = this.nowMs;
     while (this.nowMs - startMs < limitMs) {
-      if (this.isConverged()) return this.nowMs - startMs;
+      if (isDone()) return this.nowMs - startMs;
       this.run(CONVERGENCE_INTERVAL_MS);
     }
-    return this.isConverged() ? this.nowMs - startMs : undefined;
+    return isDone() ? this.nowMs - startMs : undefined;
   }
 
   /** The world, or one node of it, is being disturbed at this moment. */
@@ -221,10 +226,12 @@ export class Swarm implements SwarmView {
     this.world.network.heal();
   }
 
+  /** A power cut; a node that has not started yet does not. */
   crash(node: NodeIndex): void {
-    if (!this.world.isUp(node)) return;
-    this.disturbed(node);
-    for (const listener of this.#listeners) listener.crashed?.(node, this);
+    if (this.world.isUp(node)) {
+      this.disturbed(node);
+      for (const listener of this.#listeners) listener.crashed?.(node, this);
+    }
     this.world.crash(node);
   }
 

@@ -190,7 +190,11 @@ export class World<D extends Datagram> {
   /** A power cut: no goodbye; the others notice by silence, and everything in memory is gone. */
   crash(node: NodeIndex): void {
     const slot = this.#slot(node);
-    if (slot.node === undefined) return;
+    if (slot.node === undefined) {
+      // What was to start has no power to.
+      slot.life++;
+      return;
+    }
     this.#record("crash", node, NO_NODE, "", slot.boots, 0);
     for (const peer of this.peers(node)) this.#expectSilence(peer, node);
     this.#vanish(node, slot);

@@ -4,10 +4,14 @@ import { hash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { MeshError, toHex } from "../../foundation/index.ts";
 import {
+  attackKinds,
+  type ColludingAttack,
+  colludingAttacks,
   completeDraft,
   type CsvFacts,
   parseCsv,
   parseDraft,
+  type LearningErrorCode,
   type ScheduleKind,
   scheduleKinds,
   simulatedParticipants,
@@ -54,9 +58,12 @@ const TRAIN_SAMPLES = 4_000;
 export function flSimulate(cli: Cli, wish: SimulateWish, json: boolean): void {
   const file = wish.file === undefined ? undefined : readTaskFile(wish.file);
   const csv = csvOf(wish);
-  const task = manifestOf(wish, file, csv);
-  if (!json) cli.out(headLine(task, cli));
-  const report = run(cli, task, wish, csv, json);
+  const lies = liesOf(wish);
+  const { attack: _, ...rest } = wish;
+  const alone = lies.attack === undefined ? rest : { ...rest, attack: lies.attack };
+  const task = manifestOf(alone, file, csv);
+  if (!json) cli.out(headLine(task, wish, cli));
+  const report = run(cli, task, { ...wish, ...lies }, csv, json);
   cli.out(json ? `${JSON.stringify(report)}\n` : endLine(report, cli));
   if (report.certified === 0) cli.exit = exitStatus.failure;
 }
@@ -64,7 +71,7 @@ export function flSimulate(cli: Cli, wish: SimulateWish, json: boolean): void {
 function run(
   cli: Cli,
   task: TaskManifest,
-  { liars, schedule }: SimulateWish,
+  { liars, schedule, colluding }: SimulateWish & Lies,
   csv: Csv | undefined,
   json: boolean,
 ): Report {
@@ -82,9 +89,16 @@ function run(
       ? {}
       : { data: splitTrainTest(csv.data, testSamplesOf(task), task.seed) }),
   };
-  if (task.orchestrator.kind === "epidemic") return simulateEpidemicTask(task, options);
+  if (task.orchestrator.kind === "epidemic") {
+    if (colluding === undefined) return simulateEpidemicTask(task, options);
+    throw new MeshError<LearningErrorCode>(
+      "learning/feature-unavailable",
+      `Cannot simulate '${colluding}' in an epidemic task: liars collude over certified rounds. Choose another orchestrator.`,
+    );
+  }
   return simulateTask(task, {
     ...options,
+    ...(colluding === undefined ? {} : { colluding }),
     schedule: scheduleOf(schedule),
     hash: (bytes) => hash("sha256", bytes, "buffer"),
   });
@@ -99,6 +113,48 @@ function weighedText(round: Report["rounds"][number]): string {
 
 function testSamplesOf({ data }: TaskManifest): number {
   return "testSamples" in data ? data.testSamples : 1;
+}
+
+/** What liars do: to their own updates as in a task file, together to all of theirs, or to the protocol, which is a schedule. */
+interface Lies {
+  /** Of the task. */
+  readonly attack?: string;
+  readonly colluding?: ColludingAttack;
+  readonly schedule?: string;
+}
+
+/** Attacks of the reference that are schedules here. */
+const attacksOnProtocol: Readonly<Record<string, ScheduleKind>> = {
+  equivocation: "equivocation",
+  flooding: "flooding",
+  "slow-loris": "slow-loris",
+  withholding: "slow-loris",
+  silent: "silent",
+};
+
+/** Every name that `--attack` takes. */
+export const attackNames: readonly string[] = [
+  ...attackKinds,
+  ...colludingAttacks,
+  ...Object.keys(attacksOnProtocol),
+];
+
+/** @throws MeshError `learning/bad-task` */
+function liesOf({ attack, schedule }: SimulateWish): Lies {
+  const given = schedule === undefined ? {} : { schedule };
+  if (attack === undefined) return given;
+  const colluding = colludingAttacks.find((name) => name === attack);
+  if (colluding !== undefined) return { ...given, colluding };
+  if (attackKinds.some((name) => name === attack)) return { ...given, attack };
+  const onProtocol = attacksOnProtocol[attack];
+  const isClear = onProtocol !== undefined && (schedule ?? onProtocol) === onProtocol;
+  if (isClear) return { schedule: onProtocol };
+  throw new MeshError<LearningErrorCode>(
+    "learning/bad-task",
+    onProtocol === undefined
+      ? `There is no attack '${attack}'. Choose one of ${attackNames.join(", ")}.`
+      : `The attack '${attack}' is a schedule of its own, and '${schedule ?? ""}' is another. Choose one of them.`,
+  );
 }
 
 function scheduleOf(name: string | undefined): ScheduleKind {
@@ -179,9 +235,10 @@ function csvOf({ csv, label }: SimulateWish): Csv | undefined {
   return { data, facts: { digest, labelColumn: label, features, classes, samples } };
 }
 
-function headLine(task: TaskManifest, { screen }: Cli): string {
+function headLine(task: TaskManifest, wish: SimulateWish, { screen }: Cli): string {
   const { participants, byzantine, aggregator, attack, orchestrator, seed } = task;
-  const who = `${participants.length} nodes, ${byzantine} lying by ${attack}`;
+  const liars = wish.liars ?? byzantine;
+  const who = `${participants.length} nodes, ${liars} lying by ${wish.attack ?? wish.schedule ?? attack}`;
   return `${paint(`${orchestrator.kind}, ${aggregator}`, "bold", screen.colours)}: ${who}; seed ${seed}\n`;
 }
 

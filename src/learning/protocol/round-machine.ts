@@ -348,7 +348,8 @@ export class RoundMachine {
     this.#deps.meter.count("meshd_learning_certificates_total", { result: decision.kind });
     if (own === "other") this.#countDivergence();
     const isSameModel = this.#modelHere && result.model === this.#chain.newest.model;
-    this.#modelHere = isSameModel || own === "same";
+    // Who signs that a round is void has computed nothing: it may lack the model that is kept.
+    this.#modelHere = isSameModel || (own === "same" && decision.kind === "set");
     this.#chain.extend(certificate);
     if (this.#isLast(certificate)) this.#finish();
     else this.#open([]);

@@ -4,14 +4,22 @@ import { meshDefaults } from "../../mesh/index.ts";
 import type { SimEngine } from "../census.ts";
 import type { ByzantineInjector } from "../injectors/byzantine-injector.ts";
 import { RecoveryMonitor } from "../injectors/recovery-monitor.ts";
+import type { LearningWorld } from "../learning/learning-world.ts";
+import { TrainingMonitor } from "../learning/training-figures.ts";
 import type { RunPlan } from "../scenarios/plan.ts";
 import type { Swarm } from "../swarm.ts";
 import { BoundedState } from "./bounded-state.ts";
+import { ContradictionsProven } from "./contradictions-proven.ts";
 import { CrashDetected } from "./crash-detected.ts";
 import { EvidenceHolds } from "./evidence-holds.ts";
+import { LearningBound } from "./learning-bound.ts";
+import { LearningQuorum } from "./learning-quorum.ts";
 import { NoExpiredSvid } from "./no-expired-svid.ts";
+import { OneCertificate } from "./one-certificate.ts";
 import { RestartRecovers } from "./restart-recovers.ts";
+import { RoundsGoOn } from "./rounds-go-on.ts";
 import { RoutesLive } from "./routes-live.ts";
+import { SameModel } from "./same-model.ts";
 import { SameTrace } from "./same-trace.ts";
 import { ValidSignatures } from "./valid-signatures.ts";
 import { ViewsEqual } from "./views-equal.ts";
@@ -27,8 +35,16 @@ export interface Watchers {
   readonly recovery: RecoveryMonitor;
 }
 
+/** Those of a training. */
+export interface TrainingWatchers {
+  readonly world: LearningWorld;
+  readonly monitor: TrainingMonitor;
+  readonly roundsGoOn: RoundsGoOn;
+  readonly contradictions: ContradictionsProven;
+}
+
 /** Invariants of design and reference that this simulator cannot judge, because it has no such part yet. */
-export const notModelled = ["bundle-sequence", "healing-budget", "learning-bound"] as const;
+export const notModelled = ["bundle-sequence", "healing-budget"] as const;
 
 /** Attaches all checkers to a swarm; `engine` is one that no fault touches. */
 export function watchers(parts: {
@@ -62,4 +78,26 @@ export function watchers(parts: {
     watching.recovery,
   );
   return watching;
+}
+
+/** Attaches the checkers of a training to it and to its swarm. */
+export function trainingWatchers(parts: {
+  readonly swarm: Swarm;
+  readonly world: LearningWorld;
+  readonly engine: SimEngine;
+}): TrainingWatchers {
+  const { swarm, world, engine } = parts;
+  const monitor = new TrainingMonitor(world, () => swarm.nowMs);
+  const roundsGoOn = new RoundsGoOn();
+  const contradictions = new ContradictionsProven(swarm, world);
+  const checkers = [
+    new OneCertificate(swarm, world, engine),
+    new LearningQuorum(swarm, world),
+    new LearningBound(swarm, world),
+    new SameModel(swarm, world),
+    contradictions,
+  ];
+  world.watch(...checkers, monitor);
+  swarm.watch(...checkers, roundsGoOn);
+  return { world, monitor, roundsGoOn, contradictions };
 }

@@ -2,7 +2,8 @@
 
 import type { NodeIndex, SimNode } from "../node-types.ts";
 import type { MeshDatagram } from "../mesh-datagrams.ts";
-import { classOf, type Fault, type faultKinds } from "../scenarios/faults.ts";
+import type { LearningLies } from "../learning/learning-types.ts";
+import { classOf, type Fault, type FaultKind, type faultKinds } from "../scenarios/faults.ts";
 import type { IntruderMaker, Swarm } from "../swarm.ts";
 import type { Injector } from "./injector.ts";
 import { Liar, type Trick } from "./liar.ts";
@@ -11,11 +12,13 @@ type ByzantineKind = (typeof faultKinds.byzantine)[number];
 type ByzantineFault = Fault<ByzantineKind>;
 
 /** Injects lies. It is also what makes the liars, so it exists before the swarm. */
-export class ByzantineInjector implements Injector<ByzantineKind> {
+export class ByzantineInjector implements Injector<ByzantineKind>, LearningLies {
   /** Everyone who will lie at some time: nobody's truth depends on them. */
   readonly liars: ReadonlySet<NodeIndex>;
   /** Who has said two things so far. */
   readonly equivocators = new Set<NodeIndex>();
+  /** Who has said two things in a round of training so far. */
+  readonly contradictors = new Set<NodeIndex>();
   readonly #active = new Set<ByzantineFault>();
   #swarm: Swarm | undefined;
 
@@ -43,6 +46,19 @@ export class ByzantineInjector implements Injector<ByzantineKind> {
 
   tick(): void {}
 
+  active<Kind extends FaultKind>(node: NodeIndex, kind: Kind): Fault<Kind> | undefined {
+    for (const fault of this.#active) {
+      if (fault.inject === kind && fault.nodes.includes(node)) return fault as Fault<Kind>;
+    }
+    return undefined;
+  }
+
+  did(kind: FaultKind, node: NodeIndex): void {
+    this.#swarm?.ailments.bite(kind);
+    if (kind === "equivocate") this.equivocators.add(node);
+    if (kind === "contradict" || kind === "flood_updates") this.contradictors.add(node);
+  }
+
   #liar(
     node: NodeIndex,
     parts: Omit<ConstructorParameters<typeof Liar>[0], "rate" | "did">,
@@ -50,19 +66,14 @@ export class ByzantineInjector implements Injector<ByzantineKind> {
     return new Liar({
       ...parts,
       rate: (trick) => this.#rate(node, trick),
-      did: (trick) => {
-        this.#swarm?.ailments.bite(trick);
-        if (trick === "equivocate") this.equivocators.add(node);
-      },
+      did: (trick) => this.did(trick, node),
     });
   }
 
   #rate(node: NodeIndex, trick: Trick): number {
-    for (const fault of this.#active) {
-      if (fault.inject !== trick || !fault.nodes.includes(node)) continue;
-      return fault.inject === "sybil_flood" ? fault.per_second : 1;
-    }
-    return 0;
+    const fault: Fault<Trick> | undefined = this.active(node, trick);
+    if (fault === undefined) return 0;
+    return fault.inject === "sybil_flood" ? fault.per_second : 1;
   }
 }
 

@@ -1,6 +1,7 @@
 // Every fault that a scenario can name: its parameters, as the file's schema, and what class it belongs to.
 
 import * as z from "zod";
+import { type OmniscientAttackName, omniscientAttackNames } from "../../learning/index.ts";
 import { count, duration, durationText, mapping, number, ratio } from "./values.ts";
 
 /** The four kinds of trouble; a scenario may combine them. */
@@ -78,6 +79,36 @@ const node = {
   disk_full: mapping({ inject: kind("disk_full"), ...when, nodes }),
 };
 
+/** What liars do to their updates: what they do to the protocol are faults of their own. */
+const poisons = ["scaled", ...omniscientAttackNames].filter(
+  (name) => name !== "equivocation" && name !== "withholding",
+) as readonly Poison[];
+
+/** One of the attacks on updates. */
+export type Poison = Exclude<OmniscientAttackName, "equivocation" | "withholding"> | "scaled";
+
+/** Lies of participants of a training task. */
+const learning = {
+  poison: mapping({
+    ...{ inject: kind("poison"), ...when, nodes },
+    attack: z.enum(poisons, { error: `one of ${poisons.join(", ")}` }),
+  }),
+  contradict: mapping({ inject: kind("contradict"), ...when, nodes }),
+  flood_updates: mapping({
+    ...{ inject: kind("flood_updates"), ...when, nodes },
+    factor: count(2, 10).default(10),
+  }),
+  withhold: mapping({ ...{ inject: kind("withhold"), ...when, nodes }, share: ratio().default(1) }),
+  slow_loris: mapping({
+    ...{ inject: kind("slow_loris"), ...when, nodes },
+    pause: duration(1_000, 3_600_000).prefault("30s"),
+  }),
+  replay_rounds: mapping({
+    ...{ inject: kind("replay_rounds"), ...when, nodes },
+    per_second: count(1, 1_000).default(10),
+  }),
+};
+
 const byzantine = {
   forge: mapping({ inject: kind("forge"), ...when, nodes }),
   replay: mapping({ inject: kind("replay"), ...when, nodes }),
@@ -87,6 +118,7 @@ const byzantine = {
     ...{ inject: kind("sybil_flood"), ...when, nodes },
     per_second: count(1, 1_000).default(20),
   }),
+  ...learning,
 };
 
 const crypto = {
@@ -119,6 +151,12 @@ export const faultSchema = z.discriminatedUnion(
     byzantine.equivocate,
     byzantine.false_evidence,
     byzantine.sybil_flood,
+    byzantine.poison,
+    byzantine.contradict,
+    byzantine.flood_updates,
+    byzantine.withhold,
+    byzantine.slow_loris,
+    byzantine.replay_rounds,
     crypto.bad_signature,
     crypto.bad_verification,
     crypto.kem_failure,
@@ -150,6 +188,16 @@ export const faultKinds = {
 
 /** Every kind. */
 export const allFaultKinds: readonly FaultKind[] = Object.values(faultKinds).flat();
+
+/** Those that mean something only where a task is trained. */
+export const learningFaultKinds: readonly FaultKind[] = Object.keys(
+  learning,
+) as (keyof typeof learning)[];
+
+/** Those that any mesh can have. */
+export const meshFaultKinds: readonly FaultKind[] = allFaultKinds.filter(
+  (one) => !learningFaultKinds.includes(one),
+);
 
 /** The class of a kind. */
 export function classOf(kind: FaultKind): FaultClass {

@@ -13,7 +13,7 @@ const MINUTE_MS = 60_000;
 const QUIET_START_MS = 15_000;
 const QUIET_END_MS = 10_000;
 /** At most this share of the nodes lies: beyond it nobody promises anything. */
-const LIARS_SHARE_MAX = 0.3;
+export const LIARS_SHARE_MAX = 0.3;
 
 /** A run to the last choice. */
 export interface RunPlan extends Omit<ScenarioFile, "faults" | "chaos"> {
@@ -49,12 +49,13 @@ export function planRun(file: ScenarioFile, changes: RunChanges = {}): RunPlan {
 
 /** The plan as a scenario file with every choice written out. */
 export function planText(plan: RunPlan): string {
-  const { network, traffic, expect, faults, ...rest } = plan;
+  const { network, traffic, learning, expect, faults, ...rest } = plan;
   return stringify({
     ...rest,
     network: withDurations(network),
     traffic: withDurations(traffic),
     faults: faults.map((fault) => withDurations(fault)),
+    ...(learning === undefined ? {} : { learning: withDurations(learning) }),
     expect: withDurations(expect),
   });
 }
@@ -62,6 +63,7 @@ export function planText(plan: RunPlan): string {
 const durationKeys = new Set([
   ...["at", "for", "extra", "tail", "jitter", "every", "pause", "period", "calm"],
   ...["converge_within", "detect_within", "detect_p99", "reroute_p99", "latency"],
+  ...["start", "deadline", "rounds_within"],
 ]);
 
 function withDurations(section: object): object {
@@ -168,7 +170,21 @@ function drawFault(
     case "replay":
     case "equivocate":
     case "false_evidence":
+    case "contradict":
       return { inject: kind, ...when, nodes: 1 };
+    case "poison": {
+      const attacks = ["sign-flip", "ipm", "alie", "min-max", "mimic", "gaussian"] as const;
+      const attack = attacks[random.below(attacks.length)] ?? "alie";
+      return { inject: kind, ...when, nodes: share, attack };
+    }
+    case "flood_updates":
+      return { inject: kind, ...when, nodes: 1, factor: whole(2, 10) };
+    case "withhold":
+      return { inject: kind, ...when, nodes: share, share: between(0.3, 1) };
+    case "slow_loris":
+      return { inject: kind, ...when, nodes: share, pause: whole(2_000, 60_000) };
+    case "replay_rounds":
+      return { inject: kind, ...when, nodes: 1, per_second: whole(1, 50) };
     case "disk_full":
     case "bad_signature":
     case "bad_verification":

@@ -1,7 +1,8 @@
 // The shape of a scenario file and its defaults. docs/simulator.md says what each key means, a test that it does.
 
 import * as z from "zod";
-import { allFaultKinds, faultSchema } from "./faults.ts";
+import { aggregatorNames } from "../../learning/index.ts";
+import { allFaultKinds, faultSchema, learningFaultKinds, meshFaultKinds } from "./faults.ts";
 import { count, duration, mapping, number, ratio } from "./values.ts";
 
 const network = mapping({
@@ -35,8 +36,21 @@ const chaos = mapping({
   kinds: z
     .array(z.enum(allFaultKinds as [string, ...string[]], { error: "the name of a fault" }))
     .min(1, { error: "at least one fault" })
-    .default([...allFaultKinds]),
+    .default([...meshFaultKinds]),
   longest: duration(1_000, 3_600_000).prefault("30s"),
+});
+
+const learning = mapping({
+  rounds: count(1, 1_000).default(8),
+  start: duration(0, 86_400_000).prefault("10s"),
+  deadline: duration(100, 3_600_000).prefault("5s"),
+  aggregator: z
+    .enum(aggregatorNames, { error: `one of ${aggregatorNames.join(", ")}` })
+    .default("arc+nnm+geometric-median"),
+  orchestrator: z
+    .enum(["batch-async", "hierarchical"], { error: "batch-async or hierarchical" })
+    .default("batch-async"),
+  alpha: number(0.01, 1_000).default(1),
 });
 
 const expect = mapping({
@@ -49,9 +63,14 @@ const expect = mapping({
   detect_p99: duration(1, 600_000).optional(),
   reroute_p99: duration(1, 600_000).optional(),
   bytes_per_second: count(1, 1_000_000_000).optional(),
+  rounds_within: duration(1_000, 3_600_000).prefault("2m"),
+  accuracy: ratio().default(0),
 }).prefault({});
 
-export const scenarioSchema = mapping({
+/** A certified round names its participants by a byte, and agrees among no more. */
+const LEARNERS_MAX = 64;
+
+const scenarioShape = mapping({
   name: z.string({ error: "a name" }).regex(/^[a-z0-9][a-z0-9-]{0,63}$/, {
     error: "1 to 64 of a-z, 0-9 and '-', starting with a letter or digit",
   }),
@@ -68,9 +87,22 @@ export const scenarioSchema = mapping({
   traffic,
   faults: z.array(faultSchema, { error: "a list of faults" }).max(200).default([]),
   chaos: chaos.optional(),
+  learning: learning.optional(),
   expect,
 });
+
+export const scenarioSchema = scenarioShape
+  .refine(({ learning, nodes }) => learning === undefined || nodes <= LEARNERS_MAX, {
+    path: ["nodes"],
+    error: `at most ${LEARNERS_MAX} where a task is trained`,
+  })
+  .refine(
+    ({ learning, faults }) =>
+      learning !== undefined || !faults.some(({ inject }) => learningFaultKinds.includes(inject)),
+    { path: ["learning"], error: "there, because a fault concerns the training of a task" },
+  );
 
 /** A scenario as its file says it; times in milliseconds. */
 export type ScenarioFile = z.output<typeof scenarioSchema>;
 export type Traffic = ScenarioFile["traffic"];
+export type Learning = NonNullable<ScenarioFile["learning"]>;

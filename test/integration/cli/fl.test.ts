@@ -5,7 +5,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { attackNames } from "../../../src/cli/fl/simulate.ts";
 import type { FlExplained } from "../../../src/control/index.ts";
+import { scheduleKinds } from "../../../src/learning/index.ts";
 import { serveNode } from "../control/served-node.ts";
 import { converged, enrol, startDaemon } from "../node/harness.ts";
 import { meshctl } from "./run-meshctl.ts";
@@ -85,6 +87,29 @@ test("explain says of everybody what it counted for, and why", async (t) => {
     "  node-6: no update came in time.",
   ]);
   assert.match(out, /no proof of a lie/);
+});
+
+test("simulate takes every attack there is: alone, together, on the protocol; and says which when it is another", async () => {
+  const help = (await meshctl(["fl", "simulate", "--help"])).out.replaceAll(/\s+/g, " ");
+  for (const name of [...attackNames, ...scheduleKinds]) {
+    assert.ok(help.includes(`"${name}"`), `${name} in ${help}`);
+  }
+  const words = ["fl", "simulate", "--nodes", "7", "--rounds", "1", "--byzantine", "0.3"];
+  const reported = async (...more: readonly string[]) => {
+    const { exit, err, out } = await meshctl([...words, ...more, "--json"]);
+    assert.deepEqual([exit, err], [0, ""]);
+    const { attack, schedule, liars } = JSON.parse(out) as Record<string, unknown>;
+    return [attack, schedule, liars];
+  };
+  assert.deepEqual(await reported("--attack", "alie"), ["alie", "prompt", 2]);
+  assert.deepEqual(await reported("--attack", "withholding"), ["none", "slow-loris", 2]);
+  assert.equal((await meshctl([...words, "--attack", "nosuch"])).exit, 2);
+  const both = await meshctl([...words, "--attack", "flooding", "--schedule", "slow"]);
+  assert.equal(both.exit, 2);
+  assert.match(both.err, /'flooding' is a schedule of its own/);
+  const epidemic = await meshctl([...words, "--orchestrator", "epidemic", "--attack", "alie"]);
+  assert.notEqual(epidemic.exit, 0);
+  assert.match(epidemic.err, /learning\/feature-unavailable/);
 });
 
 test("simulate runs a task file in virtual time: same seed, same report; plot draws it", async (t) => {

@@ -109,6 +109,28 @@ describe("certified rounds", () => {
     }
   });
 
+  it("do not take a model for here because the round that keeps it was void", () => {
+    const isVoid = { now: false };
+    const policy = batchAsyncPolicy({ target: 3, deadlineMs: 1000 }, 4, 1);
+    const network = new RoundNetwork({
+      ...{ seed: 13, participants: 4, byzantine: 1, rounds: 9 },
+      policy: { ...policy, closes: (view) => (isVoid.now ? "void" : policy.closes(view)) },
+    });
+    const behind = node(network, 2);
+    network.crash(behind);
+    assert.ok(network.run(60_000, () => node(network, 0).certificates.size === 1));
+    isVoid.now = true;
+    // One more is gone: what is certified now, the one that comes back has signed as well.
+    network.crash(node(network, 3));
+    const { model } = newest(node(network, 0)).result;
+    for (const { disk } of network.nodes) disk.models.delete(model);
+    network.restart(behind);
+    assert.ok(network.run(60_000, () => behind.certificates.size >= 3));
+    assert.equal(newest(behind).decision.kind, "void");
+    assert.equal(newest(behind).result.model, model);
+    assert.equal(behind.machine.status().modelHere, false);
+  });
+
   it("take who joins late along: it follows the certificates and takes part in what comes", () => {
     const network = new RoundNetwork({ seed: 5, participants: 4, byzantine: 1, rounds: 60 });
     const late = node(network, 2);

@@ -5,7 +5,11 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { isMeshError } from "../../../src/foundation/index.ts";
 import { allFaultKinds, parseScenario, planRun, planText } from "../../../src/sim/index.ts";
-import { faultSchema } from "../../../src/sim/scenarios/faults.ts";
+import {
+  faultSchema,
+  learningFaultKinds,
+  meshFaultKinds,
+} from "../../../src/sim/scenarios/faults.ts";
 import { scenarioLimits } from "../../../src/sim/scenarios/parse.ts";
 import { scenarioSchema } from "../../../src/sim/scenarios/schema.ts";
 import { shipped, shippedNames } from "../../sim/scenario-runs.ts";
@@ -102,7 +106,30 @@ test("a random schedule draws every kind of fault, within the run", () => {
       assert.ok(at < plan.minutes * 60_000);
     }
   }
-  assert.deepEqual([...drawn].sort(), [...allFaultKinds].sort());
+  assert.deepEqual([...drawn].sort(), [...meshFaultKinds].sort());
+});
+
+test("a random schedule draws lies of a training where it is told to", () => {
+  const kinds = `[${learningFaultKinds.join(", ")}]`;
+  const text = `${minimal}learning: {}\nchaos: { faults: 40, kinds: ${kinds} }\n`;
+  const { faults } = planRun(parseScenario(text, "x.yml"));
+  assert.deepEqual([...new Set(faults.map(({ inject }) => inject))].sort(), [
+    ...learningFaultKinds.toSorted(),
+  ]);
+});
+
+test("a training needs a task, and has as many nodes as a round can name", () => {
+  const lie = "faults: [{ inject: withhold, at: 5s, nodes: 1 }]\n";
+  assert.match(problemsOf(minimal + lie).join(), /learning must be there, because a fault/);
+  assert.deepEqual(problemsOf(`${minimal}${lie}learning: {}`), []);
+  const of = (nodes: number): string[] =>
+    problemsOf(`${minimal.replace("8", String(nodes))}learning: {}`);
+  assert.deepEqual(of(64), []);
+  assert.match(of(65).join(), /nodes \(line 3\) must be at most 64 where a task is trained/);
+  const poison = problemsOf(
+    `${minimal}learning: {}\nfaults: [{ inject: poison, at: 5s, nodes: 1 }]`,
+  );
+  assert.match(poison.join(), /attack.* must be one of scaled, sign-flip, ipm/);
 });
 
 test("the documentation has every key and every fault", () => {

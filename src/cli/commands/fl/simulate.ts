@@ -10,6 +10,13 @@ import type { RegisterCommand } from "../../cli.ts";
 const NODES_MAX = 10_000;
 const SEED_MAX = 0xffff_ffff;
 
+/** Those that a node can do alone, those for which liars collude, and those on the protocol; a test holds them to the simulator's. */
+const attacks = [
+  ...["none", "sign-flip", "label-flip", "gaussian", "scaled"],
+  ...["ipm", "ipm-optimal", "alie", "alie-optimal", "min-max", "min-sum", "mimic", "zero"],
+  ...["stale-replay", "equivocation", "flooding", "slow-loris", "withholding", "silent"],
+];
+
 interface SimulateFlags {
   readonly nodes?: number;
   readonly byzantine?: number;
@@ -49,7 +56,11 @@ function options(command: Command): Command {
     )
     .option("--byzantine <share>", "how many may lie: a share below 1, or a number", shareOrCount)
     .option("--liars <number>", "how many do lie (default: as many as may)", integer(0, NODES_MAX))
-    .option("--attack <attack>", "what the liars do, as in a task.yaml")
+    .addOption(
+      new Option("--attack <attack>", "what the liars do (default: what the task says)").choices(
+        attacks,
+      ),
+    )
     .addOption(
       new Option("--orchestrator <kind>", "how rounds are made (default: batch-async)").choices([
         "epidemic",
@@ -65,8 +76,8 @@ function options(command: Command): Command {
     .option("--seed <number>", "makes another run of it", integer(0, SEED_MAX))
     .addOption(
       new Option("--schedule <kind>", "who answers when").choices([
-        ...["prompt", "slow", "silent", "byzantine-first", "flooding", "slow-loris", "crash"],
-        ...["partition", "late-joiner"],
+        ...["prompt", "slow", "silent", "byzantine-first", "flooding", "slow-loris"],
+        ...["equivocation", "crash", "partition", "late-joiner"],
       ]),
     )
     .option("--csv <file>", "samples, for a task whose data is csv")

@@ -1,0 +1,32 @@
+// Learning quorum: no round is certified on so few updates that the liars, who may be among the first to answer, could be half of
+// them: K > 2f, and at least the n - f that the floor promises.
+
+import type { Certificate } from "../../learning/index.ts";
+import type { LearningListener } from "../learning/learning-types.ts";
+import type { LearningWorld } from "../learning/learning-world.ts";
+import type { NodeIndex } from "../node-types.ts";
+import type { Swarm } from "../swarm.ts";
+import { Checker } from "./checker.ts";
+
+/** Counts the updates of certified rounds. */
+export class LearningQuorum extends Checker implements LearningListener {
+  readonly name = "learning-quorum";
+  readonly #swarm: Swarm;
+  readonly #floor: number;
+
+  constructor(swarm: Swarm, { task: { manifest } }: LearningWorld) {
+    super();
+    const { participants, byzantine } = manifest;
+    this.#swarm = swarm;
+    this.#floor = Math.max(participants.length - byzantine, 2 * byzantine + 1);
+  }
+
+  roundCertified(node: NodeIndex, { decision, round }: Certificate): void {
+    if (decision.kind === "void") return;
+    this.checks++;
+    const { length } = decision.entries;
+    if (length >= this.#floor) return;
+    const what = `took round ${round} with ${length} updates, at least ${this.#floor} are needed`;
+    this.report(this.#swarm.nowMs, node, node, what);
+  }
+}
