@@ -881,7 +881,7 @@ export const dashboards = [
           unit: "none",
           description: "Each signed two things where it may sign one, and is out of its task.",
           queries: { [node]: "increase(meshd_learning_equivocations_total{$i}[$__range])" },
-          w: 12,
+          w: 6,
         },
         {
           title: "Own results that differ from the certified",
@@ -890,7 +890,23 @@ export const dashboards = [
           description:
             "Rounds. Must be 0: this node computes something else than the quorum, by a fault here.",
           queries: { [node]: "increase(meshd_learning_divergences_total{$i}[$__range])" },
-          w: 12,
+          w: 6,
+        },
+        {
+          title: "Rounds without a quorum for any result",
+          type: "stat",
+          unit: "none",
+          description:
+            "Must be 0: participants compute unlike. meshctl status says learning/split.",
+          queries: { [node]: "increase(meshd_learning_splits_total{$i}[$__range])" },
+          w: 6,
+        },
+        {
+          title: "Void rounds in a row",
+          unit: "none",
+          description: "Newest rounds without a new model. From 3 on: learning/rounds-void.",
+          queries: { [node]: "meshd_learning_void_rounds{$i}" },
+          w: 6,
         },
         {
           title: "Phases of rounds",

@@ -142,6 +142,12 @@ export const flExplainedFields = {
       distance: z.number().nullable(),
       /** Of the angle between its update and the result, -1 to 1. */
       cosine: z.number().nullable(),
+      /** How odd it looked of late, 0 to 1: a statistic over rounds. An older daemon does not say. */
+      suspicion: z.number().nullable().default(null),
+      /** Odd in nearly all of many rounds. */
+      suspect: z.boolean().default(false),
+      /** Since this round it is out of the task: it is proven to have contradicted itself. */
+      evictedInRound: count.nullable().default(null),
     }),
   ),
 };

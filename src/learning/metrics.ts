@@ -104,6 +104,16 @@ export const learningMetrics: readonly MetricDeclaration[] = [
     help: "Rounds in which this node computed another result than was certified: a fault here, or an attack on the computation.",
   },
   {
+    name: "meshd_learning_splits_total",
+    kind: "counter",
+    help: "Certified rounds in which all results were here and none had a quorum: participants computed it unlike.",
+  },
+  {
+    name: "meshd_learning_void_rounds",
+    kind: "gauge",
+    help: "Newest certified rounds in a row that brought no new model; 0 after one that did.",
+  },
+  {
     name: "meshd_learning_phase_duration_seconds",
     kind: "histogram",
     help: "Time that certified rounds spent in a phase on this node: collecting updates, agreeing on the set, computing, certifying.",

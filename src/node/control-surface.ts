@@ -467,6 +467,14 @@ function memberHealth(member: Member): Condition[] {
       message: `The last ${voidRounds} rounds brought no new model: too few updates came. See meshctl fl status: who is silent?`,
     });
   }
+  const { splitRound } = member.learning;
+  if (splitRound !== undefined) {
+    health.push({
+      code: "learning/split",
+      severity: "error",
+      message: `All results of round ${splitRound} are in and none has a quorum: participants compute it unlike. Compare their versions and meshctl fl explain.`,
+    });
+  }
   const svid = member.svid.health(systemClock.now().wallMs);
   if (svid === "expired")
     health.push({

@@ -49,6 +49,7 @@ import { MemoryBudget } from "./learning/memory-budget.ts";
 import { ModelShelf } from "./learning/model-shelf.ts";
 import { RoundHistory } from "./learning/round-history.ts";
 import { identityOf, RoundServer } from "./learning/round-server.ts";
+import { standingsAfter } from "./learning/standings.ts";
 import { decisionOn, TaskGate, type TaskRefusalCode } from "./learning/task-gate.ts";
 import { TaskOrders } from "./learning/task-orders.ts";
 import { type MeshReading, TelemetryWatch } from "./learning/telemetry-watch.ts";
@@ -206,6 +207,11 @@ export class LearningService {
     return this.#current instanceof CertifiedRun ? this.#current.voidRounds : 0;
   }
 
+  /** The open round of the running task, when its results contradict each other. */
+  get splitRound(): number | undefined {
+    return this.#current instanceof CertifiedRun ? this.#current.splitRound : undefined;
+  }
+
   /** A member is connected: it may have missed the running task, or an order about the last one. */
   peerHere(nodeId: NodeId): void {
     const last = this.#current?.task ?? this.#last()?.task;
@@ -241,7 +247,9 @@ export class LearningService {
         `This node has no report of round ${round ?? 1} of task '${task.taskId}' (it has ${known}). See meshctl fl rounds.`,
       );
     }
-    return explainRound(task, report, this.#deps.self.nodeId, this.#nameOf);
+    const until = history.filter((entry) => entry.round <= report.round);
+    const standings = standingsAfter(task, until, this.#deps.store.rounds.proofs(task.taskId));
+    return explainRound(task, report, standings, this.#deps.self.nodeId, this.#nameOf);
   }
 
   /** The model after the last round, as safetensors. @throws MeshError `control/no-task`, `control/no-round` */

@@ -23,6 +23,7 @@ export const healthCodes = [
   "state/write-failed",
   "learning/adversary",
   "learning/rounds-void",
+  "learning/split",
   "learning/trainer-absent",
   "learning/kernels-unavailable",
 ] as const;

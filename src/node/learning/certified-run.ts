@@ -104,6 +104,7 @@ export class CertifiedRun implements LearningRun {
   #initial: InitialModel = { digest: "", here: false };
   #state: StoredTask["state"] = "running";
   #halted = false;
+  #splitRound: number | undefined;
 
   /**
    * @throws MeshError `learning/bad-task` when the task's rounds cannot be certified so, `learning/memory-budget` when their rows
@@ -164,6 +165,12 @@ export class CertifiedRun implements LearningRun {
   /** Newest rounds in a row that brought no new model. */
   get voidRounds(): number {
     return this.#state === "running" ? this.#history.voidRounds : 0;
+  }
+
+  /** The open round, when all its results are in and none has a quorum. */
+  get splitRound(): number | undefined {
+    const open = (this.#history.last?.round ?? 0) + 1;
+    return this.#state === "running" && this.#splitRound === open ? open : undefined;
   }
 
   get viewed(): ViewedTask {
@@ -283,7 +290,7 @@ export class CertifiedRun implements LearningRun {
   }
 
   #carryOut(action: CarriedAction): void {
-    const { store, logger } = this.#deps;
+    const { store, logger, meter } = this.#deps;
     const { taskId } = this.task;
     switch (action.kind) {
       case "publish":
@@ -309,6 +316,8 @@ export class CertifiedRun implements LearningRun {
           this.#exchange.sync(action.nodeId as NodeId, action.bytes),
         );
       case "split":
+        this.#splitRound = action.round;
+        meter.count("meshd_learning_splits_total");
         return logger.error(
           { code: "learning/split", taskId, round: action.round },
           "no result of the round has a quorum",

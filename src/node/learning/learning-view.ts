@@ -2,7 +2,14 @@
 // Reports come from memory or from disk, where an older daemon may have left out what it did not know.
 
 import type { FlExplained, LearningStatus, Verdict } from "../../control/index.ts";
-import type { Anomaly, Contribution, RoundReport, TaskManifest } from "../../learning/index.ts";
+import {
+  type Anomaly,
+  type Contribution,
+  type RoundReport,
+  type Standing,
+  SUSPECT_SCORE,
+  type TaskManifest,
+} from "../../learning/index.ts";
 
 /** Below half a vote a participant counts as down-weighted: it is shown, nothing follows from it. */
 const VOTES_LEAST = 0.5;
@@ -51,10 +58,11 @@ export function statusOf({ task, state, history, anomaly }: Shown, nameOf: NameO
   };
 }
 
-/** Everybody's part in a round, in the order of the manifest. `self` is the node that tells it. */
+/** Everybody's part in a round, in the order of the manifest. `self` is the node that tells it; standings are those after the round. */
 export function explainRound(
   task: TaskManifest,
   report: RoundReport,
+  standings: ReadonlyMap<string, Standing>,
   self: string,
   nameOf: NameOf,
 ): FlExplained {
@@ -74,11 +82,22 @@ export function explainRound(
       name: nameOf(nodeId),
       self: nodeId === self,
       ...partOf(nodeId, report),
+      ...opinionOn(standings.get(nodeId)),
     })),
   };
 }
 
-type Part = Omit<FlExplained["participants"][number], "nodeId" | "name" | "self">;
+type Opinion = Pick<
+  FlExplained["participants"][number],
+  "suspicion" | "suspect" | "evictedInRound"
+>;
+type Part = Omit<FlExplained["participants"][number], "nodeId" | "name" | "self" | keyof Opinion>;
+
+function opinionOn(standing: Standing | undefined): Opinion {
+  const suspicion = standing?.score ?? null;
+  const evictedInRound = standing?.evicted?.round ?? null;
+  return { suspicion, suspect: (suspicion ?? 0) >= SUSPECT_SCORE, evictedInRound };
+}
 
 function partOf(nodeId: string, report: RoundReport): Part {
   const found = report.contributors.find((candidate) => candidate.nodeId === nodeId);

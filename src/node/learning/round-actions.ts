@@ -181,6 +181,7 @@ export class RoundActions {
     meter.count("meshd_learning_rounds_total", { result });
     meter.observe("meshd_learning_round_duration_seconds", durationMs / 1000);
     meter.set("meshd_learning_round", round);
+    meter.set("meshd_learning_void_rounds", this.#deps.history.voidRounds);
     if (own === "other")
       logger.error(
         { code: "learning/diverged", taskId, round },

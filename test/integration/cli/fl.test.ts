@@ -73,18 +73,27 @@ test("explain says of everybody what it counted for, and why", async (t) => {
   ]);
   const rows = lines.slice(3, 10).map((line) => line.trim().split(/ {2,}/));
   assert.deepEqual(rows, [
-    ["PARTICIPANT", "VERDICT", "VOTES", "CLIPPED TO", "NEIGHBOUR OF", "DISTANCE", "COSINE"],
-    ["node-1 (this node)", "counted", "1.10", "–", "4 of 5", "0.500", "0.90"],
-    ["node-2", "counted", "1.10", "–", "4 of 5", "0.500", "0.90"],
-    ["node-3", "counted", "1.10", "–", "4 of 5", "0.500", "0.90"],
-    ["node-4", "outlier", "0.02", "12.5 %", "0 of 5", "4.000", "-0.80"],
-    ["node-5", "refused", "–", "–", "–", "–", "–"],
-    ["node-6", "silent", "–", "–", "–", "–", "–"],
+    [
+      "PARTICIPANT",
+      "VERDICT",
+      "VOTES",
+      "CLIPPED TO",
+      "NEIGHBOUR OF",
+      "DISTANCE",
+      "COSINE",
+      "SUSPICION",
+    ],
+    ["node-1 (this node)", "counted", "1.10", "–", "4 of 5", "0.500", "0.90", "0.10"],
+    ["node-2", "counted", "1.10", "–", "4 of 5", "0.500", "0.90", "0.10"],
+    ["node-3", "counted", "1.10", "–", "4 of 5", "0.500", "0.90", "0.10"],
+    ["node-4", "outlier", "0.02", "12.5 %", "0 of 5", "4.000", "-0.80", "0.90"],
+    ["node-5", "refused", "–", "–", "–", "–", "–", "0.10"],
+    ["node-6", "silent", "–", "–", "–", "–", "–", "–"],
   ]);
   assert.deepEqual(lines.slice(11, 14), [
-    "  node-4: far from the others, 8.0 times the usual distance, and none of them has it among its nearest.",
+    "  node-4: far from the others, 8.0 times the usual distance, and none of them has it among its nearest; it looked odd in nearly all rounds of late.",
     "  node-5: its update holds infinite values or none at all (learning/not-finite).",
-    "  node-6: no update came in time.",
+    "  node-6: out of the task since round 5: it signed two things where it may sign one, which is proven.",
   ]);
   assert.match(out, /no proof of a lie/);
 });

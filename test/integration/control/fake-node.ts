@@ -147,6 +147,7 @@ function fakeRun({ task, dryRun }: FlRunRequest): FlRun {
   };
 }
 
+const trusted = { suspicion: 0.1, suspect: false, evictedInRound: null };
 const nothing = { votes: null, clip: null, inDegree: null, distance: null, cosine: null };
 export const fakeExplained: FlExplained = {
   taskId: "task-1",
@@ -169,10 +170,12 @@ export const fakeExplained: FlExplained = {
       inDegree: 4,
       distance: 0.5,
       cosine: 0.9,
+      ...trusted,
     })),
     {
       ...{ nodeId: "a4", name: "node-4", self: false, verdict: "outlier", code: null },
       ...{ votes: 0.02, clip: 0.125, inDegree: 0, distance: 4, cosine: -0.8 },
+      ...{ suspicion: 0.9, suspect: true, evictedInRound: null },
     },
     {
       nodeId: "a5",
@@ -180,9 +183,12 @@ export const fakeExplained: FlExplained = {
       self: false,
       verdict: "refused",
       code: "learning/not-finite",
-      ...nothing,
+      ...{ ...nothing, ...trusted },
     },
-    { nodeId: "a6", name: "node-6", self: false, verdict: "silent", code: null, ...nothing },
+    {
+      ...{ nodeId: "a6", name: "node-6", self: false, verdict: "silent", code: null, ...nothing },
+      ...{ suspicion: null, suspect: false, evictedInRound: 5 },
+    },
   ],
 };
 

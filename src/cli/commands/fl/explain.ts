@@ -18,6 +18,7 @@ const columns: readonly Column[] = [
   { head: "NEIGHBOUR OF", align: "right" },
   { head: "DISTANCE", align: "right" },
   { head: "COSINE", align: "right" },
+  { head: "SUSPICION", align: "right" },
 ];
 
 const tones: Readonly<Record<Verdict, Tone>> = {
@@ -66,9 +67,13 @@ export function drawExplanation(explained: FlExplained, screen: Screen): string 
     cell(it.inDegree === null ? "–" : `${it.inDegree} of ${participants.length - 1}`),
     cell(numberText(it.distance, 3)),
     cell(numberText(it.cosine, 2)),
+    cell(numberText(it.suspicion, 2), it.suspect ? "warn" : "plain"),
   ]);
   const reasons = participants
-    .filter(({ verdict }) => verdict !== "counted")
+    .filter(
+      ({ verdict, suspect, evictedInRound }) =>
+        verdict !== "counted" || suspect || evictedInRound !== null,
+    )
     .map(
       (it) =>
         `  ${paint(plainText(it.name), tones[it.verdict], screen.colours)}: ${whyOf(it, explained)}.\n`,
@@ -94,8 +99,16 @@ const refusalWords: Readonly<Record<string, string>> = {
   "learning/too-large": "its update is longer than the model can be",
 };
 
-/** One sentence. */
-export function whyOf(it: Participant, { byzantine, participants }: FlExplained): string {
+/** One sentence, with what is held against it over many rounds. */
+export function whyOf(it: Participant, explained: FlExplained): string {
+  const { evictedInRound: round, suspect } = it;
+  if (round !== null)
+    return `out of the task since round ${round}: it signed two things where it may sign one, which is proven`;
+  const suspicion = suspect ? "; it looked odd in nearly all rounds of late" : "";
+  return verdictText(it, explained) + suspicion;
+}
+
+function verdictText(it: Participant, { byzantine, participants }: FlExplained): string {
   const votes = numberText(it.votes, 2);
   const far = farther(it, participants);
   switch (it.verdict) {
