@@ -83,22 +83,32 @@ function zones(report: Report): void {
     const orchestrator = { kind: "hierarchical", zones: of, deadlineMs: DEADLINE_MS };
     return benchTask(count, { ...over, orchestrator });
   };
-  const row = (name: string, result: SimulationReport): void => {
-    const rounds = result.rounds.length;
+  const perRoundOf = ({ bytesPerNode, rounds }: SimulationReport): number =>
+    bytesPerNode.max / rounds.length / 1000;
+  const row = (name: string, result: SimulationReport): SimulationReport => {
     report(summarize(`orchestrators/${name}/accuracy`, "%", [100 * result.accuracy]));
     report(summarize(`orchestrators/${name}/void-rounds`, "rounds", [result.void]));
-    const perRound = result.bytesPerNode.max / rounds / 1000;
-    report(summarize(`orchestrators/${name}/bytes-per-node`, "kB", [perRound]));
+    report(summarize(`orchestrators/${name}/bytes-per-node`, "kB", [perRoundOf(result)]));
+    return result;
+  };
+  const compare = (name: string, flat: SimulationReport, tiered: SimulationReport): void => {
+    const points = 100 * (flat.accuracy - tiered.accuracy);
+    report(summarize(`orchestrators/${name}/below-flat`, "points", [points]));
+    const fewer = perRoundOf(flat) / perRoundOf(tiered);
+    report(summarize(`orchestrators/${name}/fewer-bytes-than-flat`, "times", [fewer]));
   };
   for (const attack of ["none", "sign-flip", "scaled", "label-flip"]) {
-    row(`flat/n1000/${attack}`, run(flatOf(1000, { attack }), "prompt"));
-    row(`hierarchical/n1000-z10/${attack}`, run(tieredOf(1000, 10, { attack }), "prompt"));
+    const flat = row(`flat/n1000/${attack}`, run(flatOf(1000, { attack }), "prompt"));
+    const name = `hierarchical/n1000-z10/${attack}`;
+    compare(name, flat, row(name, run(tieredOf(1000, 10, { attack }), "prompt")));
   }
   const few = { rounds: 5 };
   const clean = { ...few, aggregator: "mean", attack: "none" };
-  row("flat/n10000/mean-without-liars", run(flatOf(10_000, clean), "prompt"));
-  row("hierarchical/n10000-z100/sign-flip", run(tieredOf(10_000, 100, few), "prompt"));
-  row("hierarchical/n10000-z10/sign-flip", run(tieredOf(10_000, 10, few), "prompt"));
+  const flat = row("flat/n10000/mean-without-liars", run(flatOf(10_000, clean), "prompt"));
+  for (const zones of [10, 100]) {
+    const name = `hierarchical/n10000-z${zones}/sign-flip`;
+    compare(name, flat, row(name, run(tieredOf(10_000, zones, few), "prompt")));
+  }
 }
 
 /** B7: three tenths of 100 send ten times as often, and by how many points that moves the result. */
@@ -140,7 +150,8 @@ function tick(report: Report, count: number): void {
     ...{ nodeId, baseRound: 0 },
     row: Float32Array.from({ length: 10_000 }, () => Math.round(40 * random.normal()) * 2 ** -10),
   }));
-  const input = { round: 1, beacon: "00".repeat(32), entries, memory: [] };
+  const place = { round: 1, beacon: "00".repeat(32), stepSize: 2 ** -10 };
+  const input = { ...place, entries, memory: [] };
   const samples = Array.from({ length: 3 }, () => {
     const start = performance.now();
     const combined = streaming.combine(input, "arc+nnm+geometric-median", { kernels });

@@ -1,15 +1,17 @@
 // Hierarchical: the population is drawn into zones anew each round, a robust rule inside each gives one row a zone, and a
-// geometric median across zones gives the step. A node fetches the updates of its zone and the rows of the others.
+// geometric median across zones gives the step. A node fetches the updates of its zone and the rows of the others, which are coded as
+// updates are: rounded by draws that follow from the beacon, so that all who know a zone's updates have the same bytes of its row.
 //
 // Inside a zone f_z is what the draw's tail demands, up to 45 % (zones.ts); a few zones may still be captured, which is
 // why the top level is robust too. Unlike a flat round, a zone of a population with 30 % liars cannot hold n > 3 f_z, so
 // inside zones the deadline is trusted: a member that is missing is one of its f_z, and who says nothing does not lie.
 // The rule is then asked for as many liars as the rest can stand at most, never fewer than f_z less the missing.
 
-import { MeshError, ok, type Result } from "../../foundation/index.ts";
+import { assert, MeshError, ok, type Result } from "../../foundation/index.ts";
 import type { AggregateContext, AggregatorName } from "../aggregators/aggregator.ts";
 import { aggregatorNamed } from "../aggregators/rules.ts";
 import type { LearningErrorCode } from "../codes.ts";
+import { compress, type CompressionSpec, decompress } from "../compression/compression.ts";
 import type { ParticipantId } from "../task.ts";
 import type { RoundView } from "../protocol/index.ts";
 import { weighEntries } from "./influence.ts";
@@ -33,6 +35,8 @@ export interface HierarchicalOptions {
   readonly zones: number;
   /** After so long N - f updates are enough. Everyone honest must manage it: see above. */
   readonly deadlineMs: number;
+  /** How updates travel, and so the rows of zones. */
+  readonly compression: CompressionSpec;
 }
 
 /** A zone whose rule could stand on what came. */
@@ -98,16 +102,17 @@ export class HierarchicalOrchestrator implements RoundOrchestrator {
   }
 
   combine(
-    { beacon, entries }: RoundInput,
+    input: RoundInput,
     aggregator: AggregatorName,
     context: AggregateContext,
   ): Result<RoundOutput, LearningErrorCode> {
-    const byId = new Map(entries.map((entry) => [entry.nodeId, entry]));
+    const byId = new Map(input.entries.map((entry) => [entry.nodeId, entry]));
     const results: ZoneResult[] = [];
-    for (const members of this.zonesOf(beacon)) {
+    for (const [zone, members] of this.zonesOf(input.beacon).entries()) {
       const held = members.flatMap((id) => byId.get(id) ?? []);
       const result = this.#zone(members.length, held, aggregator, context);
-      if (result !== undefined) results.push(result);
+      if (result === undefined) continue;
+      results.push({ ...result, row: this.#coded(result.row, zone, input, context) });
     }
     return this.#across(results, context);
   }
@@ -126,6 +131,21 @@ export class HierarchicalOrchestrator implements RoundOrchestrator {
     const weighed = weighEntries(held, f, aggregator, context);
     if (!weighed.ok) return undefined;
     return { row: weighed.value.vector, influences: weighed.value.influences };
+  }
+
+  /** A zone's row as the other zones get it. */
+  #coded(
+    row: Float32Array,
+    zone: number,
+    { beacon, stepSize }: RoundInput,
+    { kernels }: AggregateContext,
+  ): Float32Array {
+    const { compression } = this.#options;
+    const coding = { length: row.length, stepSize, seed: beacon, kernels };
+    const bytes = compress(row, compression, { ...coding, author: `zone/${zone}` });
+    const opened = decompress(bytes, compression, coding);
+    assert(opened.ok, "what was compressed can be read");
+    return opened.value;
   }
 
   #across(

@@ -14,7 +14,7 @@ import type { Hash } from "./zones.ts";
  */
 export function orchestratorOf(
   deps: { readonly hash: Hash },
-  { orchestrator, participants, byzantine, schedule }: TaskManifest,
+  { orchestrator, participants, byzantine, schedule, compression }: TaskManifest,
 ): RoundOrchestrator | undefined {
   const population = { participants: participants.length, byzantine };
   switch (orchestrator.kind) {
@@ -26,7 +26,9 @@ export function orchestratorOf(
         ...(schedule.kind === "staleness" ? { stalenessExponent: schedule.a } : {}),
       });
     case "hierarchical":
-      return new HierarchicalOrchestrator(deps, { ...orchestrator, participants, byzantine });
+      return new HierarchicalOrchestrator(deps, {
+        ...{ ...orchestrator, participants, byzantine, compression },
+      });
     case "epidemic":
       return undefined;
   }

@@ -22,6 +22,8 @@ export interface RoundInput {
   readonly round: number;
   /** Digest of the certificate before, 64 hex digits: nobody knew it when it could have helped to place liars. */
   readonly beacon: string;
+  /** The step of the round's quantised updates. */
+  readonly stepSize: number;
   /** The agreed set in ascending node id, one entry an identity. */
   readonly entries: readonly RoundEntry[];
   /** What the round before left in {@link RoundOutput.memory}; empty before the first. */

@@ -121,7 +121,7 @@ function runModelled(parts: Parts): Ran {
     const output = entries === "void" ? undefined : work.conclude(entries);
     if (entries === "void") work.skip();
     const traffic = updateTraffic({
-      ...{ zones, updateBytes: work.updateBytes, rowBytes: 4 * work.weights.length },
+      ...{ zones, updateBytes: work.updateBytes },
       entered: new Set(entries === "void" ? [] : entries.map(({ nodeId }) => nodeId)),
       here: new Set(here.map((i) => task.participants[i] ?? "")),
     });

@@ -14,6 +14,7 @@ import { ErrorFeedback } from "../compression/error-feedback.ts";
 import { FIRST_STEP, nextStep } from "../compression/step.ts";
 import type {
   RoundEntry,
+  RoundInput,
   RoundOrchestrator,
   RoundOutput,
 } from "../orchestrators/round-orchestrator.ts";
@@ -176,16 +177,22 @@ export class TaskWork {
     const entries = task.participants.map((nodeId, i) => ({
       ...{ nodeId, baseRound: this.#round, row: rows[i] as Float32Array },
     }));
-    const input = { round: this.#round + 1, beacon: this.#beacon, memory: [], entries };
+    const input = { ...this.#place, memory: [], entries };
     const output = orchestrator.combine(input, task.aggregator, { kernels });
     return output.ok ? output.value.vector : undefined;
+  }
+
+  /** What all know of the next round. */
+  get #place(): Pick<RoundInput, "round" | "beacon" | "stepSize"> {
+    const { stepSize } = this.#stateOf(this.#round);
+    return { round: this.#round + 1, beacon: this.#beacon, stepSize };
   }
 
   /** Applies an agreed set; a refusal keeps the model. */
   conclude(entries: readonly RoundEntry[]): Result<RoundOutput, LearningErrorCode> {
     const { task, orchestrator, kernels = plainKernels } = this.#deps;
     const before = this.#stateOf(this.#round);
-    const input = { round: this.#round + 1, beacon: this.#beacon, memory: this.#memory, entries };
+    const input = { ...this.#place, memory: this.#memory, entries };
     const output = orchestrator.combine(input, task.aggregator, { kernels });
     if (!output.ok) {
       this.#advance("void", before);

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import test from "node:test";
 import {
   BatchAsyncOrchestrator,
+  type CompressionSpec,
   drawZones,
   HierarchicalOrchestrator,
   liarsAbove,
@@ -26,6 +27,7 @@ const entriesOf = (count: number, valueOf: (i: number) => number, baseRound = 0)
 const inputOf = (entries: readonly RoundEntry[], over: object = {}) => ({
   round: 1,
   beacon: beaconOf(1),
+  stepSize: 2 ** -6,
   entries,
   memory: [],
   ...over,
@@ -181,10 +183,12 @@ test("The liars of a zone follow the hypergeometric tail.", () => {
 });
 
 const hundred = ids.slice(0, 100);
-const tiered = new HierarchicalOrchestrator(
-  { hash },
-  { participants: hundred, byzantine: 20, zones: 4, deadlineMs: 1000 },
-);
+const tieredWith = (compression: CompressionSpec) =>
+  new HierarchicalOrchestrator(
+    { hash },
+    { participants: hundred, byzantine: 20, zones: 4, deadlineMs: 1000, compression },
+  );
+const tiered = tieredWith({ kind: "int8" });
 
 test("Hierarchical closes with everybody, and at its deadline with N - f.", () => {
   const closes = (held: number, elapsedMs: number) =>
@@ -229,11 +233,36 @@ test("A captured zone does not move the step.", () => {
   assert.ok(theirs.every(({ share, outlier }) => outlier && share < 1e-3));
 });
 
+test("Rows of zones travel as updates do: on the round's grid, by draws of the beacon that all nodes share.", () => {
+  const entries = entriesOf(100, (i) => 0.3 + i / 1000);
+  const stepOf = (compression: CompressionSpec, beacon: string): number => {
+    const step = tieredWith(compression).combine(inputOf(entries, { beacon }), "median", context);
+    assert.ok(step.ok);
+    return step.value.vector[0] ?? 0;
+  };
+  const int8 = { kind: "int8" } as const;
+  assert.equal(stepOf(int8, beaconOf(1)), stepOf(int8, beaconOf(1)));
+  const [plain, coded] = [{ kind: "none" } as const, int8].map((compression) =>
+    Array.from({ length: 40 }, (_, i) => stepOf(compression, beaconOf(i + 1))),
+  );
+  const meanOf = (values: readonly number[] = []): number =>
+    values.reduce((sum, value) => sum + value, 0) / values.length;
+  coded?.forEach((value, i) => assert.ok(Math.abs(value - (plain?.[i] ?? 0)) < 2 ** -6));
+  assert.ok(
+    coded?.some((value, i) => value !== plain?.[i]),
+    "the rows are rounded",
+  );
+  assert.ok(Math.abs(meanOf(coded) - meanOf(plain)) < 2 ** -8, "without bias");
+});
+
 test("Hierarchical refuses zones that would too often be captured.", () => {
   const of = (count: number) => () =>
     new HierarchicalOrchestrator(
       { hash },
-      { participants: hundred, byzantine: 30, zones: count, deadlineMs: 1000 },
+      {
+        ...{ participants: hundred, byzantine: 30, zones: count, deadlineMs: 1000 },
+        compression: { kind: "int8" },
+      },
     );
   assert.doesNotThrow(of(4));
   assert.throws(of(20), { code: "learning/bad-task" });
