@@ -96,10 +96,10 @@ export class TrainingThread implements RoundTrainer {
   async #trained(
     work: Omit<TrainingOrder, "deadlineMs">,
     endMs: number,
-  ): Promise<TrainerAnswer | undefined> {
+  ): Promise<TrainerAnswer | "late" | undefined> {
     for (;;) {
       const budgetMs = BUDGET_RATIO * (endMs - performance.now());
-      if (budgetMs <= 0) return undefined;
+      if (budgetMs <= 0) return "late";
       const answer = await this.#ask({ kind: "train", id: ++this.#lastId, budgetMs, ...work });
       if (answer?.kind !== "untrained") return answer;
       await setTimeoutAsync(SAMPLES_PAUSE_MS, undefined, { ref: false });

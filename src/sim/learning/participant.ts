@@ -243,7 +243,8 @@ export class Participant {
     // One of several machines takes a result that another signed for its own, and believes that it has the model.
     assert(bytes !== undefined || hasTwins, "a machine works from a model that is here");
     if (bytes === undefined) return undefined;
-    return { round, model, weights: weightsOf(task, bytes), beacon: this.#coding().seed };
+    const { seed: beacon, stepSize } = this.#coding();
+    return { round, model, weights: weightsOf(task, bytes), beacon, stepSize };
   }
 
   /** What the open round's updates are coded by. */

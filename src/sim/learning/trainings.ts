@@ -25,6 +25,8 @@ export interface TrainingBase {
   readonly weights: Float32Array;
   /** Digest of the certificate before the round. */
   readonly beacon: string;
+  /** Of the round's quantised updates. */
+  readonly stepSize: number;
 }
 
 /** Who does what in a round, by participant id. */
@@ -97,7 +99,7 @@ export class Trainings {
 
   /** What the pipeline in use would make of these rows, were all of them in the set. */
   #foresee(
-    { round, beacon }: TrainingBase,
+    { round, beacon, stepSize }: TrainingBase,
     rows: ReadonlyMap<string, Float32Array>,
   ): Float32Array | undefined {
     const { orchestrator, manifest } = this.#task;
@@ -105,7 +107,7 @@ export class Trainings {
       const row = rows.get(nodeId);
       return row === undefined ? [] : [{ nodeId, baseRound: round - 1, row }];
     });
-    const input = { round, beacon, memory: [], entries };
+    const input = { round, beacon, stepSize, memory: [], entries };
     const output = orchestrator.combine(input, manifest.aggregator, { kernels: plainKernels });
     return output.ok ? output.value.vector : undefined;
   }

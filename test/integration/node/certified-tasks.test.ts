@@ -84,10 +84,7 @@ describe("four daemons with certified rounds", { concurrency: false }, () => {
     });
     const all = await Promise.all(daemons.map((daemon) => ended(daemon, taskId)));
     for (const { state, history } of all)
-      assert.deepEqual(
-        [state, ...history.map(({ held, contributors }) => [held, contributors])],
-        ["finished", [false, 4]],
-      );
+      assert.deepEqual([state, ...history.map(({ held }) => held)], ["finished", false]);
     for (const daemon of daemons)
       assert.deepEqual(Buffer.from(await daemon.client.flModel()), Buffer.from(before));
   });
