@@ -57,6 +57,7 @@ export const protocolRefusalCodes = [
   "learning/past-view",
   "learning/future-view",
   "learning/equivocation",
+  "learning/too-many-headers",
   "learning/stopped",
 ] as const;
 
