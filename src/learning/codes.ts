@@ -20,7 +20,6 @@ export type LearningErrorCode =
   | "learning/memory-budget"
   | "learning/model-missing"
   | "learning/threads-failed"
-  | "learning/orchestrator-unavailable"
   | "learning/feature-unavailable"
   | "learning/bad-signature"
   | "learning/wrong-base"
