@@ -132,21 +132,21 @@ export const learningMetrics: readonly MetricDeclaration[] = [
     labels: { result: transferResults },
   },
   {
-    name: "meshd_learning_models_provided_total",
+    name: "meshd_learning_announcements_total",
     kind: "counter",
-    help: "Announcements in the DHT that this node has a model of a task.",
+    help: "Announcements in the DHT that this node has updates and models of a task.",
     labels: { result: ["done", "failed"] },
   },
   {
     name: "meshd_learning_provider_searches_total",
     kind: "counter",
-    help: "Searches of the DHT for a model that none of the known holders gave: 'found' are participants that are connected now.",
+    help: "Searches of the DHT for participants when no known holder gave an update or model; 'found': some were connected by it.",
     labels: { result: ["found", "none", "failed"] },
   },
   {
     name: "meshd_learning_providers_refused_total",
     kind: "counter",
-    help: "Providers of a model in the DHT that are no participants of the task, or may not train: they were not asked.",
+    help: "Providers of a task in the DHT that are no participants of it, or may not train: they were not dialled.",
   },
   {
     name: "meshd_learning_transfer_bytes_total",

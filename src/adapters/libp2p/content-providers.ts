@@ -1,5 +1,5 @@
-// Who has a content, by the DHT: members that provide its digest. What it answers is a hint from strangers: whoever is asked for
-// the content is authenticated by the connection, and the content by its digest.
+// Who has what belongs to a digest, by the DHT: members that provide it. What it answers is a hint from strangers: whoever is asked
+// then is authenticated by the connection, and what it gives is verified.
 
 import type { ContentRouting } from "@libp2p/interface";
 import { CID } from "multiformats/cid";
@@ -16,7 +16,7 @@ const TIMEOUT_MS = 5_000;
 /** Entries of the DHT are forgotten by others after this, and renewed when half of it is left; looked at so often. */
 export const provideTimes = { validity: 3_600_000, threshold: 1_800_000, interval: 600_000 };
 
-/** A peer that says to have a content. */
+/** A peer that says to have it. */
 export interface ContentProvider {
   readonly peerId: string;
   readonly addresses: readonly string[];
@@ -30,7 +30,7 @@ export class ContentProviders {
     this.#routing = routing;
   }
 
-  /** Tells that this node has a content, until {@link withdraw}. @throws what the DHT throws, for instance without any peer */
+  /** Tells that this node has it, until {@link withdraw}. @throws what the DHT throws, for instance without any peer */
   async provide(digest: string): Promise<void> {
     await this.#routing().provide(cidOf(digest), { signal: AbortSignal.timeout(TIMEOUT_MS) });
   }
@@ -41,13 +41,12 @@ export class ContentProviders {
   }
 
   /** The first providers that are found in time, at most so many; what was found counts also when the search is cut off. */
-  async find(digest: string, most: number, signal: AbortSignal): Promise<ContentProvider[]> {
+  async find(digest: string, most: number): Promise<ContentProvider[]> {
     const found: ContentProvider[] = [];
-    const until = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
     try {
-      for await (const { id, multiaddrs } of this.#routing().findProviders(cidOf(digest), {
-        signal: until,
-      })) {
+      for await (const provider of this.#routing().findProviders(cidOf(digest), { signal })) {
+        const { id, multiaddrs } = provider;
         found.push({ peerId: id.toString(), addresses: multiaddrs.map(String) });
         if (found.length >= most) break;
       }

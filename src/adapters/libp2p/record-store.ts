@@ -5,7 +5,7 @@
 import { MemoryDatastore } from "datastore-core";
 import { Key } from "interface-datastore";
 
-/** Where kad-dht keeps who provides what, as `<content>/<peer>`: in all, and of one peer, which has three models at most. */
+/** Where kad-dht keeps who provides what, as `<content>/<peer>`: in all, and of one peer, which has one for each task that it serves. */
 const PROVIDERS_PREFIX = "/dht/provider";
 const PROVIDERS_MAX = 2_048;
 const PROVIDERS_PER_PEER_MAX = 8;

@@ -37,7 +37,6 @@ import type { LearningRun } from "./learning-run.ts";
 import type { ViewedTask } from "./learning-view.ts";
 import { type CarriedAction, MachineLoop } from "./machine-loop.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
-import { ModelProviders } from "./model-providers.ts";
 import type { ModelShelf } from "./model-shelf.ts";
 import { openTrainer, type TrainerPlace } from "./open-trainer.ts";
 import { RoundActions } from "./round-actions.ts";
@@ -45,6 +44,7 @@ import { RoundExchange } from "./round-exchange.ts";
 import { RoundFetches } from "./round-fetches.ts";
 import { RoundHistory } from "./round-history.ts";
 import { type InitialModel, RoundWork } from "./round-work.ts";
+import { TaskProviders } from "./task-providers.ts";
 
 /** After a refusal of the disk, the run begins again from what is there. */
 const RESTART_MS = 5_000;
@@ -60,6 +60,7 @@ export interface CertifiedRunDeps {
     | "unsubscribe"
     | "providers"
     | "dial"
+    | "peerId"
   >;
   readonly store: StateStore;
   readonly identities: NodeIdentities;
@@ -105,7 +106,7 @@ export class CertifiedRun implements LearningRun {
   readonly #history: RoundHistory;
   readonly #trace: RoundTrace;
   readonly #fetches: RoundFetches;
-  readonly #providers: ModelProviders;
+  readonly #providers: TaskProviders;
   readonly #loop: MachineLoop;
   readonly #actions: RoundActions;
   readonly #exchange: RoundExchange;
@@ -134,8 +135,8 @@ export class CertifiedRun implements LearningRun {
     this.#save();
     this.#trace = new RoundTrace(tracer, task);
     this.#fetches = new RoundFetches(self.nodeId);
-    const others = task.participants.filter((nodeId) => nodeId !== self.nodeId);
-    this.#providers = new ModelProviders(deps, others as NodeId[]);
+    const others = task.participants.filter((nodeId) => nodeId !== self.nodeId) as NodeId[];
+    this.#providers = new TaskProviders(deps, { digest: this.#digest, others });
     this.#contents = new ContentStore(this.#sha256, deps.budget);
     this.#work = this.#openWork();
     this.#loop = new MachineLoop(deps, {

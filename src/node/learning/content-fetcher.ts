@@ -40,8 +40,8 @@ export interface ContentFetch {
   readonly content: ContentId;
   /** Who is known to hold it, in order of preference, as of now: asked again before each round. */
   readonly holders: () => readonly NodeId[];
-  /** Looks for more holders when none of these gives it. */
-  readonly search?: (digest: string, signal: AbortSignal) => Promise<readonly NodeId[]>;
+  /** Looks for more that may hold it, when none of these gives it. */
+  readonly search?: () => Promise<readonly NodeId[]>;
   readonly signal: AbortSignal;
 }
 
@@ -78,7 +78,7 @@ export class ContentFetcher {
 
   /** Nobody keeps its place while it waits for holders to get better: a few contents that are never handed out would block all others. */
   async #assemble(wanted: ContentFetch, assembly: Assembly): Promise<HeldContent> {
-    const { content, signal, search } = wanted;
+    const { signal, search } = wanted;
     const liars = new Set<NodeId>();
     let found: readonly NodeId[] = [];
     let pauseMs = RETRY_MS.first;
@@ -89,8 +89,7 @@ export class ContentFetcher {
       if (whole !== undefined) return whole;
       await pause(pauseMs, signal);
       pauseMs = Math.min(2 * pauseMs, RETRY_MS.most);
-      if (search !== undefined && isSearchDue(attempt))
-        found = await search(content.digest, signal);
+      if (search !== undefined && isSearchDue(attempt)) found = await search();
     }
   }
 

@@ -18,8 +18,8 @@ import type { RoundTrace } from "../round-trace.ts";
 import type { ContentStore } from "./content-store.ts";
 import type { RoundFetches } from "./round-fetches.ts";
 import type { RoundHistory } from "./round-history.ts";
-import type { ModelProviders } from "./model-providers.ts";
 import type { ModelOfRound, RoundTerms, RoundWork } from "./round-work.ts";
+import type { TaskProviders } from "./task-providers.ts";
 
 type ActionOf<Kind extends RoundAction["kind"]> = Extract<RoundAction, { kind: Kind }>;
 
@@ -28,7 +28,7 @@ export interface RoundActionsDeps {
   readonly contents: ContentStore;
   readonly history: RoundHistory;
   readonly fetches: RoundFetches;
-  readonly providers: Pick<ModelProviders, "update">;
+  readonly providers: Pick<TaskProviders, "announce">;
   readonly trace: RoundTrace;
   readonly policy: Pick<RoundOrchestrator, "deadlineMs" | "stalenessMax">;
   readonly sha256: Sha256;
@@ -68,7 +68,6 @@ export class RoundActions {
     this.#initial = initial;
     this.#progress = progress;
     this.#roundSinceMs = this.#deps.clock.now().monoMs;
-    this.#provide();
   }
 
   /** Where late updates count, training that outlasts its round goes on, and the newest round is the next. */
@@ -129,7 +128,6 @@ export class RoundActions {
     const { fetches, work, handle, state } = this.#deps;
     return fetches.want(model, holders, async (known, signal) => {
       await work.fetchModel(round, model, known, signal);
-      this.#provide();
       handle({ kind: "model-available", model });
       if (state() === "ended") await this.measureLast();
     });
@@ -167,7 +165,7 @@ export class RoundActions {
     const headers = this.#deps.headers();
     fetches.keepOnly(new Set(headers.map(({ digest }) => digest)));
     const forgotten = work.endRound(headers, history.models(this.#initial));
-    this.#provide();
+    this.#deps.providers.announce();
     this.#tell(report, own, decision.kind === "set" ? decision.entries.length : 0);
     trace.end(decision.kind === "void" ? "learning/void" : undefined);
     return forgotten;
@@ -181,13 +179,6 @@ export class RoundActions {
     if (last === undefined || contents.get(last.model) === undefined) return;
     await this.#measure(last.model);
     await work.stop();
-  }
-
-  /** Others can find the models that are here. */
-  #provide(): void {
-    const { history, contents, providers } = this.#deps;
-    const models = [...history.models(this.#initial)];
-    providers.update(models.filter((model) => contents.get(model) !== undefined));
   }
 
   /** What updates are coded by that were trained in a round, from the model before it. */

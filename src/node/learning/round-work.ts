@@ -39,8 +39,8 @@ import {
 import type { ContentFetcher } from "./content-fetcher.ts";
 import type { ContentStore } from "./content-store.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
-import type { ModelProviders } from "./model-providers.ts";
 import type { ModelShelf } from "./model-shelf.ts";
+import type { TaskProviders } from "./task-providers.ts";
 
 /** How a header names the compression of its update. */
 const CODECS = ["none", "int8", "int4", "top-k"] as const;
@@ -49,7 +49,7 @@ export interface RoundWorkDeps {
   readonly openTrainer: () => RoundTrainer;
   readonly contents: ContentStore;
   readonly fetcher: ContentFetcher;
-  readonly providers: Pick<ModelProviders, "find">;
+  readonly providers: Pick<TaskProviders, "find">;
   readonly store: RoundStore;
   readonly sha256: Sha256;
   readonly budget: MemoryBudget;
@@ -180,10 +180,7 @@ export class RoundWork {
     if (bytes !== this.updateBytes || CODECS[codec] !== this.#task.compression.kind) {
       return "learning/wrong-shape";
     }
-    const { taskId } = this.#task;
-    const content = await this.#deps.fetcher.fetch({
-      ...{ taskId, content: { digest, bytes }, holders, signal },
-    });
+    const content = await this.#fetch({ digest, bytes }, holders, signal);
     const refused = await this.#thread.open({
       ...{ update: digest, baseRound: header.baseRound, bytes: content, coding: terms },
     });
@@ -198,13 +195,10 @@ export class RoundWork {
     holders: () => readonly NodeId[],
     signal: AbortSignal,
   ): Promise<void> {
-    const { fetcher, store, providers } = this.#deps;
-    const { taskId } = this.#task;
     const content: ContentId = { digest, bytes: this.#modelBytes };
-    const search: ModelProviders["find"] = (...wanted) => providers.find(...wanted);
-    const bytes = await fetcher.fetch({ taskId, content, holders, search, signal });
+    const bytes = await this.#fetch(content, holders, signal);
     this.#weightsOf(digest);
-    store.saveModel(taskId, round, { digest, bytes });
+    this.#deps.store.saveModel(this.#task.taskId, round, { digest, bytes });
   }
 
   /** The model of a round, on disk and held for others. @throws MeshError `state/write-failed`, `learning/memory-budget` */
@@ -243,6 +237,16 @@ export class RoundWork {
     this.#deps.budget.release(this.#rowsBytes);
     this.#rowsBytes = 0;
     await Promise.all([this.#thread.stop(), this.#trainer.stop()]);
+  }
+
+  #fetch(
+    content: ContentId,
+    holders: () => readonly NodeId[],
+    signal: AbortSignal,
+  ): Promise<Uint8Array> {
+    const { fetcher, providers } = this.#deps;
+    const search = (): ReturnType<TaskProviders["find"]> => providers.find();
+    return fetcher.fetch({ taskId: this.#task.taskId, content, holders, search, signal });
   }
 
   #keep(weights: Float32Array): ContentId {

@@ -1,15 +1,16 @@
-// A model whose known holders are gone comes from another participant that the DHT names, over real sockets. Who provides it and is
-// no participant, or may not train, is not asked.
+// A content whose known holders are gone comes from another participant that the DHT names, over real sockets. Who says to have it and
+// is no participant, or may not train, is not asked.
 
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
+import { systemClock } from "../../../src/adapters/clock.ts";
 import { CONTENT_PROTOCOL, offerContent } from "../../../src/adapters/libp2p/content-exchange.ts";
 import type { NodeId, PeerIdentity } from "../../../src/identity/index.ts";
 import { contentIdOf, leavesOf } from "../../../src/learning/index.ts";
 import { ContentFetcher } from "../../../src/node/learning/content-fetcher.ts";
 import { ContentStore } from "../../../src/node/learning/content-store.ts";
 import { MemoryBudget } from "../../../src/node/learning/memory-budget.ts";
-import { ModelProviders } from "../../../src/node/learning/model-providers.ts";
+import { TaskProviders } from "../../../src/node/learning/task-providers.ts";
 import { engine } from "../../unit/handshake/fixture.ts";
 import { until } from "../node/harness.ts";
 import { makeNetwork, quiet, type TestNetwork } from "./test-network.ts";
@@ -17,6 +18,8 @@ import { makeNetwork, quiet, type TestNetwork } from "./test-network.ts";
 const sha256 = (data: Uint8Array): Uint8Array => engine.sha256(data);
 const model = Uint8Array.from({ length: 100_000 }, (_, i) => (i * 7) & 0xff);
 const content = contentIdOf(sha256, model);
+/** Of the task. */
+const digest = "ab".repeat(32);
 const GONE = "00".repeat(32) as NodeId;
 const signal = (): AbortSignal => AbortSignal.timeout(30_000);
 
@@ -36,8 +39,8 @@ async function star(t: TestContext, seed: string) {
     await until("the hub to know it", () => Promise.resolve(hub.network.isConnected(nodeId)));
   }
   await until("both to be found", async () => {
-    for (const { network } of [holder, stranger]) await network.providers.provide(content.digest);
-    return (await hub.network.providers.find(content.digest, 2, signal())).length === 2;
+    for (const { network } of [holder, stranger]) await network.providers.provide(digest);
+    return (await hub.network.providers.find(digest, 2)).length === 2;
   });
   const identities = new Map(hub.connected.map((peer) => [peer.nodeId, peer]));
   return { asker, holder, asked, identities };
@@ -59,8 +62,9 @@ function fetching(
     observe: () => undefined,
   };
   const lookup = (nodeId: NodeId): PeerIdentity | undefined => identities.get(nodeId);
-  const deps = { network, identities: { lookup }, logger: quiet, meter, maySpeak };
-  const providers = new ModelProviders(deps, participants);
+  const shared = { logger: quiet, clock: systemClock, meter };
+  const deps = { ...shared, network, identities: { lookup }, maySpeak };
+  const providers = new TaskProviders(deps, { digest, others: participants });
   const budget = new MemoryBudget(meter, 1_000_000);
   const store = new ContentStore(sha256, budget);
   const fetcher = new ContentFetcher({
@@ -70,7 +74,7 @@ function fetching(
   const fetch = (until: AbortSignal) =>
     fetcher.fetch({
       ...{ taskId: "t", content, holders: () => [GONE], signal: until },
-      search: (...wanted) => providers.find(...wanted),
+      search: () => providers.find(),
     });
   return { fetch, providers, counts };
 }
@@ -78,7 +82,7 @@ function fetching(
 const SEARCHES = "meshd_learning_provider_searches_total";
 const REFUSED = "meshd_learning_providers_refused_total";
 
-describe("a model that no known holder gives", () => {
+describe("a content that no known holder gives", () => {
   test("comes from a participant that the DHT names, and from no other", async (t) => {
     const { asker, holder, asked, identities } = await star(t, "providers/found");
     // libp2p's DHT connects whom it hears of: the holder has to be dialled again.
@@ -97,23 +101,23 @@ describe("a model that no known holder gives", () => {
     const { asker, holder, identities } = await star(t, "providers/right");
     const may = (nodeId: NodeId): boolean => nodeId !== holder.nodeId;
     const { providers, counts } = fetching(asker, identities, [holder.nodeId], may);
-    assert.deepEqual(await providers.find(content.digest, signal()), []);
+    assert.deepEqual(await providers.find(), []);
     assert.equal(counts.get(`${SEARCHES} none`), 1);
     assert.equal(counts.get(REFUSED), 2);
   });
 
-  test("is announced once it is here, and no more when it is gone", async (t) => {
+  test("is found by the word of who has the task, which is said once in a while", async (t) => {
     const { asker, holder, identities } = await star(t, "providers/own");
     const { providers, counts } = fetching(asker, identities, []);
-    const own = "ab".repeat(32);
-    const isProvided = async (): Promise<boolean> =>
-      (await holder.network.providers.find(own, 8, signal())).length > 0;
-    assert.ok(!(await isProvided()));
-    providers.update(["cd".repeat(32), own]);
-    providers.update([own]);
-    await until("it to be found", isProvided);
+    const askerId = asker.network.peerId;
+    const isFound = async (): Promise<boolean> =>
+      (await holder.network.providers.find(digest, 8)).some(({ peerId }) => peerId === askerId);
+    assert.ok(!(await isFound()));
+    providers.announce();
+    providers.announce();
+    await until("it to be found", isFound);
     await until("it to be told", () =>
-      Promise.resolve(counts.get("meshd_learning_models_provided_total done") === 1),
+      Promise.resolve(counts.get("meshd_learning_announcements_total done") === 1),
     );
     providers.stop();
   });
