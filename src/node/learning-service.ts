@@ -212,13 +212,16 @@ export class LearningService {
     return this.#current instanceof CertifiedRun ? this.#current.splitRound : undefined;
   }
 
-  /** A member is connected: it may have missed the running task, or an order about the last one. */
+  /**
+   * A member is connected: it may have missed the last task, or an order about it. A finished one counts too: who comes when
+   * all is over follows its certificates to the same model.
+   */
   peerHere(nodeId: NodeId): void {
-    const last = this.#current?.task ?? this.#last()?.task;
-    if (last?.participants.includes(nodeId) === true) this.#orders.remind(nodeId, last.taskId);
-    const run = this.#current;
-    if (run instanceof CertifiedRun && run.task.participants.includes(nodeId))
-      this.#handOver(nodeId, run.signed);
+    const task = this.#last()?.task;
+    if (task?.participants.includes(nodeId) !== true) return;
+    this.#orders.remind(nodeId, task.taskId);
+    const run = this.#runs.get(task.taskId);
+    if (run instanceof CertifiedRun && run.isServed) this.#handOver(nodeId, run.signed);
   }
 
   /** Ends the running task without forgetting it: the next start resumes it. */

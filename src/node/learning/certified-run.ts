@@ -173,6 +173,11 @@ export class CertifiedRun implements LearningRun {
     return this.#state === "running" && this.#splitRound === open ? open : undefined;
   }
 
+  /** Whether participants can follow it here: a finished run goes on answering, a stopped one is silent. */
+  get isServed(): boolean {
+    return this.#state === "running" || this.#state === "finished";
+  }
+
   get viewed(): ViewedTask {
     return { task: this.task, state: this.#state, history: this.#history.reports };
   }
