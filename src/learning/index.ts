@@ -106,7 +106,7 @@ export {
   type HierarchicalOptions,
   HierarchicalOrchestrator,
 } from "./orchestrators/hierarchical.ts";
-export { orchestratorOf } from "./orchestrators/orchestrator-of.ts";
+export { orchestratorOf, stalenessMaxOf, updatesHereMax } from "./orchestrators/orchestrator-of.ts";
 export type {
   Influence,
   RoundEntry,

@@ -132,6 +132,23 @@ export const learningMetrics: readonly MetricDeclaration[] = [
     labels: { result: transferResults },
   },
   {
+    name: "meshd_learning_models_provided_total",
+    kind: "counter",
+    help: "Announcements in the DHT that this node has a model of a task.",
+    labels: { result: ["done", "failed"] },
+  },
+  {
+    name: "meshd_learning_provider_searches_total",
+    kind: "counter",
+    help: "Searches of the DHT for a model that none of the known holders gave: 'found' are participants that are connected now.",
+    labels: { result: ["found", "none", "failed"] },
+  },
+  {
+    name: "meshd_learning_providers_refused_total",
+    kind: "counter",
+    help: "Providers of a model in the DHT that are no participants of the task, or may not train: they were not asked.",
+  },
+  {
     name: "meshd_learning_transfer_bytes_total",
     kind: "counter",
     help: "Bytes of updates and models of certified rounds that came whole from other participants.",

@@ -6,6 +6,7 @@ export {
   type RoundProof,
   verifyRoundProof,
 } from "./equivocation.ts";
+export { HEADERS_PER_ROUND } from "./holdings.ts";
 export { type Population, population } from "./population.ts";
 export { RoundMachine } from "./round-machine.ts";
 export {

@@ -37,6 +37,7 @@ import type { LearningRun } from "./learning-run.ts";
 import type { ViewedTask } from "./learning-view.ts";
 import { type CarriedAction, MachineLoop } from "./machine-loop.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
+import { ModelProviders } from "./model-providers.ts";
 import type { ModelShelf } from "./model-shelf.ts";
 import { openTrainer, type TrainerPlace } from "./open-trainer.ts";
 import { RoundActions } from "./round-actions.ts";
@@ -51,7 +52,14 @@ const RESTART_MS = 5_000;
 export interface CertifiedRunDeps {
   readonly network: Pick<
     Network,
-    "isConnected" | "request" | "openStream" | "publish" | "subscribe" | "unsubscribe"
+    | "isConnected"
+    | "request"
+    | "openStream"
+    | "publish"
+    | "subscribe"
+    | "unsubscribe"
+    | "providers"
+    | "dial"
   >;
   readonly store: StateStore;
   readonly identities: NodeIdentities;
@@ -97,6 +105,7 @@ export class CertifiedRun implements LearningRun {
   readonly #history: RoundHistory;
   readonly #trace: RoundTrace;
   readonly #fetches: RoundFetches;
+  readonly #providers: ModelProviders;
   readonly #loop: MachineLoop;
   readonly #actions: RoundActions;
   readonly #exchange: RoundExchange;
@@ -125,6 +134,8 @@ export class CertifiedRun implements LearningRun {
     this.#save();
     this.#trace = new RoundTrace(tracer, task);
     this.#fetches = new RoundFetches(self.nodeId);
+    const others = task.participants.filter((nodeId) => nodeId !== self.nodeId);
+    this.#providers = new ModelProviders(deps, others as NodeId[]);
     this.#contents = new ContentStore(this.#sha256, deps.budget);
     this.#work = this.#openWork();
     this.#loop = new MachineLoop(deps, {
@@ -151,6 +162,7 @@ export class CertifiedRun implements LearningRun {
     this.#pause();
     this.#halted = true;
     this.#exchange.close();
+    this.#providers.stop();
     this.#contents.keepOnly(new Set());
     await this.#work.stop();
   }
@@ -215,7 +227,7 @@ export class CertifiedRun implements LearningRun {
     });
     return new RoundWork(
       {
-        ...{ ...held, fetcher, store: store.rounds, budget, shelf },
+        ...{ ...held, fetcher, providers: this.#providers, store: store.rounds, budget, shelf },
         openTrainer: () => openTrainer(trainers, setup),
       },
       { task, self: self.nodeId, adversary, kernels },
@@ -227,8 +239,14 @@ export class CertifiedRun implements LearningRun {
     return new RoundActions(
       {
         ...{ work: this.#work, contents: this.#contents, history: this.#history },
-        ...{ fetches: this.#fetches, trace: this.#trace, policy: this.#policy },
+        ...{
+          fetches: this.#fetches,
+          providers: this.#providers,
+          trace: this.#trace,
+          policy: this.#policy,
+        },
         ...{ sha256: this.#sha256, clock, logger, meter },
+        headers: () => this.#loop.headers,
         handle: (event) => this.#loop.handle(event),
         state: () => (this.#halted ? "halted" : this.#state === "running" ? "running" : "ended"),
       },
