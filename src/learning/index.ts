@@ -196,6 +196,7 @@ export {
   verifyOrder,
 } from "./task-order.ts";
 export {
+  CERTIFIED_RULE,
   completeDraft,
   type CsvFacts,
   defaultTraining,
