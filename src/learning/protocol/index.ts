@@ -6,6 +6,12 @@ export {
   type RoundProof,
   verifyRoundProof,
 } from "./equivocation.ts";
+export {
+  decodeRoundEvidence,
+  encodeRoundEvidence,
+  type RoundEvidence,
+  taskDigest,
+} from "./evidence.ts";
 export { type Population, population } from "./population.ts";
 export { RoundMachine } from "./round-machine.ts";
 export {
