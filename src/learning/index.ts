@@ -139,6 +139,7 @@ export type {
   RoundMessageKind,
   RoundOptions,
   RoundPolicy,
+  RoundEvidence,
   RoundProof,
   RoundResume,
   RoundStatus,
@@ -151,13 +152,16 @@ export type {
 export {
   batchAsyncPolicy,
   decodeCertificate,
+  decodeRoundEvidence,
   decodeRoundProof,
+  encodeRoundEvidence,
   genesisDigest,
   population,
   protocolLimits,
   quorumOf,
   ROUND_PROOF_BYTES_MAX,
   RoundMachine,
+  taskDigest,
   verifyCertificate,
   verifyChain,
   verifyRoundProof,
@@ -196,6 +200,7 @@ export {
   verifyOrder,
 } from "./task-order.ts";
 export {
+  CERTIFIED_RULE,
   completeDraft,
   type CsvFacts,
   defaultTraining,

@@ -32,8 +32,8 @@ const STREAM_STALENESS_MAX = 4;
 const ZONE_PARTICIPANTS = 4;
 const ZONES_MAX = 10;
 
-/** Of certified rounds: whole in the Gram space, so its weights are what is agreed on. */
-const CERTIFIED_RULE: AggregatorName = "arc+nnm+geometric-median";
+/** Of certified rounds: whole in the Gram space, so its weights are what is agreed on. Why this one: docs/robustness.md. */
+export const CERTIFIED_RULE: AggregatorName = "arc+caf";
 
 type Part = Readonly<Record<string, unknown>>;
 

@@ -7,6 +7,12 @@ export {
   verifyRoundProof,
 } from "./equivocation.ts";
 export { HEADERS_PER_ROUND } from "./holdings.ts";
+export {
+  decodeRoundEvidence,
+  encodeRoundEvidence,
+  type RoundEvidence,
+  taskDigest,
+} from "./evidence.ts";
 export { type Population, population } from "./population.ts";
 export { RoundMachine } from "./round-machine.ts";
 export {

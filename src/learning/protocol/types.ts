@@ -206,7 +206,7 @@ export interface RoundDeps {
 /** Which node of which task this is. */
 export interface RoundOptions {
   readonly self: ParticipantId;
-  /** Digest of the task's manifest. */
+  /** {@link taskDigest} */
   readonly task: Digest;
   /** Ascending, at most 64; n > 3 * byzantine. */
   readonly participants: readonly ParticipantId[];

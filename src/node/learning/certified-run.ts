@@ -16,7 +16,7 @@ import {
 import type { NodeId, PeerIdentity } from "../../identity/index.ts";
 import {
   decodeSummary,
-  encodeTask,
+  encodeRoundEvidence,
   type HeldContent,
   orchestratorOf,
   type RoundAction,
@@ -24,6 +24,7 @@ import {
   type RoundOrchestrator,
   type RoundProgress,
   ruleDigest,
+  taskDigest,
   type TaskManifest,
   type Sha256,
 } from "../../learning/index.ts";
@@ -76,7 +77,8 @@ export interface CertifiedRunDeps {
   /** May this node take part in the rounds of a task? */
   readonly maySpeak: (nodeId: NodeId) => boolean;
   readonly onLearning: (status: LearningStatus | null) => void;
-  readonly onEquivocation: (nodeId: NodeId, proof: Uint8Array) => void;
+  /** For the whole mesh: {@link encodeRoundEvidence}. */
+  readonly onEvidence: (evidence: Uint8Array) => void;
 }
 
 export interface CertifiedRunOptions {
@@ -100,7 +102,7 @@ export class CertifiedRun implements LearningRun {
   readonly #work: RoundWork;
   readonly #contents: ContentStore;
   readonly #sha256: Sha256;
-  /** Digest of the manifest. */
+  /** The task in signed messages. */
   readonly #digest: string;
   readonly #policy: RoundOrchestrator;
   readonly #history: RoundHistory;
@@ -127,7 +129,7 @@ export class CertifiedRun implements LearningRun {
     this.#options = options;
     const { engine, store, tracer, self } = deps;
     this.#sha256 = (bytes) => engine.sha256(bytes);
-    this.#digest = toHex(engine.sha256(encodeTask(task)));
+    this.#digest = taskDigest(this.#sha256, task);
     const policy = orchestratorOf({ hash: this.#sha256 }, task);
     if (policy === undefined) throw new TypeError("an epidemic task has no certified rounds");
     this.#policy = policy;
@@ -184,6 +186,11 @@ export class CertifiedRun implements LearningRun {
   get splitRound(): number | undefined {
     const open = (this.#history.last?.round ?? 0) + 1;
     return this.#state === "running" && this.#splitRound === open ? open : undefined;
+  }
+
+  /** Whether participants can follow it here: a finished run goes on answering, a stopped one is silent. */
+  get isServed(): boolean {
+    return this.#state === "running" || this.#state === "finished";
   }
 
   get viewed(): ViewedTask {
@@ -267,6 +274,8 @@ export class CertifiedRun implements LearningRun {
   #start(): void {
     if (this.#halted || this.#state === "failed") return;
     const progress = this.#history.progress();
+    // The mesh may have missed what an earlier process was killed over.
+    for (const proof of this.#deps.store.rounds.proofs(this.task.taskId)) this.#accuse(proof);
     const machine = this.#openMachine(progress);
     this.#actions.begin(this.#initial.digest, progress);
     this.#loop.start(machine);
@@ -355,7 +364,11 @@ export class CertifiedRun implements LearningRun {
       { code: "learning/equivocation", taskId, nodeId },
       "participant contradicted itself",
     );
-    this.#deps.onEquivocation(nodeId as NodeId, proof);
+    this.#accuse(proof);
+  }
+
+  #accuse(proof: Uint8Array): void {
+    this.#deps.onEvidence(encodeRoundEvidence(this.#sha256, this.task, proof));
   }
 
   /** What fails here is tried again by the machine's repetitions; a refusal of the disk is more than that. */

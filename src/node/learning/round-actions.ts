@@ -46,7 +46,7 @@ export interface RoundActionsDeps {
 export class RoundActions {
   readonly #deps: RoundActionsDeps;
   readonly #task: TaskManifest;
-  /** Digest of the manifest. */
+  /** The task in signed messages. */
   readonly #digest: string;
   #initial = "";
   readonly #refusals: { readonly nodeId: string; readonly code: UpdateRefusalCode }[] = [];
