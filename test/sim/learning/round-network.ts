@@ -74,6 +74,8 @@ export interface NetworkOptions {
   readonly liars?: number;
   readonly lie?: Lie;
   readonly onPublish?: (message: RoundMessage) => void;
+  /** Whether a node is killed right after this action, in the middle of a list. @default never */
+  readonly killAfter?: (node: SimulatedNode, action: RoundAction) => boolean;
   /** @default modelSignatures */
   readonly signatures?: Pick<MlDsa, "verify" | "signer">;
   /** @default batch-async over all, 1 s */
@@ -326,6 +328,7 @@ export class RoundNetwork {
       if (node.actionsLeft-- <= 0) this.crash(node);
       if (!node.up) return;
       this.#act(node, action);
+      if (this.#options.killAfter?.(node, action) === true) this.crash(node);
     }
   }
 
@@ -335,7 +338,13 @@ export class RoundNetwork {
         this.#publish(node, action.bytes);
         return;
       case "persist":
-        for (const bytes of action.messages) node.disk.journal.push({ round: action.round, bytes });
+        for (const bytes of action.messages) {
+          node.disk.journal.push({ round: action.round, bytes });
+          const message = this.decode(bytes);
+          // The update was on disk before its header was signed.
+          if (message?.kind === "header" && message.nodeId === node.id)
+            node.disk.updates.add(message.header.digest);
+        }
         return;
       case "train":
         this.#train(node, action.round, action.model);
