@@ -703,6 +703,34 @@ export const dashboards = [
           w: 12,
         },
       ],
+      [
+        "Audit log",
+        {
+          title: "Security events written down",
+          unit: "cpm",
+          description: "By event; meshctl audit list shows them.",
+          queries: { "{{event}}": "60 * sum by (event) (rate(meshd_audit_entries_total{$i}[$r]))" },
+          w: 12,
+        },
+        {
+          title: "Entries lost",
+          unit: "cpm",
+          description:
+            "Not writable: MeshdAuditWriteFailed. Above the rate: somebody tries often; the next entry says how often.",
+          queries: {
+            "{{instance}} {{reason}}":
+              "60 * sum by (instance, reason) (rate(meshd_audit_lost_total{$i}[$r]))",
+          },
+          w: 6,
+        },
+        {
+          title: "Newest entry",
+          unit: "none",
+          description: "Never falls: MeshdAuditBroken.",
+          queries: { [node]: "meshd_audit_last_sequence{$i}" },
+          w: 6,
+        },
+      ],
     ],
   },
   {

@@ -1,5 +1,6 @@
 // meshctl as a program: its name and its verbs. The command line runs it; man pages and completions are made from it.
 
+import { auditCommand } from "./commands/audit.ts";
 import { backupCommand } from "./commands/backup.ts";
 import { beaconsCommand } from "./commands/beacons.ts";
 import { bugreportCommand } from "./commands/bugreport.ts";
@@ -39,6 +40,7 @@ export const meshctlProgram: Program = {
     beaconsCommand,
     zonesCommand,
     quarantineCommand,
+    auditCommand,
     linksCommand,
     routeCommand,
     identityCommand,

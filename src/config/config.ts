@@ -40,6 +40,7 @@ export interface Config {
   };
   readonly crypto: { readonly engine: "auto" | "wasm" | "native" | "noble" };
   readonly identity: { readonly svidLifetimeMs: number; readonly clockSkewMs: number };
+  readonly audit: { readonly bytesMax: number };
   readonly policy: readonly ConfigPolicyRule[];
   readonly tunnel: {
     /** TCP ports of this host that peers may reach, by the port they name. */
@@ -104,6 +105,7 @@ export function configOf(file: ConfigFile): Config {
       svidLifetimeMs: file.identity.svid_lifetime,
       clockSkewMs: file.identity.clock_skew,
     },
+    audit: { bytesMax: file.audit.keep_mebibytes * 1024 * 1024 },
     policy: file.policy.map(({ spiffe, allow }) => ({ spiffe, allow })),
     tunnel: {
       expose: file.tunnel.expose.map(({ port, to }) => ({
@@ -156,6 +158,7 @@ export const valueOfKey: Readonly<Record<string, (config: Config) => unknown>> =
   "crypto.engine": (config) => config.crypto.engine,
   "identity.svid_lifetime": (config) => config.identity.svidLifetimeMs,
   "identity.clock_skew": (config) => config.identity.clockSkewMs,
+  "audit.keep_mebibytes": (config) => config.audit.bytesMax / (1024 * 1024),
   policy: (config) => config.policy,
   "tunnel.expose": (config) => config.tunnel.expose,
   "tunnel.forward": (config) => config.tunnel.forward,

@@ -57,6 +57,7 @@ export const configLimits = {
   relayTimeMs: { min: 60_000, max: 86_400_000 },
   relayMebibytes: { min: 1, max: 65_536 },
   learningMebibytes: { min: 1, max: 65_536 },
+  auditMebibytes: { min: 8, max: 65_536 },
   svidLifetimeMs: { min: 60_000, max: 90 * 86_400_000 },
   clockSkewMs: { min: 0, max: 600_000 },
 } as const;
@@ -169,6 +170,11 @@ export const configKeys: Readonly<Record<string, ConfigKey>> = {
   "identity.clock_skew": {
     rule: "a duration from 0s to 10m",
     hint: "write how far clocks may differ, such as 60s",
+    reload: false,
+  },
+  "audit.keep_mebibytes": {
+    rule: `a whole number from ${configLimits.auditMebibytes.min} to ${configLimits.auditMebibytes.max}`,
+    hint: "how long the audit log may grow before its oldest entries go; one takes about 400 bytes",
     reload: false,
   },
   policy: {

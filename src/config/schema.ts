@@ -143,6 +143,7 @@ export const fileSchema = z.strictObject({
     svid_lifetime: duration(configLimits.svidLifetimeMs).prefault("24h"),
     clock_skew: duration(configLimits.clockSkewMs).prefault("60s"),
   }),
+  audit: section({ keep_mebibytes: bounded(configLimits.auditMebibytes).default(64) }),
   policy: z.array(rule).max(configLimits.policyRulesMax).default(defaultPolicy),
   tunnel: section({
     expose: z

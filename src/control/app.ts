@@ -10,6 +10,7 @@ import {
   type Tracer,
 } from "../ports/index.ts";
 import type { z } from "zod";
+import { auditListRequestSchema, auditVerifyRequestSchema } from "./audit-contract.ts";
 import {
   CONTROL_SCHEMA_VERSION,
   controlLimits,
@@ -135,6 +136,14 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
     [
       "POST /v1/quarantine/release",
       async (body) => node.release(await request(body, releaseRequestSchema)),
+    ],
+    [
+      "POST /v1/audit/list",
+      async (body) => node.audit(await request(body, auditListRequestSchema)),
+    ],
+    [
+      "POST /v1/audit/verify",
+      async (body) => node.verifyAudit(await request(body, auditVerifyRequestSchema)),
     ],
     ["GET /v1/log", async () => node.log()],
     ["POST /v1/log", async (body) => node.setLogLevel(await request(body, logLevelRequestSchema))],

@@ -4,7 +4,12 @@
 import { errorMessage, MeshError } from "../foundation/index.ts";
 import { request as httpRequest } from "node:http";
 import type { z } from "zod";
+import type { AuditListRequest, AuditVerifyRequest } from "./audit-contract.ts";
 import {
+  type AuditList,
+  auditListSchema,
+  type AuditVerified,
+  auditVerifiedSchema,
   type Beacons,
   beaconsSchema,
   controlLimits,
@@ -201,6 +206,15 @@ export class ControlClient {
   /** Gives the released node alone. */
   release(request: ReleaseRequest): Promise<Quarantine> {
     return this.#call("POST", "/v1/quarantine/release", quarantineSchema, request);
+  }
+
+  audit(request: AuditListRequest): Promise<AuditList> {
+    return this.#call("POST", "/v1/audit/list", auditListSchema, request);
+  }
+
+  verifyAudit(request: AuditVerifyRequest): Promise<AuditVerified> {
+    const timeoutMs = 6 * this.#timeoutMs;
+    return this.#call("POST", "/v1/audit/verify", auditVerifiedSchema, request, timeoutMs);
   }
 
   log(): Promise<LogState> {

@@ -71,6 +71,9 @@ const statusOf: Readonly<Record<string, ErrorStatus>> = {
   "network/": { http: 502, exit: failure },
   "tunnel/": { http: 409, exit: failure },
   "state/": { http: 503, exit: failure },
+  "audit/unreadable": { http: 404, exit: failure },
+  "audit/head-forged": { http: 422, exit: usage },
+  "audit/": { http: 503, exit: failure },
   "backup/": { http: 422, exit: failure },
 };
 

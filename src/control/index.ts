@@ -8,8 +8,17 @@ export {
   newBackupHeader,
   parseBackupHeader,
 } from "./backup-header.ts";
+export {
+  auditLimits,
+  type AuditListRequest,
+  auditProblemKinds,
+  type AuditVerifyRequest,
+} from "./audit-contract.ts";
 export { ControlClient, type ControlClientOptions } from "./client.ts";
 export {
+  type AuditList,
+  type AuditVerified,
+  auditVerifiedSchema,
   type Backup,
   backupSchema,
   type Beacons,

@@ -1,6 +1,9 @@
 // What the daemon's composition root implements: the control API without HTTP.
 
+import type { AuditListRequest, AuditVerifyRequest } from "./audit-contract.ts";
 import type {
+  AuditList,
+  AuditVerified,
   Beacons,
   Doctor,
   EffectiveConfig,
@@ -94,6 +97,10 @@ export interface NodeControl {
   quarantine(): Awaitable<Body<Quarantine>>;
   /** Gives the released node alone. @throws MeshError `mesh/not-allowed`, `mesh/not-quarantined`, `mesh/epochs-used-up` */
   release(request: ReleaseRequest): Awaitable<Body<Quarantine>>;
+  /** Entries of the audit log, the oldest first. */
+  audit(request: AuditListRequest): Awaitable<Body<AuditList>>;
+  /** @throws MeshError `audit/unreadable`, `audit/head-forged` */
+  verifyAudit(request: AuditVerifyRequest): Awaitable<Body<AuditVerified>>;
   log(): Awaitable<Body<LogState>>;
   /** Lasts until the next start or reload. */
   setLogLevel(request: LogLevelRequest): Awaitable<Body<LogState>>;

@@ -1,11 +1,16 @@
 // The control API's view of a daemon: gathers what the parts know, and passes orders on.
 
+import type { AuditLog } from "../adapters/audit/audit-log.ts";
 import type { ProcessMeter } from "../adapters/telemetry/process-meter.ts";
 import type { PromMeter } from "../adapters/telemetry/prom-meter.ts";
 import type { Readiness } from "../adapters/http/metrics-server.ts";
 import type { StateStore } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type {
+  AuditList,
+  AuditListRequest,
+  AuditVerified,
+  AuditVerifyRequest,
   BackupRequest,
   Beacons,
   Body,
@@ -75,6 +80,7 @@ export interface SurfaceParts {
   readonly keys: NodeKeys;
   readonly engine: CryptoEngine;
   readonly store: StateStore;
+  readonly audit: Pick<AuditLog, "problem">;
   readonly logLevel: LogLevelSwitch;
   readonly epoch: number;
   readonly operations: Operations;
@@ -326,6 +332,14 @@ export class ControlSurface implements NodeControl {
     return { quarantine: quarantine.filter(({ nodeId }) => nodeId === released) };
   }
 
+  audit(request: AuditListRequest): Body<AuditList> {
+    return this.#parts.operations.auditEntries(request);
+  }
+
+  verifyAudit(request: AuditVerifyRequest): Promise<Body<AuditVerified>> {
+    return this.#parts.operations.auditVerify(request);
+  }
+
   log(): Body<LogState> {
     const { level, configured } = this.#parts.logLevel;
     return { level, configured };
@@ -398,6 +412,11 @@ export class ControlSurface implements NodeControl {
         severity: "error",
         message: "The mesh machine has stopped working. Restart meshd, and report its log.",
       });
+    }
+    const { problem: auditProblem } = this.#parts.audit;
+    if (auditProblem !== undefined) {
+      const { code, message } = auditProblem;
+      health.push({ code, severity: "error", message });
     }
     const { writeError } = this.#parts.store;
     if (writeError !== undefined) {

@@ -3,6 +3,8 @@
 
 import { join } from "node:path";
 import { sizeHeapFor } from "../adapters/heap-size.ts";
+import { auditDirectory } from "../adapters/audit/audit-files.ts";
+import { AuditLog } from "../adapters/audit/audit-log.ts";
 import { systemClock } from "../adapters/clock.ts";
 import { createNativeEngine } from "../adapters/crypto/native.ts";
 import { type RunningServer } from "../adapters/http/running-server.ts";
@@ -31,7 +33,7 @@ import {
 } from "../crypto/index.ts";
 import { errorCode, errorMessage } from "../foundation/index.ts";
 import { type NodeKeys, nodeKeysFromSeeds, nodeSpiffeId } from "../identity/index.ts";
-import type { SpanAttributes } from "../ports/index.ts";
+import type { Meter, SpanAttributes } from "../ports/index.ts";
 import { type ConfigSource, ConfigView } from "./config-view.ts";
 import { ControlSurface } from "./control-surface.ts";
 import { Lifecycle } from "./lifecycle.ts";
@@ -90,6 +92,7 @@ export async function createNode(
   const keys = ownKeys(engine, keyFiles, store.credential() !== undefined);
   const epoch = store.nextEpoch(systemClock.now().wallMs);
   const { meter } = prom;
+  const audit = openAudit({ config, engine, keys, meter, store, epoch, build });
   const tracer = await tracerFor(
     config.telemetry.tracing,
     { random: systemRandom, meter, logger, resource: () => resourceOf(build, keys, store) },
@@ -107,6 +110,7 @@ export async function createNode(
       store,
       keyFiles,
       keys,
+      audit,
     },
     { config, epoch, version: build.version },
   );
@@ -129,6 +133,7 @@ export async function createNode(
     engine,
     epoch,
     keyFiles,
+    audit,
     recentLines,
     configView: new ConfigView(source),
   });
@@ -145,6 +150,32 @@ function resourceOf({ version }: Build, { nodeId }: NodeKeys, store: StateStore)
       "meshd.spiffe_id": nodeSpiffeId(credential.trustDomain, credential.name),
     }),
   };
+}
+
+/** The audit log, with this start as its newest entry. @throws MeshError `audit/write-failed` */
+function openAudit({
+  config,
+  engine,
+  keys,
+  meter,
+  store,
+  epoch,
+  build,
+}: Pick<Parts, "config" | "engine" | "keys" | "store" | "epoch" | "build"> & {
+  readonly meter: Meter;
+}): AuditLog {
+  const audit = new AuditLog(
+    { engine, keys, clock: systemClock, meter },
+    { directory: auditDirectory(config.stateDir), bytesMax: config.audit.bytesMax },
+  );
+  const restoredAtMs = store.restoredAtMs();
+  if (restoredAtMs !== undefined) {
+    audit.record({ event: "backup.restore", subject: keys.nodeId, fields: { restoredAtMs } });
+    store.forgetRestore();
+  }
+  const fields = { epoch, version: build.version };
+  audit.record({ event: "daemon.start", subject: keys.nodeId, fields });
+  return audit;
 }
 
 function testedEngine(config: Config, { meter }: PromMeter): CryptoEngine {
@@ -185,6 +216,7 @@ interface Parts {
   readonly engine: CryptoEngine;
   readonly epoch: number;
   readonly keyFiles: KeyFiles;
+  readonly audit: AuditLog;
   readonly recentLines: RecentLines;
   readonly configView: ConfigView;
 }
@@ -249,22 +281,25 @@ class Daemon implements MeshNode {
   }
 
   reload(read: () => LoadedConfig): void {
-    const { supervision, prom } = this.#parts;
+    const { supervision, prom, audit } = this.#parts;
     supervision.reloading(() => {
       try {
         this.#take(read());
       } catch (error) {
         prom.meter.set("meshd_node_config_reload_successful", 0);
+        audit.note({ event: "policy.reject", fields: { code: errorCode(error) } });
         throw error;
       }
     });
   }
 
   #take({ config, source }: LoadedConfig): void {
-    const { logger, prom, logLevel, lifecycle, config: atStart } = this.#parts;
+    const { logger, prom, logLevel, lifecycle, audit, config: atStart } = this.#parts;
     const { reload } = configDifference(this.#config, config);
     // Against the start: a key stays pending until the restart, however often the file is read meanwhile.
     const { restart } = configDifference(atStart, config);
+    if (reload.includes("policy"))
+      audit.record({ event: "policy.reload", fields: { rules: config.policy.length } });
     lifecycle.reload(config);
     logLevel.configure(config.telemetry.log.level);
     this.#config = config;
@@ -295,12 +330,13 @@ class Daemon implements MeshNode {
   }
 
   async #stop(): Promise<void> {
-    const { lifecycle, process, tracer, store, keys, logger, supervision } = this.#parts;
+    const { lifecycle, process, tracer, store, keys, logger, supervision, audit } = this.#parts;
     supervision.stopping();
     await lifecycle.stop();
     await Promise.all(this.#servers.map((server) => server.stop()));
     await tracer.stop();
     process.stop();
+    audit.close();
     keys.destroy();
     store.close();
     logger.info({}, "meshd stopped");

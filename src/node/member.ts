@@ -16,6 +16,7 @@ import {
   ATTESTATION_REQUEST_BYTES_MAX,
   ATTESTATION_RESPONSE_BYTES_MAX,
   AttestationServer,
+  type AuditTrail,
   bundleToJson,
   ChainVerifier,
   type NodeId,
@@ -66,6 +67,7 @@ export interface MemberDeps {
   readonly keyFiles: KeyFiles;
   readonly keys: NodeKeys;
   readonly issuing: Issuing | undefined;
+  readonly audit: AuditTrail;
 }
 
 export interface MemberOptions {
@@ -213,6 +215,11 @@ export class Member {
    */
   release(nodeId: NodeId, reason: string): void {
     if (!this.#mayRelease(this.svid.identity.spiffeId)) throw releaseRefused("mesh/not-allowed");
+    this.#deps.audit.record({
+      event: "quarantine.release",
+      subject: this.#subjectOf(nodeId),
+      fields: { nodeId, reason },
+    });
     const outcome = this.#service.release(nodeId, reason);
     if (!outcome.ok) throw releaseRefused(outcome.code);
   }
@@ -287,6 +294,7 @@ export class Member {
         { code: "handshake/not-allowed", spiffeId: peer.spiffeId },
         "peer lost its right to join",
       );
+      this.#dropped(peer, "handshake/not-allowed");
       void this.network.disconnect(peer.nodeId);
     }
     this.#rejoin.bootstrap = config.mesh.bootstrap;
@@ -522,11 +530,27 @@ export class Member {
   }: Extract<MeshAction, { kind: "member-changed" }>): void {
     const name = this.identities.lookup(nodeId)?.name;
     this.#deps.logger.info({ nodeId, name, from, to, cause }, "member changed");
+    if (to === "quarantined" || from === "quarantined") {
+      this.#deps.audit.note({
+        event: to === "quarantined" ? "quarantine.begin" : "quarantine.end",
+        subject: this.#subjectOf(nodeId),
+        fields: { nodeId, cause },
+      });
+    }
     if (to === "dead" || to === "left" || to === "quarantined") {
       this.learning.peerGone(nodeId);
       // What is left of its connections is half-open: the next one must not wait for that to be noticed.
       void this.network.disconnect(nodeId);
     }
+  }
+
+  #dropped({ nodeId, spiffeId: subject }: PeerIdentity, code: string): void {
+    this.#deps.audit.note({ event: "peer.drop", subject, fields: { nodeId, code } });
+  }
+
+  /** As the audit log names a node. */
+  #subjectOf(nodeId: NodeId): string {
+    return this.identities.lookup(nodeId)?.spiffeId ?? nodeId;
   }
 
   /** Sees to a connection to a member. @throws MeshError `network/dial-failed` */
@@ -555,12 +579,13 @@ export class Member {
   }
 
   async #serveAttestation(): Promise<void> {
-    const { issuing, meter, logger, clock } = this.#deps;
+    const { issuing, meter, logger, clock, audit } = this.#deps;
     const server = new AttestationServer({
       bundle: () => this.#bundle,
       policy: () => this.#policy,
       meter,
       logger,
+      audit,
       ...(issuing && { issuing }),
     });
     await this.network.serve(
@@ -615,6 +640,7 @@ export class Member {
       { code: "identity/expired", nodeId: peer.nodeId, spiffeId: peer.spiffeId },
       "peer disconnected: its SVID expired",
     );
+    this.#dropped(peer, "identity/expired");
     await this.network.disconnect(peer.nodeId);
   }
 
@@ -713,8 +739,11 @@ export class Member {
 
   /** On disk first: a crash afterwards starts with the new SVID, before with the old one. */
   #adopt(credential: StoredCredential): void {
+    const identity = this.#ownIdentity(credential);
+    const { spiffeId: subject, serialNumber: serial, notAfterMs } = identity;
+    this.#deps.audit.note({ event: "svid.renew", subject, fields: { serial, notAfterMs } });
     this.#deps.store.saveCredential(credential);
-    this.svid.renewed(this.#ownIdentity(credential));
+    this.svid.renewed(identity);
     this.identities.add(this.svid.identity);
     this.#recordDueMs = 0;
     this.#service.handle({ kind: "local-changed", svidNotAfterMs: this.svid.identity.notAfterMs });

@@ -195,6 +195,17 @@ export class StateStore {
   settleRestored(nowMs: WallMs): void {
     this.saveEpoch(Math.max(this.epoch(), Math.floor(nowMs / 1000)) + RESTORE_EPOCH_MARGIN);
     this.#run("DELETE FROM tokens");
+    this.#run("INSERT OR REPLACE INTO facts VALUES ('restored-at', ?)", String(nowMs));
+  }
+
+  /** When this state was restored from a backup, until {@link forgetRestore}. */
+  restoredAtMs(): number | undefined {
+    const row = this.#get("SELECT value FROM facts WHERE name = 'restored-at'");
+    return row === undefined ? undefined : Number(row["value"]);
+  }
+
+  forgetRestore(): void {
+    this.#run("DELETE FROM facts WHERE name = 'restored-at'");
   }
 
   issuer(): StoredIssuer | undefined {

@@ -429,6 +429,14 @@ export function fakeNode(
       calls.push(request);
       return { exposed: [], forwards: [] };
     },
+    audit: (request) => {
+      calls.push(request);
+      return { entries: [] };
+    },
+    verifyAudit: (request) => {
+      calls.push(request);
+      return { entries: 0, segments: 0, first: 0, last: 0, head: null, problems: [] };
+    },
     log: () => ({ level: "info", configured: "info" }),
     setLogLevel: (request) => {
       calls.push(request);
