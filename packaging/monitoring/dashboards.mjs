@@ -696,6 +696,16 @@ export const dashboards = [
           w: 12,
         },
         {
+          title: "Rights denied by the policy",
+          unit: "cpm",
+          description:
+            "By the right that was missing; meshctl audit list --event access.deny tells whom.",
+          queries: {
+            "{{right}}": "60 * sum by (right) (rate(meshd_identity_denials_total{$i}[$r]))",
+          },
+          w: 12,
+        },
+        {
           title: "Chains in memory",
           unit: "none",
           description: "About 20 KiB each, 1,024 at most.",

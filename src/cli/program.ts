@@ -17,6 +17,7 @@ import { loadCommand } from "./commands/load.ts";
 import { logCommand } from "./commands/log.ts";
 import { lookupCommand } from "./commands/lookup.ts";
 import { peersCommand } from "./commands/peers.ts";
+import { policyCommand } from "./commands/policy.ts";
 import { quarantineCommand } from "./commands/quarantine.ts";
 import { routeCommand } from "./commands/route.ts";
 import { simCommand } from "./commands/sim.ts";
@@ -41,6 +42,7 @@ export const meshctlProgram: Program = {
     zonesCommand,
     quarantineCommand,
     auditCommand,
+    policyCommand,
     linksCommand,
     routeCommand,
     identityCommand,

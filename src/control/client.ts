@@ -44,6 +44,10 @@ import {
   type Metrics,
   metricsSchema,
   type Peers,
+  type PolicyChecked,
+  policyCheckedSchema,
+  type PolicyReloaded,
+  policyReloadedSchema,
   peersSchema,
   type Quarantine,
   quarantineSchema,
@@ -70,6 +74,7 @@ import {
 } from "./learning-contract.ts";
 import type { LookupRequest } from "./lookup-contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
+import type { PolicyCheckRequest } from "./policy-contract.ts";
 import type { ReleaseRequest } from "./quarantine-contract.ts";
 import type { RouteRequest } from "./route-contract.ts";
 import type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";
@@ -206,6 +211,14 @@ export class ControlClient {
   /** Gives the released node alone. */
   release(request: ReleaseRequest): Promise<Quarantine> {
     return this.#call("POST", "/v1/quarantine/release", quarantineSchema, request);
+  }
+
+  checkPolicy(request: PolicyCheckRequest): Promise<PolicyChecked> {
+    return this.#call("POST", "/v1/policy/check", policyCheckedSchema, request);
+  }
+
+  reloadPolicy(): Promise<PolicyReloaded> {
+    return this.#call("POST", "/v1/policy/reload", policyReloadedSchema);
   }
 
   audit(request: AuditListRequest): Promise<AuditList> {

@@ -96,7 +96,7 @@ export {
   type JoinToken,
   parseJoinToken,
 } from "./join-token.ts";
-export { identityMetrics } from "./metrics.ts";
+export { denialLabel, DENIALS, identityMetrics } from "./metrics.ts";
 export {
   MemoryNameRegistry,
   type NameClaim,
@@ -114,8 +114,10 @@ export {
 export type { NodeId, PeerIdentity } from "./peer-identity.ts";
 export {
   isRight,
+  LOCAL,
   parsePolicy,
   type Policy,
+  type PolicyDecision,
   POLICY_RULES_MAX,
   type PolicyRule,
   type Right,

@@ -44,6 +44,9 @@ import type {
   NodeControl,
   Peer,
   Peers,
+  PolicyChecked,
+  PolicyCheckRequest,
+  PolicyReloaded,
   Quarantine,
   ReleaseRequest,
   RouteAnswer,
@@ -62,11 +65,14 @@ import type { MemberView, ZoneView } from "../mesh/index.ts";
 import { Network } from "../adapters/libp2p/network.ts";
 import type { ListedForward } from "../adapters/tunnel/tunnels.ts";
 import { systemClock } from "../adapters/clock.ts";
+import type { ConfigView } from "./config-view.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { LogLevelSwitch } from "./log-level.ts";
 import type { Member } from "./member.ts";
 import type { HealthCode } from "./metrics.ts";
 import type { Operations } from "./operations.ts";
+import type { Access } from "./policy.ts";
+import { policyAnswer } from "./policy-view.ts";
 import { draftOf } from "./task-manifest.ts";
 import { quarantinedCalled, quarantineOf } from "./quarantine-view.ts";
 import { linksOf, routeOf } from "./route-view.ts";
@@ -84,6 +90,8 @@ export interface SurfaceParts {
   readonly logLevel: LogLevelSwitch;
   readonly epoch: number;
   readonly operations: Operations;
+  readonly access: Access;
+  readonly configView: ConfigView;
 }
 
 /** A health entry whose code the metric knows, too. */
@@ -97,10 +105,12 @@ const LAG_OBJECTIVE_MS = 50;
 export class ControlSurface implements NodeControl {
   readonly #parts: SurfaceParts;
   readonly #metricsAddress: () => string | null;
+  readonly #reload: () => void;
   readonly #startedAt = new Date().toISOString();
 
-  constructor(parts: SurfaceParts, metricsAddress: () => string | null) {
+  constructor(parts: SurfaceParts, metricsAddress: () => string | null, reload: () => void) {
     this.#parts = parts;
+    this.#reload = reload;
     this.#metricsAddress = metricsAddress;
   }
 
@@ -330,6 +340,17 @@ export class ControlSurface implements NodeControl {
     member.release(released, reason);
     const { quarantine } = quarantineOf(member);
     return { quarantine: quarantine.filter(({ nodeId }) => nodeId === released) };
+  }
+
+  checkPolicy(request: PolicyCheckRequest): Body<PolicyChecked> {
+    const { access, configView } = this.#parts;
+    return policyAnswer(access, configView, request);
+  }
+
+  reloadPolicy(): Body<PolicyReloaded> {
+    this.#reload();
+    const { access, configView } = this.#parts;
+    return { rules: access.size, restartPending: configView.effective().restartPending };
   }
 
   audit(request: AuditListRequest): Body<AuditList> {

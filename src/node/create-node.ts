@@ -1,6 +1,7 @@
 // The composition root: from a configuration to a daemon that can be started and stopped.
 // Nothing else wires parts together. The order of start is the order of the code; stop runs backwards.
 
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { sizeHeapFor } from "../adapters/heap-size.ts";
 import { auditDirectory } from "../adapters/audit/audit-files.ts";
@@ -21,8 +22,8 @@ import type { RunningTracer } from "../adapters/telemetry/otlp-tracer.ts";
 import { createPromMeter, type PromMeter } from "../adapters/telemetry/prom-meter.ts";
 import { RecentLines } from "../adapters/telemetry/recent-lines.ts";
 import { createWasmEngine } from "../adapters/wasm/engine.ts";
-import { type Config, configDifference } from "../config/index.ts";
-import { createControlApp } from "../control/index.ts";
+import { type Config, configDifference, parseConfig } from "../config/index.ts";
+import { type ControlRight, createControlApp } from "../control/index.ts";
 import {
   countedEngine,
   createNobleEngine,
@@ -32,7 +33,7 @@ import {
   selfTest,
 } from "../crypto/index.ts";
 import { errorCode, errorMessage } from "../foundation/index.ts";
-import { type NodeKeys, nodeKeysFromSeeds, nodeSpiffeId } from "../identity/index.ts";
+import { LOCAL, type NodeKeys, nodeKeysFromSeeds, nodeSpiffeId } from "../identity/index.ts";
 import type { Meter, SpanAttributes } from "../ports/index.ts";
 import { type ConfigSource, ConfigView } from "./config-view.ts";
 import { ControlSurface } from "./control-surface.ts";
@@ -40,6 +41,7 @@ import { Lifecycle } from "./lifecycle.ts";
 import { LogLevelSwitch } from "./log-level.ts";
 import { allMetrics, meterConfig, meterNode } from "./metrics.ts";
 import { Operations } from "./operations.ts";
+import { Access } from "./policy.ts";
 import { type ManagerEnvironment, Supervision } from "./supervision.ts";
 import { tracerFor } from "./tracing.ts";
 
@@ -93,6 +95,11 @@ export async function createNode(
   const epoch = store.nextEpoch(systemClock.now().wallMs);
   const { meter } = prom;
   const audit = openAudit({ config, engine, keys, meter, store, epoch, build });
+  const access = new Access(
+    { clock: systemClock, meter, logger, audit },
+    config,
+    store.credential()?.trustDomain,
+  );
   const tracer = await tracerFor(
     config.telemetry.tracing,
     { random: systemRandom, meter, logger, resource: () => resourceOf(build, keys, store) },
@@ -111,6 +118,7 @@ export async function createNode(
       keyFiles,
       keys,
       audit,
+      access,
     },
     { config, epoch, version: build.version },
   );
@@ -134,6 +142,7 @@ export async function createNode(
     epoch,
     keyFiles,
     audit,
+    access,
     recentLines,
     configView: new ConfigView(source),
   });
@@ -217,6 +226,7 @@ interface Parts {
   readonly epoch: number;
   readonly keyFiles: KeyFiles;
   readonly audit: AuditLog;
+  readonly access: Access;
   readonly recentLines: RecentLines;
   readonly configView: ConfigView;
 }
@@ -242,6 +252,7 @@ class Daemon implements MeshNode {
         operations: new Operations({ ...this.#parts, version, nodeId: keys.nodeId }),
       },
       () => this.#metricsAddress,
+      () => this.reload(() => this.#readAgain()),
     );
     meterConfig(prom.meter, systemClock.now().wallMs, 0);
     prom.beforeText(() =>
@@ -257,7 +268,8 @@ class Daemon implements MeshNode {
         { code: errorCode(error), error: errorMessage(error) },
         "control request failed",
       );
-    const app = createControlApp(surface, unexpected, tracer);
+    const permits = (right: ControlRight): boolean => this.#parts.access.allows(LOCAL, right);
+    const app = createControlApp(surface, { onUnexpectedError: unexpected, tracer, permits });
     this.#servers.push(await startControlServer({ app, socketPath: config.control.socket }));
     await lifecycle.start();
     logger.info(
@@ -293,13 +305,21 @@ class Daemon implements MeshNode {
     });
   }
 
+  #readAgain(): LoadedConfig {
+    const { file } = this.#parts.configView;
+    const source = { file, text: readFileSync(file, "utf8") };
+    return { config: parseConfig(source.text, file), source };
+  }
+
   #take({ config, source }: LoadedConfig): void {
-    const { logger, prom, logLevel, lifecycle, audit, config: atStart } = this.#parts;
+    const { logger, prom, logLevel, lifecycle, audit, access, config: atStart } = this.#parts;
     const { reload } = configDifference(this.#config, config);
     // Against the start: a key stays pending until the restart, however often the file is read meanwhile.
     const { restart } = configDifference(atStart, config);
-    if (reload.includes("policy"))
-      audit.record({ event: "policy.reload", fields: { rules: config.policy.length } });
+    // Noted, not recorded: a full disk must not keep rights in force that were taken away.
+    if (reload.includes("policy") || reload.includes("roles"))
+      audit.note({ event: "policy.reload", fields: { rules: config.policy.length } });
+    access.reload(config);
     lifecycle.reload(config);
     logLevel.configure(config.telemetry.log.level);
     this.#config = config;

@@ -25,7 +25,6 @@ import {
   parseBundleJson,
   parseLeafKey,
   type PeerIdentity,
-  type Policy,
   renewalRequest,
   SvidHolder,
   type TrustBundle,
@@ -46,7 +45,7 @@ import { NodeRecords, RECORD_LIFE_MS } from "./node-record.ts";
 import { LearningService } from "./learning-service.ts";
 import { memberCalled } from "./member-lookup.ts";
 import { MeshService } from "./mesh-service.ts";
-import { policyFor } from "./policy.ts";
+import type { Access } from "./policy.ts";
 import { Reach, RELAY_ROLE } from "./reach.ts";
 import { Rejoin } from "./rejoin.ts";
 
@@ -68,6 +67,7 @@ export interface MemberDeps {
   readonly keys: NodeKeys;
   readonly issuing: Issuing | undefined;
   readonly audit: AuditTrail;
+  readonly access: Access;
 }
 
 export interface MemberOptions {
@@ -88,7 +88,6 @@ export class Member {
   readonly #config: Config;
   readonly #service: MeshService;
   readonly #verifier: ChainVerifier;
-  #policy: Policy;
   readonly #bundle: TrustBundle;
   #upkeepTimer: NodeJS.Timeout | undefined;
   readonly lookup: Lookup;
@@ -111,7 +110,7 @@ export class Member {
     this.#deps = deps;
     this.#config = config;
     this.#bundle = bundleOf(credential);
-    this.#policy = policyFor(config.policy, credential.trustDomain);
+    deps.access.bind(credential.trustDomain);
     this.#verifier = new ChainVerifier({ engine, meter }, this.#bundle, {
       clockSkewMs: config.identity.clockSkewMs,
     });
@@ -156,7 +155,7 @@ export class Member {
         allows: (spiffeId, right) =>
           right === "mesh.release"
             ? this.#mayRelease(spiffeId)
-            : this.#policy.allows(spiffeId, right),
+            : deps.access.allows(spiffeId, right),
         evidence: deps.store.evidence(),
         random,
         meter,
@@ -180,7 +179,7 @@ export class Member {
     this.learning = this.#makeLearning();
     this.tunnels = new Tunnels({
       network: this.network,
-      allows: (spiffeId, right) => this.#policy.allows(spiffeId, right),
+      allows: (spiffeId, right) => deps.access.allows(spiffeId, right),
       find: (peer) => this.find(peer),
       reach: (nodeId) => this.#reachMember(nodeId),
       nameOf: (nodeId) => this.nameOf(nodeId),
@@ -285,11 +284,10 @@ export class Member {
     await this.network.stop();
   }
 
-  /** Takes a changed configuration: policy, bootstrap addresses and tunnels. @throws MeshError `identity/policy-invalid` */
+  /** Takes a changed configuration, when the policy is in force already: who lost the right to be here goes. */
   reload(config: Config): void {
-    this.#policy = policyFor(config.policy, this.#bundle.trustDomain);
     for (const peer of this.network.connectedPeers()) {
-      if (this.#policy.allows(peer.spiffeId, "mesh.join")) continue;
+      if (this.#deps.access.permits(peer.spiffeId, "mesh.join")) continue;
       this.#deps.logger.warn(
         { code: "handshake/not-allowed", spiffeId: peer.spiffeId },
         "peer lost its right to join",
@@ -310,7 +308,7 @@ export class Member {
       parseLeafKey: (chain, ed25519) => parseLeafKey({ engine, chain, ed25519 }),
       nodeIdOf: (ed25519, mldsa65) => nodeIdOf(engine, ed25519, mldsa65),
       allowsJoin: ({ nodeId, spiffeId }) =>
-        this.#policy.allows(spiffeId, "mesh.join") && !this.mesh.isQuarantined(nodeId),
+        this.#deps.access.allows(spiffeId, "mesh.join") && !this.mesh.isQuarantined(nodeId),
     };
     return new Network(
       {
@@ -347,7 +345,8 @@ export class Member {
         tracer,
         monoMs: () => clock.now().monoMs,
         reputation: (nodeId) => this.mesh.reputation(nodeId),
-        allowsUnauthenticated: () => this.#policy.allows(undefined, "mesh.join"),
+        allowsMember: ({ spiffeId }) => this.#deps.access.allows(spiffeId, "mesh.join"),
+        allowsUnauthenticated: () => this.#deps.access.permits(undefined, "mesh.join"),
         records: {
           validate: (key, record) => {
             this.#refuseQuarantined(this.#records.admit(key, record).identity.nodeId);
@@ -476,7 +475,7 @@ export class Member {
         meter,
         tracer,
         self,
-        allows: (spiffeId, right) => this.#policy.allows(spiffeId, right),
+        allows: (spiffeId, right) => this.#deps.access.allows(spiffeId, right),
         members: () => [
           { nodeId: self.nodeId, name: self.name, alive: true },
           ...this.mesh
@@ -508,7 +507,7 @@ export class Member {
     if (spiffeId === undefined) return false;
     if (this.isIssuer && spiffeId === this.svid.identity.spiffeId) return true;
     return (
-      spiffeId === this.#deps.store.issuerId() || this.#policy.allows(spiffeId, "mesh.release")
+      spiffeId === this.#deps.store.issuerId() || this.#deps.access.allows(spiffeId, "mesh.release")
     );
   }
 
@@ -579,10 +578,10 @@ export class Member {
   }
 
   async #serveAttestation(): Promise<void> {
-    const { issuing, meter, logger, clock, audit } = this.#deps;
+    const { issuing, meter, logger, clock, audit, access } = this.#deps;
     const server = new AttestationServer({
       bundle: () => this.#bundle,
-      policy: () => this.#policy,
+      policy: access,
       meter,
       logger,
       audit,
@@ -688,7 +687,7 @@ export class Member {
     return this.mesh.members().filter(({ nodeId, state }) => {
       const spiffeId = this.identities.lookup(nodeId)?.spiffeId;
       if (spiffeId === undefined || !["joining", "alive", "suspect"].includes(state)) return false;
-      return spiffeId === pinned || this.#policy.allows(spiffeId, "issuer.attest");
+      return spiffeId === pinned || this.#deps.access.permits(spiffeId, "issuer.attest");
     });
   }
 

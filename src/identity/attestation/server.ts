@@ -54,7 +54,7 @@ export interface IssuingParts {
 /** What the server uses. `issuing` undefined: this node issues nothing. */
 export interface AttestationServerDeps {
   readonly bundle: () => TrustBundle;
-  readonly policy: () => Policy;
+  readonly policy: Pick<Policy, "allows">;
   readonly meter: Meter;
   readonly logger?: Pick<Logger, "warn">;
   /** Hears of every SVID before it is sent, and of every refusal. */
@@ -135,7 +135,7 @@ export class AttestationServer {
       return refuse("identity/peer-not-entitled");
     // The connection may have outlived the SVID it was made with.
     if (now.wallMs > identity.notAfterMs) return refuse("identity/peer-not-entitled");
-    if (!policy().allows(identity.spiffeId, "mesh.join")) return refuse("identity/denied");
+    if (!policy.allows(identity.spiffeId, "mesh.join")) return refuse("identity/denied");
     const last = this.#renewedAtMs.get(identity.nodeId);
     if (last !== undefined && now.monoMs - last < RENEW_INTERVAL_MS_MIN)
       return refuse("identity/renewed-too-recently");

@@ -429,6 +429,15 @@ export function fakeNode(
       calls.push(request);
       return { exposed: [], forwards: [] };
     },
+    checkPolicy: (request) => {
+      calls.push(request);
+      const rule = { number: 2, line: 14, spiffe: "spiffe://*/node/*" };
+      return {
+        ...{ allowed: false, why: "right-not-given", rule: null, role: null, matched: [rule] },
+        ...{ rules: 3, file: "/etc/meshd/meshd.yml" },
+      };
+    },
+    reloadPolicy: () => ({ rules: 3, restartPending: [] }),
     audit: (request) => {
       calls.push(request);
       return { entries: [] };

@@ -31,7 +31,12 @@ export interface FileOptions {
   readonly mesh?: object;
   readonly identity?: object;
   readonly audit?: object;
-  readonly policy?: readonly { readonly spiffe: string; readonly allow: readonly string[] }[];
+  readonly roles?: readonly object[];
+  readonly policy?: readonly {
+    readonly spiffe: string;
+    readonly allow?: readonly string[];
+    readonly roles?: readonly string[];
+  }[];
   readonly tunnel?: object;
   readonly learning?: object;
   readonly crypto?: object;

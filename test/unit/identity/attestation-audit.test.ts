@@ -27,7 +27,7 @@ function serverWith(record: (entry: AuditRecord) => void) {
   });
   const server = new AttestationServer({
     bundle: () => domain.bundle,
-    policy: () => parsePolicy([]),
+    policy: parsePolicy([]),
     meter: memoryMeter(),
     audit: { record, note: (entry) => noted.push(entry) },
     issuing: { issuer: domain.issuer, ledger, names: new MemoryNameRegistry() },
