@@ -202,6 +202,17 @@ export class StateStore {
     this.#run("INSERT OR REPLACE INTO facts VALUES ('restored_at_ms', ?)", String(nowMs));
     this.saveEpoch(Math.max(this.epoch(), Math.floor(nowMs / 1000)) + RESTORE_EPOCH_MARGIN);
     this.#run("DELETE FROM tokens");
+    this.#run("INSERT OR REPLACE INTO facts VALUES ('restored-at', ?)", String(nowMs));
+  }
+
+  /** When this state was restored from a backup, until {@link forgetRestore}. */
+  restoredAtMs(): number | undefined {
+    const row = this.#get("SELECT value FROM facts WHERE name = 'restored-at'");
+    return row === undefined ? undefined : Number(row["value"]);
+  }
+
+  forgetRestore(): void {
+    this.#run("DELETE FROM facts WHERE name = 'restored-at'");
   }
 
   issuer(): StoredIssuer | undefined {
