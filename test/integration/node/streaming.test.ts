@@ -15,7 +15,7 @@ import {
   until,
 } from "./harness.ts";
 
-const TICKS = 8;
+const TICKS = 6;
 const DEADLINE_MS = 90_000;
 /** Updates that the flooder signs in a tick. */
 const FLOOD = 10;
