@@ -81,6 +81,12 @@ export class RoundThread {
       this.#waiting.delete(id);
     });
     this.#worker.on("error", () => this.#fail());
+    this.#worker.on("exit", () => this.#fail());
+  }
+
+  /** Whether it was stopped, or died: nothing can be asked of it any more. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   /** The own update's bytes. @throws MeshError `learning/round-thread-failed` and what the compression throws */
@@ -98,8 +104,9 @@ export class RoundThread {
     return this.#ask({ kind: "aggregate", ...work }, "aggregated");
   }
 
+  /** Drops the rows; who is dead has forgotten them. */
   async forget(): Promise<void> {
-    await this.#ask({ kind: "forget" }, "forgotten");
+    await this.#send({ kind: "forget" });
   }
 
   /** Ends the thread at once. Idempotent. */

@@ -82,7 +82,8 @@ export class RoundWork {
   readonly #trainer: RoundTrainer;
   readonly #task: TaskManifest;
   readonly #spec: ModelSpec;
-  readonly #thread: RoundThread;
+  readonly #setup: RoundSetup;
+  #thread: RoundThread;
   readonly #modelBytes: number;
   /** Taken for the thread's rows. */
   #rowsBytes: number;
@@ -97,6 +98,7 @@ export class RoundWork {
     this.#deps = deps;
     this.#task = task;
     this.#spec = taskSpec(task);
+    this.#setup = options;
     this.#thread = new RoundThread(options);
     this.updateBytes = compressedBytes(task.compression, this.#spec.parameters);
     this.#modelBytes = encodeSafetensors(
@@ -220,6 +222,12 @@ export class RoundWork {
         summary: encodeSummary(summary),
       },
     };
+  }
+
+  /** Puts another thread in the place of one that died. What was opened in it must be opened again. */
+  renewThread(): void {
+    if (!this.#thread.isOver) return;
+    this.#thread = new RoundThread(this.#setup);
   }
 
   /** A round is over: what only it needed is dropped. */
