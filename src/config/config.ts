@@ -40,6 +40,10 @@ export interface Config {
   };
   readonly crypto: { readonly engine: "auto" | "wasm" | "native" | "noble" };
   readonly identity: { readonly svidLifetimeMs: number; readonly clockSkewMs: number };
+  readonly workloadApi: {
+    /** The socket's path, or `off`. */
+    readonly socket: string;
+  };
   readonly policy: readonly ConfigPolicyRule[];
   readonly tunnel: {
     /** TCP ports of this host that peers may reach, by the port they name. */
@@ -104,6 +108,7 @@ export function configOf(file: ConfigFile): Config {
       svidLifetimeMs: file.identity.svid_lifetime,
       clockSkewMs: file.identity.clock_skew,
     },
+    workloadApi: { socket: file.workload_api.socket },
     policy: file.policy.map(({ spiffe, allow }) => ({ spiffe, allow })),
     tunnel: {
       expose: file.tunnel.expose.map(({ port, to }) => ({
@@ -156,6 +161,7 @@ export const valueOfKey: Readonly<Record<string, (config: Config) => unknown>> =
   "crypto.engine": (config) => config.crypto.engine,
   "identity.svid_lifetime": (config) => config.identity.svidLifetimeMs,
   "identity.clock_skew": (config) => config.identity.clockSkewMs,
+  "workload_api.socket": (config) => config.workloadApi.socket,
   policy: (config) => config.policy,
   "tunnel.expose": (config) => config.tunnel.expose,
   "tunnel.forward": (config) => config.tunnel.forward,

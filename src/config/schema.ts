@@ -143,6 +143,9 @@ export const fileSchema = z.strictObject({
     svid_lifetime: duration(configLimits.svidLifetimeMs).prefault("24h"),
     clock_skew: duration(configLimits.clockSkewMs).prefault("60s"),
   }),
+  workload_api: section({
+    socket: z.literal("off").or(absolutePath(configLimits.socketPathBytesMax)).default("off"),
+  }),
   policy: z.array(rule).max(configLimits.policyRulesMax).default(defaultPolicy),
   tunnel: section({
     expose: z

@@ -21,6 +21,7 @@ import {
   tokenRequestSchema,
 } from "./contract.ts";
 import { type ControlErrorCode, statusOfError } from "./errors.ts";
+import { entryCreateRequestSchema, entryRequestSchema } from "./entry-contract.ts";
 import type { NodeControl } from "./node-control.ts";
 import {
   flExplainRequestSchema,
@@ -135,6 +136,15 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
     [
       "POST /v1/quarantine/release",
       async (body) => node.release(await request(body, releaseRequestSchema)),
+    ],
+    ["GET /v1/entries", async () => node.entries()],
+    [
+      "POST /v1/entries",
+      async (body) => node.createEntry(await request(body, entryCreateRequestSchema)),
+    ],
+    [
+      "POST /v1/entries/delete",
+      async (body) => node.deleteEntry(await request(body, entryRequestSchema)),
     ],
     ["GET /v1/log", async () => node.log()],
     ["POST /v1/log", async (body) => node.setLogLevel(await request(body, logLevelRequestSchema))],

@@ -14,6 +14,8 @@ import {
   effectiveConfigSchema,
   type Enrolled,
   enrolledSchema,
+  type Entries,
+  entriesSchema,
   errorSchema,
   type FlStarted,
   type FlStartRequest,
@@ -63,6 +65,7 @@ import {
   type FlScopeRequest,
   learningLimits,
 } from "./learning-contract.ts";
+import type { EntryCreateRequest, EntryRequest } from "./entry-contract.ts";
 import type { LookupRequest } from "./lookup-contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
 import type { ReleaseRequest } from "./quarantine-contract.ts";
@@ -201,6 +204,20 @@ export class ControlClient {
   /** Gives the released node alone. */
   release(request: ReleaseRequest): Promise<Quarantine> {
     return this.#call("POST", "/v1/quarantine/release", quarantineSchema, request);
+  }
+
+  entries(): Promise<Entries> {
+    return this.#call("GET", "/v1/entries", entriesSchema);
+  }
+
+  /** Gives the new entry alone. */
+  createEntry(request: EntryCreateRequest): Promise<Entries> {
+    return this.#call("POST", "/v1/entries", entriesSchema, request);
+  }
+
+  /** Gives the deleted entry alone. */
+  deleteEntry(request: EntryRequest): Promise<Entries> {
+    return this.#call("POST", "/v1/entries/delete", entriesSchema, request);
   }
 
   log(): Promise<LogState> {

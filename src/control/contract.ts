@@ -12,6 +12,7 @@ import {
   flStoppedFields,
   learningStatusSchema,
 } from "./learning-contract.ts";
+import { entriesFields } from "./entry-contract.ts";
 import { lookupFields } from "./lookup-contract.ts";
 import {
   backupFields,
@@ -189,6 +190,7 @@ export const logSchema = answer({
 export const tunnelsSchema = answer(tunnelsFields);
 export const zonesSchema = answer(zonesFields);
 export const quarantineSchema = answer(quarantineFields);
+export const entriesSchema = answer(entriesFields);
 export const linksSchema = answer(linksFields);
 export const routeSchema = answer(routeFields);
 export const lookedUpSchema = answer(lookupFields);
@@ -269,6 +271,7 @@ export type LogLevelRequest = z.infer<typeof logLevelRequestSchema>;
 export type Tunnels = z.infer<typeof tunnelsSchema>;
 export type Zones = z.infer<typeof zonesSchema>;
 export type Quarantine = z.infer<typeof quarantineSchema>;
+export type Entries = z.infer<typeof entriesSchema>;
 export type LinksAnswer = z.infer<typeof linksSchema>;
 export type RouteAnswer = z.infer<typeof routeSchema>;
 export type LookedUp = z.infer<typeof lookedUpSchema>;

@@ -61,6 +61,10 @@ const statusOf: Readonly<Record<string, ErrorStatus>> = {
   "lookup/not-found": { http: 404, exit: failure },
   "lookup/": { http: 409, exit: failure },
   "config/": { http: 422, exit: failure },
+  "identity/entry-invalid": { http: 422, exit: usage },
+  "identity/entry-unknown": { http: 404, exit: failure },
+  "identity/entry-exists": { http: 409, exit: failure },
+  "identity/entries-full": { http: 409, exit: failure },
   "identity/": { http: 403, exit: failure },
   "handshake/": { http: 502, exit: failure },
   "mesh/": { http: 409, exit: failure },
@@ -70,6 +74,7 @@ const statusOf: Readonly<Record<string, ErrorStatus>> = {
   "learning/": { http: 422, exit: failure },
   "network/": { http: 502, exit: failure },
   "tunnel/": { http: 409, exit: failure },
+  "workload/": { http: 409, exit: failure },
   "state/": { http: 503, exit: failure },
   "backup/": { http: 422, exit: failure },
 };

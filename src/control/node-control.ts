@@ -5,6 +5,7 @@ import type {
   Doctor,
   EffectiveConfig,
   Enrolled,
+  Entries,
   FlStarted,
   FlStartRequest,
   FlStatus,
@@ -35,6 +36,7 @@ import type {
   FlRunRequest,
   FlScopeRequest,
 } from "./learning-contract.ts";
+import type { EntryCreateRequest, EntryRequest } from "./entry-contract.ts";
 import type { LookupRequest } from "./lookup-contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
 import type { ReleaseRequest } from "./quarantine-contract.ts";
@@ -94,6 +96,12 @@ export interface NodeControl {
   quarantine(): Awaitable<Body<Quarantine>>;
   /** Gives the released node alone. @throws MeshError `mesh/not-allowed`, `mesh/not-quarantined`, `mesh/epochs-used-up` */
   release(request: ReleaseRequest): Awaitable<Body<Quarantine>>;
+  /** The registration entries of this issuer, the oldest first. @throws MeshError `control/not-issuer`, `control/not-enrolled` */
+  entries(): Awaitable<Body<Entries>>;
+  /** Gives the new entry alone. @throws MeshError as above, `identity/entry-invalid`, `identity/entry-exists`, `identity/entries-full` */
+  createEntry(request: EntryCreateRequest): Awaitable<Body<Entries>>;
+  /** Gives the deleted entry alone. @throws MeshError as above, `identity/entry-unknown` */
+  deleteEntry(request: EntryRequest): Awaitable<Body<Entries>>;
   log(): Awaitable<Body<LogState>>;
   /** Lasts until the next start or reload. */
   setLogLevel(request: LogLevelRequest): Awaitable<Body<LogState>>;

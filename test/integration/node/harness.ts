@@ -30,6 +30,7 @@ export interface FileOptions {
   readonly control?: object;
   readonly mesh?: object;
   readonly identity?: object;
+  readonly workload_api?: object;
   readonly policy?: readonly { readonly spiffe: string; readonly allow: readonly string[] }[];
   readonly tunnel?: object;
   readonly learning?: object;
