@@ -155,6 +155,9 @@ export const fileSchema = z
       svid_lifetime: duration(configLimits.svidLifetimeMs).prefault("24h"),
       clock_skew: duration(configLimits.clockSkewMs).prefault("60s"),
     }),
+    workload_api: section({
+      socket: z.literal("off").or(absolutePath(configLimits.socketPathBytesMax)).default("off"),
+    }),
     audit: section({ keep_mebibytes: bounded(configLimits.auditMebibytes).default(64) }),
     roles: z
       .array(role)

@@ -19,6 +19,8 @@ import {
   effectiveConfigSchema,
   type Enrolled,
   enrolledSchema,
+  type Entries,
+  entriesSchema,
   errorSchema,
   type FlStarted,
   type FlStartRequest,
@@ -72,6 +74,7 @@ import {
   type FlScopeRequest,
   learningLimits,
 } from "./learning-contract.ts";
+import type { EntryCreateRequest, EntryRequest } from "./entry-contract.ts";
 import type { LookupRequest } from "./lookup-contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
 import type { PolicyCheckRequest } from "./policy-contract.ts";
@@ -228,6 +231,20 @@ export class ControlClient {
   verifyAudit(request: AuditVerifyRequest): Promise<AuditVerified> {
     const timeoutMs = 6 * this.#timeoutMs;
     return this.#call("POST", "/v1/audit/verify", auditVerifiedSchema, request, timeoutMs);
+  }
+
+  entries(): Promise<Entries> {
+    return this.#call("GET", "/v1/entries", entriesSchema);
+  }
+
+  /** Gives the new entry alone. */
+  createEntry(request: EntryCreateRequest): Promise<Entries> {
+    return this.#call("POST", "/v1/entries", entriesSchema, request);
+  }
+
+  /** Gives the deleted entry alone. */
+  deleteEntry(request: EntryRequest): Promise<Entries> {
+    return this.#call("POST", "/v1/entries/delete", entriesSchema, request);
   }
 
   log(): Promise<LogState> {

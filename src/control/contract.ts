@@ -13,6 +13,7 @@ import {
   flStoppedFields,
   learningStatusSchema,
 } from "./learning-contract.ts";
+import { entriesFields } from "./entry-contract.ts";
 import { lookupFields } from "./lookup-contract.ts";
 import {
   backupFields,
@@ -195,6 +196,7 @@ export const policyCheckedSchema = answer(policyCheckedFields);
 export const policyReloadedSchema = answer(policyReloadedFields);
 export const auditListSchema = answer(auditListFields);
 export const auditVerifiedSchema = answer(auditVerifiedFields);
+export const entriesSchema = answer(entriesFields);
 export const linksSchema = answer(linksFields);
 export const routeSchema = answer(routeFields);
 export const lookedUpSchema = answer(lookupFields);
@@ -279,6 +281,7 @@ export type PolicyReloaded = z.infer<typeof policyReloadedSchema>;
 export type AuditList = z.infer<typeof auditListSchema>;
 export type AuditVerified = z.infer<typeof auditVerifiedSchema>;
 export type Quarantine = z.infer<typeof quarantineSchema>;
+export type Entries = z.infer<typeof entriesSchema>;
 export type LinksAnswer = z.infer<typeof linksSchema>;
 export type RouteAnswer = z.infer<typeof routeSchema>;
 export type LookedUp = z.infer<typeof lookedUpSchema>;

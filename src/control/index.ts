@@ -35,6 +35,7 @@ export {
   type EffectiveConfig,
   effectiveConfigSchema,
   type Enrolled,
+  type Entries,
   type ErrorAnswer,
   errorSchema,
   type FlStarted,
@@ -99,6 +100,7 @@ export {
   learningLimits,
   type Verdict,
 } from "./learning-contract.ts";
+export type { EntryCreateRequest, EntryRequest } from "./entry-contract.ts";
 export type { ReleaseRequest } from "./quarantine-contract.ts";
 export {
   type TrainerControl,

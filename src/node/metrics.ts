@@ -4,10 +4,12 @@
 import { statfsSync } from "node:fs";
 import { networkMetrics } from "../adapters/libp2p/network.ts";
 import { tunnelMetrics } from "../adapters/tunnel/tunnels.ts";
+import { workloadApiMetrics } from "../adapters/workload-api/metrics.ts";
 import type { Meter, MetricDeclaration } from "../ports/index.ts";
 import { daemonMetrics } from "../telemetry/index.ts";
 import { intakeMetrics } from "./beacon-intake.ts";
 import { credentialProblems, type LifecycleState } from "./lifecycle.ts";
+import { workloadMetrics } from "./workload/metrics.ts";
 
 const lifecycleStates = ["unenrolled", "starting", "running", "stopping"] as const;
 
@@ -18,6 +20,8 @@ export const healthCodes = [
   "node/log-level",
   "node/stalled",
   ...credentialProblems,
+  "workload/issuer-silent",
+  "workload/users-hidden",
   "mesh/quarantined",
   "mesh/isolated",
   "state/write-failed",
@@ -76,6 +80,8 @@ export const allMetrics: readonly MetricDeclaration[] = [
   ...daemonMetrics,
   ...networkMetrics,
   ...tunnelMetrics,
+  ...workloadApiMetrics,
+  ...workloadMetrics,
   ...intakeMetrics,
   ...nodeMetrics,
 ];
