@@ -15,6 +15,7 @@ import {
   type RowStore,
   type RowStoreOptions,
   SeededRandom,
+  STREAM_RULE,
 } from "../src/learning/index.ts";
 import {
   type BenchOptions,
@@ -139,12 +140,12 @@ function streaming(report: Report, o: BenchOptions): void {
 }
 
 /**
- * The same by the clock, with a step of the default rule after every 1,000 updates: how many a second one thread sustains; and, when exactly 1,000
+ * The same by the clock, with a step after every 1,000 updates: how many a second one thread sustains; and, when exactly 1,000
  * come a second, how late the table has them and how long a step takes.
  */
 function streamingByTheClock(report: Report, o: BenchOptions): void {
   const { store, replaceNext } = fullTable();
-  const rule = aggregatorNamed(CERTIFIED_RULE);
+  const rule = aggregatorNamed(STREAM_RULE);
   const kernels = createWasmVectorKernels(compiled);
   const slots = Array.from({ length: STREAM.capacity }, (_, slot) => slot);
   const step = (): unknown => aggregateStored(rule, store, slots, 300, { kernels });

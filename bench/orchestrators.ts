@@ -5,7 +5,6 @@ import { hash as digest } from "node:crypto";
 import { compileLearningKernels } from "../src/adapters/wasm/learning/instance.ts";
 import { createWasmVectorKernels } from "../src/adapters/wasm/learning/vector-kernels.ts";
 import {
-  CERTIFIED_RULE,
   completeDraft,
   generateGlyphs,
   parseDraft,
@@ -14,6 +13,7 @@ import {
   simulatedParticipants,
   simulatedTaskLimits,
   simulateTask,
+  STREAM_RULE,
   StreamingOrchestrator,
   SeededRandom,
   type TaskManifest,
@@ -32,7 +32,7 @@ type Report = (row: BenchResult) => void;
 function benchTask(count: number, over: Record<string, unknown> = {}): TaskManifest {
   const ids = simulatedParticipants(count, 1);
   const draft = parseDraft({
-    ...{ seed: 1, rounds: 10, aggregator: CERTIFIED_RULE, attack: "sign-flip" },
+    ...{ seed: 1, rounds: 10, attack: "sign-flip" },
     ...{ byzantine: Math.floor(0.3 * count), model: { kind: "softmax" } },
     data: { kind: "glyphs", trainSamples: Math.max(4000, 10 * count), testSamples: 1000 },
     ...over,
@@ -155,7 +155,7 @@ function tick(report: Report, count: number): void {
   const input = { ...place, entries };
   const samples = Array.from({ length: 3 }, () => {
     const start = performance.now();
-    const combined = streaming.combine(input, CERTIFIED_RULE, { kernels });
+    const combined = streaming.combine(input, STREAM_RULE, { kernels });
     if (!combined.ok) throw new Error(combined.code);
     return performance.now() - start;
   });

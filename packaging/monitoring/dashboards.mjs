@@ -696,11 +696,49 @@ export const dashboards = [
           w: 12,
         },
         {
+          title: "Rights denied by the policy",
+          unit: "cpm",
+          description:
+            "By the right that was missing; meshctl audit list --event access.deny tells whom.",
+          queries: {
+            "{{right}}": "60 * sum by (right) (rate(meshd_identity_denials_total{$i}[$r]))",
+          },
+          w: 12,
+        },
+        {
           title: "Chains in memory",
           unit: "none",
           description: "About 20 KiB each, 1,024 at most.",
           queries: { [node]: "meshd_identity_chain_cache_entries{$i}" },
           w: 12,
+        },
+      ],
+      [
+        "Audit log",
+        {
+          title: "Security events written down",
+          unit: "cpm",
+          description: "By event; meshctl audit list shows them.",
+          queries: { "{{event}}": "60 * sum by (event) (rate(meshd_audit_entries_total{$i}[$r]))" },
+          w: 12,
+        },
+        {
+          title: "Entries lost",
+          unit: "cpm",
+          description:
+            "Not writable: MeshdAuditWriteFailed. Above the rate: somebody tries often; the next entry says how often.",
+          queries: {
+            "{{instance}} {{reason}}":
+              "60 * sum by (instance, reason) (rate(meshd_audit_lost_total{$i}[$r]))",
+          },
+          w: 6,
+        },
+        {
+          title: "Newest entry",
+          unit: "none",
+          description: "Never falls: MeshdAuditBroken.",
+          queries: { [node]: "meshd_audit_last_sequence{$i}" },
+          w: 6,
         },
       ],
     ],

@@ -1,5 +1,6 @@
 // meshctl as a program: its name and its verbs. The command line runs it; man pages and completions are made from it.
 
+import { auditCommand } from "./commands/audit.ts";
 import { backupCommand } from "./commands/backup.ts";
 import { beaconsCommand } from "./commands/beacons.ts";
 import { bugreportCommand } from "./commands/bugreport.ts";
@@ -16,6 +17,7 @@ import { loadCommand } from "./commands/load.ts";
 import { logCommand } from "./commands/log.ts";
 import { lookupCommand } from "./commands/lookup.ts";
 import { peersCommand } from "./commands/peers.ts";
+import { policyCommand } from "./commands/policy.ts";
 import { quarantineCommand } from "./commands/quarantine.ts";
 import { routeCommand } from "./commands/route.ts";
 import { simCommand } from "./commands/sim.ts";
@@ -39,6 +41,8 @@ export const meshctlProgram: Program = {
     beaconsCommand,
     zonesCommand,
     quarantineCommand,
+    auditCommand,
+    policyCommand,
     linksCommand,
     routeCommand,
     identityCommand,

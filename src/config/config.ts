@@ -13,6 +13,14 @@ const LOOPBACK = "127.0.0.1";
 export interface ConfigPolicyRule {
   readonly spiffe: string;
   readonly allow: readonly PolicyRight[];
+  /** Names of {@link ConfigRole}s whose rights it gives as well. */
+  readonly roles: readonly string[];
+}
+
+/** Rights under one name. */
+export interface ConfigRole {
+  readonly name: string;
+  readonly allow: readonly PolicyRight[];
 }
 
 /** The validated, deeply frozen configuration. */
@@ -40,6 +48,8 @@ export interface Config {
   };
   readonly crypto: { readonly engine: "auto" | "wasm" | "native" | "noble" };
   readonly identity: { readonly svidLifetimeMs: number; readonly clockSkewMs: number };
+  readonly audit: { readonly bytesMax: number };
+  readonly roles: readonly ConfigRole[];
   readonly policy: readonly ConfigPolicyRule[];
   readonly tunnel: {
     /** TCP ports of this host that peers may reach, by the port they name. */
@@ -104,7 +114,9 @@ export function configOf(file: ConfigFile): Config {
       svidLifetimeMs: file.identity.svid_lifetime,
       clockSkewMs: file.identity.clock_skew,
     },
-    policy: file.policy.map(({ spiffe, allow }) => ({ spiffe, allow })),
+    audit: { bytesMax: file.audit.keep_mebibytes * 1024 * 1024 },
+    roles: file.roles,
+    policy: file.policy.map(({ spiffe, allow = [], roles = [] }) => ({ spiffe, allow, roles })),
     tunnel: {
       expose: file.tunnel.expose.map(({ port, to }) => ({
         port,
@@ -156,6 +168,8 @@ export const valueOfKey: Readonly<Record<string, (config: Config) => unknown>> =
   "crypto.engine": (config) => config.crypto.engine,
   "identity.svid_lifetime": (config) => config.identity.svidLifetimeMs,
   "identity.clock_skew": (config) => config.identity.clockSkewMs,
+  "audit.keep_mebibytes": (config) => config.audit.bytesMax / (1024 * 1024),
+  roles: (config) => config.roles,
   policy: (config) => config.policy,
   "tunnel.expose": (config) => config.tunnel.expose,
   "tunnel.forward": (config) => config.tunnel.forward,

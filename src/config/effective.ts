@@ -31,6 +31,11 @@ const asInFile: Readonly<Record<string, (value: never) => ConfigValue>> = {
   "identity.clock_skew": durationText,
   "telemetry.metrics.listen": (listen: MetricsListen) =>
     listen === "off" ? listen : addressText(listen),
+  policy: (rules: Config["policy"]) =>
+    rules.map(({ spiffe, allow, roles }) => ({
+      ...{ spiffe, allow },
+      ...(roles.length > 0 ? { roles } : {}),
+    })),
   "tunnel.expose": (exposed: Config["tunnel"]["expose"]) =>
     exposed.map(({ port, target }) => ({ port, to: addressText(target) })),
   "tunnel.forward": (forwards: Config["tunnel"]["forward"]) =>

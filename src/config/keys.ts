@@ -43,6 +43,7 @@ export const configLimits = {
   yamlFaultsMax: 5,
   addressesMax: 64,
   policyRulesMax: 256,
+  rolesMax: 64,
   /** Ports of each kind, as many as a daemon takes. */
   tunnelsMax: 64,
   portMax: 65_535,
@@ -57,10 +58,12 @@ export const configLimits = {
   relayTimeMs: { min: 60_000, max: 86_400_000 },
   relayMebibytes: { min: 1, max: 65_536 },
   learningMebibytes: { min: 1, max: 65_536 },
+  auditMebibytes: { min: 8, max: 65_536 },
   svidLifetimeMs: { min: 60_000, max: 90 * 86_400_000 },
   clockSkewMs: { min: 0, max: 600_000 },
 } as const;
 
+const rightsHint = `choose from ${policyRights.join(", ")}, tunnel.connect:<port>, tunnel.connect:*`;
 const addressHint = "write a multiaddr, such as /ip4/0.0.0.0/tcp/4001";
 
 /** Every key there is, by its path in the file. */
@@ -171,29 +174,65 @@ export const configKeys: Readonly<Record<string, ConfigKey>> = {
     hint: "write how far clocks may differ, such as 60s",
     reload: false,
   },
+  "audit.keep_mebibytes": {
+    rule: `a whole number from ${configLimits.auditMebibytes.min} to ${configLimits.auditMebibytes.max}`,
+    hint: "how long the audit log may grow before its oldest entries go; one takes about 400 bytes",
+    reload: false,
+  },
   policy: {
     rule: `a list of at most ${configLimits.policyRulesMax} rules {spiffe, allow}`,
     hint: "leave the key out to keep the default policy",
     reload: true,
   },
+  roles: {
+    rule: `a list of at most ${configLimits.rolesMax} roles {name, allow}, each name once`,
+    hint: "leave it out when no rule of the policy names a role",
+    reload: true,
+  },
+  "roles[]": {
+    rule: "a mapping with name and allow",
+    hint: "write {name: trainer, allow: [beacon.publish, fl.train]}",
+    reload: true,
+  },
+  "roles[].name": {
+    rule: "1 to 32 of a-z, 0-9 and '-', starting with a letter",
+    hint: "choose a name for rules of the policy, such as trainer",
+    reload: true,
+  },
+  "roles[].allow": {
+    rule: "a list of rights without repetition",
+    hint: rightsHint,
+    reload: true,
+  },
+  "roles[].allow[]": { rule: "the name of a right", hint: rightsHint, reload: true },
+  "policy[].roles": {
+    rule: "a list of names from roles, without repetition",
+    hint: "define the role under roles first",
+    reload: true,
+  },
+  "policy[].roles[]": {
+    rule: "the name of a role that is defined under roles",
+    hint: "define it, or correct the name",
+    reload: true,
+  },
   "policy[]": {
-    rule: "a mapping with spiffe and allow",
+    rule: "a mapping with spiffe, and allow or roles",
     hint: "write {spiffe: spiffe://*/node/*, allow: [mesh.join]}",
     reload: true,
   },
   "policy[].spiffe": {
-    rule: "a SPIFFE id, one that ends with /* or /**, or unauthenticated",
+    rule: "a SPIFFE id, one that ends with /* or /**, unauthenticated or local",
     hint: "write spiffe://*/node/*; * first is the node's own trust domain, /* at the end one part, /** one or more",
     reload: true,
   },
   "policy[].allow": {
     rule: "a list of rights without repetition",
-    hint: `choose from ${policyRights.join(", ")}, tunnel.connect:<port>, tunnel.connect:*`,
+    hint: rightsHint,
     reload: true,
   },
   "policy[].allow[]": {
     rule: "the name of a right",
-    hint: `choose from ${policyRights.join(", ")}, tunnel.connect:<port>, tunnel.connect:*`,
+    hint: rightsHint,
     reload: true,
   },
   "tunnel.expose": {

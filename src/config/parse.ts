@@ -77,6 +77,12 @@ export function rawConfig(yamlText: string, filename: string): unknown {
   return readYaml(yamlText, filename).raw;
 }
 
+/** The 1-based lines of the policy's rules; `null` for rules that stand in no file: the defaults. */
+export function policyLines(yamlText: string, filename: string, rules: number): (number | null)[] {
+  const { document, lines } = readYaml(yamlText, filename);
+  return Array.from({ length: rules }, (_, index) => lineOf(document, lines, ["policy", index]));
+}
+
 interface YamlFile {
   readonly raw: unknown;
   readonly document: Document;

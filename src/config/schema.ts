@@ -38,14 +38,25 @@ function isTcpAddress(text: string): boolean {
 const addresses = z.array(z.string().max(512).refine(isTcpAddress)).max(configLimits.addressesMax);
 
 const right = z.custom<PolicyRight>((text) => typeof text === "string" && isPolicyRight(text));
-const rule = z.strictObject({
-  spiffe: z
-    .string()
-    .max(2048)
-    .regex(/^unauthenticated$|^spiffe:\/\/(\*|[a-z0-9._-]{1,255})(\/[A-Za-z0-9._-]+)*(\/\*{1,2})?$/)
-    .refine((pattern) => !/\/\.{1,2}(\/|$)/.test(pattern)),
-  allow: z.array(right).refine((rights) => new Set(rights).size === rights.length),
-});
+const rights = z.array(right).refine((list) => new Set(list).size === list.length);
+const roleName = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/);
+const role = z.strictObject({ name: roleName, allow: rights });
+const rule = z
+  .strictObject({
+    spiffe: z
+      .string()
+      .max(2048)
+      .regex(
+        /^unauthenticated$|^local$|^spiffe:\/\/(\*|[a-z0-9._-]{1,255})(\/[A-Za-z0-9._-]+)*(\/\*{1,2})?$/,
+      )
+      .refine((pattern) => !/\/\.{1,2}(\/|$)/.test(pattern)),
+    allow: rights.optional(),
+    roles: z
+      .array(roleName)
+      .refine((list) => new Set(list).size === list.length)
+      .optional(),
+  })
+  .refine(({ allow, roles }) => allow !== undefined || roles !== undefined);
 
 /** A mapping whose keys all have defaults; one with every key commented out (null in YAML) counts as absent. */
 const section = <Shape extends z.ZodRawShape>(shape: Shape) =>
@@ -114,75 +125,89 @@ const defaultPolicy: z.input<typeof rule>[] = [
 ];
 
 /** The file's schema: input as YAML gives it, output with durations in milliseconds. */
-export const fileSchema = z.strictObject({
-  state_dir: absolutePath(configLimits.pathBytesMax).default("/var/lib/meshd"),
-  control: section({
-    socket: absolutePath(configLimits.socketPathBytesMax).default("/run/meshd/control.sock"),
-  }),
-  mesh: section({
-    listen: addresses.min(1).default(["/ip4/0.0.0.0/tcp/4001"]),
-    announce: addresses.default([]),
-    bootstrap: addresses.default([]),
-    mdns: z.boolean().default(true),
-    relay: z.enum(["auto", "server", "client", "off"]).default("auto"),
-    relay_reservations: bounded(configLimits.relayReservations).default(64),
-    relay_time: duration(configLimits.relayTimeMs).prefault("1h"),
-    relay_mebibytes: bounded(configLimits.relayMebibytes).default(256),
-    relay_bulk: z.boolean().default(false),
-    upnp: z.boolean().default(false),
-    zone: z
-      .string()
-      .regex(/^[a-z0-9][a-z0-9-]{0,31}$/)
-      .default("default"),
-    handshake_policy: z.enum(["pq-required", "interop"]).default("pq-required"),
-    heartbeat_interval: duration(configLimits.heartbeatIntervalMs).prefault("1s"),
-    connections_target: bounded(configLimits.connectionsTarget).default(16),
-  }),
-  crypto: section({ engine: z.enum(["auto", "wasm", "native", "noble"]).default("auto") }),
-  identity: section({
-    svid_lifetime: duration(configLimits.svidLifetimeMs).prefault("24h"),
-    clock_skew: duration(configLimits.clockSkewMs).prefault("60s"),
-  }),
-  policy: z.array(rule).max(configLimits.policyRulesMax).default(defaultPolicy),
-  tunnel: section({
-    expose: z
-      .array(exposed)
-      .max(configLimits.tunnelsMax)
-      .refine((entries) => isDistinct(entries.map((entry) => entry.port)))
-      .default([]),
-    forward: z
-      .array(forwarded)
-      .max(configLimits.tunnelsMax)
-      // Port 0 is a new one each time.
-      .refine((entries) =>
-        isDistinct(entries.map(({ listen }) => listen.port).filter((number) => number > 0)),
-      )
-      .default([]),
-  }),
-  learning: section({
-    enabled: z.boolean().default(true),
-    adversary: z.boolean().default(false),
-    memory_mebibytes: bounded(configLimits.learningMebibytes).default(256),
-    csv: z
-      .strictObject({
-        file: absolutePath(configLimits.pathBytesMax),
-        label: z.string().min(1).max(128),
-      })
-      .optional(),
-  }),
-  telemetry: section({
-    metrics: section({ listen: metricsListen.prefault("127.0.0.1:9464") }),
-    log: section({
-      level: z.enum(["debug", "info", "warn", "error"]).default("info"),
-      format: z.enum(["json", "pretty"]).default("json"),
+export const fileSchema = z
+  .strictObject({
+    state_dir: absolutePath(configLimits.pathBytesMax).default("/var/lib/meshd"),
+    control: section({
+      socket: absolutePath(configLimits.socketPathBytesMax).default("/run/meshd/control.sock"),
     }),
-    tracing: section({
-      endpoint: traceEndpoint.default("off"),
-      sample_ratio: ratio.default(1),
-      beacon_sample_ratio: ratio.default(0.001),
-      headers_file: absolutePath(configLimits.pathBytesMax).optional(),
+    mesh: section({
+      listen: addresses.min(1).default(["/ip4/0.0.0.0/tcp/4001"]),
+      announce: addresses.default([]),
+      bootstrap: addresses.default([]),
+      mdns: z.boolean().default(true),
+      relay: z.enum(["auto", "server", "client", "off"]).default("auto"),
+      relay_reservations: bounded(configLimits.relayReservations).default(64),
+      relay_time: duration(configLimits.relayTimeMs).prefault("1h"),
+      relay_mebibytes: bounded(configLimits.relayMebibytes).default(256),
+      relay_bulk: z.boolean().default(false),
+      upnp: z.boolean().default(false),
+      zone: z
+        .string()
+        .regex(/^[a-z0-9][a-z0-9-]{0,31}$/)
+        .default("default"),
+      handshake_policy: z.enum(["pq-required", "interop"]).default("pq-required"),
+      heartbeat_interval: duration(configLimits.heartbeatIntervalMs).prefault("1s"),
+      connections_target: bounded(configLimits.connectionsTarget).default(16),
     }),
-  }),
-});
+    crypto: section({ engine: z.enum(["auto", "wasm", "native", "noble"]).default("auto") }),
+    identity: section({
+      svid_lifetime: duration(configLimits.svidLifetimeMs).prefault("24h"),
+      clock_skew: duration(configLimits.clockSkewMs).prefault("60s"),
+    }),
+    audit: section({ keep_mebibytes: bounded(configLimits.auditMebibytes).default(64) }),
+    roles: z
+      .array(role)
+      .max(configLimits.rolesMax)
+      .refine((list) => new Set(list.map(({ name }) => name)).size === list.length)
+      .default([]),
+    policy: z.array(rule).max(configLimits.policyRulesMax).default(defaultPolicy),
+    tunnel: section({
+      expose: z
+        .array(exposed)
+        .max(configLimits.tunnelsMax)
+        .refine((entries) => isDistinct(entries.map((entry) => entry.port)))
+        .default([]),
+      forward: z
+        .array(forwarded)
+        .max(configLimits.tunnelsMax)
+        // Port 0 is a new one each time.
+        .refine((entries) =>
+          isDistinct(entries.map(({ listen }) => listen.port).filter((number) => number > 0)),
+        )
+        .default([]),
+    }),
+    learning: section({
+      enabled: z.boolean().default(true),
+      adversary: z.boolean().default(false),
+      memory_mebibytes: bounded(configLimits.learningMebibytes).default(256),
+      csv: z
+        .strictObject({
+          file: absolutePath(configLimits.pathBytesMax),
+          label: z.string().min(1).max(128),
+        })
+        .optional(),
+    }),
+    telemetry: section({
+      metrics: section({ listen: metricsListen.prefault("127.0.0.1:9464") }),
+      log: section({
+        level: z.enum(["debug", "info", "warn", "error"]).default("info"),
+        format: z.enum(["json", "pretty"]).default("json"),
+      }),
+      tracing: section({
+        endpoint: traceEndpoint.default("off"),
+        sample_ratio: ratio.default(1),
+        beacon_sample_ratio: ratio.default(0.001),
+        headers_file: absolutePath(configLimits.pathBytesMax).optional(),
+      }),
+    }),
+  })
+  .superRefine(({ policy, roles }, context) => {
+    const known = new Set(roles.map(({ name }) => name));
+    for (const [index, { roles: named = [] }] of policy.entries())
+      for (const [at, name] of named.entries())
+        if (!known.has(name))
+          context.addIssue({ code: "custom", path: ["policy", index, "roles", at] });
+  });
 
 export type ConfigFile = z.output<typeof fileSchema>;

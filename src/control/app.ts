@@ -10,6 +10,7 @@ import {
   type Tracer,
 } from "../ports/index.ts";
 import type { z } from "zod";
+import { auditListRequestSchema, auditVerifyRequestSchema } from "./audit-contract.ts";
 import {
   CONTROL_SCHEMA_VERSION,
   controlLimits,
@@ -29,6 +30,7 @@ import {
 } from "./learning-contract.ts";
 import { lookupRequestSchema } from "./lookup-contract.ts";
 import { backupRequestSchema } from "./operations-contract.ts";
+import { policyCheckRequestSchema } from "./policy-contract.ts";
 import { releaseRequestSchema } from "./quarantine-contract.ts";
 import { routeRequestSchema } from "./route-contract.ts";
 import { trainerHeartbeatRequestSchema } from "./trainer-contract.ts";
@@ -47,14 +49,23 @@ type Route = (
   gone: AbortSignal,
 ) => Promise<object | AsyncIterable<Uint8Array>>;
 
-/**
- * The API of a node. `onUnexpectedError` hears what a client sees as status 500. Each call is a span of `tracer`, part
- * of the client's trace if its request says so.
- */
+/** What callers of the control socket may have the right to. */
+export type ControlRight = "control.read" | "control.write";
+
+/** What the API leans on beside the node. */
+export interface ControlAppOptions {
+  /** Hears what a client sees as status 500. */
+  readonly onUnexpectedError?: UnexpectedErrorListener;
+  /** Each call is a span of it, part of the client's trace if its request says so. */
+  readonly tracer?: Tracer;
+  /** Whether whoever may open the socket may do this. @default everything */
+  readonly permits?: (right: ControlRight) => boolean;
+}
+
+/** The API of a node. */
 export function createControlApp(
   node: NodeControl,
-  onUnexpectedError: UnexpectedErrorListener = () => undefined,
-  tracer: Tracer = noTracer,
+  { onUnexpectedError, tracer = noTracer, permits = () => true }: ControlAppOptions = {},
 ): HttpHandler {
   const routes = routesOf(node);
   return async ({ method, path, body, traceparent, gone }) => {
@@ -67,16 +78,37 @@ export function createControlApp(
           `Cannot ${method} ${path.slice(0, 200)}: no such route.`,
         );
       }
+      const right = rightTo(name);
+      if (!permits(right)) {
+        throw refused(
+          "control/denied",
+          `The policy does not give 'local', the callers of this socket, the right ${right}. See meshctl policy check local ${right}.`,
+        );
+      }
       const parent = traceparent === undefined ? ("root" as const) : { traceparent };
       const good = await tracer.span(name, { kind: "server", parent }, () => route(body, gone));
       if (Symbol.asyncIterator in good) return byteAnswer(good);
       return answer(200, { schemaVersion: CONTROL_SCHEMA_VERSION, ...good });
     } catch (error) {
       const { http } = statusOfError(errorCode(error));
-      if (http === 500) onUnexpectedError(error);
+      if (http === 500) onUnexpectedError?.(error);
       return answer(http, errorAnswer(error));
     }
   };
+}
+
+/** Routes that only look, although what they are asked comes in a body. */
+const LOOKING = new Set([
+  "POST /v1/fl/explain",
+  "POST /v1/route",
+  "POST /v1/lookup",
+  "POST /v1/audit/list",
+  "POST /v1/audit/verify",
+  "POST /v1/policy/check",
+]);
+
+function rightTo(route: string): ControlRight {
+  return route.startsWith("GET ") || LOOKING.has(route) ? "control.read" : "control.write";
 }
 
 function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
@@ -136,6 +168,19 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
       "POST /v1/quarantine/release",
       async (body) => node.release(await request(body, releaseRequestSchema)),
     ],
+    [
+      "POST /v1/audit/list",
+      async (body) => node.audit(await request(body, auditListRequestSchema)),
+    ],
+    [
+      "POST /v1/audit/verify",
+      async (body) => node.verifyAudit(await request(body, auditVerifyRequestSchema)),
+    ],
+    [
+      "POST /v1/policy/check",
+      async (body) => node.checkPolicy(await request(body, policyCheckRequestSchema)),
+    ],
+    ["POST /v1/policy/reload", async () => node.reloadPolicy()],
     ["GET /v1/log", async () => node.log()],
     ["POST /v1/log", async (body) => node.setLogLevel(await request(body, logLevelRequestSchema))],
   ]);

@@ -4,7 +4,12 @@
 import { errorMessage, MeshError } from "../foundation/index.ts";
 import { request as httpRequest } from "node:http";
 import type { z } from "zod";
+import type { AuditListRequest, AuditVerifyRequest } from "./audit-contract.ts";
 import {
+  type AuditList,
+  auditListSchema,
+  type AuditVerified,
+  auditVerifiedSchema,
   type Beacons,
   beaconsSchema,
   controlLimits,
@@ -39,6 +44,10 @@ import {
   type Metrics,
   metricsSchema,
   type Peers,
+  type PolicyChecked,
+  policyCheckedSchema,
+  type PolicyReloaded,
+  policyReloadedSchema,
   peersSchema,
   type Quarantine,
   quarantineSchema,
@@ -65,6 +74,7 @@ import {
 } from "./learning-contract.ts";
 import type { LookupRequest } from "./lookup-contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
+import type { PolicyCheckRequest } from "./policy-contract.ts";
 import type { ReleaseRequest } from "./quarantine-contract.ts";
 import type { RouteRequest } from "./route-contract.ts";
 import type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";
@@ -201,6 +211,23 @@ export class ControlClient {
   /** Gives the released node alone. */
   release(request: ReleaseRequest): Promise<Quarantine> {
     return this.#call("POST", "/v1/quarantine/release", quarantineSchema, request);
+  }
+
+  checkPolicy(request: PolicyCheckRequest): Promise<PolicyChecked> {
+    return this.#call("POST", "/v1/policy/check", policyCheckedSchema, request);
+  }
+
+  reloadPolicy(): Promise<PolicyReloaded> {
+    return this.#call("POST", "/v1/policy/reload", policyReloadedSchema);
+  }
+
+  audit(request: AuditListRequest): Promise<AuditList> {
+    return this.#call("POST", "/v1/audit/list", auditListSchema, request);
+  }
+
+  verifyAudit(request: AuditVerifyRequest): Promise<AuditVerified> {
+    const timeoutMs = 6 * this.#timeoutMs;
+    return this.#call("POST", "/v1/audit/verify", auditVerifiedSchema, request, timeoutMs);
   }
 
   log(): Promise<LogState> {

@@ -3,6 +3,7 @@
 // client ignores what it does not know, while the daemon refuses what it does not know.
 
 import * as z from "zod";
+import { auditListFields, auditVerifiedFields } from "./audit-contract.ts";
 import {
   aggregatorSchema,
   attackSchema,
@@ -21,6 +22,7 @@ import {
   metricsFields,
   restoredFields,
 } from "./operations-contract.ts";
+import { policyCheckedFields, policyReloadedFields } from "./policy-contract.ts";
 import { quarantineFields } from "./quarantine-contract.ts";
 import { linksFields, routeFields } from "./route-contract.ts";
 import { tunnelsFields } from "./tunnel-contract.ts";
@@ -189,6 +191,10 @@ export const logSchema = answer({
 export const tunnelsSchema = answer(tunnelsFields);
 export const zonesSchema = answer(zonesFields);
 export const quarantineSchema = answer(quarantineFields);
+export const policyCheckedSchema = answer(policyCheckedFields);
+export const policyReloadedSchema = answer(policyReloadedFields);
+export const auditListSchema = answer(auditListFields);
+export const auditVerifiedSchema = answer(auditVerifiedFields);
 export const linksSchema = answer(linksFields);
 export const routeSchema = answer(routeFields);
 export const lookedUpSchema = answer(lookupFields);
@@ -268,6 +274,10 @@ export type LogState = z.infer<typeof logSchema>;
 export type LogLevelRequest = z.infer<typeof logLevelRequestSchema>;
 export type Tunnels = z.infer<typeof tunnelsSchema>;
 export type Zones = z.infer<typeof zonesSchema>;
+export type PolicyChecked = z.infer<typeof policyCheckedSchema>;
+export type PolicyReloaded = z.infer<typeof policyReloadedSchema>;
+export type AuditList = z.infer<typeof auditListSchema>;
+export type AuditVerified = z.infer<typeof auditVerifiedSchema>;
 export type Quarantine = z.infer<typeof quarantineSchema>;
 export type LinksAnswer = z.infer<typeof linksSchema>;
 export type RouteAnswer = z.infer<typeof routeSchema>;

@@ -18,6 +18,7 @@ export type ControlErrorCode =
   | "control/unknown-peer"
   | "control/ambiguous-peer"
   | "control/disabled"
+  | "control/denied"
   | "control/busy"
   | "control/socket-in-use"
   | "control/bad-socket-path";
@@ -55,6 +56,7 @@ const statusOf: Readonly<Record<string, ErrorStatus>> = {
   "control/unknown-peer": { http: 404, exit: failure },
   "control/ambiguous-peer": { http: 422, exit: usage },
   "control/disabled": { http: 403, exit: failure },
+  "control/denied": { http: 403, exit: failure },
   "control/busy": { http: 503, exit: failure },
   "control/": { http: 409, exit: failure },
   "lookup/malformed": { http: 400, exit: usage },
@@ -71,6 +73,9 @@ const statusOf: Readonly<Record<string, ErrorStatus>> = {
   "network/": { http: 502, exit: failure },
   "tunnel/": { http: 409, exit: failure },
   "state/": { http: 503, exit: failure },
+  "audit/unreadable": { http: 404, exit: failure },
+  "audit/head-forged": { http: 422, exit: usage },
+  "audit/": { http: 503, exit: failure },
   "backup/": { http: 422, exit: failure },
 };
 

@@ -1,6 +1,11 @@
 // The control room's door: the contract, the API over a NodeControl, and its client.
 
-export { createControlApp, errorAnswer, type UnexpectedErrorListener } from "./app.ts";
+export {
+  type ControlRight,
+  createControlApp,
+  errorAnswer,
+  type UnexpectedErrorListener,
+} from "./app.ts";
 export {
   BACKUP_HEADER_BYTES,
   type BackupErrorCode,
@@ -8,8 +13,18 @@ export {
   newBackupHeader,
   parseBackupHeader,
 } from "./backup-header.ts";
+export {
+  auditLimits,
+  type AuditListRequest,
+  auditProblemKinds,
+  type AuditVerifyRequest,
+} from "./audit-contract.ts";
+export type { PolicyCheckRequest } from "./policy-contract.ts";
 export { ControlClient, type ControlClientOptions } from "./client.ts";
 export {
+  type AuditList,
+  type AuditVerified,
+  auditVerifiedSchema,
   type Backup,
   backupSchema,
   type Beacons,
@@ -42,6 +57,8 @@ export {
   type Metrics,
   type Peer,
   type Peers,
+  type PolicyChecked,
+  type PolicyReloaded,
   type Quarantine,
   type Restored,
   restoredSchema,

@@ -1,6 +1,9 @@
 // What the daemon's composition root implements: the control API without HTTP.
 
+import type { AuditListRequest, AuditVerifyRequest } from "./audit-contract.ts";
 import type {
+  AuditList,
+  AuditVerified,
   Beacons,
   Doctor,
   EffectiveConfig,
@@ -19,6 +22,8 @@ import type {
   Logs,
   Metrics,
   Peers,
+  PolicyChecked,
+  PolicyReloaded,
   Quarantine,
   RouteAnswer,
   Status,
@@ -37,6 +42,7 @@ import type {
 } from "./learning-contract.ts";
 import type { LookupRequest } from "./lookup-contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
+import type { PolicyCheckRequest } from "./policy-contract.ts";
 import type { ReleaseRequest } from "./quarantine-contract.ts";
 import type { RouteRequest } from "./route-contract.ts";
 import type { TrainerControl } from "./trainer-contract.ts";
@@ -94,6 +100,14 @@ export interface NodeControl {
   quarantine(): Awaitable<Body<Quarantine>>;
   /** Gives the released node alone. @throws MeshError `mesh/not-allowed`, `mesh/not-quarantined`, `mesh/epochs-used-up` */
   release(request: ReleaseRequest): Awaitable<Body<Quarantine>>;
+  /** Why the policy gives a right, or does not. @throws MeshError `control/bad-request` for what is no right */
+  checkPolicy(request: PolicyCheckRequest): Awaitable<Body<PolicyChecked>>;
+  /** Reads the configuration file again, as SIGHUP does. @throws MeshError `config/*`; the old policy stays */
+  reloadPolicy(): Awaitable<Body<PolicyReloaded>>;
+  /** Entries of the audit log, the oldest first. */
+  audit(request: AuditListRequest): Awaitable<Body<AuditList>>;
+  /** @throws MeshError `audit/unreadable`, `audit/head-forged` */
+  verifyAudit(request: AuditVerifyRequest): Awaitable<Body<AuditVerified>>;
   log(): Awaitable<Body<LogState>>;
   /** Lasts until the next start or reload. */
   setLogLevel(request: LogLevelRequest): Awaitable<Body<LogState>>;

@@ -2,6 +2,7 @@
 // The same shapes are used without a daemon, between meshctl and the daemon's program (see cli/offline.ts).
 
 import * as z from "zod";
+import { auditHeadsSchema } from "./audit-contract.ts";
 
 /** Limits of the operations verbs. */
 export const operationsLimits = {
@@ -92,6 +93,12 @@ export const backupRequestSchema = z.strictObject({
 export const offlineRequestSchema = z.discriminatedUnion("verb", [
   z.strictObject({ verb: z.literal("config"), config: path }),
   z.strictObject({ verb: z.literal("doctor"), config: path }),
+  z.strictObject({
+    verb: z.literal("audit-verify"),
+    directory: path,
+    heads: auditHeadsSchema,
+    nodeId: z.string().max(64).optional(),
+  }),
   z.strictObject({ verb: z.literal("backup-verify"), file: path, passphrase }),
   z.strictObject({
     verb: z.literal("backup-restore"),

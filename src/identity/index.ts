@@ -30,6 +30,33 @@ export {
   RENEW_INTERVAL_MS_MIN,
 } from "./attestation/server.ts";
 export {
+  AUDIT_PROBLEMS_MAX,
+  AuditChecker,
+  type AuditProblem,
+  type AuditProblemKind,
+  type AuditReport,
+} from "./audit/check.ts";
+export {
+  AUDIT_EVENTS,
+  AUDIT_LINE_BYTES_MAX,
+  type AuditEntry,
+  type AuditEvent,
+  type AuditFields,
+  type AuditRecord,
+  type AuditTrail,
+  encodeAuditLine,
+  FIRST_PREVIOUS,
+  readAuditLine,
+} from "./audit/entry.ts";
+export { issueRecord } from "./audit/issue.ts";
+export {
+  AUDIT_HEAD_CHARS_MAX,
+  type AuditHead,
+  readAuditHead,
+  signAuditHead,
+} from "./audit/head.ts";
+export { AUDIT_ENTRIES, AUDIT_LOST, AUDIT_SEQUENCE, auditMetrics } from "./audit/metrics.ts";
+export {
   CHAIN_CERTIFICATES_MAX,
   type CertificateReference,
   type ChainEngine,
@@ -69,7 +96,7 @@ export {
   type JoinToken,
   parseJoinToken,
 } from "./join-token.ts";
-export { identityMetrics } from "./metrics.ts";
+export { denialLabel, DENIALS, identityMetrics } from "./metrics.ts";
 export {
   MemoryNameRegistry,
   type NameClaim,
@@ -87,8 +114,10 @@ export {
 export type { NodeId, PeerIdentity } from "./peer-identity.ts";
 export {
   isRight,
+  LOCAL,
   parsePolicy,
   type Policy,
+  type PolicyDecision,
   POLICY_RULES_MAX,
   type PolicyRule,
   type Right,

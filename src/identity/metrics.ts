@@ -2,6 +2,7 @@
 
 import { ATTESTATION_REFUSALS } from "./attestation/messages.ts";
 import type { MetricDeclaration } from "../ports/index.ts";
+import { type Right, RIGHTS } from "./policy.ts";
 
 export const SVID_EXPIRY = "meshd_identity_svid_expiry_timestamp_seconds";
 export const SVID_ISSUE = "meshd_identity_svid_issue_timestamp_seconds";
@@ -9,10 +10,18 @@ export const AUTHORITY_EXPIRY = "meshd_identity_authority_expiry_timestamp_secon
 export const SVID_RENEWALS = "meshd_identity_svid_renewals_total";
 export const ATTESTATIONS = "meshd_identity_attestations_total";
 export const CHAIN_VERIFICATIONS = "meshd_identity_chain_verifications_total";
+export const DENIALS = "meshd_identity_denials_total";
 export const CHAIN_CACHE_ENTRIES = "meshd_identity_chain_cache_entries";
+
+const TUNNEL_CONNECT = "tunnel.connect";
 
 /** Label values of attestation requests. */
 const ATTESTATION_OPERATIONS = ["bundle", "join", "renew", "unreadable"] as const;
+
+/** As a right is counted: all ports are one. */
+export function denialLabel(right: Right): string {
+  return right.startsWith(TUNNEL_CONNECT) ? TUNNEL_CONNECT : right;
+}
 
 /** Everything that this room counts. */
 export const identityMetrics: readonly MetricDeclaration[] = [
@@ -46,6 +55,12 @@ export const identityMetrics: readonly MetricDeclaration[] = [
       operation: ATTESTATION_OPERATIONS,
       result: ["ok", ...ATTESTATION_REFUSALS],
     },
+  },
+  {
+    name: DENIALS,
+    kind: "counter",
+    help: "One act that the policy denied to a peer, or to a caller of the control API, by the right that was missing.",
+    labels: { right: [...RIGHTS, TUNNEL_CONNECT] },
   },
   {
     name: CHAIN_VERIFICATIONS,

@@ -201,6 +201,7 @@ export {
 } from "./task-order.ts";
 export {
   CERTIFIED_RULE,
+  STREAM_RULE,
   completeDraft,
   type CsvFacts,
   defaultTraining,

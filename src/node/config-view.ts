@@ -6,6 +6,7 @@ import {
   effectiveConfig,
   type EffectiveKey,
   parseConfig,
+  policyLines,
 } from "../config/index.ts";
 import type { Body, EffectiveConfig } from "../control/index.ts";
 
@@ -32,6 +33,11 @@ export class ConfigView {
   /** The file was read again and applied as far as that goes. */
   reloaded(latest: ConfigSource): void {
     this.#latest = latest;
+  }
+
+  /** Lines of the rules that are in force. */
+  policyLines(rules: number): (number | null)[] {
+    return policyLines(this.#latest.text, this.#latest.file, rules);
   }
 
   effective(): Body<EffectiveConfig> {

@@ -1,11 +1,16 @@
 // The control API's view of a daemon: gathers what the parts know, and passes orders on.
 
+import type { AuditLog } from "../adapters/audit/audit-log.ts";
 import type { ProcessMeter } from "../adapters/telemetry/process-meter.ts";
 import type { PromMeter } from "../adapters/telemetry/prom-meter.ts";
 import type { Readiness } from "../adapters/http/metrics-server.ts";
 import type { StateStore } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type {
+  AuditList,
+  AuditListRequest,
+  AuditVerified,
+  AuditVerifyRequest,
   BackupRequest,
   Beacons,
   Body,
@@ -39,6 +44,9 @@ import type {
   NodeControl,
   Peer,
   Peers,
+  PolicyChecked,
+  PolicyCheckRequest,
+  PolicyReloaded,
   Quarantine,
   ReleaseRequest,
   RouteAnswer,
@@ -57,11 +65,14 @@ import type { MemberView, ZoneView } from "../mesh/index.ts";
 import { Network } from "../adapters/libp2p/network.ts";
 import type { ListedForward } from "../adapters/tunnel/tunnels.ts";
 import { systemClock } from "../adapters/clock.ts";
+import type { ConfigView } from "./config-view.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { LogLevelSwitch } from "./log-level.ts";
 import type { Member } from "./member.ts";
 import type { HealthCode } from "./metrics.ts";
 import type { Operations } from "./operations.ts";
+import type { Access } from "./policy.ts";
+import { policyAnswer } from "./policy-view.ts";
 import { draftOf } from "./task-manifest.ts";
 import { quarantinedCalled, quarantineOf } from "./quarantine-view.ts";
 import { linksOf, routeOf } from "./route-view.ts";
@@ -75,9 +86,12 @@ export interface SurfaceParts {
   readonly keys: NodeKeys;
   readonly engine: CryptoEngine;
   readonly store: StateStore;
+  readonly audit: Pick<AuditLog, "problem">;
   readonly logLevel: LogLevelSwitch;
   readonly epoch: number;
   readonly operations: Operations;
+  readonly access: Access;
+  readonly configView: ConfigView;
 }
 
 /** A health entry whose code the metric knows, too. */
@@ -91,10 +105,12 @@ const LAG_OBJECTIVE_MS = 50;
 export class ControlSurface implements NodeControl {
   readonly #parts: SurfaceParts;
   readonly #metricsAddress: () => string | null;
+  readonly #reload: () => void;
   readonly #startedAt = new Date().toISOString();
 
-  constructor(parts: SurfaceParts, metricsAddress: () => string | null) {
+  constructor(parts: SurfaceParts, metricsAddress: () => string | null, reload: () => void) {
     this.#parts = parts;
+    this.#reload = reload;
     this.#metricsAddress = metricsAddress;
   }
 
@@ -326,6 +342,25 @@ export class ControlSurface implements NodeControl {
     return { quarantine: quarantine.filter(({ nodeId }) => nodeId === released) };
   }
 
+  checkPolicy(request: PolicyCheckRequest): Body<PolicyChecked> {
+    const { access, configView } = this.#parts;
+    return policyAnswer(access, configView, request);
+  }
+
+  reloadPolicy(): Body<PolicyReloaded> {
+    this.#reload();
+    const { access, configView } = this.#parts;
+    return { rules: access.size, restartPending: configView.effective().restartPending };
+  }
+
+  audit(request: AuditListRequest): Body<AuditList> {
+    return this.#parts.operations.auditEntries(request);
+  }
+
+  verifyAudit(request: AuditVerifyRequest): Promise<Body<AuditVerified>> {
+    return this.#parts.operations.auditVerify(request);
+  }
+
   log(): Body<LogState> {
     const { level, configured } = this.#parts.logLevel;
     return { level, configured };
@@ -398,6 +433,11 @@ export class ControlSurface implements NodeControl {
         severity: "error",
         message: "The mesh machine has stopped working. Restart meshd, and report its log.",
       });
+    }
+    const { problem: auditProblem } = this.#parts.audit;
+    if (auditProblem !== undefined) {
+      const { code, message } = auditProblem;
+      health.push({ code, severity: "error", message });
     }
     const { writeError } = this.#parts.store;
     if (writeError !== undefined) {

@@ -1,8 +1,11 @@
 // The composition root: from a configuration to a daemon that can be started and stopped.
 // Nothing else wires parts together. The order of start is the order of the code; stop runs backwards.
 
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { sizeHeapFor } from "../adapters/heap-size.ts";
+import { auditDirectory } from "../adapters/audit/audit-files.ts";
+import { AuditLog } from "../adapters/audit/audit-log.ts";
 import { systemClock } from "../adapters/clock.ts";
 import { createNativeEngine } from "../adapters/crypto/native.ts";
 import { type RunningServer } from "../adapters/http/running-server.ts";
@@ -19,8 +22,8 @@ import type { RunningTracer } from "../adapters/telemetry/otlp-tracer.ts";
 import { createPromMeter, type PromMeter } from "../adapters/telemetry/prom-meter.ts";
 import { RecentLines } from "../adapters/telemetry/recent-lines.ts";
 import { createWasmEngine } from "../adapters/wasm/engine.ts";
-import { type Config, configDifference } from "../config/index.ts";
-import { createControlApp } from "../control/index.ts";
+import { type Config, configDifference, parseConfig } from "../config/index.ts";
+import { type ControlRight, createControlApp } from "../control/index.ts";
 import {
   countedEngine,
   createNobleEngine,
@@ -30,14 +33,15 @@ import {
   selfTest,
 } from "../crypto/index.ts";
 import { errorCode, errorMessage } from "../foundation/index.ts";
-import { type NodeKeys, nodeKeysFromSeeds, nodeSpiffeId } from "../identity/index.ts";
-import type { SpanAttributes } from "../ports/index.ts";
+import { LOCAL, type NodeKeys, nodeKeysFromSeeds, nodeSpiffeId } from "../identity/index.ts";
+import type { Meter, SpanAttributes } from "../ports/index.ts";
 import { type ConfigSource, ConfigView } from "./config-view.ts";
 import { ControlSurface } from "./control-surface.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { LogLevelSwitch } from "./log-level.ts";
 import { allMetrics, meterConfig, meterNode } from "./metrics.ts";
 import { Operations } from "./operations.ts";
+import { Access } from "./policy.ts";
 import { type ManagerEnvironment, Supervision } from "./supervision.ts";
 import { tracerFor } from "./tracing.ts";
 
@@ -90,6 +94,12 @@ export async function createNode(
   const keys = ownKeys(engine, keyFiles, store.credential() !== undefined);
   const epoch = store.nextEpoch(systemClock.now().wallMs);
   const { meter } = prom;
+  const audit = openAudit({ config, engine, keys, meter, store, epoch, build });
+  const access = new Access(
+    { clock: systemClock, meter, logger, audit },
+    config,
+    store.credential()?.trustDomain,
+  );
   const tracer = await tracerFor(
     config.telemetry.tracing,
     { random: systemRandom, meter, logger, resource: () => resourceOf(build, keys, store) },
@@ -107,6 +117,8 @@ export async function createNode(
       store,
       keyFiles,
       keys,
+      audit,
+      access,
     },
     { config, epoch, version: build.version },
   );
@@ -129,6 +141,8 @@ export async function createNode(
     engine,
     epoch,
     keyFiles,
+    audit,
+    access,
     recentLines,
     configView: new ConfigView(source),
   });
@@ -145,6 +159,32 @@ function resourceOf({ version }: Build, { nodeId }: NodeKeys, store: StateStore)
       "meshd.spiffe_id": nodeSpiffeId(credential.trustDomain, credential.name),
     }),
   };
+}
+
+/** The audit log, with this start as its newest entry. @throws MeshError `audit/write-failed` */
+function openAudit({
+  config,
+  engine,
+  keys,
+  meter,
+  store,
+  epoch,
+  build,
+}: Pick<Parts, "config" | "engine" | "keys" | "store" | "epoch" | "build"> & {
+  readonly meter: Meter;
+}): AuditLog {
+  const audit = new AuditLog(
+    { engine, keys, clock: systemClock, meter },
+    { directory: auditDirectory(config.stateDir), bytesMax: config.audit.bytesMax },
+  );
+  const restoredAtMs = store.untoldRestoreAtMs();
+  if (restoredAtMs !== undefined) {
+    audit.record({ event: "backup.restore", subject: keys.nodeId, fields: { restoredAtMs } });
+    store.restoreTold();
+  }
+  const fields = { epoch, version: build.version };
+  audit.record({ event: "daemon.start", subject: keys.nodeId, fields });
+  return audit;
 }
 
 function testedEngine(config: Config, { meter }: PromMeter): CryptoEngine {
@@ -185,6 +225,8 @@ interface Parts {
   readonly engine: CryptoEngine;
   readonly epoch: number;
   readonly keyFiles: KeyFiles;
+  readonly audit: AuditLog;
+  readonly access: Access;
   readonly recentLines: RecentLines;
   readonly configView: ConfigView;
 }
@@ -210,6 +252,7 @@ class Daemon implements MeshNode {
         operations: new Operations({ ...this.#parts, version, nodeId: keys.nodeId }),
       },
       () => this.#metricsAddress,
+      () => this.reload(() => this.#readAgain()),
     );
     meterConfig(prom.meter, systemClock.now().wallMs, 0);
     prom.beforeText(() =>
@@ -225,7 +268,8 @@ class Daemon implements MeshNode {
         { code: errorCode(error), error: errorMessage(error) },
         "control request failed",
       );
-    const app = createControlApp(surface, unexpected, tracer);
+    const permits = (right: ControlRight): boolean => this.#parts.access.allows(LOCAL, right);
+    const app = createControlApp(surface, { onUnexpectedError: unexpected, tracer, permits });
     this.#servers.push(await startControlServer({ app, socketPath: config.control.socket }));
     await lifecycle.start();
     logger.info(
@@ -249,22 +293,33 @@ class Daemon implements MeshNode {
   }
 
   reload(read: () => LoadedConfig): void {
-    const { supervision, prom } = this.#parts;
+    const { supervision, prom, audit } = this.#parts;
     supervision.reloading(() => {
       try {
         this.#take(read());
       } catch (error) {
         prom.meter.set("meshd_node_config_reload_successful", 0);
+        audit.note({ event: "policy.reject", fields: { code: errorCode(error) } });
         throw error;
       }
     });
   }
 
+  #readAgain(): LoadedConfig {
+    const { file } = this.#parts.configView;
+    const source = { file, text: readFileSync(file, "utf8") };
+    return { config: parseConfig(source.text, file), source };
+  }
+
   #take({ config, source }: LoadedConfig): void {
-    const { logger, prom, logLevel, lifecycle, config: atStart } = this.#parts;
+    const { logger, prom, logLevel, lifecycle, audit, access, config: atStart } = this.#parts;
     const { reload } = configDifference(this.#config, config);
     // Against the start: a key stays pending until the restart, however often the file is read meanwhile.
     const { restart } = configDifference(atStart, config);
+    // Noted, not recorded: a full disk must not keep rights in force that were taken away.
+    if (reload.includes("policy") || reload.includes("roles"))
+      audit.note({ event: "policy.reload", fields: { rules: config.policy.length } });
+    access.reload(config);
     lifecycle.reload(config);
     logLevel.configure(config.telemetry.log.level);
     this.#config = config;
@@ -295,12 +350,13 @@ class Daemon implements MeshNode {
   }
 
   async #stop(): Promise<void> {
-    const { lifecycle, process, tracer, store, keys, logger, supervision } = this.#parts;
+    const { lifecycle, process, tracer, store, keys, logger, supervision, audit } = this.#parts;
     supervision.stopping();
     await lifecycle.stop();
     await Promise.all(this.#servers.map((server) => server.stop()));
     await tracer.stop();
     process.stop();
+    audit.close();
     keys.destroy();
     store.close();
     logger.info({}, "meshd stopped");

@@ -5,13 +5,17 @@ import type { StateStore } from "../adapters/sqlite/state-store.ts";
 import type { CryptoEngine } from "../crypto/index.ts";
 import { MeshError, toHex } from "../foundation/index.ts";
 import {
+  type AuditTrail,
   bundleToJson,
   createRoot,
+  describeCertificate,
   type IdentityErrorCode,
   INTERMEDIATE_LIFETIME_MS,
+  issueRecord,
   Issuer,
   type IssuingParts,
   type NodeKeys,
+  nodeSpiffeId,
   TokenLedger,
   type TrustBundle,
 } from "../identity/index.ts";
@@ -23,6 +27,7 @@ export interface IssuingDeps {
   readonly clock: Clock;
   readonly store: StateStore;
   readonly keyFiles: KeyFiles;
+  readonly audit: AuditTrail;
 }
 
 /** The issuer of this host. */
@@ -63,6 +68,10 @@ export class Issuing implements IssuingParts {
         { name: options.name },
       );
     }
+    deps.audit.record({
+      event: "trust-domain.create",
+      subject: nodeSpiffeId(options.trustDomain, options.name),
+    });
     const rootSigner = engine.mlDsa65.signer(keyFiles.seed("root"));
     const root = createRoot(
       { engine, random, rootSigner },
@@ -110,24 +119,29 @@ export class Issuing implements IssuingParts {
   }
 
   /** Issues an SVID for this very node. */
-  issueTo({ ed25519, mldsa65 }: NodeKeys, name: string): Uint8Array[] {
-    const nowMs = this.#deps.clock.now().wallMs;
+  issueTo({ nodeId, ed25519, mldsa65 }: NodeKeys, name: string): Uint8Array[] {
+    const { clock, audit } = this.#deps;
+    const nowMs = clock.now().wallMs;
     this.keepIntermediate(nowMs);
-    return this.issuer.issueNodeSvid({
+    const chain = this.issuer.issueNodeSvid({
       name,
       ed25519: ed25519.publicKey,
       mldsa65: mldsa65.publicKey,
       nowMs,
     });
+    audit.record(issueRecord({ cause: "own", nodeId, chain }));
+    return chain;
   }
 
   /** Renews the intermediate when half of its life is over; its seed is on disk before its certificate is. */
   keepIntermediate(nowMs: WallMs): void {
-    const { engine, store, keyFiles } = this.#deps;
+    const { engine, store, keyFiles, audit } = this.#deps;
     const before = this.issuer.intermediate?.certificate;
     if (!this.issuer.ensureIntermediate(nowMs)) return;
     const fresh = this.issuer.intermediate;
     if (fresh === undefined) return;
+    const { subject, serial, notAfterMs } = describeCertificate(fresh.certificate);
+    audit.record({ event: "authority.rotate", subject, fields: { serial, notAfterMs } });
     keyFiles.save(seedName(engine, fresh.certificate), fresh.seed);
     store.saveIssuer({ root: this.#root, intermediate: fresh.certificate });
     if (before !== undefined) keyFiles.remove(seedName(engine, before));

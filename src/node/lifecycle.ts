@@ -128,6 +128,8 @@ export class Lifecycle {
         { attributes },
         () => joinMesh({ ...this.#deps, ed25519Seed: keyFiles.seed("ed25519") }, token.value, name),
       );
+      const fields = { issuer: issuerSpiffeId, serial: identity.serialNumber };
+      this.#deps.audit.record({ event: "node.join", subject: identity.spiffeId, fields });
       store.saveIssuerId(issuerSpiffeId);
       store.saveCredential({
         trustDomain: identity.trustDomain,
@@ -154,6 +156,11 @@ export class Lifecycle {
         "This node issues no credentials. Run the command on an issuer: meshctl peers shows the roles.",
       );
     }
+    const { wallMs } = clock.now();
+    this.#deps.audit.record({
+      event: "token.create",
+      fields: { ttlSeconds, ...(name === undefined ? {} : { name }) },
+    });
     const created = this.#issuing.ledger.create(
       {
         trustDomain: member.bundle.trustDomain,
@@ -161,7 +168,7 @@ export class Lifecycle {
         bundleDigest: bundleDigest(engine, member.bundle),
         ...(name === undefined ? {} : { name }),
       },
-      clock.now().wallMs,
+      wallMs,
       ttlSeconds * 1000,
     );
     return { token: created.text, expiresAt: new Date(created.expiresAtMs).toISOString() };

@@ -16,6 +16,7 @@ import {
   ATTESTATION_REQUEST_BYTES_MAX,
   ATTESTATION_RESPONSE_BYTES_MAX,
   AttestationServer,
+  type AuditTrail,
   bundleToJson,
   ChainVerifier,
   type NodeId,
@@ -24,7 +25,6 @@ import {
   parseBundleJson,
   parseLeafKey,
   type PeerIdentity,
-  type Policy,
   renewalRequest,
   SvidHolder,
   type TrustBundle,
@@ -46,7 +46,7 @@ import { roundEvidenceReader } from "./learning/round-evidence.ts";
 import { LearningService } from "./learning-service.ts";
 import { memberCalled } from "./member-lookup.ts";
 import { MeshService } from "./mesh-service.ts";
-import { policyFor } from "./policy.ts";
+import type { Access } from "./policy.ts";
 import { Reach, RELAY_ROLE } from "./reach.ts";
 import { Rejoin } from "./rejoin.ts";
 
@@ -67,6 +67,8 @@ export interface MemberDeps {
   readonly keyFiles: KeyFiles;
   readonly keys: NodeKeys;
   readonly issuing: Issuing | undefined;
+  readonly audit: AuditTrail;
+  readonly access: Access;
 }
 
 export interface MemberOptions {
@@ -87,7 +89,6 @@ export class Member {
   readonly #config: Config;
   readonly #service: MeshService;
   readonly #verifier: ChainVerifier;
-  #policy: Policy;
   readonly #bundle: TrustBundle;
   #upkeepTimer: NodeJS.Timeout | undefined;
   readonly lookup: Lookup;
@@ -110,7 +111,7 @@ export class Member {
     this.#deps = deps;
     this.#config = config;
     this.#bundle = bundleOf(credential);
-    this.#policy = policyFor(config.policy, credential.trustDomain);
+    deps.access.bind(credential.trustDomain);
     this.#verifier = new ChainVerifier({ engine, meter }, this.#bundle, {
       clockSkewMs: config.identity.clockSkewMs,
     });
@@ -155,7 +156,7 @@ export class Member {
         allows: (spiffeId, right) =>
           right === "mesh.release"
             ? this.#mayRelease(spiffeId)
-            : this.#policy.allows(spiffeId, right),
+            : deps.access.allows(spiffeId, right),
         evidence: deps.store.evidence(),
         readForeignProof: roundEvidenceReader(engine),
         random,
@@ -180,7 +181,7 @@ export class Member {
     this.learning = this.#makeLearning();
     this.tunnels = new Tunnels({
       network: this.network,
-      allows: (spiffeId, right) => this.#policy.allows(spiffeId, right),
+      allows: (spiffeId, right) => deps.access.allows(spiffeId, right),
       find: (peer) => this.find(peer),
       reach: (nodeId) => this.#reachMember(nodeId),
       nameOf: (nodeId) => this.nameOf(nodeId),
@@ -215,6 +216,11 @@ export class Member {
    */
   release(nodeId: NodeId, reason: string): void {
     if (!this.#mayRelease(this.svid.identity.spiffeId)) throw releaseRefused("mesh/not-allowed");
+    this.#deps.audit.record({
+      event: "quarantine.release",
+      subject: this.#subjectOf(nodeId),
+      fields: { nodeId, reason },
+    });
     const outcome = this.#service.release(nodeId, reason);
     if (!outcome.ok) throw releaseRefused(outcome.code);
   }
@@ -280,15 +286,15 @@ export class Member {
     await this.network.stop();
   }
 
-  /** Takes a changed configuration: policy, bootstrap addresses and tunnels. @throws MeshError `identity/policy-invalid` */
+  /** Takes a changed configuration, when the policy is in force already: who lost the right to be here goes. */
   reload(config: Config): void {
-    this.#policy = policyFor(config.policy, this.#bundle.trustDomain);
     for (const peer of this.network.connectedPeers()) {
-      if (this.#policy.allows(peer.spiffeId, "mesh.join")) continue;
+      if (this.#deps.access.permits(peer.spiffeId, "mesh.join")) continue;
       this.#deps.logger.warn(
         { code: "handshake/not-allowed", spiffeId: peer.spiffeId },
         "peer lost its right to join",
       );
+      this.#dropped(peer, "handshake/not-allowed");
       void this.network.disconnect(peer.nodeId);
     }
     this.#rejoin.bootstrap = config.mesh.bootstrap;
@@ -304,7 +310,7 @@ export class Member {
       parseLeafKey: (chain, ed25519) => parseLeafKey({ engine, chain, ed25519 }),
       nodeIdOf: (ed25519, mldsa65) => nodeIdOf(engine, ed25519, mldsa65),
       allowsJoin: ({ nodeId, spiffeId }) =>
-        this.#policy.allows(spiffeId, "mesh.join") && !this.mesh.isQuarantined(nodeId),
+        this.#deps.access.allows(spiffeId, "mesh.join") && !this.mesh.isQuarantined(nodeId),
     };
     return new Network(
       {
@@ -341,7 +347,8 @@ export class Member {
         tracer,
         monoMs: () => clock.now().monoMs,
         reputation: (nodeId) => this.mesh.reputation(nodeId),
-        allowsUnauthenticated: () => this.#policy.allows(undefined, "mesh.join"),
+        allowsMember: ({ spiffeId }) => this.#deps.access.allows(spiffeId, "mesh.join"),
+        allowsUnauthenticated: () => this.#deps.access.permits(undefined, "mesh.join"),
         records: {
           validate: (key, record) => {
             this.#refuseQuarantined(this.#records.admit(key, record).identity.nodeId);
@@ -470,7 +477,7 @@ export class Member {
         meter,
         tracer,
         self,
-        allows: (spiffeId, right) => this.#policy.allows(spiffeId, right),
+        allows: (spiffeId, right) => this.#deps.access.allows(spiffeId, right),
         members: () => [
           { nodeId: self.nodeId, name: self.name, alive: true },
           ...this.mesh
@@ -502,7 +509,7 @@ export class Member {
     if (spiffeId === undefined) return false;
     if (this.isIssuer && spiffeId === this.svid.identity.spiffeId) return true;
     return (
-      spiffeId === this.#deps.store.issuerId() || this.#policy.allows(spiffeId, "mesh.release")
+      spiffeId === this.#deps.store.issuerId() || this.#deps.access.allows(spiffeId, "mesh.release")
     );
   }
 
@@ -524,11 +531,27 @@ export class Member {
   }: Extract<MeshAction, { kind: "member-changed" }>): void {
     const name = this.identities.lookup(nodeId)?.name;
     this.#deps.logger.info({ nodeId, name, from, to, cause }, "member changed");
+    if (to === "quarantined" || from === "quarantined") {
+      this.#deps.audit.note({
+        event: to === "quarantined" ? "quarantine.begin" : "quarantine.end",
+        subject: this.#subjectOf(nodeId),
+        fields: { nodeId, cause },
+      });
+    }
     if (to === "dead" || to === "left" || to === "quarantined") {
       this.learning.peerGone(nodeId);
       // What is left of its connections is half-open: the next one must not wait for that to be noticed.
       void this.network.disconnect(nodeId);
     }
+  }
+
+  #dropped({ nodeId, spiffeId: subject }: PeerIdentity, code: string): void {
+    this.#deps.audit.note({ event: "peer.drop", subject, fields: { nodeId, code } });
+  }
+
+  /** As the audit log names a node. */
+  #subjectOf(nodeId: NodeId): string {
+    return this.identities.lookup(nodeId)?.spiffeId ?? nodeId;
   }
 
   /** Sees to a connection to a member. @throws MeshError `network/dial-failed` */
@@ -557,12 +580,13 @@ export class Member {
   }
 
   async #serveAttestation(): Promise<void> {
-    const { issuing, meter, logger, clock } = this.#deps;
+    const { issuing, meter, logger, clock, audit, access } = this.#deps;
     const server = new AttestationServer({
       bundle: () => this.#bundle,
-      policy: () => this.#policy,
+      policy: access,
       meter,
       logger,
+      audit,
       ...(issuing && { issuing }),
     });
     await this.network.serve(
@@ -617,6 +641,7 @@ export class Member {
       { code: "identity/expired", nodeId: peer.nodeId, spiffeId: peer.spiffeId },
       "peer disconnected: its SVID expired",
     );
+    this.#dropped(peer, "identity/expired");
     await this.network.disconnect(peer.nodeId);
   }
 
@@ -664,7 +689,7 @@ export class Member {
     return this.mesh.members().filter(({ nodeId, state }) => {
       const spiffeId = this.identities.lookup(nodeId)?.spiffeId;
       if (spiffeId === undefined || !["joining", "alive", "suspect"].includes(state)) return false;
-      return spiffeId === pinned || this.#policy.allows(spiffeId, "issuer.attest");
+      return spiffeId === pinned || this.#deps.access.permits(spiffeId, "issuer.attest");
     });
   }
 
@@ -715,8 +740,11 @@ export class Member {
 
   /** On disk first: a crash afterwards starts with the new SVID, before with the old one. */
   #adopt(credential: StoredCredential): void {
+    const identity = this.#ownIdentity(credential);
+    const { spiffeId: subject, serialNumber: serial, notAfterMs } = identity;
+    this.#deps.audit.note({ event: "svid.renew", subject, fields: { serial, notAfterMs } });
     this.#deps.store.saveCredential(credential);
-    this.svid.renewed(this.#ownIdentity(credential));
+    this.svid.renewed(identity);
     this.identities.add(this.svid.identity);
     this.#recordDueMs = 0;
     this.#service.handle({ kind: "local-changed", svidNotAfterMs: this.svid.identity.notAfterMs });

@@ -21,6 +21,8 @@ export const healthCodes = [
   "mesh/quarantined",
   "mesh/isolated",
   "state/write-failed",
+  "audit/write-failed",
+  "audit/broken",
   "learning/adversary",
   "learning/rounds-void",
   "learning/split",

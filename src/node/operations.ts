@@ -1,6 +1,13 @@
 // What the operations verbs ask of a running daemon: configuration, doctor, logs, metrics, backup.
 
 import { readFileSync } from "node:fs";
+import {
+  auditDirectory,
+  type AuditVerdict,
+  checkAuditLog,
+  readAuditEntries,
+} from "../adapters/audit/audit-files.ts";
+import type { AuditLog } from "../adapters/audit/audit-log.ts";
 import { systemClock } from "../adapters/clock.ts";
 import type { KeyFiles } from "../adapters/key-files.ts";
 import type { StateStore } from "../adapters/sqlite/state-store.ts";
@@ -8,6 +15,10 @@ import type { PromMeter } from "../adapters/telemetry/prom-meter.ts";
 import type { RecentLines } from "../adapters/telemetry/recent-lines.ts";
 import type { Config } from "../config/index.ts";
 import type {
+  AuditList,
+  AuditListRequest,
+  AuditVerified,
+  AuditVerifyRequest,
   BackupRequest,
   Body,
   Doctor,
@@ -16,6 +27,7 @@ import type {
   Metrics,
   Status,
 } from "../control/index.ts";
+import type { CryptoEngine } from "../crypto/index.ts";
 import { errorMessage } from "../foundation/index.ts";
 import { createBackup } from "./backup/create.ts";
 import type { ConfigView } from "./config-view.ts";
@@ -30,6 +42,8 @@ export interface OperationsParts {
   readonly keyFiles: KeyFiles;
   readonly nodeId: string;
   readonly version: string;
+  readonly audit: AuditLog;
+  readonly engine: CryptoEngine;
 }
 
 export class Operations {
@@ -59,7 +73,25 @@ export class Operations {
 
   backup(request: BackupRequest): AsyncIterable<Uint8Array> {
     const { config, store, keyFiles, nodeId, version } = this.#parts;
+    this.#parts.audit.record({ event: "backup.create", subject: nodeId });
     return createBackup({ stateDir: config.stateDir, store, keyFiles, nodeId, version }, request);
+  }
+
+  auditEntries({ limit, after, event }: AuditListRequest): Body<AuditList> {
+    const { config, engine } = this.#parts;
+    return {
+      entries: readAuditEntries(engine, auditDirectory(config.stateDir), {
+        limit,
+        ...(after === undefined ? {} : { after }),
+        ...(event === undefined ? {} : { event }),
+      }).map((entry) => ({ ...entry, fields: { ...entry.fields } })),
+    };
+  }
+
+  async auditVerify({ heads }: AuditVerifyRequest): Promise<Body<AuditVerified>> {
+    const { config, engine, nodeId } = this.#parts;
+    const directory = auditDirectory(config.stateDir);
+    return verdictBody(await checkAuditLog(engine, directory, { keptHeads: heads, nodeId }));
   }
 
   /** The file as the next start would find it. */
@@ -72,4 +104,9 @@ export class Operations {
       return { configProblem: errorMessage(error), restartPending: [] };
     }
   }
+}
+
+/** A verdict as the control API tells it. */
+export function verdictBody({ head, problems, ...counts }: AuditVerdict): Body<AuditVerified> {
+  return { ...counts, head: head ?? null, problems: problems.map((problem) => ({ ...problem })) };
 }

@@ -2,7 +2,7 @@
 
 import { cryptoMetrics } from "../crypto/index.ts";
 import { handshakeMetrics } from "../handshake/index.ts";
-import { identityMetrics } from "../identity/index.ts";
+import { auditMetrics, identityMetrics } from "../identity/index.ts";
 import { learningMetrics } from "../learning/index.ts";
 import { meshMetrics } from "../mesh/index.ts";
 import type { MetricDeclaration } from "../ports/index.ts";
@@ -14,6 +14,7 @@ export const daemonMetrics: readonly MetricDeclaration[] = [
   ...processMetrics,
   ...cryptoMetrics,
   ...identityMetrics,
+  ...auditMetrics,
   ...handshakeMetrics,
   ...meshMetrics,
   ...learningMetrics,

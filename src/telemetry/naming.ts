@@ -6,6 +6,7 @@ import type { MetricDeclaration } from "../ports/index.ts";
 const subjects = [
   "crypto",
   "identity",
+  "audit",
   "handshake",
   "mesh",
   "learning",

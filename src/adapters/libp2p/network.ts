@@ -147,6 +147,8 @@ export interface NetworkDeps {
   readonly monoMs: () => MonoMs;
   /** What is known against a member, from -100 to 0. */
   readonly reputation: (nodeId: NodeId) => number;
+  /** Whether a member may take part now. */
+  readonly allowsMember: (peer: PeerIdentity) => boolean;
   /** Whether peers without SPIFFE identity (interop) may take part at all. */
   readonly allowsUnauthenticated: () => boolean;
   /** Decides on records that peers put into the DHT, or that it finds. `validate` throws to refuse. */
@@ -547,11 +549,10 @@ export class Network {
     const relays = (this.#relays = this.#newRelays());
     const permitted = (connection: Connection, stream: Stream): boolean => {
       const allowed =
-        mayOpen(
-          this.#registry.of(connection),
-          stream.protocol,
-          this.#deps.allowsUnauthenticated(),
-        ) && relays.permits(connection, stream) !== false;
+        mayOpen(this.#registry.of(connection), stream.protocol, {
+          member: this.#deps.allowsMember,
+          unauthenticated: this.#deps.allowsUnauthenticated,
+        }) && relays.permits(connection, stream) !== false;
       if (!allowed) this.#deps.meter.count("meshd_network_streams_refused_total");
       return allowed;
     };

@@ -13,7 +13,7 @@ import type {
 import type { Registrar } from "@libp2p/interface-internal";
 import { MeshError } from "../../foundation/index.ts";
 import type { AuthenticatedPeer } from "../../handshake/index.ts";
-import { ATTESTATION_PROTOCOL } from "../../identity/index.ts";
+import { ATTESTATION_PROTOCOL, type PeerIdentity } from "../../identity/index.ts";
 import { plainProtocol } from "./exchange.ts";
 
 /** Our own protocols, and those that spend this node's bandwidth or make it dial. */
@@ -23,16 +23,20 @@ const MEMBERS_ONLY = ["/x0tta6bl4/", "/libp2p/circuit/", "/libp2p/dcutr", "/libp
 export function mayOpen(
   peer: AuthenticatedPeer | undefined,
   protocol: string,
-  allowsUnauthenticated: boolean,
+  allows: {
+    /** Asked for each stream: a connection outlives a change of the policy. */
+    readonly member: (identity: PeerIdentity) => boolean;
+    readonly unauthenticated: () => boolean;
+  },
 ): boolean {
   switch (peer?.kind) {
     case "svid":
-      return true;
+      return allows.member(peer.identity);
     case "joining":
     case "unanchored":
       return plainProtocol(protocol) === ATTESTATION_PROTOCOL;
     case "interop":
-      return allowsUnauthenticated && !MEMBERS_ONLY.some((start) => protocol.startsWith(start));
+      return allows.unauthenticated() && !MEMBERS_ONLY.some((start) => protocol.startsWith(start));
     case undefined:
       return false;
   }

@@ -202,6 +202,17 @@ export class StateStore {
     this.#run("INSERT OR REPLACE INTO facts VALUES ('restored_at_ms', ?)", String(nowMs));
     this.saveEpoch(Math.max(this.epoch(), Math.floor(nowMs / 1000)) + RESTORE_EPOCH_MARGIN);
     this.#run("DELETE FROM tokens");
+    this.#run("INSERT OR REPLACE INTO facts VALUES ('restore_untold', '')");
+  }
+
+  /** When a restore is still to be written into the audit log. */
+  untoldRestoreAtMs(): WallMs | undefined {
+    const row = this.#get("SELECT value FROM facts WHERE name = 'restore_untold'");
+    return row === undefined ? undefined : this.restoredAtMs();
+  }
+
+  restoreTold(): void {
+    this.#run("DELETE FROM facts WHERE name = 'restore_untold'");
   }
 
   issuer(): StoredIssuer | undefined {

@@ -83,6 +83,12 @@ export class RoundThread {
       this.#waiting.delete(id);
     });
     this.#worker.on("error", () => this.#fail());
+    this.#worker.on("exit", () => this.#fail());
+  }
+
+  /** Whether it was stopped, or died: nothing can be asked of it any more. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   /** The own update's bytes. @throws MeshError `learning/round-thread-failed` and what the compression throws */
@@ -100,8 +106,9 @@ export class RoundThread {
     return this.#ask({ kind: "aggregate", ...work }, "aggregated");
   }
 
+  /** Drops all rows but these; who is dead has forgotten them. */
   async forget(kept: readonly RowName[]): Promise<void> {
-    await this.#ask({ kind: "forget", kept }, "forgotten");
+    await this.#send({ kind: "forget", kept });
   }
 
   /** Ends the thread at once. Idempotent. */

@@ -2,8 +2,10 @@
 // a token and renews the SVIDs of members. The order of checks is: kind of peer, policy, cheap form, token, name,
 // and only then a signature.
 
-import { errorCode, isMeshError, type Result, refuse, ok } from "../../foundation/index.ts";
+import { errorCode, type Result, refuse, ok } from "../../foundation/index.ts";
 import type { Logger, Meter, Now } from "../../ports/index.ts";
+import type { AuditTrail } from "../audit/entry.ts";
+import { issueRecord } from "../audit/issue.ts";
 import type { AttestationRefusalCode } from "../errors.ts";
 import type { Issuer } from "../issuer.ts";
 import { ATTESTATIONS } from "../metrics.ts";
@@ -52,9 +54,11 @@ export interface IssuingParts {
 /** What the server uses. `issuing` undefined: this node issues nothing. */
 export interface AttestationServerDeps {
   readonly bundle: () => TrustBundle;
-  readonly policy: () => Policy;
+  readonly policy: Pick<Policy, "allows">;
   readonly meter: Meter;
   readonly logger?: Pick<Logger, "warn">;
+  /** Hears of every SVID before it is sent, and of every refusal. */
+  readonly audit?: AuditTrail;
   readonly issuing?: IssuingParts;
 }
 
@@ -76,6 +80,13 @@ export class AttestationServer {
     const answer = request.ok ? this.#answer(request.value, peer, now) : request;
     const operation = request.ok ? request.value.op : "unreadable";
     this.#deps.meter.count(ATTESTATIONS, { operation, result: answer.ok ? "ok" : answer.code });
+    if (!answer.ok) {
+      this.#deps.audit?.note({
+        event: "svid.refuse",
+        subject: subjectOf(peer),
+        fields: { operation, code: answer.code },
+      });
+    }
     return encodeAttestationResponse(
       answer.ok ? answer.value : { result: "refused", code: answer.code },
     );
@@ -111,7 +122,8 @@ export class AttestationServer {
     const redeemed = issuing.ledger.redeem(use);
     if (!redeemed.ok) return redeemed;
     const claimed = nameRefusal(issuing.names.claim(request.name, nodeId));
-    return claimed === undefined ? this.#issue(issuing, request.name, peer, now) : refuse(claimed);
+    if (claimed !== undefined) return refuse(claimed);
+    return this.#issue(issuing, { cause: "join", name: request.name, holder: peer }, now);
   }
 
   #renew(peer: AttestationPeer, now: Now): Answer {
@@ -123,30 +135,31 @@ export class AttestationServer {
       return refuse("identity/peer-not-entitled");
     // The connection may have outlived the SVID it was made with.
     if (now.wallMs > identity.notAfterMs) return refuse("identity/peer-not-entitled");
-    if (!policy().allows(identity.spiffeId, "mesh.join")) return refuse("identity/denied");
+    if (!policy.allows(identity.spiffeId, "mesh.join")) return refuse("identity/denied");
     const last = this.#renewedAtMs.get(identity.nodeId);
     if (last !== undefined && now.monoMs - last < RENEW_INTERVAL_MS_MIN)
       return refuse("identity/renewed-too-recently");
     // With several issuers the name may be unknown here: the SVID proves that another one gave it.
     const claimed = nameRefusal(issuing.names.claim(identity.name, identity.nodeId));
     if (claimed !== undefined) return refuse(claimed);
-    const answer = this.#issue(issuing, identity.name, identity, now);
+    const { name } = identity;
+    const answer = this.#issue(issuing, { cause: "renew", name, holder: identity }, now);
     if (answer.ok) this.#rememberRenewal(identity.nodeId, now.monoMs);
     return answer;
   }
 
-  #issue(
-    { issuer, issued }: IssuingParts,
-    name: string,
-    { nodeId, ed25519, mldsa65 }: Pick<PeerIdentity, "nodeId" | "ed25519" | "mldsa65">,
-    now: Now,
-  ): Answer {
+  #issue({ issuer, issued }: IssuingParts, { cause, name, holder }: Issue, now: Now): Answer {
+    const { nodeId, ed25519, mldsa65 } = holder;
     try {
       const chain = issuer.issueNodeSvid({ name, ed25519, mldsa65, nowMs: now.wallMs });
+      this.#deps.audit?.record(issueRecord({ cause, chain, nodeId }));
       issued?.({ nodeId, name, chain });
       return ok({ result: "svid", chain, bundle: bundleToJson(this.#deps.bundle()) });
     } catch (error) {
-      if (!isMeshError(error, "identity/issuer-unusable")) throw error;
+      const isExpected = ["identity/issuer-unusable", "audit/write-failed"].includes(
+        errorCode(error),
+      );
+      if (!isExpected) throw error;
       this.#deps.logger?.warn({ code: errorCode(error), name }, "Cannot issue an SVID");
       return refuse("identity/not-issuer");
     }
@@ -160,6 +173,18 @@ export class AttestationServer {
       this.#renewedAtMs.delete(oldest);
     }
   }
+}
+
+/** For whom an SVID is made, and why. */
+interface Issue {
+  readonly cause: "join" | "renew";
+  readonly name: string;
+  readonly holder: Pick<PeerIdentity, "nodeId" | "ed25519" | "mldsa65">;
+}
+
+function subjectOf(peer: AttestationPeer): string {
+  if (peer.kind === "svid") return peer.identity.spiffeId;
+  return peer.kind === "joining" ? peer.nodeId : peer.kind;
 }
 
 function nameRefusal(claim: NameClaim): AttestationRefusalCode | undefined {

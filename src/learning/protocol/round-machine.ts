@@ -261,6 +261,9 @@ export class RoundMachine {
       case "update-refused":
         this.#holdings.mark(event.header, "refused");
         return;
+      case "work-failed":
+        if (event.round === round.number) round.workFailed(event.work);
+        return;
       case "synced":
         this.#syncing = false;
         if ((this.#ahead?.round ?? 0) <= round.number) this.#ahead = undefined;

@@ -61,6 +61,8 @@ export class Round {
   readonly #journaled = new Set<Digest>();
   #decided: { readonly value: Digest; readonly decision: Decision } | undefined;
   #aggregating = false;
+  /** What came to nothing and is to be tried again. */
+  readonly #failed = new Set<"train" | "aggregate">();
   #isSplit = false;
 
   constructor(context: RoundContext, place: Place, baseModel: Digest) {
@@ -194,6 +196,11 @@ export class Round {
     this.#results.add(this.#publish("result", bytes, []));
   }
 
+  /** Own work came to nothing; {@link repeat} asks for it again. */
+  workFailed(work: "train" | "aggregate"): void {
+    this.#failed.add(work);
+  }
+
   /** The timer of the agreement ran out. */
   viewTimeout(): void {
     this.#agreement.timeout();
@@ -230,6 +237,15 @@ export class Round {
     }
     const result = this.#results.get(self);
     if (result !== undefined) emit({ kind: "publish", bytes: result.bytes });
+    this.#tryAgain();
+  }
+
+  #tryAgain(): void {
+    const { emit } = this.#context;
+    if (this.#failed.delete("aggregate")) this.#aggregating = false;
+    if (!this.#failed.delete("train") || this.#decided !== undefined) return;
+    if (this.ownHeader === undefined)
+      emit({ kind: "train", round: this.number, model: this.#baseModel });
   }
 
   /** Everything that a participant of the round may lack. */

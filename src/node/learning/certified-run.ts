@@ -327,13 +327,13 @@ export class CertifiedRun implements LearningRun {
         return store.rounds.journal(taskId, action.round, action.messages);
       case "train":
         this.#deps.onLearning({ taskId, round: action.round });
-        return this.#inBackground("train", this.#actions.train(action));
+        return this.#inBackground("train", this.#actions.train(action), action.round);
       case "fetch-update":
         return this.#inBackground("fetch", this.#actions.fetchUpdate(action));
       case "fetch-model":
         return this.#inBackground("fetch", this.#actions.fetchModel(action));
       case "aggregate":
-        return this.#inBackground("aggregate", this.#actions.aggregate(action));
+        return this.#inBackground("aggregate", this.#actions.aggregate(action), action.round);
       case "certified":
         return this.#inBackground("forget", this.#actions.certified(action));
       case "evidence":
@@ -371,11 +371,20 @@ export class CertifiedRun implements LearningRun {
     this.#deps.onEvidence(encodeRoundEvidence(this.#sha256, this.task, proof));
   }
 
-  /** What fails here is tried again by the machine's repetitions; a refusal of the disk is more than that. */
-  #inBackground(what: string, work: Promise<unknown>): void {
+  /**
+   * What fails here is tried again by the machine's repetitions, work of a round (`round`) when it is told so. A refusal of the
+   * disk is more than that, and so is the death of the thread that holds what came in of the round.
+   */
+  #inBackground(what: string, work: Promise<unknown>, round?: number): void {
     work.catch((error: unknown) => {
       if (this.#halted) return;
       if (isMeshError(error, "state/write-failed")) return this.#restartLater(error);
+      if (isMeshError(error, "learning/round-thread-failed")) {
+        this.#work.renewThread();
+        return this.#restartLater(error);
+      }
+      if (round !== undefined && (what === "train" || what === "aggregate"))
+        this.#loop.handle({ kind: "work-failed", work: what, round });
       const level = isMeshError(error) ? "debug" : "error";
       const fields = {
         code: errorCode(error),
@@ -386,14 +395,14 @@ export class CertifiedRun implements LearningRun {
     });
   }
 
-  /** Forgets what is in memory of the rounds, and goes on from the disk after a while. */
+  /** Forgets what is in memory of the rounds, and goes on from the disk after a while: as after a crash. */
   #restartLater(error: unknown): void {
     if (!this.#loop.isRunning) return;
     this.#pause();
     this.#deps.meter.count("meshd_learning_pauses_total");
     this.#deps.logger.error(
       { code: errorCode(error), taskId: this.task.taskId, error: errorMessage(error) },
-      "training paused: its state cannot be kept",
+      "training paused: it goes on from what is on disk",
     );
     this.#restart = setTimeout(() => this.#start(), RESTART_MS);
   }

@@ -104,7 +104,8 @@ export class RoundActions {
     if (!trained.ok) {
       const { code } = trained;
       meter.count("meshd_learning_trainer_failures_total", { code });
-      logger.warn({ code, taskId: this.#task.taskId, round }, "round without an own update");
+      logger.warn({ code, taskId: this.#task.taskId, round }, "no own update of the round yet");
+      handle({ kind: "work-failed", work: "train", round });
       return;
     }
     if (!isMeasuredHere) await this.#measure(terms.model);

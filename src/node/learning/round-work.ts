@@ -85,7 +85,8 @@ export class RoundWork {
   readonly #trainer: RoundTrainer;
   readonly #task: TaskManifest;
   readonly #spec: ModelSpec;
-  readonly #thread: RoundThread;
+  readonly #setup: RoundSetup;
+  #thread: RoundThread;
   readonly #modelBytes: number;
   /** Taken for the thread's rows. */
   #rowsBytes: number;
@@ -102,6 +103,7 @@ export class RoundWork {
     this.#deps = deps;
     this.#task = task;
     this.#spec = taskSpec(task);
+    this.#setup = options;
     this.#thread = new RoundThread(options);
     this.updateBytes = compressedBytes(task.compression, this.#spec.parameters);
     this.#modelBytes = encodeSafetensors(
@@ -222,6 +224,12 @@ export class RoundWork {
         summary: encodeSummary(summary),
       },
     };
+  }
+
+  /** Puts another thread in the place of one that died. What was opened in it must be opened again. */
+  renewThread(): void {
+    if (!this.#thread.isOver) return;
+    this.#thread = new RoundThread(this.#setup);
   }
 
   /** A round is over: everything is dropped but these updates and models. */

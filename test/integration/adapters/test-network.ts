@@ -97,6 +97,7 @@ export function makeNetwork(t: Cleanup, seed: string, options: Options = {}): Te
       meter,
       tracer: noTracer,
       // An issuer is unanchored to a joiner, and stays only where the policy lets such peers in.
+      allowsMember: () => true,
       allowsUnauthenticated: () => options.joining === true,
       monoMs: () => systemClock.now().monoMs,
       reputation: options.reputation ?? (() => 0),

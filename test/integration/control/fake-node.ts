@@ -437,6 +437,23 @@ export function fakeNode(
       calls.push(request);
       return { exposed: [], forwards: [] };
     },
+    checkPolicy: (request) => {
+      calls.push(request);
+      const rule = { number: 2, line: 14, spiffe: "spiffe://*/node/*" };
+      return {
+        ...{ allowed: false, why: "right-not-given", rule: null, role: null, matched: [rule] },
+        ...{ rules: 3, file: "/etc/meshd/meshd.yml" },
+      };
+    },
+    reloadPolicy: () => ({ rules: 3, restartPending: [] }),
+    audit: (request) => {
+      calls.push(request);
+      return { entries: [] };
+    },
+    verifyAudit: (request) => {
+      calls.push(request);
+      return { entries: 0, segments: 0, first: 0, last: 0, head: null, problems: [] };
+    },
     log: () => ({ level: "info", configured: "info" }),
     setLogLevel: (request) => {
       calls.push(request);

@@ -28,7 +28,7 @@ export async function serveNode(
 ): Promise<{ node: ReturnType<typeof fakeNode>; client: ControlClient; socketPath: string }> {
   const node = fakeNode(part);
   const socketPath = socketPathFor(t);
-  const app = createControlApp(node, onUnexpectedError);
+  const app = createControlApp(node, { ...(onUnexpectedError && { onUnexpectedError }) });
   const server = await startControlServer({ app, socketPath });
   t.after(() => server.stop());
   return { node, client: new ControlClient({ socketPath, timeoutMs: 5_000 }), socketPath };

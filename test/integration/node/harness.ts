@@ -30,7 +30,13 @@ export interface FileOptions {
   readonly control?: object;
   readonly mesh?: object;
   readonly identity?: object;
-  readonly policy?: readonly { readonly spiffe: string; readonly allow: readonly string[] }[];
+  readonly audit?: object;
+  readonly roles?: readonly object[];
+  readonly policy?: readonly {
+    readonly spiffe: string;
+    readonly allow?: readonly string[];
+    readonly roles?: readonly string[];
+  }[];
   readonly tunnel?: object;
   readonly learning?: object;
   readonly crypto?: object;

@@ -280,7 +280,7 @@ describe("attestation messages", () => {
   it("of any bytes or JSON are answered or refused, and admit nobody", () => {
     const server = new AttestationServer({
       bundle: () => domain.bundle,
-      policy: () => parsePolicy([]),
+      policy: parsePolicy([]),
       meter: memoryMeter(),
     });
     const peer = {

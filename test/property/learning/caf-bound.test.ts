@@ -15,21 +15,21 @@ const ROUNDING = 1e-9;
 const inner = (a: Float32Array, b: Float32Array): number =>
   a.reduce((sum, value, c) => sum + value * (b[c] ?? 0), 0);
 
-/** Rows of noise, of which the first f lie on one side, or on both, so many deviations off. */
+/** Rows of noise, of which the first f lie on one side or on both, near or far. */
 const histories = fc
   .record({
     n: fc.integer({ min: 3, max: 9 }),
     share: fc.double({ min: 0, max: 1, noNaN: true }),
-    away: fc.double({ min: 0, max: 12, noNaN: true }),
+    decades: fc.double({ min: -1, max: 5, noNaN: true }),
     sides: fc.boolean(),
     noise: fc.nat(),
   })
-  .map(({ n, share, away, sides, noise }) => {
+  .map(({ n, share, decades, sides, noise }) => {
     const random = new SeededRandom("test/caf", noise);
     const f = Math.min(Math.floor((n - 1) / 2), Math.floor((share * n) / 2));
     const rows = Array.from({ length: n }, (_, i) => {
       const row = Float32Array.from({ length: 4 }, () => random.normal());
-      if (i < f) row[0] = (sides && i % 2 === 1 ? -1 : 1) * away;
+      if (i < f) row[0] = (sides && i % 2 === 1 ? -1 : 1) * 10 ** decades;
       return row;
     });
     return { rows, f };

@@ -133,12 +133,26 @@ const edges: readonly [path: string, good: readonly string[], bad: readonly stri
   ],
   ["identity.svid_lifetime", ["60s", "90d"], ["59s", "91d"]],
   ["identity.clock_skew", ["0s", "10m"], ["11m"]],
+  ["audit.keep_mebibytes", ["8", "65536"], ["7", "65537"]],
+  [
+    "roles",
+    [
+      "[]",
+      "[{name: trainer, allow: []}]",
+      "[{name: a-1, allow: [fl.train]}, {name: b, allow: []}]",
+    ],
+    [
+      ...["{}", "[{name: A, allow: []}]", "[{name: '', allow: []}]", "[{name: a}]"],
+      ...["[{name: a, allow: [fly]}]", "[{name: a, allow: []}, {name: a, allow: []}]"],
+    ],
+  ],
   [
     "policy",
     [
       "[]",
       "[{spiffe: spiffe://a.b/node/*, allow: []}]",
       "[{spiffe: spiffe://*/**, allow: [control.read]}]",
+      "[{spiffe: local, allow: [control.read]}]",
     ],
     [
       "{}",
@@ -147,6 +161,7 @@ const edges: readonly [path: string, good: readonly string[], bad: readonly stri
       '[{spiffe: "*", allow: []}]',
       "[{spiffe: spiffe://a/../b, allow: []}]",
       "[{spiffe: spiffe://a/node/x}]",
+      "[{spiffe: spiffe://a/node/x, roles: [nobody-defined]}]",
       "[{spiffe: spiffe://a/node/x, allow: [fl.train, fl.train]}]",
     ],
   ],

@@ -4,6 +4,7 @@ import {
   configLimits,
   isPolicyRight,
   parseConfig,
+  policyLines,
   policyRights,
 } from "../../../src/config/index.ts";
 import { isRight, parsePolicy, POLICY_RULES_MAX, RIGHTS } from "../../../src/identity/index.ts";
@@ -41,4 +42,25 @@ test("what the configuration accepts as a pattern, the policy accepts once * is 
       spiffe,
     );
   }
+});
+
+test("each rule is found in its file, and the default policy in none", () => {
+  const text =
+    "mesh: {}\npolicy:\n  # who\n  - spiffe: spiffe://a/node/b\n    allow: []\n\n  - spiffe: local\n    allow: []\n";
+  assert.deepEqual(policyLines(text, "x", 2), [4, 7]);
+  assert.deepEqual(policyLines("", "x", 1), [null]);
+});
+
+test("a role must be defined, and a rule needs rights or roles", () => {
+  const text = (roles: string) =>
+    `roles: [{name: a, allow: []}]\npolicy:\n  - {spiffe: local, roles: ${roles}}\n`;
+  assert.deepEqual(parseConfig(text("[a]"), "x").policy[0]?.roles, ["a"]);
+  assert.throws(
+    () => parseConfig(text("[b]"), "x"),
+    /policy\[0\]\.roles\[0\] \(line 3\).*defined under roles/s,
+  );
+  assert.throws(
+    () => parseConfig("policy: [{spiffe: local}]", "x"),
+    /policy\[0\] \(line 1\).*allow or roles/s,
+  );
 });

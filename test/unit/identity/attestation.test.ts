@@ -78,7 +78,7 @@ function setUp(
   let bundle: TrustBundle = domain.bundle;
   const server = new AttestationServer({
     bundle: () => bundle,
-    policy: () => parsePolicy([{ spiffe: "spiffe://mesh.example/node/*", allow: ["mesh.join"] }]),
+    policy: parsePolicy([{ spiffe: "spiffe://mesh.example/node/*", allow: ["mesh.join"] }]),
     meter,
     ...(options.issuing === false ? {} : { issuing }),
   });

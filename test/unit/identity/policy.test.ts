@@ -112,3 +112,61 @@ describe("a policy", () => {
     );
   });
 });
+
+describe("a decision of a policy", () => {
+  const policy = parsePolicy(
+    [
+      { spiffe: "spiffe://a/node/*", allow: ["mesh.join"], roles: ["trainer"] },
+      { spiffe: "spiffe://a/node/b", allow: [], roles: ["trainer", "leader"] },
+      { spiffe: "local", allow: ["control.read"] },
+    ],
+    [
+      { name: "trainer", allow: ["fl.train"] },
+      { name: "leader", allow: ["fl.coordinate", "tunnel.connect:*"] },
+    ],
+  );
+
+  it("names the first rule that gives the right, and its role", () => {
+    const b = (right: Parameters<typeof policy.decide>[1]) =>
+      policy.decide("spiffe://a/node/b", right);
+    assert.deepEqual(b("mesh.join"), { allowed: true, why: "rule", rule: 0 });
+    assert.deepEqual(b("fl.train"), { allowed: true, why: "rule", rule: 0, role: "trainer" });
+    assert.deepEqual(b("fl.coordinate"), { allowed: true, why: "rule", rule: 1, role: "leader" });
+    assert.deepEqual(b("tunnel.connect:7"), {
+      allowed: true,
+      why: "rule",
+      rule: 1,
+      role: "leader",
+    });
+    assert.deepEqual(b("control.read"), {
+      allowed: false,
+      why: "right-not-given",
+      matched: [0, 1],
+    });
+    assert.deepEqual(policy.decide("spiffe://a/x", "mesh.join"), {
+      allowed: false,
+      why: "no-rule",
+    });
+    assert.deepEqual(policy.decide("a", "mesh.join"), { allowed: false, why: "not-a-spiffe-id" });
+  });
+
+  it("leaves the control socket to who may open it, until a rule names 'local'", () => {
+    assert.equal(policy.decide("local", "control.read").allowed, true);
+    assert.deepEqual(policy.decide("local", "control.write"), {
+      ...{ allowed: false, why: "right-not-given", matched: [2] },
+    });
+    const silent = parsePolicy([{ spiffe: "spiffe://a/**", allow: ["control.read"] }]);
+    assert.deepEqual(silent.decide("local", "control.write"), { allowed: true, why: "socket" });
+    assert.equal(silent.decide("local", "mesh.join").allowed, false);
+    assert.equal(silent.decide(undefined, "control.read").allowed, false);
+  });
+
+  it("is refused for a role that nobody defined, or that holds what is no right", () => {
+    assert.throws(
+      () => parsePolicy([{ spiffe: "local", allow: [], roles: ["x"] }]),
+      /no role is called 'x'/,
+    );
+    const roles = [{ name: "x", allow: ["fly" as "fl.train"] }];
+    assert.throws(() => parsePolicy([], roles), /role 'x': 'fly' is no right/);
+  });
+});

@@ -72,6 +72,10 @@ test("Of many rows it is never above the greatest variance, and within a tenth o
   const { variance } = expected(rows, counts);
   const direction = found(rows, counts);
   assert.ok(direction.variance <= variance * (1 + 1e-12) && direction.variance > 0.9 * variance);
+  // The parts are those of a direction that there is: their mean is its variance, and that is not all found.
+  const along = direction.parts.reduce((sum, part) => sum + part, 0) / rows.length;
+  assert.ok(along > direction.variance * (1 + 1e-9), `${along}`);
+  assert.ok(along <= variance * (1 + 1e-9), `${along} of ${variance}`);
 });
 
 test("A third of the rows that agree on a direction are found, wherever they stand.", () => {
