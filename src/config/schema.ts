@@ -155,6 +155,11 @@ export const fileSchema = z
       svid_lifetime: duration(configLimits.svidLifetimeMs).prefault("24h"),
       clock_skew: duration(configLimits.clockSkewMs).prefault("60s"),
     }),
+    federation: section({
+      listen: metricsListen.prefault("off"),
+      certificate: absolutePath(configLimits.pathBytesMax).optional(),
+      key: absolutePath(configLimits.pathBytesMax).optional(),
+    }),
     audit: section({ keep_mebibytes: bounded(configLimits.auditMebibytes).default(64) }),
     roles: z
       .array(role)
@@ -202,7 +207,10 @@ export const fileSchema = z
       }),
     }),
   })
-  .superRefine(({ policy, roles }, context) => {
+  .superRefine(({ policy, roles, federation }, context) => {
+    for (const name of ["certificate", "key"] as const)
+      if (federation.listen !== "off" && federation[name] === undefined)
+        context.addIssue({ code: "custom", path: ["federation", name] });
     const known = new Set(roles.map(({ name }) => name));
     for (const [index, { roles: named = [] }] of policy.entries())
       for (const [at, name] of named.entries())

@@ -22,6 +22,7 @@ import {
   tokenRequestSchema,
 } from "./contract.ts";
 import { type ControlErrorCode, statusOfError } from "./errors.ts";
+import { federatedRequestSchema, federateRequestSchema } from "./federation-contract.ts";
 import type { NodeControl } from "./node-control.ts";
 import {
   flExplainRequestSchema,
@@ -181,6 +182,19 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
       async (body) => node.checkPolicy(await request(body, policyCheckRequestSchema)),
     ],
     ["POST /v1/policy/reload", async () => node.reloadPolicy()],
+    ["GET /v1/federation", async () => node.federation()],
+    [
+      "POST /v1/federation/add",
+      async (body) => node.federate(await request(body, federateRequestSchema)),
+    ],
+    [
+      "POST /v1/federation/refresh",
+      async (body) => node.refreshFederation(await request(body, federatedRequestSchema)),
+    ],
+    [
+      "POST /v1/federation/remove",
+      async (body) => node.unfederate(await request(body, federatedRequestSchema)),
+    ],
     ["GET /v1/log", async () => node.log()],
     ["POST /v1/log", async (body) => node.setLogLevel(await request(body, logLevelRequestSchema))],
   ]);

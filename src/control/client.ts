@@ -20,6 +20,8 @@ import {
   type Enrolled,
   enrolledSchema,
   errorSchema,
+  type Federation,
+  federationSchema,
   type FlStarted,
   type FlStartRequest,
   type FlStatus,
@@ -75,6 +77,7 @@ import {
 import type { LookupRequest } from "./lookup-contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
 import type { PolicyCheckRequest } from "./policy-contract.ts";
+import type { FederatedRequest, FederateRequest } from "./federation-contract.ts";
 import type { ReleaseRequest } from "./quarantine-contract.ts";
 import type { RouteRequest } from "./route-contract.ts";
 import type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";
@@ -219,6 +222,25 @@ export class ControlClient {
 
   reloadPolicy(): Promise<PolicyReloaded> {
     return this.#call("POST", "/v1/policy/reload", policyReloadedSchema);
+  }
+
+  federation(): Promise<Federation> {
+    return this.#call("GET", "/v1/federation", federationSchema);
+  }
+
+  /** Gives the new one alone. */
+  federate(request: FederateRequest): Promise<Federation> {
+    return this.#call("POST", "/v1/federation/add", federationSchema, request, 3 * this.#timeoutMs);
+  }
+
+  refreshFederation(request: FederatedRequest): Promise<Federation> {
+    const timeoutMs = 3 * this.#timeoutMs;
+    return this.#call("POST", "/v1/federation/refresh", federationSchema, request, timeoutMs);
+  }
+
+  /** Gives what is left. */
+  unfederate(request: FederatedRequest): Promise<Federation> {
+    return this.#call("POST", "/v1/federation/remove", federationSchema, request);
   }
 
   audit(request: AuditListRequest): Promise<AuditList> {

@@ -19,6 +19,9 @@ import type {
   EffectiveConfig,
   Enrolled,
   ExposeRequest,
+  FederatedRequest,
+  FederateRequest,
+  Federation as FederationList,
   FlExplained,
   FlPushed,
   FlExplainRequest,
@@ -66,6 +69,7 @@ import { Network } from "../adapters/libp2p/network.ts";
 import type { ListedForward } from "../adapters/tunnel/tunnels.ts";
 import { systemClock } from "../adapters/clock.ts";
 import type { ConfigView } from "./config-view.ts";
+import type { Federation } from "./federation.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { LogLevelSwitch } from "./log-level.ts";
 import type { Member } from "./member.ts";
@@ -91,6 +95,7 @@ export interface SurfaceParts {
   readonly epoch: number;
   readonly operations: Operations;
   readonly access: Access;
+  readonly federation: Federation;
   readonly configView: ConfigView;
 }
 
@@ -342,6 +347,22 @@ export class ControlSurface implements NodeControl {
     return { quarantine: quarantine.filter(({ nodeId }) => nodeId === released) };
   }
 
+  federation(): Body<FederationList> {
+    return this.#parts.federation.list();
+  }
+
+  federate(request: FederateRequest): Promise<Body<FederationList>> {
+    return this.#parts.federation.add(request);
+  }
+
+  refreshFederation({ trustDomain }: FederatedRequest): Promise<Body<FederationList>> {
+    return this.#parts.federation.refresh(trustDomain);
+  }
+
+  unfederate({ trustDomain }: FederatedRequest): Body<FederationList> {
+    return this.#parts.federation.remove(trustDomain);
+  }
+
   checkPolicy(request: PolicyCheckRequest): Body<PolicyChecked> {
     const { access, configView } = this.#parts;
     return policyAnswer(access, configView, request);
@@ -432,6 +453,14 @@ export class ControlSurface implements NodeControl {
         code: "node/stalled",
         severity: "error",
         message: "The mesh machine has stopped working. Restart meshd, and report its log.",
+      });
+    }
+    const stale = this.#parts.federation.stale();
+    if (stale.length > 0) {
+      health.push({
+        code: "federation/stale",
+        severity: "warning",
+        message: `The trust bundle of ${stale.join(", ")} could not be refreshed: see meshctl trust federate list.`,
       });
     }
     const { problem: auditProblem } = this.#parts.audit;

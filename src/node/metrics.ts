@@ -6,6 +6,7 @@ import { networkMetrics } from "../adapters/libp2p/network.ts";
 import { tunnelMetrics } from "../adapters/tunnel/tunnels.ts";
 import type { Meter, MetricDeclaration } from "../ports/index.ts";
 import { daemonMetrics } from "../telemetry/index.ts";
+import { federationMetrics } from "./federation.ts";
 import { intakeMetrics } from "./beacon-intake.ts";
 import { credentialProblems, type LifecycleState } from "./lifecycle.ts";
 
@@ -23,6 +24,7 @@ export const healthCodes = [
   "state/write-failed",
   "audit/write-failed",
   "audit/broken",
+  "federation/stale",
   "learning/adversary",
   "learning/rounds-void",
   "learning/split",
@@ -78,6 +80,7 @@ export const allMetrics: readonly MetricDeclaration[] = [
   ...tunnelMetrics,
   ...intakeMetrics,
   ...nodeMetrics,
+  ...federationMetrics,
 ];
 
 /** What is read for a scrape. */
