@@ -8,12 +8,14 @@ import { createWasmVectorKernels } from "../src/adapters/wasm/learning/vector-ke
 import {
   aggregateStored,
   aggregatorNamed,
+  CERTIFIED_RULE,
   elementBytes,
   plainKernels,
   PlainRowStore,
   type RowStore,
   type RowStoreOptions,
   SeededRandom,
+  STREAM_RULE,
 } from "../src/learning/index.ts";
 import {
   type BenchOptions,
@@ -80,7 +82,7 @@ function gramRow(report: Report, options: RowStoreOptions, size: string, o: Benc
   report(measureCpuMs(`learning/kernel/${kind}/${size}`, () => store.gram(slots), o));
 }
 
-/** One more row against all others, and the default rule once all are there. */
+/** One more row against all others, and the default rule, beside the other candidate, once all are there. */
 function incremental(report: Report, options: RowStoreOptions, size: string, o: BenchOptions) {
   const n = options.capacity;
   const store = open(options, "on-arrival");
@@ -93,10 +95,13 @@ function incremental(report: Report, options: RowStoreOptions, size: string, o: 
     store.seal(n - 1);
   };
   report(measureCpuMs(`learning/kernel/arrival-${kind}/${size}`, replace, o));
-  const rule = aggregatorNamed("arc+nnm+geometric-median");
   const kernels = createWasmVectorKernels(compiled);
-  const call = () => aggregateStored(rule, store, slots, Math.floor(0.3 * n), { kernels });
-  report(measureCpuMs(`learning/aggregate/default-at-quorum-${kind}/${size}`, call, o));
+  for (const name of [CERTIFIED_RULE, "arc+nnm+geometric-median"] as const) {
+    const rule = aggregatorNamed(name);
+    const call = () => aggregateStored(rule, store, slots, Math.floor(0.3 * n), { kernels });
+    const as = name === CERTIFIED_RULE ? "default" : name;
+    report(measureCpuMs(`learning/aggregate/${as}-at-quorum-${kind}/${size}`, call, o));
+  }
 }
 
 const STREAM = { element: "int8", length: 10_000, capacity: 1000, step: 2 ** -10 } as const;
@@ -135,12 +140,12 @@ function streaming(report: Report, o: BenchOptions): void {
 }
 
 /**
- * The same by the clock, with a step of the default rule after every 1,000 updates: how many a second one thread sustains; and, when exactly 1,000
+ * The same by the clock, with a step after every 1,000 updates: how many a second one thread sustains; and, when exactly 1,000
  * come a second, how late the table has them and how long a step takes.
  */
 function streamingByTheClock(report: Report, o: BenchOptions): void {
   const { store, replaceNext } = fullTable();
-  const rule = aggregatorNamed("arc+nnm+geometric-median");
+  const rule = aggregatorNamed(STREAM_RULE);
   const kernels = createWasmVectorKernels(compiled);
   const slots = Array.from({ length: STREAM.capacity }, (_, slot) => slot);
   const step = (): unknown => aggregateStored(rule, store, slots, 300, { kernels });
@@ -212,7 +217,7 @@ function plain(report: Report, options: RowStoreOptions, size: string, o: BenchO
   const slots = fill(store, options.capacity);
   sums(report, store, slots, size, o);
   report(measureCpuMs(`learning/kernel/gram/${size}`, () => store.gram(slots), o));
-  const rule = aggregatorNamed("arc+nnm+geometric-median");
+  const rule = aggregatorNamed(CERTIFIED_RULE);
   const f = Math.floor(0.3 * options.capacity);
   const context = { kernels: plainKernels };
   const call = () => aggregateStored(rule, store, slots, f, context);

@@ -15,6 +15,7 @@ import {
 } from "../src/learning/index.ts";
 import { benchCoding } from "./learning-coding.ts";
 import { benchKernels } from "./learning-kernels.ts";
+import { benchStream } from "./learning-stream.ts";
 import { type BenchSuite, measureMs } from "./measure.ts";
 
 const ROWS = 20;
@@ -47,6 +48,7 @@ export const suite: BenchSuite = async (report, options) => {
   const trainer = { steps: 60, batch: 32, learningRate: 0.05, momentum: 0.9 };
   const round = () => drain(trainSteps(model, weights, train, trainer, state, 1));
   report(await measureMs("learning/train/mlp-144-32-10/60-batches", round, options));
+  await benchStream(report, options);
   benchCoding(report, options);
   await benchKernels(report, options);
 };

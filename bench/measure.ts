@@ -9,6 +9,8 @@ export interface BenchResult {
   readonly p95: number;
   readonly p99: number;
   readonly n: number;
+  /** All of them, where a table is made from them. */
+  readonly samples?: readonly number[];
 }
 
 /** A suite reports its rows; `seconds` is the time to spend on each. */

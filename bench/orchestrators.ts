@@ -13,6 +13,7 @@ import {
   simulatedParticipants,
   simulatedTaskLimits,
   simulateTask,
+  STREAM_RULE,
   StreamingOrchestrator,
   SeededRandom,
   type TaskManifest,
@@ -31,7 +32,7 @@ type Report = (row: BenchResult) => void;
 function benchTask(count: number, over: Record<string, unknown> = {}): TaskManifest {
   const ids = simulatedParticipants(count, 1);
   const draft = parseDraft({
-    ...{ seed: 1, rounds: 10, aggregator: "arc+nnm+geometric-median", attack: "sign-flip" },
+    ...{ seed: 1, rounds: 10, attack: "sign-flip" },
     ...{ byzantine: Math.floor(0.3 * count), model: { kind: "softmax" } },
     data: { kind: "glyphs", trainSamples: Math.max(4000, 10 * count), testSamples: 1000 },
     ...over,
@@ -154,7 +155,7 @@ function tick(report: Report, count: number): void {
   const input = { ...place, entries, memory: [] };
   const samples = Array.from({ length: 3 }, () => {
     const start = performance.now();
-    const combined = streaming.combine(input, "arc+nnm+geometric-median", { kernels });
+    const combined = streaming.combine(input, STREAM_RULE, { kernels });
     if (!combined.ok) throw new Error(combined.code);
     return performance.now() - start;
   });

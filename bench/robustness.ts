@@ -2,6 +2,8 @@
 // docs/robustness.md for the task, the slices and what came out.
 //   npm run bench -- robustness [--preset quick|targets|full] [--rules a,b] [--heterogeneity iid,dir0.5]
 //     [--byzantine 0,30] [--attacks sign-flip,mimic] [--compression int8,none] [--seeds 5] [--table detector] [--json FILE]
+//     [--keep docs/robustness.json]: adds the rows to those kept and makes the tables and the heat-map of the documentation from all
+//     of them; with --table documents nothing is measured
 
 import type {
   AggregatorName,
@@ -10,6 +12,8 @@ import type {
 } from "../src/learning/index.ts";
 import { type BenchResult, type BenchSuite, summarize } from "./measure.ts";
 import { detection, DETECTION_ROUNDS } from "./robustness/detection.ts";
+import { writeDocuments } from "./robustness/documents.ts";
+import { keep, readKept } from "./robustness/kept.ts";
 import { type Slice, sliceOf } from "./robustness/slice.ts";
 import { type Heterogeneity, makeTask, NODES } from "./robustness/task.ts";
 import { train } from "./robustness/training.ts";
@@ -34,18 +38,21 @@ type Named = Map<string, number[]>;
 
 export const suite: BenchSuite = (report, { slice: options }) => {
   const slice = sliceOf(options);
-  for (const cell of cellsOf(slice)) {
+  for (const cell of slice.table === "documents" ? [] : cellsOf(slice)) {
     const { rule, heterogeneity, percent, compression } = cell;
     const name = `robustness/${rule}/${compression}/${heterogeneity}/f${percent}`;
     const attacks = percent === 0 ? (["none"] as const) : slice.attacks;
     const bySeed = attacks.map((attack) => {
       const { accuracies, named } = measure(cell, attack, slice);
-      if (slice.table === "accuracy") report(row(`${name}/${attack}`, accuracies));
+      const result = row(`${name}/${attack}`, accuracies);
+      if (slice.table === "accuracy") report(result);
+      if (slice.keep !== undefined) keep(slice.keep, result);
       for (const [at, shares] of named) report(row(`${name}/${attack}/${at}`, shares));
       return accuracies;
     });
     if (slice.table === "accuracy" && percent > 0) report(row(`${name}/worst`, leastOf(bySeed)));
   }
+  if (slice.keep !== undefined) writeDocuments(slice.keep, readKept(slice.keep));
   return Promise.resolve();
 };
 
@@ -91,10 +98,10 @@ function leastOf(bySeed: readonly (readonly number[])[]): number[] {
   return (bySeed[0] ?? []).map((_, i) => Math.min(...bySeed.map((list) => list[i] ?? 0)));
 }
 
-/** The mean over seeds; the quantiles are those of the seeds. */
+/** The mean over seeds; the quantiles are those of the seeds, the samples in their order. */
 function row(name: string, accuracies: readonly number[]): BenchResult {
   const value = accuracies.reduce((sum, accuracy) => sum + accuracy, 0) / accuracies.length;
-  return { ...summarize(name, "%", accuracies), value };
+  return { ...summarize(name, "%", accuracies), value, samples: accuracies };
 }
 
 function nodesOf(percent: number): number {

@@ -48,6 +48,7 @@ const { values, positionals } = parseArgs({
     attacks: { type: "string" },
     compression: { type: "string" },
     seeds: { type: "string" },
+    keep: { type: "string" },
   },
 });
 const chosen =

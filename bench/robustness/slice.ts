@@ -3,14 +3,15 @@
 import {
   aggregatorNames,
   type AggregatorName,
+  CERTIFIED_RULE,
   type CompressionSpec,
   omniscientAttackNames,
   type OmniscientAttackName,
 } from "../../src/learning/index.ts";
 import { heterogeneities, type Heterogeneity } from "./task.ts";
 
-/** The eight attacks of the table. */
-const eight = [
+/** The attacks of the table. */
+export const eightAttacks = [
   "sign-flip",
   "ipm",
   "ipm-optimal",
@@ -23,22 +24,22 @@ const eight = [
 
 const compressions = ["none", "int8", "int4", "top-k"] as const;
 
-const presets: Readonly<Record<"quick" | "targets" | "full", Omit<Slice, "table">>> = {
+const presets: Readonly<Record<"quick" | "targets" | "full", Omit<Slice, "table" | "keep">>> = {
   /** Does the defence hold at all? */
   quick: {
-    ...{ rules: ["arc+nnm+geometric-median", "arc+caf", "mean"], heterogeneity: ["iid"] },
-    ...{ byzantine: [0, 30], attacks: eight, compression: ["int8"], seeds: 1, rounds: 150 },
+    ...{ rules: [CERTIFIED_RULE, "arc+nnm+geometric-median", "mean"], heterogeneity: ["iid"] },
+    ...{ byzantine: [0, 30], attacks: eightAttacks, compression: ["int8"], seeds: 1, rounds: 150 },
   },
   /** What the project's numbers are held to. */
   targets: {
-    ...{ rules: ["arc+nnm+geometric-median", "arc+caf", "mean"] },
-    ...{ heterogeneity: ["iid", "dir0.5"], byzantine: [0, 30], attacks: eight },
+    ...{ rules: [CERTIFIED_RULE, "arc+nnm+geometric-median", "mean"] },
+    ...{ heterogeneity: ["iid", "dir0.5"], byzantine: [0, 30], attacks: eightAttacks },
     ...{ compression: ["int8"], seeds: 5, rounds: 500 },
   },
   /** The whole table. */
   full: {
     ...{ rules: aggregatorNames, heterogeneity: heterogeneities, byzantine: [0, 10, 20, 30, 40] },
-    ...{ attacks: eight, compression: ["int8"], seeds: 5, rounds: 500 },
+    ...{ attacks: eightAttacks, compression: ["int8"], seeds: 5, rounds: 500 },
   },
 };
 
@@ -52,11 +53,13 @@ export interface Slice {
   readonly compression: readonly CompressionSpec["kind"][];
   readonly seeds: number;
   readonly rounds: number;
-  /** Accuracies, or whom the detector names. */
+  /** Accuracies; whom the detector names; or nothing: `documents` draws again what was kept. */
   readonly table: (typeof tables)[number];
+  /** Where to keep accuracies, to make the documentation from. */
+  readonly keep: string | undefined;
 }
 
-const tables = ["accuracy", "detector"] as const;
+const tables = ["accuracy", "detector", "documents"] as const;
 
 /** @throws RangeError for a name that is none */
 export function sliceOf(options: Readonly<Record<string, string | undefined>>): Slice {
@@ -64,6 +67,9 @@ export function sliceOf(options: Readonly<Record<string, string | undefined>>): 
   if (!(chosen in presets))
     throw new RangeError(`No preset '${chosen}': there are ${Object.keys(presets).join(", ")}.`);
   const preset = presets[chosen as keyof typeof presets];
+  const table = one(options["table"] ?? "accuracy", tables);
+  if (options["keep"] !== undefined && (table === "detector" || preset.rounds !== 500))
+    throw new RangeError("--keep is for accuracies of --preset targets or full.");
   return {
     rules: listOf(options["rules"], aggregatorNames, preset.rules),
     heterogeneity: listOf(options["heterogeneity"], heterogeneities, preset.heterogeneity),
@@ -72,7 +78,8 @@ export function sliceOf(options: Readonly<Record<string, string | undefined>>): 
     compression: listOf(options["compression"], compressions, preset.compression),
     seeds: numbersOf(options["seeds"], [preset.seeds])[0] ?? 1,
     rounds: preset.rounds,
-    table: one(options["table"] ?? "accuracy", tables),
+    table,
+    keep: options["keep"],
   };
 }
 

@@ -990,6 +990,20 @@ export const dashboards = [
           w: 8,
         },
         {
+          title: "Participants by the DHT",
+          unit: "cpm",
+          description:
+            "Announcements and searches. A search is the last resort when no known holder gives a content; refused: a provider that may not be asked.",
+          queries: {
+            "announced {{result}}":
+              "60 * sum by (result) (rate(meshd_learning_announcements_total{$i}[$r]))",
+            "search {{result}}":
+              "60 * sum by (result) (rate(meshd_learning_provider_searches_total{$i}[$r]))",
+            refused: "60 * rate(meshd_learning_providers_refused_total{$i}[$r])",
+          },
+          w: 8,
+        },
+        {
           title: "Bytes of updates and models received",
           unit: "Bps",
           description: "What came whole from other participants.",

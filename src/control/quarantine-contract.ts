@@ -14,7 +14,7 @@ export const quarantineFields = {
       at: time,
       /** SHA-256 of the proof, 64 hex digits. */
       proofDigest: z.string(),
-      /** What the node contradicted itself about; `null` once it is released. */
+      /** Beacons in which the node contradicted itself; `null` once it is released, and when it was in a training. */
       proof: z
         .object({
           epoch: z.int().min(0),
@@ -23,6 +23,19 @@ export const quarantineFields = {
           addresses: z.tuple([z.array(z.string()), z.array(z.string())]),
         })
         .nullable(),
+      /** The round of a training in which it contradicted itself. An older daemon knows none. */
+      roundProof: z
+        .object({
+          /** What it signed two of: "header", "result" and the like. */
+          message: z.string(),
+          /** Digest that names the task in messages. */
+          task: z.string(),
+          round: z.int().min(0),
+          /** Of the round's agreement; `null` for what is signed once in a round. */
+          view: z.int().min(0).nullable(),
+        })
+        .nullable()
+        .default(null),
       release: z
         .object({
           /** Name or node id of who signed it. */

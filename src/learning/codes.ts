@@ -20,7 +20,6 @@ export type LearningErrorCode =
   | "learning/memory-budget"
   | "learning/model-missing"
   | "learning/threads-failed"
-  | "learning/orchestrator-unavailable"
   | "learning/feature-unavailable"
   | "learning/bad-signature"
   | "learning/wrong-base"
@@ -57,6 +56,7 @@ export const protocolRefusalCodes = [
   "learning/past-view",
   "learning/future-view",
   "learning/equivocation",
+  "learning/too-many-headers",
   "learning/stopped",
 ] as const;
 

@@ -106,7 +106,7 @@ export {
   type HierarchicalOptions,
   HierarchicalOrchestrator,
 } from "./orchestrators/hierarchical.ts";
-export { orchestratorOf } from "./orchestrators/orchestrator-of.ts";
+export { orchestratorOf, stalenessMaxOf, updatesHereMax } from "./orchestrators/orchestrator-of.ts";
 export type {
   Influence,
   RoundEntry,
@@ -139,6 +139,7 @@ export type {
   RoundMessageKind,
   RoundOptions,
   RoundPolicy,
+  RoundEvidence,
   RoundProof,
   RoundResume,
   RoundStatus,
@@ -151,13 +152,16 @@ export type {
 export {
   batchAsyncPolicy,
   decodeCertificate,
+  decodeRoundEvidence,
   decodeRoundProof,
+  encodeRoundEvidence,
   genesisDigest,
   population,
   protocolLimits,
   quorumOf,
   ROUND_PROOF_BYTES_MAX,
   RoundMachine,
+  taskDigest,
   verifyCertificate,
   verifyChain,
   verifyRoundProof,
@@ -196,6 +200,8 @@ export {
   verifyOrder,
 } from "./task-order.ts";
 export {
+  CERTIFIED_RULE,
+  STREAM_RULE,
   completeDraft,
   type CsvFacts,
   defaultTraining,

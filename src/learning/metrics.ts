@@ -132,6 +132,23 @@ export const learningMetrics: readonly MetricDeclaration[] = [
     labels: { result: transferResults },
   },
   {
+    name: "meshd_learning_announcements_total",
+    kind: "counter",
+    help: "Announcements in the DHT that this node has updates and models of a task.",
+    labels: { result: ["done", "failed"] },
+  },
+  {
+    name: "meshd_learning_provider_searches_total",
+    kind: "counter",
+    help: "Searches of the DHT for participants when no known holder gave an update or model; 'found': some were connected by it.",
+    labels: { result: ["found", "none", "failed"] },
+  },
+  {
+    name: "meshd_learning_providers_refused_total",
+    kind: "counter",
+    help: "Providers of a task in the DHT that are no participants of it, or may not train: they were not dialled.",
+  },
+  {
     name: "meshd_learning_transfer_bytes_total",
     kind: "counter",
     help: "Bytes of updates and models of certified rounds that came whole from other participants.",

@@ -32,8 +32,10 @@ const STREAM_STALENESS_MAX = 4;
 const ZONE_PARTICIPANTS = 4;
 const ZONES_MAX = 10;
 
-/** Of certified rounds: whole in the Gram space, so its weights are what is agreed on. */
-const CERTIFIED_RULE: AggregatorName = "arc+nnm+geometric-median";
+/** Of rounds: whole in the Gram space, so its weights are what is agreed on. Why this one: docs/robustness.md. */
+export const CERTIFIED_RULE: AggregatorName = "arc+caf";
+/** Of streams: from one row to the next CAF may weigh all anew, and a step comes of every few rows. */
+export const STREAM_RULE: AggregatorName = "arc+nnm+geometric-median";
 
 type Part = Readonly<Record<string, unknown>>;
 
@@ -98,6 +100,11 @@ export function parseDraft(value: unknown): TaskDraft {
   throw badTask(parsed.error);
 }
 
+function defaultRule(orchestrator: TaskDraft["orchestrator"]["kind"]): AggregatorName {
+  if (orchestrator === "epidemic") return defaultTraining.aggregator;
+  return orchestrator === "streaming" ? STREAM_RULE : CERTIFIED_RULE;
+}
+
 /** The manifest of a draft, every default filled in. @throws MeshError `learning/bad-task` naming every problem with its path */
 export function completeDraft(draft: TaskDraft, setting: DraftSetting): TaskManifest {
   const { taskId, trustDomain, createdBy, createdAtMs } = setting;
@@ -119,7 +126,7 @@ export function completeDraft(draft: TaskDraft, setting: DraftSetting): TaskMani
       seed,
       participants,
       byzantine,
-      aggregator: draft.aggregator ?? (certified ? CERTIFIED_RULE : defaultTraining.aggregator),
+      aggregator: draft.aggregator ?? defaultRule(draft.orchestrator.kind),
       model: { ...modelDefaults(draft.model.kind, data["kind"], setting), ...draft.model },
       data: { ...dataDefaults(data["kind"], seed, setting), ...data },
       trainer: { ...(embedded ? defaultTraining.trainer : {}), ...draft.trainer },

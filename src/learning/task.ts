@@ -91,8 +91,8 @@ const orchestratorSchema = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("streaming"),
     intervalMs: roundMs,
-    /** Older updates, in ticks, do not count. */
-    stalenessMax: z.int().min(0).max(1000),
+    /** Older updates, in ticks, do not count. More than 255 the protocol cannot tell. */
+    stalenessMax: z.int().min(0).max(255),
   }),
   z.strictObject({
     kind: z.literal("hierarchical"),

@@ -6,9 +6,8 @@ import { ok, refuse, type Result, toHex } from "../foundation/index.ts";
 import type { NodeId } from "../identity/index.ts";
 import type { Meter, Now } from "../ports/index.ts";
 import { type Digest, type DigestEntry, evidenceEntry, lacksEvidence } from "./beacons/digest.ts";
-import { decodeProof } from "./beacons/equivocation.ts";
+import type { ReadContradiction } from "./beacons/contradiction.ts";
 import { decodeRelease, encodeRelease, isReason } from "./beacons/release.ts";
-import { decodeStateBeacon } from "./beacons/state-beacon.ts";
 import type { MeshAction, QuarantineView, ReleaseRefusal } from "./machine-types.ts";
 import { currentBeacon } from "./membership/member.ts";
 import type { Quarantine, QuarantineCase } from "./membership/quarantine.ts";
@@ -23,6 +22,7 @@ interface EvidenceDeps {
   readonly signer: MlDsaSigner;
   readonly quarantine: Quarantine;
   readonly roster: Roster;
+  readonly read: ReadContradiction;
   readonly meter: Meter;
   readonly emit: (action: MeshAction) => void;
   /** A release of the own node: its epoch must not stay below this. */
@@ -124,22 +124,12 @@ export class Evidence {
       const { proofDigest } = release.value.release;
       return { nodeId, state: "released", atMs, proofDigest, release: release.value.release };
     }
-    const view = { nodeId, state: "quarantined", atMs, proofDigest: this.#digest(bytes) } as const;
-    const decoded = decodeProof(bytes);
-    if (!decoded.ok) return view;
-    const { epoch, sequence, first, second } = decoded.value.proof;
-    return {
-      ...view,
-      proof: { epoch, sequence, addresses: [addresses(first), addresses(second)] },
-    };
+    const read = this.#deps.read(bytes);
+    const about = read.ok ? read.value.about : {};
+    return { nodeId, state: "quarantined", atMs, proofDigest: this.#digest(bytes), ...about };
   }
 
   #digest(proof: Uint8Array): string {
     return toHex(this.#deps.engine.sha256(proof));
   }
-}
-
-function addresses(beacon: Uint8Array): readonly string[] {
-  const decoded = decodeStateBeacon(beacon);
-  return decoded.ok ? decoded.value.beacon.addresses : [];
 }

@@ -2,6 +2,7 @@
 
 import type { NodeId, PeerIdentity } from "../identity/index.ts";
 import type { Meter, MonoMs, Now } from "../ports/index.ts";
+import { isProof } from "./beacons/contradiction.ts";
 import type { BeaconPublisher } from "./beacons/publisher.ts";
 import { type BeaconRejectCode, verdictOf } from "./beacons/reject-codes.ts";
 import { beaconKinds, type StateBeacon } from "./beacons/state-beacon.ts";
@@ -79,7 +80,7 @@ export class Inbox {
       meter.count("meshd_mesh_identity_requests_total");
     } else if (verdict.verdict !== "need-signature") {
       meter.count("meshd_mesh_beacons_rejected_total", { code: verdict.code });
-      const isEvidence = bytes[0] === beaconKinds.proof || bytes[0] === beaconKinds.release;
+      const isEvidence = isProof(bytes) || bytes[0] === beaconKinds.release;
       const offence = offenceOf(verdict.code, isEvidence);
       if (offence !== undefined) this.#deps.reputation.penalise(from, offence, now.monoMs);
     }
@@ -117,12 +118,13 @@ export class Inbox {
         this.#applyState(check.accepted, check.identity, from, now);
         return { verdict: "accept", code: "state" };
       }
-      case beaconKinds.proof: {
+      case beaconKinds.proof:
+      case beaconKinds.foreign: {
         const check = validator.proof(bytes, from, now, signatures);
         if (check.ok === "need-identity") return { verdict: check.ok, nodeId: check.nodeId };
         if (check.ok === "need-signature") return { verdict: check.ok, jobs: check.jobs };
         if (!check.ok) return this.#refused(check, from, now);
-        this.#deps.evidence.convict(check.proof.nodeId, bytes.slice(), now);
+        this.#deps.evidence.convict(check.nodeId, bytes.slice(), now);
         return { verdict: "accept", code: "proof" };
       }
       case beaconKinds.release: {

@@ -12,6 +12,7 @@ export { MeshMachine } from "./machine.ts";
 export type {
   BeaconAcceptCode,
   EquivocationProof,
+  ForeignProof,
   GossipVerdict,
   HopView,
   IdentityDirectory,
@@ -30,6 +31,7 @@ export type {
   NeedSignatures,
   OwnLinkView,
   PathView,
+  ReadForeignProof,
   RelayView,
   RouteDetail,
   SignatureHandling,
@@ -58,6 +60,7 @@ export {
   type StateBeacon,
 } from "./beacons/state-beacon.ts";
 export { decodeHeartbeat, encodeHeartbeat, type Heartbeat } from "./beacons/heartbeat.ts";
+export { encodeForeignProof } from "./beacons/contradiction.ts";
 export { decodeProof, encodeProof } from "./beacons/equivocation.ts";
 export { decodeRelease, encodeRelease, REASON_CHARS_MAX } from "./beacons/release.ts";
 export { EVIDENCE_MAX } from "./membership/quarantine.ts";

@@ -77,8 +77,6 @@ export type MeshEvent =
     }
   /** A connected peer told, with its probe, that it suspects this node (Lifeguard's buddy system). */
   | { readonly kind: "suspected-by"; readonly nodeId: NodeId }
-  /** Another protocol of this node has proof that the node contradicted itself there: its reputation falls to the least. */
-  | { readonly kind: "misbehaved"; readonly nodeId: NodeId }
   /** What the own beacon tells has changed; absent fields stay as they are; `learning: null` ends it. */
   | {
       readonly kind: "local-changed";
@@ -227,6 +225,8 @@ export interface MeshDeps {
     spiffeId: string | undefined,
     right: "beacon.publish" | "mesh.release",
   ) => boolean;
+  /** Reads proofs of other protocols. @default they prove nothing here */
+  readonly readForeignProof?: ReadForeignProof;
   /** The statements of earlier `evidence` actions. @default none */
   readonly evidence?: readonly StoredEvidence[];
   readonly random: Random;
@@ -326,6 +326,34 @@ export interface EquivocationProof {
   readonly second: Uint8Array;
 }
 
+/** A round of a training in which a node signed two things where it may sign one. */
+export interface RoundContradiction {
+  /** What it signed two of: "header", "result" and the like. */
+  readonly message: string;
+  /** The task as messages name it, 64 hex digits. */
+  readonly task: string;
+  readonly round: number;
+  /** Of the round's agreement, for what is signed once in each. */
+  readonly view?: number;
+}
+
+/** What another protocol's proof says: who signed both parts. They are still to be verified. */
+export interface ForeignProof {
+  readonly nodeId: NodeId;
+  /**
+   * 1..2^32-1, in seconds of wall time and the age of what it is about, never its own: every release is made later than
+   * what it forgives.
+   */
+  readonly epoch: number;
+  readonly parts: readonly { readonly signed: Uint8Array; readonly signature: Uint8Array }[];
+  /** ML-DSA context of the signatures. */
+  readonly context: Uint8Array;
+  readonly about: RoundContradiction;
+}
+
+/** Takes another protocol's proof apart, bounded and without verifying it; `undefined`: it contradicts nothing. */
+export type ReadForeignProof = (body: Uint8Array) => ForeignProof | undefined;
+
 /** A proof of equivocation or a release, as published, with the wall time at which this node took it. */
 export interface StoredEvidence {
   readonly bytes: Uint8Array;
@@ -362,6 +390,8 @@ export interface QuarantineView {
     /** Addresses in the two beacons: a copied state directory shows two hosts. */
     readonly addresses: readonly [readonly string[], readonly string[]];
   };
+  /** The same, when it was in a training. */
+  readonly roundProof?: RoundContradiction;
   readonly release?: Release;
 }
 

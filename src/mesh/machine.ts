@@ -7,6 +7,7 @@ import type { NodeId } from "../identity/index.ts";
 import type { MonoMs, Now } from "../ports/index.ts";
 import { decodeDigest, type DigestEntry, encodeDigest, isNewer } from "./beacons/digest.ts";
 import { buggified } from "./buggify.ts";
+import { contradictionReader } from "./beacons/contradiction.ts";
 import { BeaconPublisher } from "./beacons/publisher.ts";
 import { beaconKinds } from "./beacons/state-beacon.ts";
 import { LinksOutside } from "./zones/links-outside.ts";
@@ -118,17 +119,25 @@ export class MeshMachine implements MeshProtocol {
       this.#options,
     );
     const publisher = this.#publisher;
-    this.#quarantine = new Quarantine(deps.evidence ?? []);
+    const read = contradictionReader(deps.readForeignProof);
+    this.#quarantine = new Quarantine(deps.evidence ?? [], read);
     const quarantine = this.#quarantine;
     const validator = new BeaconValidator(
       {
-        ...{ ...deps, roster, quarantine, ownKey: signer.publicKey, own: () => publisher.own },
+        ...{
+          ...deps,
+          roster,
+          quarantine,
+          read,
+          ownKey: signer.publicKey,
+          own: () => publisher.own,
+        },
         concerns: (nodeId, zone) => home.concerns(nodeId, zone) || roster.get(nodeId) !== undefined,
       },
       this.#options,
     );
     this.#evidence = new Evidence({
-      ...{ self: self.nodeId, engine, signer, quarantine, roster, meter, emit },
+      ...{ self: self.nodeId, engine, signer, quarantine, roster, read, meter, emit },
       onOwnFloor: (epochFloor, now) => {
         if (publisher.own.epoch < epochFloor) this.#inbox.goAhead(epochFloor - 1, now);
       },
@@ -346,10 +355,6 @@ export class MeshMachine implements MeshProtocol {
         if (this.#roster.get(event.nodeId)?.connected === true) this.#inbox.refute(now);
         return;
       }
-      case "misbehaved": {
-        this.#reputation.penalise(event.nodeId, "elsewhere", now.monoMs);
-        return;
-      }
       case "local-changed": {
         this.#publisher.localChanged(event, now);
         return;
@@ -420,6 +425,7 @@ function kindOf(message: Uint8Array): BeaconAcceptCode {
     case beaconKinds.heartbeat:
       return "heartbeat";
     case beaconKinds.proof:
+    case beaconKinds.foreign:
       return "proof";
     case beaconKinds.release:
       return "release";

@@ -24,8 +24,6 @@ export const offences = {
   rate: 1,
   /** It was held for dead and came back. */
   flap: 5,
-  /** It contradicted itself in another protocol, as that has proven to this node: enough to be graylisted by gossip. */
-  elsewhere: 100,
 } as const;
 export type Offence = keyof typeof offences;
 

@@ -187,10 +187,10 @@ function openAudit({
     { engine, keys, clock: systemClock, meter },
     { directory: auditDirectory(config.stateDir), bytesMax: config.audit.bytesMax },
   );
-  const restoredAtMs = store.restoredAtMs();
+  const restoredAtMs = store.untoldRestoreAtMs();
   if (restoredAtMs !== undefined) {
     audit.record({ event: "backup.restore", subject: keys.nodeId, fields: { restoredAtMs } });
-    store.forgetRestore();
+    store.restoreTold();
   }
   const fields = { epoch, version: build.version };
   audit.record({ event: "daemon.start", subject: keys.nodeId, fields });

@@ -80,8 +80,8 @@ export interface LearningServiceDeps {
   readonly mesh: () => MeshReading;
   /** The own beacon tells what this node learns. */
   readonly onLearning: (status: LearningStatus | null) => void;
-  /** A participant signed two things where it may sign one; the proof convinces anyone with its key. */
-  readonly onEquivocation: (nodeId: NodeId, proof: Uint8Array) => void;
+  /** A participant signed two things where it may sign one: evidence for the whole mesh. */
+  readonly onEvidence: (evidence: Uint8Array) => void;
 }
 
 export interface LearningServiceOptions {
@@ -212,13 +212,16 @@ export class LearningService {
     return this.#current instanceof CertifiedRun ? this.#current.splitRound : undefined;
   }
 
-  /** A member is connected: it may have missed the running task, or an order about the last one. */
+  /**
+   * A member is connected: it may have missed the last task, or an order about it. A finished one counts too: who comes when
+   * all is over follows its certificates to the same model.
+   */
   peerHere(nodeId: NodeId): void {
-    const last = this.#current?.task ?? this.#last()?.task;
-    if (last?.participants.includes(nodeId) === true) this.#orders.remind(nodeId, last.taskId);
-    const run = this.#current;
-    if (run instanceof CertifiedRun && run.task.participants.includes(nodeId))
-      this.#handOver(nodeId, run.signed);
+    const task = this.#last()?.task;
+    if (task?.participants.includes(nodeId) !== true) return;
+    this.#orders.remind(nodeId, task.taskId);
+    const run = this.#runs.get(task.taskId);
+    if (run instanceof CertifiedRun && run.isServed) this.#handOver(nodeId, run.signed);
   }
 
   /** Ends the running task without forgetting it: the next start resumes it. */
@@ -360,6 +363,7 @@ export class LearningService {
     }
     if (scope === "mesh") this.#orders.issue(task, "resume");
     else this.#again(task.taskId);
+    if (this.#refused !== undefined) throw this.#refused;
     return task.taskId;
   }
 
@@ -505,8 +509,24 @@ export class LearningService {
     }
   }
 
-  /** @throws MeshError `learning/bad-data`, `learning/bad-task` */
+  /**
+   * A node may forget what it signed when its disk was restored. In a task from before that it would contradict itself, and be
+   * shut out of the mesh for it.
+   * @throws MeshError `learning/state-restored`
+   */
+  #requireMemoryOf({ taskId, createdAtMs, orchestrator }: TaskManifest): void {
+    const restoredAtMs = this.#deps.store.restoredAtMs();
+    if (restoredAtMs === undefined || orchestrator.kind === "epidemic") return;
+    if (createdAtMs > restoredAtMs + this.#options.clockSkewMs) return;
+    throw new MeshError(
+      "learning/state-restored",
+      `Cannot take part in task '${taskId}': this node's state was restored from a backup after the task began, so it does not know what it signed in it. Wait for the next task.`,
+    );
+  }
+
+  /** @throws MeshError `learning/bad-data`, `learning/bad-task`, `learning/state-restored` */
   #makeRun(task: TaskManifest, signed: Uint8Array, resume: StoredTask | undefined): LearningRun {
+    this.#requireMemoryOf(task);
     const { self, identities, allows } = this.#deps;
     const csvText = csvTextOf(task, this.#config, this.#deps.engine);
     const { adversary } = this.#config;

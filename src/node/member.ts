@@ -42,6 +42,7 @@ import { IDENTITY_BYTES_MAX, IDENTITY_PROTOCOL, NodeIdentities } from "./identit
 import type { Issuing } from "./issuing.ts";
 import { Lookup } from "./lookup.ts";
 import { NodeRecords, RECORD_LIFE_MS } from "./node-record.ts";
+import { roundEvidenceReader } from "./learning/round-evidence.ts";
 import { LearningService } from "./learning-service.ts";
 import { memberCalled } from "./member-lookup.ts";
 import { MeshService } from "./mesh-service.ts";
@@ -157,6 +158,7 @@ export class Member {
             ? this.#mayRelease(spiffeId)
             : deps.access.allows(spiffeId, right),
         evidence: deps.store.evidence(),
+        readForeignProof: roundEvidenceReader(engine),
         random,
         meter,
       },
@@ -491,7 +493,7 @@ export class Member {
           members: this.mesh.members(),
         }),
         onLearning: (learning) => this.#service.handle({ kind: "local-changed", learning }),
-        onEquivocation: (nodeId) => this.#service.handle({ kind: "misbehaved", nodeId }),
+        onEvidence: (evidence) => this.#service.accuse(evidence),
       },
       {
         learning: this.#config.learning,

@@ -17,6 +17,7 @@ import type { CryptoEngine } from "../crypto/index.ts";
 import type { AuthenticatedPeer } from "../handshake/index.ts";
 import type { NodeId } from "../identity/index.ts";
 import {
+  encodeForeignProof,
   type MeshAction,
   type MeshEvent,
   type MeshMachine,
@@ -178,6 +179,16 @@ export class MeshService {
     if (event.kind === "timer" || event.kind === "started") this.#timerAtMs = now.monoMs;
     this.#run(this.#deps.machine.handle(event, now));
     if (event.kind === "timer") this.#timersHandled++;
+  }
+
+  /** Judges a proof that another protocol of this node found, as if a peer had brought it, and hands it on if it is new. */
+  accuse(evidence: Uint8Array): void {
+    const proof = encodeForeignProof(evidence);
+    const judged = this.#receive(proof, this.#deps.self).then(async (decision) => {
+      if (decision !== "accept") return;
+      await this.#deps.network.publish(this.#topic("summary"), proof);
+    });
+    this.#inBackground("evidence", judged);
   }
 
   /** Releases a node from quarantine. The caller has seen to the right to do so. */

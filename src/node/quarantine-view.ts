@@ -32,7 +32,7 @@ export function quarantinedCalled(member: Member, node: string): NodeId {
 
 function caseOf(
   member: Member,
-  { nodeId, state, atMs, proofDigest, proof, release }: QuarantineView,
+  { nodeId, state, atMs, proofDigest, proof, roundProof, release }: QuarantineView,
 ): Body<Quarantine>["quarantine"][number] {
   return {
     nodeId,
@@ -44,6 +44,7 @@ function caseOf(
       proof === undefined
         ? null
         : { ...proof, addresses: [[...proof.addresses[0]], [...proof.addresses[1]]] },
+    roundProof: roundProof === undefined ? null : { view: null, ...roundProof },
     release:
       release === undefined
         ? null

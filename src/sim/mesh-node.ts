@@ -171,6 +171,16 @@ export class MeshNode implements SimNode<MeshDatagram> {
     return out;
   }
 
+  /** Judges a proof that another protocol of this node found, as if a peer had brought it, and hands it on if it is new. */
+  accuse(proof: Uint8Array, now: Now): Action[] {
+    const out: Action[] = [];
+    const from = this.#idOf(this.#index);
+    const verdict = this.#judge({ bytes: proof, from, gossip: undefined }, now, out);
+    const topic = topicOf(this.machine.zone, "summary");
+    if (verdict?.verdict === "accept") out.push({ kind: "publish", topic, bytes: proof });
+    return out;
+  }
+
   /** The machine's verdict, with its actions carried out; undefined while an identity is awaited. */
   #judge(
     message: WaitingMessage,

@@ -5,7 +5,9 @@
 import { createNobleEngine, type MlDsaSigner } from "../crypto/index.ts";
 import { MeshError } from "../foundation/index.ts";
 import type { NodeId, PeerIdentity } from "../identity/index.ts";
+import { decodeRoundEvidence } from "../learning/index.ts";
 import {
+  type ForeignProof,
   type MemberState,
   type MeshBuggifyPoint,
   type MeshDeps,
@@ -384,6 +386,7 @@ export class Swarm implements SwarmView {
       random: this.world.random.fork(stream),
       meter: this.#meter,
       evidence: [...(this.#evidence[node]?.values() ?? [])],
+      readForeignProof: (body) => this.#readRoundEvidence(body),
       intake: this.#intake,
       ...this.#buggify(stream),
     };
@@ -409,6 +412,12 @@ export class Swarm implements SwarmView {
     if (known.notAfterMs > wallMs) return known;
     directory.delete(nodeId);
     return undefined;
+  }
+
+  #readRoundEvidence(body: Uint8Array): ForeignProof | undefined {
+    const decoded = decodeRoundEvidence((bytes) => this.#engine.sha256(bytes), body);
+    if (!decoded.ok) return undefined;
+    return { ...decoded.value, nodeId: decoded.value.nodeId as NodeId };
   }
 
   #buggify(stream: string): { buggify?: Buggify<MeshBuggifyPoint> } {

@@ -95,7 +95,7 @@ export class TraceDigest {
     if (known !== undefined) return known;
     const word = hash32(text);
     // Words are constants of the code; a run that makes more of them than this only loses the cache.
-    if (this.#words.size < 4_096) {
+    if (this.#words.size < 65_536) {
       this.#words.set(text, word);
       this.#names.set(word, text);
     }

@@ -103,10 +103,11 @@ describe("certified rounds on twelve daemons", { concurrency: false }, () => {
     taskId: string,
     fits: (task: LearningStatus) => boolean,
   ): Promise<LearningStatus> {
+    let learning: LearningStatus | null = null;
     return until(
-      `${name} to get there`,
+      () => `${name} to get there; it is at round ${learning?.round}, ${learning?.state}`,
       async () => {
-        const { learning } = await statusOf(name);
+        ({ learning } = await statusOf(name));
         return learning?.taskId === taskId && fits(learning) && learning;
       },
       DEADLINE_MS,

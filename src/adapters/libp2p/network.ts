@@ -24,6 +24,7 @@ import type { NodeId, PeerIdentity } from "../../identity/index.ts";
 import type { Logger, Meter, MetricDeclaration, MonoMs, Tracer } from "../../ports/index.ts";
 import { parseTraceparent, TRACEPARENT_CHARS } from "../../telemetry/index.ts";
 import { systemRandom } from "../random.ts";
+import { ContentProviders, provideTimes } from "./content-providers.ts";
 import { peerDiscovery } from "./discovery.ts";
 import { exchange, framedStream, type RequestOptions, tracedProtocol } from "./exchange.ts";
 import type { EncrypterFactory } from "./encrypter.ts";
@@ -210,6 +211,8 @@ export class Network {
   readonly #observed = new Map<Connection, string>();
   readonly #graylist = new Graylist();
   readonly #gossip: Gossip;
+  /** Who has which content. */
+  readonly providers = new ContentProviders(() => this.#node().contentRouting);
   #libp2p: Libp2p<Services> | undefined;
   readonly #store = new RecordStore();
   #relays: Relays;
@@ -588,6 +591,7 @@ export class Network {
           protocol: "/x0tta6bl4/kad/1.0.0",
           clientMode: false,
           peerInfoMapper: passthroughMapper,
+          reprovide: provideTimes,
           validators: inEachNamespace((key: Uint8Array, value: Uint8Array) =>
             this.#deps.records.validate(utf8Text(key), value),
           ),

@@ -28,6 +28,8 @@ export interface CertifiedRound {
   readonly certificate: Uint8Array;
   /** What operators are shown of it, as JSON. */
   readonly report: string;
+  /** Own updates trained in this round or before count no more. @default the certified round */
+  readonly outdated?: number;
 }
 
 export class RoundStore {
@@ -57,7 +59,7 @@ export class RoundStore {
   }
 
   /** Keeps a certificate and drops what its round and those before had open. */
-  certify(taskId: string, { round, certificate, report }: CertifiedRound): void {
+  certify(taskId: string, { round, certificate, report, outdated = round }: CertifiedRound): void {
     const database = this.#database;
     database.atomically(() => {
       database.run(
@@ -67,7 +69,7 @@ export class RoundStore {
       database.run("DELETE FROM fl_journal WHERE task_id = ? AND round <= ?", taskId, round);
       database.run(
         "DELETE FROM fl_contents WHERE task_id = ? AND kind = 'update' AND round <= ?",
-        ...[taskId, round],
+        ...[taskId, outdated],
       );
     });
   }
@@ -94,10 +96,14 @@ export class RoundStore {
     );
   }
 
-  /** Keeps the own update of a round, in the place of the one before. */
+  /** Keeps the own update that was trained in a round, beside the one before: that stands until this one is committed to. */
   saveUpdate(taskId: string, round: number, { digest, bytes }: StoredContent): void {
     this.#database.atomically(() => {
-      this.#database.run("DELETE FROM fl_contents WHERE task_id = ? AND kind = 'update'", taskId);
+      this.#database.run(
+        "DELETE FROM fl_contents WHERE task_id = ?1 AND kind = 'update' AND (round = ?2 OR round < " +
+          "(SELECT max(round) FROM fl_contents WHERE task_id = ?1 AND kind = 'update' AND round < ?2))",
+        ...[taskId, round],
+      );
       this.#insert(taskId, "update", round, digest, bytes);
     });
   }
@@ -133,7 +139,7 @@ export class RoundStore {
     )[0];
   }
 
-  /** The own update and the last models. */
+  /** The own updates and the last models. */
   contents(taskId: string): (StoredContent & { readonly kind: "model" | "update" })[] {
     return this.#database
       .all("SELECT kind, digest, bytes FROM fl_contents WHERE task_id = ? ORDER BY round", taskId)

@@ -142,6 +142,12 @@ export class StateStore {
     this.#run("INSERT OR REPLACE INTO facts VALUES ('zone', ?)", zone);
   }
 
+  /** When this state was restored from a backup, if ever: of what was signed before, it may know less than others. */
+  restoredAtMs(): WallMs | undefined {
+    const row = this.#get("SELECT value FROM facts WHERE name = 'restored_at_ms'");
+    return row === undefined ? undefined : (Number(text(row["value"])) as WallMs);
+  }
+
   /** The SPIFFE id of the issuer that this node joined through. */
   issuerId(): string | undefined {
     const row = this.#get("SELECT value FROM facts WHERE name = 'issuer'");
@@ -190,22 +196,23 @@ export class StateStore {
   /**
    * Makes a restored state fit to be run although the mesh went on without it: the boot counter jumps over all epochs
    * that may have been used since the backup, as a repeated one is proof of equivocation, and join tokens end, as one
-   * that was used since would be good for a second time.
+   * that was used since would be good for a second time. What was signed in trainings since then is not known.
    */
   settleRestored(nowMs: WallMs): void {
+    this.#run("INSERT OR REPLACE INTO facts VALUES ('restored_at_ms', ?)", String(nowMs));
     this.saveEpoch(Math.max(this.epoch(), Math.floor(nowMs / 1000)) + RESTORE_EPOCH_MARGIN);
     this.#run("DELETE FROM tokens");
-    this.#run("INSERT OR REPLACE INTO facts VALUES ('restored-at', ?)", String(nowMs));
+    this.#run("INSERT OR REPLACE INTO facts VALUES ('restore_untold', '')");
   }
 
-  /** When this state was restored from a backup, until {@link forgetRestore}. */
-  restoredAtMs(): number | undefined {
-    const row = this.#get("SELECT value FROM facts WHERE name = 'restored-at'");
-    return row === undefined ? undefined : Number(row["value"]);
+  /** When a restore is still to be written into the audit log. */
+  untoldRestoreAtMs(): WallMs | undefined {
+    const row = this.#get("SELECT value FROM facts WHERE name = 'restore_untold'");
+    return row === undefined ? undefined : this.restoredAtMs();
   }
 
-  forgetRestore(): void {
-    this.#run("DELETE FROM facts WHERE name = 'restored-at'");
+  restoreTold(): void {
+    this.#run("DELETE FROM facts WHERE name = 'restore_untold'");
   }
 
   issuer(): StoredIssuer | undefined {

@@ -7,6 +7,7 @@ import {
   type RoundComputation,
   type TaskManifest,
   taskSpec,
+  updatesHereMax,
 } from "../../learning/index.ts";
 import { startWorker } from "./start-worker.ts";
 
@@ -26,6 +27,9 @@ export interface UpdateCoding {
 
 type Update = Omit<RoundComputation["updates"][number], "row"> & { readonly update: string };
 
+/** What names an update's row: the same bytes mean another row from another base. */
+export type RowName = Pick<Update, "update" | "baseRound">;
+
 interface Requests {
   encode: {
     readonly round: number;
@@ -33,16 +37,14 @@ interface Requests {
     readonly base: Float32Array;
     readonly coding: UpdateCoding;
   };
-  /** `update` is the digest of the bytes, which the row is found by. */
-  open: {
-    readonly round: number;
-    readonly update: string;
+  /** `update` is the digest of the bytes. */
+  open: RowName & {
     readonly bytes: Uint8Array;
     readonly coding: UpdateCoding;
   };
   aggregate: Omit<RoundComputation, "updates"> & { readonly updates: readonly Update[] };
-  /** The round is over: its rows are dropped. */
-  forget: object;
+  /** A round is over: the rows of all but these updates are dropped. */
+  forget: { readonly kept: readonly RowName[] };
 }
 
 export type RoundRequest<Kind extends keyof Requests = keyof Requests> = {
@@ -56,9 +58,9 @@ export type RoundAnswer =
   | { readonly kind: "forgotten" }
   | { readonly kind: "failed"; readonly code: string };
 
-/** Bytes that the rows of a round take in the thread: one a participant. */
-export function roundRowsBytes({ participants, model }: TaskManifest): number {
-  return 4 * participants.length * taskSpec({ model }).parameters;
+/** Bytes that the rows of updates take in the thread. */
+export function roundRowsBytes(task: TaskManifest): number {
+  return 4 * updatesHereMax(task) * taskSpec(task).parameters;
 }
 
 /** A task that needs more memory than this fails, and the daemon goes on. */
@@ -81,6 +83,12 @@ export class RoundThread {
       this.#waiting.delete(id);
     });
     this.#worker.on("error", () => this.#fail());
+    this.#worker.on("exit", () => this.#fail());
+  }
+
+  /** Whether it was stopped, or died: nothing can be asked of it any more. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   /** The own update's bytes. @throws MeshError `learning/round-thread-failed` and what the compression throws */
@@ -98,8 +106,9 @@ export class RoundThread {
     return this.#ask({ kind: "aggregate", ...work }, "aggregated");
   }
 
-  async forget(): Promise<void> {
-    await this.#ask({ kind: "forget" }, "forgotten");
+  /** Drops all rows but these; who is dead has forgotten them. */
+  async forget(kept: readonly RowName[]): Promise<void> {
+    await this.#send({ kind: "forget", kept });
   }
 
   /** Ends the thread at once. Idempotent. */

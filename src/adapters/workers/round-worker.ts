@@ -1,5 +1,5 @@
-// The thread that computes certified rounds: it holds the rows of the open round, so that an update is decoded once, when it comes, and
-// neither that nor the aggregation delays a heartbeat.
+// The thread that computes certified rounds: it holds the rows of updates that may still count, so that one is decoded once, when it
+// comes, and neither that nor the aggregation delays a heartbeat.
 
 import { createHash } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
@@ -12,9 +12,10 @@ import {
   orchestratorOf,
   plainKernels,
   taskSpec,
+  updatesHereMax,
 } from "../../learning/index.ts";
 import { createWasmVectorKernels } from "../wasm/learning/vector-kernels.ts";
-import type { RoundAnswer, RoundRequest, RoundSetup } from "./round-thread.ts";
+import type { RoundAnswer, RoundRequest, RoundSetup, RowName } from "./round-thread.ts";
 
 const port = parentPort;
 assert(port !== null, "this module runs as a worker thread");
@@ -22,9 +23,9 @@ const { task, self, adversary, kernels: module } = workerData as RoundSetup;
 const kernels = module === undefined ? plainKernels : createWasmVectorKernels(module);
 const { parameters: length } = taskSpec(task);
 const owed = new ErrorFeedback(length);
-/** Of the open round, by the digests of their updates. */
 const rows = new Map<string, Float32Array>();
-let openRound = 0;
+const capacity = updatesHereMax(task);
+const nameOf = ({ update, baseRound }: RowName): string => `${baseRound}/${update}`;
 const hash = (bytes: Uint8Array): Uint8Array =>
   new Uint8Array(createHash("sha256").update(bytes).digest());
 const orchestrator = orchestratorOf({ hash }, task);
@@ -37,23 +38,25 @@ function encode({ round, weights, base, coding }: RoundRequest<"encode">): Round
   return { kind: "encoded", bytes };
 }
 
-/** An update of somebody, kept as a row if it is sound and its round is not over. */
-function open({ round, update, bytes, coding }: RoundRequest<"open">): RoundAnswer {
-  if (round > openRound) {
-    rows.clear();
-    openRound = round;
-  }
+/** An update of somebody, kept as a row if it is sound. */
+function open({ bytes, coding, ...name }: RoundRequest<"open">): RoundAnswer {
   const row = decompress(bytes, task.compression, { ...coding, length, kernels });
-  if (row.ok && round === openRound && !rows.has(update)) {
-    assert(rows.size < task.participants.length, "a participant has one update a round");
-    rows.set(update, row.value);
+  if (row.ok && !rows.has(nameOf(name))) {
+    assert(rows.size < capacity, "no participant has more updates here than it may");
+    rows.set(nameOf(name), row.value);
   }
   return { kind: "opened", refused: row.ok ? undefined : row.code };
 }
 
+function forget({ kept }: RoundRequest<"forget">): RoundAnswer {
+  const names = new Set(kept.map(nameOf));
+  for (const name of rows.keys()) if (!names.has(name)) rows.delete(name);
+  return { kind: "forgotten" };
+}
+
 function aggregate({ updates, ...computation }: RoundRequest<"aggregate">): RoundAnswer {
   const entries = updates.map(({ update, ...entry }) => {
-    const row = rows.get(update);
+    const row = rows.get(nameOf({ ...entry, update }));
     assert(row !== undefined, "every update of the set was opened");
     return { ...entry, row };
   });
@@ -72,8 +75,7 @@ function answerTo(request: RoundRequest): RoundAnswer {
     case "aggregate":
       return aggregate(request);
     case "forget":
-      rows.clear();
-      return { kind: "forgotten" };
+      return forget(request);
   }
 }
 

@@ -52,27 +52,43 @@ const BUDGET_RATIO = 0.9;
 /** Between two looks for samples, of which there is one a second. */
 const SAMPLES_PAUSE_MS = 500;
 
-/** The embedded trainer. A thread that dies takes no part any more: its rounds fail, the daemon goes on. */
+/**
+ * The embedded trainer. A thread that dies (out of memory, say) fails what it was asked, the daemon goes on, and the next request
+ * starts another one.
+ */
 export class TrainingThread implements RoundTrainer {
-  readonly #worker: Worker;
+  readonly #setup: TrainerSetup;
+  /** Undefined after its death. */
+  #worker: Worker | undefined;
   readonly #samples: SampleSource | undefined;
   readonly #initialWeights = Promise.withResolvers<Float32Array>();
   /** Who waits for the answer of a request. */
   readonly #waiting = new Map<number, (answer: TrainerAnswer | undefined) => void>();
   #lastId = 0;
+  /** Stopped, or the task's data cannot be made here. */
   #isOver = false;
 
   constructor(setup: TrainerSetup, samples?: SampleSource) {
+    this.#setup = setup;
     this.#samples = samples;
     // Who asks hears of it; nobody may have asked yet.
     this.#initialWeights.promise.catch(() => undefined);
-    this.#worker = startWorker(new URL("./trainer-worker.ts", import.meta.url), {
-      workerData: setup,
+    this.#worker = this.#start();
+  }
+
+  #start(): Worker {
+    const worker = startWorker(new URL("./trainer-worker.ts", import.meta.url), {
+      workerData: this.#setup,
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
       name: "trainer",
     });
-    this.#worker.on("message", (answer: TrainerAnswer) => this.#answered(answer));
-    this.#worker.on("error", (error) => this.#fail("learning/trainer-failed", errorMessage(error)));
+    const died = (why: string): void => {
+      if (this.#worker === worker) this.#died(why);
+    };
+    worker.on("message", (answer: TrainerAnswer) => this.#answered(answer));
+    worker.on("error", (error) => died(errorMessage(error)));
+    worker.on("exit", () => died("The training thread ended."));
+    return worker;
   }
 
   initialWeights(): Promise<Float32Array> {
@@ -116,14 +132,15 @@ export class TrainingThread implements RoundTrainer {
   /** Ends the thread at once. Idempotent. */
   async stop(): Promise<void> {
     this.#fail("learning/trainer-failed", "The trainer was stopped.");
-    await this.#worker.terminate();
+    await this.#worker?.terminate();
   }
 
   #ask(request: TrainerRequest): Promise<TrainerAnswer | undefined> {
     if (this.#isOver) return Promise.resolve(undefined);
+    const worker = (this.#worker ??= this.#start());
     return new Promise((resolve) => {
       this.#waiting.set(request.id, resolve);
-      this.#worker.postMessage({ ...request, samples: this.#samples?.() });
+      worker.postMessage({ ...request, samples: this.#samples?.() });
     });
   }
 
@@ -138,6 +155,12 @@ export class TrainingThread implements RoundTrainer {
 
   #fail(code: string, message: string): void {
     this.#isOver = true;
+    this.#died(message, code);
+  }
+
+  /** Whoever waits for it waits no longer; a task that never had its first weights cannot begin. */
+  #died(message: string, code = "learning/trainer-failed"): void {
+    if (!this.#isOver) this.#worker = undefined;
     this.#initialWeights.reject(new MeshError(code, message));
     for (const tell of this.#waiting.values()) tell(undefined);
     this.#waiting.clear();

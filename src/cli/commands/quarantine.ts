@@ -71,9 +71,16 @@ function drawCases({ quarantine }: Quarantine, screen: Screen): string {
   );
 }
 
-function whyOf({ proof, release }: Case): string {
+function whyOf({ proof, roundProof, release }: Case): string {
   if (release !== null) return `${release.issuer}: ${release.reason}`;
+  if (roundProof !== null) return `two ${slotOf(roundProof)}`;
   return proof === null ? "" : `two beacons ${proof.sequence} of epoch ${proof.epoch}`;
+}
+
+/** Where it may sign one message only. */
+function slotOf({ message, round, view, task }: NonNullable<Case["roundProof"]>): string {
+  const inView = view === null ? "" : ` in view ${view}`;
+  return `${plainText(message)}s${inView} of round ${round} of task ${shortId(task)}`;
 }
 
 function drawDetails({ quarantine }: Quarantine): string {
@@ -82,7 +89,16 @@ function drawDetails({ quarantine }: Quarantine): string {
   return quarantine.map((one) => linesOf(one).join("\n")).join("\n\n") + "\n";
 }
 
-function linesOf({ name, nodeId, state, at, proofDigest, proof, release }: Case): string[] {
+function linesOf({
+  name,
+  nodeId,
+  state,
+  at,
+  proofDigest,
+  proof,
+  roundProof,
+  release,
+}: Case): string[] {
   const lines = [
     `${plainText(name)} is ${state} since ${timeText(at)}`,
     `  node id   ${nodeId}`,
@@ -95,6 +111,7 @@ function linesOf({ name, nodeId, state, at, proofDigest, proof, release }: Case)
         `  beacon ${index + 1}  from ${plainText(addresses.join(" ") || "no address", 200)}`,
       );
   }
+  if (roundProof !== null) lines.push(`  signed    two different ${slotOf(roundProof)}`);
   if (release !== null) {
     lines.push(
       `  released  by ${plainText(release.issuer)}, ${timeText(release.issuedAt)}`,

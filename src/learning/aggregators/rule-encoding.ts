@@ -6,9 +6,9 @@ import type { AggregatorName } from "./aggregator.ts";
 
 /**
  * The version of all that the rules fix beyond their names: numbers of steps, starts, ties, order of sums, the 2^-24 of the
- * weights. 1: the first.
+ * weights. 2: the direction of greatest variance by Lanczos's iteration; 1: by the power iteration.
  */
-export const RULES_VERSION = 1;
+export const RULES_VERSION = 2;
 
 /** Which rule, and how many liars it is to stand. */
 export interface RuleChoice {
@@ -16,7 +16,7 @@ export interface RuleChoice {
   readonly byzantine: number;
 }
 
-/** The one encoding of a rule: a line of text, such as `meshd/rule/1 arc+caf f=6`. */
+/** The one encoding of a rule: a line of text, such as `meshd/rule/2 arc+caf f=6`. */
 export function encodeRule({ aggregator, byzantine }: RuleChoice): Uint8Array {
   return utf8Bytes(`meshd/rule/${RULES_VERSION} ${aggregator} f=${byzantine}\n`);
 }

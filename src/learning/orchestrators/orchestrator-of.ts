@@ -1,5 +1,6 @@
 // The orchestrator that a task names.
 
+import { HEADERS_PER_ROUND } from "../protocol/index.ts";
 import type { TaskManifest } from "../task.ts";
 import { BatchAsyncOrchestrator } from "./batch-async.ts";
 import { HierarchicalOrchestrator } from "./hierarchical.ts";
@@ -32,4 +33,18 @@ export function orchestratorOf(
     case "epidemic":
       return undefined;
   }
+}
+
+/** How many rounds old the model may be that a task's updates were trained from. */
+export function stalenessMaxOf({ orchestrator }: Pick<TaskManifest, "orchestrator">): number {
+  return orchestrator.kind === "streaming" ? orchestrator.stalenessMax : 0;
+}
+
+/**
+ * Updates of a task that a node can have at once. Of an honest participant one, or where late ones count one that stands and those
+ * that a round may bring; of a liar one more, which others were told of.
+ */
+export function updatesHereMax(task: TaskManifest): number {
+  const each = stalenessMaxOf(task) > 0 ? 1 + HEADERS_PER_ROUND : 1;
+  return task.participants.length * each + task.byzantine;
 }

@@ -59,9 +59,9 @@ export class StreamingOrchestrator implements RoundOrchestrator {
   }
 
   /** A tick without anything new is void: certifying the same table again would repeat its step. */
-  closes({ held, elapsedMs }: RoundView): "wait" | "close" | "void" {
+  closes({ fresh, elapsedMs }: RoundView): "wait" | "close" | "void" {
     if (elapsedMs < this.#options.intervalMs) return "wait";
-    return held > 0 ? "close" : "void";
+    return fresh > 0 ? "close" : "void";
   }
 
   combine(

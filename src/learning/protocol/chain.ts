@@ -21,6 +21,7 @@ export class Chain {
   readonly #participants: Population;
   readonly #stalenessMax: number;
   #links: Link[];
+  #entered: ReadonlySet<Digest> = new Set();
 
   constructor(
     deps: Pick<RoundDeps, "sha256" | "certificateAt">,
@@ -43,7 +44,14 @@ export class Chain {
     return this.#links.find((link) => link.round === round);
   }
 
-  extend({ round, digest, result }: Certificate): void {
+  /** The headers of the newest certified set. */
+  get entered(): ReadonlySet<Digest> {
+    return this.#entered;
+  }
+
+  extend({ round, digest, result, decision }: Certificate): void {
+    if (decision.kind === "set")
+      this.#entered = new Set(decision.entries.map(({ header }) => header));
     this.#links.push({ round, digest, model: result.model });
     this.#links = this.#links.slice(-1 - this.#stalenessMax);
   }

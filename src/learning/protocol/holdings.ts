@@ -6,8 +6,14 @@ import type { HeaderMessage, StatementMessage } from "./messages.ts";
 import type { Population } from "./population.ts";
 import type { Digest, UpdateHeader } from "./types.ts";
 
-/** Headers kept of one participant: with staleness, older updates stand in until the newest is here. */
-const HEADERS_KEPT = 4;
+/**
+ * New headers taken of one participant in a round: an honest one has the round's own, and the one before when that came late.
+ * A flooder is held to the same, and fills no place but its own.
+ */
+export const HEADERS_PER_ROUND = 2;
+
+/** Ages that a statement can tell. */
+const AGES = 256;
 
 interface Held {
   readonly message: HeaderMessage;
@@ -17,8 +23,10 @@ interface Held {
 /** Headers of the rounds that updates may be from, and the statements of the round under way. */
 export class Holdings {
   readonly #participants: Population;
-  /** Oldest first, each a round of its own. */
+  /** Oldest first, each a round of its own. None is forgotten while the round lasts in which it may have been stated. */
   readonly #headers = new Map<ParticipantId, Held[]>();
+  /** How many came in the round under way. */
+  readonly #taken = new Map<ParticipantId, number>();
   readonly #statements = new Map<ParticipantId, StatementMessage>();
   /** Proven to have contradicted themselves. */
   readonly #faulty: ReadonlyMap<ParticipantId, Uint8Array>;
@@ -28,13 +36,19 @@ export class Holdings {
     this.#faulty = faulty;
   }
 
-  /** A round has begun: forgets statements, and updates of models before that of round `oldest`. */
+  /**
+   * A round has begun: forgets statements, and updates of models before that of round `oldest`. Of each participant the newest
+   * update that is here stays, and the newest of all.
+   */
   advance(oldest: number): void {
     this.#statements.clear();
+    this.#taken.clear();
     for (const [nodeId, headers] of this.#headers) {
       const young = headers.filter(({ message }) => message.header.baseRound >= oldest);
-      if (young.length === 0) this.#headers.delete(nodeId);
-      else this.#headers.set(nodeId, young);
+      const here = young.findLast(({ state }) => state === "here");
+      const kept = young.filter((held, i) => held === here || i === young.length - 1);
+      if (kept.length === 0) this.#headers.delete(nodeId);
+      else this.#headers.set(nodeId, kept);
     }
   }
 
@@ -42,12 +56,23 @@ export class Holdings {
     return this.#headers.get(nodeId)?.find(({ message }) => message.round === round)?.message;
   }
 
+  /** Whether a participant has sent all that is taken of it in a round. */
+  isFull(nodeId: ParticipantId): boolean {
+    return (this.#taken.get(nodeId) ?? 0) >= HEADERS_PER_ROUND;
+  }
+
   /** Takes a verified header into its empty slot. */
   addHeader(message: HeaderMessage): void {
-    const headers = this.#headers.get(message.nodeId) ?? [];
-    headers.push({ message, state: "missing" });
+    const { nodeId } = message;
+    const headers = [...(this.#headers.get(nodeId) ?? []), { message, state: "missing" } as Held];
     headers.sort((a, b) => a.message.round - b.message.round);
-    this.#headers.set(message.nodeId, headers.slice(-HEADERS_KEPT));
+    this.#headers.set(nodeId, headers);
+    this.#taken.set(nodeId, (this.#taken.get(nodeId) ?? 0) + 1);
+  }
+
+  /** Whether no later header of its author is known. */
+  isNewest({ nodeId, digest }: UpdateHeader): boolean {
+    return this.#headers.get(nodeId)?.at(-1)?.message.header.digest === digest;
   }
 
   /** Notes whether an update is here. False when its header is unknown. */
@@ -67,8 +92,8 @@ export class Holdings {
   }
 
   /**
-   * What this node holds: of each participant the newest sound update that is here. Within a round it only grows, so the
-   * longer of two statements is the later one: who is proven faulty is left out by proposals, not here.
+   * What this node holds: of each participant the newest sound update that is here. Within a round it only gets more or newer, so
+   * the {@link worth} of two statements tells the later one: who is proven faulty is left out by proposals, not here.
    */
   holdings(round: number): Holding[] {
     const holdings: Holding[] = [];
@@ -80,13 +105,15 @@ export class Holdings {
     return holdings;
   }
 
-  /** How many updates are here of participants that nothing is proven against. */
-  get countSound(): number {
-    let count = 0;
+  /** The updates that this node holds of participants that nothing is proven against, by their headers. */
+  sound(): Digest[] {
+    const sound: Digest[] = [];
     for (const [nodeId, headers] of this.#headers) {
-      if (!this.#faulty.has(nodeId) && headers.some(({ state }) => state === "here")) count++;
+      const newest = headers.findLast(({ state }) => state === "here");
+      if (newest !== undefined && !this.#faulty.has(nodeId))
+        sound.push(newest.message.header.digest);
     }
-    return count;
+    return sound;
   }
 
   /** Updates that are still to be fetched. */
@@ -117,7 +144,7 @@ export class Holdings {
   /** Whether a statement says more than the participant's last: others change nothing. */
   isNews(statement: StatementMessage): boolean {
     const known = this.#statements.get(statement.nodeId);
-    return known === undefined || statement.holdings.length > known.holdings.length;
+    return known === undefined || worth(statement.holdings) > worth(known.holdings);
   }
 
   /** Takes a verified statement. */
@@ -146,8 +173,11 @@ export class Holdings {
     return this.#statements.size;
   }
 
+  /** Of each participant the newest first: who catches up takes no more of them than it needs. */
   headerMessages(): HeaderMessage[] {
-    return [...this.#headers.values()].flat().map(({ message }) => message);
+    return [...this.#headers.values()].flatMap((held) =>
+      held.toReversed().map(({ message }) => message),
+    );
   }
 
   #find(digest: Digest): Held | undefined {
@@ -157,4 +187,9 @@ export class Holdings {
     }
     return undefined;
   }
+}
+
+/** Grows with each update that is added, and with each that a newer one of its author replaces. */
+export function worth(holdings: readonly Holding[]): number {
+  return holdings.reduce((sum, { age }) => sum + AGES - age, 0);
 }

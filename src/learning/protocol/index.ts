@@ -6,6 +6,13 @@ export {
   type RoundProof,
   verifyRoundProof,
 } from "./equivocation.ts";
+export { HEADERS_PER_ROUND } from "./holdings.ts";
+export {
+  decodeRoundEvidence,
+  encodeRoundEvidence,
+  type RoundEvidence,
+  taskDigest,
+} from "./evidence.ts";
 export { type Population, population } from "./population.ts";
 export { RoundMachine } from "./round-machine.ts";
 export {

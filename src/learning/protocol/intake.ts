@@ -83,6 +83,11 @@ export class Intake {
       const refusal = this.#contradiction(known, message);
       if (refusal.code !== "learning/equivocation" || !round.wants(message)) return refusal;
     }
+    const needless = message.kind === "header" && !round.wants(message);
+    if (needless && this.#context.faulty.has(message.nodeId))
+      return refuse("learning/equivocation");
+    if (needless && this.#context.holdings.isFull(message.nodeId))
+      return refuse("learning/too-many-headers");
     if (message.kind === "proposal") {
       const isDue = round.proposerOf(message.view) === message.nodeId;
       const flaw = isDue ? flawOf(message, this.#context.participants) : "another's turn";

@@ -7,6 +7,8 @@ import type { LearningErrorCode } from "../codes.ts";
 export interface RoundView {
   /** Updates: those that a node holds itself, or those of a proposed set. */
   readonly held: number;
+  /** Those of them that the last certified set did not have: all of them where updates count in one round alone. */
+  readonly fresh: number;
   readonly participants: number;
   readonly byzantine: number;
   /** Since this node began the round. */

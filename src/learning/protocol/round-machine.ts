@@ -33,6 +33,7 @@ import type {
   RoundTimerId,
   RoundVerdict,
   UpdateFacts,
+  UpdateHeader,
 } from "./types.ts";
 
 const DEFAULT_REPUBLISH_MS = 3000;
@@ -161,6 +162,11 @@ export class RoundMachine {
     return { round: round + 1, phase: "finished", ...none, ...rest };
   }
 
+  /** The headers whose updates may still be asked for: those of the round under way, and with staleness of some before. */
+  headers(): readonly UpdateHeader[] {
+    return this.#holdings.headerMessages().map(({ header }) => header);
+  }
+
   /** Who says to hold the update of a header, its author included. */
   holdersOf(header: Digest): readonly ParticipantId[] {
     const known = this.#holdings.header(header);
@@ -202,7 +208,8 @@ export class RoundMachine {
     const opened = new Round(
       {
         ...{ deps: this.#deps, options: this.#options, participants: this.#participants },
-        ...{ holdings: this.#holdings, faulty: this.#faulty, emit: (action) => this.#emit(action) },
+        ...{ holdings: this.#holdings, faulty: this.#faulty, entered: this.#chain.entered },
+        emit: (action) => this.#emit(action),
         elapsedMs: () => this.#nowMs - this.#startedMs,
         modelHere: () => this.#modelHere,
       },
@@ -253,6 +260,9 @@ export class RoundMachine {
         return;
       case "update-refused":
         this.#holdings.mark(event.header, "refused");
+        return;
+      case "work-failed":
+        if (event.round === round.number) round.workFailed(event.work);
         return;
       case "synced":
         this.#syncing = false;

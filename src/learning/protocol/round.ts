@@ -5,7 +5,7 @@ import { toHex } from "../../foundation/index.ts";
 import type { ParticipantId } from "../task.ts";
 import { Agreement } from "./agreement.ts";
 import { beaconOf } from "./decision.ts";
-import type { Holdings } from "./holdings.ts";
+import { type Holdings, worth } from "./holdings.ts";
 import {
   decodeMessage,
   encodeHeader,
@@ -42,6 +42,8 @@ export interface RoundContext {
   readonly participants: Population;
   readonly holdings: Holdings;
   readonly faulty: ReadonlyMap<ParticipantId, Uint8Array>;
+  /** The headers of the last certified set. */
+  readonly entered: ReadonlySet<Digest>;
   readonly emit: (action: RoundAction) => void;
   readonly elapsedMs: () => number;
   /** Whether the model that the round starts from is here. */
@@ -59,6 +61,8 @@ export class Round {
   readonly #journaled = new Set<Digest>();
   #decided: { readonly value: Digest; readonly decision: Decision } | undefined;
   #aggregating = false;
+  /** What came to nothing and is to be tried again. */
+  readonly #failed = new Set<"train" | "aggregate">();
   #isSplit = false;
 
   constructor(context: RoundContext, place: Place, baseModel: Digest) {
@@ -133,10 +137,8 @@ export class Round {
   wants(message: RoundMessage): boolean {
     if (message.kind === "statement" || message.kind === "result") return false;
     if (message.kind !== "header") return this.#agreement.wants(message);
-    if (this.#decided?.decision.kind !== "set") return false;
     const { digest } = message.header;
-    const isIn = this.#decided.decision.entries.some(({ header }) => header === digest);
-    return isIn && this.#context.holdings.header(digest) === undefined;
+    return this.#isDecided(digest) && this.#context.holdings.header(digest) === undefined;
   }
 
   /** Takes a verified message into its empty slot, or one that it {@link wants}. */
@@ -145,7 +147,8 @@ export class Round {
     switch (message.kind) {
       case "header":
         holdings.addHeader(message);
-        this.#fetch(message.header.digest);
+        if (holdings.isNewest(message.header) || this.#isDecided(message.header.digest))
+          this.#fetch(message.header.digest);
         return "taken";
       case "statement":
         holdings.addStatement(message);
@@ -193,6 +196,11 @@ export class Round {
     this.#results.add(this.#publish("result", bytes, []));
   }
 
+  /** Own work came to nothing; {@link repeat} asks for it again. */
+  workFailed(work: "train" | "aggregate"): void {
+    this.#failed.add(work);
+  }
+
   /** The timer of the agreement ran out. */
   viewTimeout(): void {
     this.#agreement.timeout();
@@ -217,8 +225,8 @@ export class Round {
     const self = this.#place.nodeId;
     const stated = holdings.statement(self);
     if (this.#decided === undefined) {
-      const held = holdings.holdings(this.number).length;
-      if (stated !== undefined && held > stated.holdings.length) this.#state();
+      const held = worth(holdings.holdings(this.number));
+      if (stated !== undefined && held > worth(stated.holdings)) this.#state();
       else if (stated !== undefined) emit({ kind: "publish", bytes: stated.bytes });
       const header = this.ownHeader;
       if (header !== undefined) emit({ kind: "publish", bytes: header.bytes });
@@ -229,6 +237,15 @@ export class Round {
     }
     const result = this.#results.get(self);
     if (result !== undefined) emit({ kind: "publish", bytes: result.bytes });
+    this.#tryAgain();
+  }
+
+  #tryAgain(): void {
+    const { emit } = this.#context;
+    if (this.#failed.delete("aggregate")) this.#aggregating = false;
+    if (!this.#failed.delete("train") || this.#decided !== undefined) return;
+    if (this.ownHeader === undefined)
+      emit({ kind: "train", round: this.number, model: this.#baseModel });
   }
 
   /** Everything that a participant of the round may lack. */
@@ -246,7 +263,7 @@ export class Round {
       round: this.number,
       phase: this.#phase(view),
       view,
-      held: holdings.countSound,
+      held: holdings.sound().length,
       headers: holdings.headerMessages().length,
       statements: holdings.statementCount,
       results: this.#results.size,
@@ -259,11 +276,12 @@ export class Round {
     return view < 0 ? "collecting" : "agreeing";
   }
 
-  /** What the policy says of so many updates. @default those that are here */
-  #closes(held = this.#context.holdings.countSound) {
-    const { options, participants, elapsedMs } = this.#context;
+  /** What the policy says of these updates, by their headers. @default those that are here */
+  #closes(headers: readonly Digest[] = this.#context.holdings.sound()) {
+    const { options, participants, elapsedMs, entered } = this.#context;
     return options.policy.closes({
-      held,
+      held: headers.length,
+      fresh: headers.filter((header) => !entered.has(header)).length,
       participants: participants.ids.length,
       byzantine: participants.byzantine,
       elapsedMs: elapsedMs(),
@@ -303,7 +321,7 @@ export class Round {
     if (decision.kind === "void") return this.#closes() === "void";
     const { participants, faulty } = this.#context;
     return (
-      this.#closes(decision.entries.length) === "close" &&
+      this.#closes(decision.entries.map(({ header }) => header)) === "close" &&
       excluded.every((index) => faulty.has(participants.ids[index] ?? "")) &&
       !decision.entries.some(({ nodeId }) => faulty.has(nodeId))
     );
@@ -318,6 +336,11 @@ export class Round {
     const rest = this.#decided === undefined ? [] : this.#context.participants.ids;
     const holders = [...new Set([...told, ...rest])].filter((id) => id !== this.#place.nodeId);
     emit({ kind: "fetch-update", header, holders });
+  }
+
+  #isDecided(header: Digest): boolean {
+    const decision = this.#decided?.decision;
+    return decision?.kind === "set" && decision.entries.some((entry) => entry.header === header);
   }
 
   #fetchDecided(): void {

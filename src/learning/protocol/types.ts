@@ -98,6 +98,8 @@ export type RoundEvent =
   | { readonly kind: "model-available"; readonly model: Digest }
   /** Every answer to a `sync` was given to `receive`, or there was none. */
   | { readonly kind: "synced"; readonly nodeId: ParticipantId }
+  /** Training or computing came to nothing (its thread died, say): it is asked for again with the next repetition. */
+  | { readonly kind: "work-failed"; readonly work: "train" | "aggregate"; readonly round: number }
   /** The outcome of `aggregate`; the model is stored durably and can be served. */
   | { readonly kind: "aggregated"; readonly round: number; readonly result: ComputedResult };
 
@@ -206,7 +208,7 @@ export interface RoundDeps {
 /** Which node of which task this is. */
 export interface RoundOptions {
   readonly self: ParticipantId;
-  /** Digest of the task's manifest. */
+  /** {@link taskDigest} */
   readonly task: Digest;
   /** Ascending, at most 64; n > 3 * byzantine. */
   readonly participants: readonly ParticipantId[];

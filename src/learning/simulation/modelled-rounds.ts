@@ -89,11 +89,13 @@ export class ModelledRounds {
     const population = { participants: participants.length, byzantine };
     for (let held = 1; held <= due.length; held++) {
       const elapsedMs = Math.min(deadlineMs, (due[held - 1]?.atMs ?? 0) - this.#nowMs);
-      const verdict = this.#orchestrator.closes({ ...population, held, elapsedMs });
+      const verdict = this.#orchestrator.closes({ ...population, held, fresh: held, elapsedMs });
       if (verdict === "close") return { verdict, held, durationMs: elapsedMs };
     }
     const held = due.length;
-    const verdict = this.#orchestrator.closes({ ...population, held, elapsedMs: deadlineMs });
+    const verdict = this.#orchestrator.closes({
+      ...{ ...population, held, fresh: held, elapsedMs: deadlineMs },
+    });
     return { verdict, held, durationMs: deadlineMs };
   }
 }

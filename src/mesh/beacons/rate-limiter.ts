@@ -2,8 +2,11 @@
 
 import type { MonoMs } from "../../ports/index.ts";
 
-/** Buckets used within so long of each other count as used at once: moving one in the map costs more than filling it. */
-const LAST_USE_GRAIN_MS = 1_000;
+/**
+ * Buckets used within so long of each other count as used at once: peers are heard each second, and moving a bucket in the map
+ * costs more than filling it.
+ */
+const LAST_USE_GRAIN_MS = 10_000;
 
 interface Bucket {
   tokens: number;

@@ -24,7 +24,7 @@ import type { WallMs } from "../../ports/index.ts";
 import type { BeaconRejectCode } from "./reject-codes.ts";
 
 /** First byte of each message kind, and the version behind it. */
-export const beaconKinds = { state: 1, heartbeat: 2, proof: 3, release: 4 } as const;
+export const beaconKinds = { state: 1, heartbeat: 2, proof: 3, release: 4, foreign: 5 } as const;
 export const BEACON_VERSION = 1;
 
 /** Limits of the form; the largest possible beacon is about 7.3 KiB. */

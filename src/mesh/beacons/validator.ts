@@ -7,19 +7,14 @@ import { type CryptoEngine, type MlDsaVerification, verifyLink } from "../../cry
 import { type Refusal, refuse, toHex } from "../../foundation/index.ts";
 import type { NodeId, PeerIdentity } from "../../identity/index.ts";
 import type { Meter, Now, WallMs } from "../../ports/index.ts";
-import type {
-  EquivocationProof,
-  Intake,
-  MeshDeps,
-  Release,
-  SignatureHandling,
-} from "../machine-types.ts";
+import type { Intake, MeshDeps, Release, SignatureHandling } from "../machine-types.ts";
 import type { AcceptedBeacon, Member } from "../membership/member.ts";
 import type { Quarantine } from "../membership/quarantine.ts";
 import type { Roster } from "../membership/roster.ts";
 import { ownIntake } from "../intake.ts";
 import type { MeshOptions } from "../options.ts";
-import { decodeProof, encodeProof } from "./equivocation.ts";
+import type { ReadContradiction } from "./contradiction.ts";
+import { encodeProof } from "./equivocation.ts";
 import { decodeHeartbeat, type Heartbeat } from "./heartbeat.ts";
 import { decodeRelease, releaseContext } from "./release.ts";
 import { RateLimiter } from "./rate-limiter.ts";
@@ -64,7 +59,7 @@ export type HeartbeatCheck =
   | Refused;
 
 export type ProofCheck =
-  | { readonly ok: true; readonly proof: EquivocationProof; readonly identity: PeerIdentity }
+  | { readonly ok: true; readonly nodeId: NodeId }
   | Refused
   | NeedIdentity
   | NeedSignature;
@@ -89,6 +84,7 @@ type ValidatorDeps = Pick<MeshDeps, "identities" | "allows" | "intake"> & {
   readonly meter: Meter;
   readonly roster: Roster;
   readonly quarantine: Quarantine;
+  readonly read: ReadContradiction;
   /** ML-DSA-65 public key of the own node. */
   readonly ownKey: Uint8Array;
   readonly own: () => OwnBeacon;
@@ -134,7 +130,7 @@ export class BeaconValidator {
     return this.#charged(from, now, this.#checkHeartbeat(bytes, from, now));
   }
 
-  /** A proof of equivocation. */
+  /** A proof that a node contradicted itself, in this protocol or in another. */
   proof(bytes: Uint8Array, from: NodeId, now: Now, signatures: SignatureHandling): ProofCheck {
     this.#settle(from, signatures);
     return this.#charged(from, now, this.#checkProof(bytes, from, now, signatures));
@@ -275,23 +271,22 @@ export class BeaconValidator {
     now: Now,
     signatures: SignatureHandling,
   ): ProofCheck {
-    const decoded = decodeProof(bytes);
-    if (!decoded.ok) return decoded;
-    const { proof, first, second } = decoded.value;
-    const { nodeId } = proof;
+    const read = this.#deps.read(bytes);
+    if (!read.ok) return read;
+    const { nodeId, epoch, parts, context } = read.value;
     const blamed = (code: BeaconRejectCode): Refused => ({ ...refuse(code), nodeId });
     if (!this.#forwarders.has(from, now.monoMs)) return blamed("mesh/forwarder-rate");
     if (nodeId === this.#deps.own().nodeId) return blamed("mesh/own");
     const { quarantine, roster } = this.#deps;
     if (quarantine.has(nodeId)) return blamed("mesh/quarantined");
-    if (proof.epoch < quarantine.floorOf(nodeId)) return blamed("mesh/released");
+    if (epoch < quarantine.floorOf(nodeId)) return blamed("mesh/released");
     if (!quarantine.hasRoom(nodeId)) return blamed("mesh/evidence-full");
     if (roster.get(nodeId) === undefined && !roster.hasRoom()) return blamed("mesh/members-full");
     const identity = this.#deps.identities.lookup(nodeId);
     if (identity === undefined) return { ok: "need-identity", nodeId };
-    const genuine = this.#genuine(identity.mldsa65, [first, second], signatures);
+    const genuine = this.#genuine(identity.mldsa65, parts, signatures, context);
     if (genuine !== true) return genuine === false ? blamed("mesh/bad-signature") : genuine;
-    return { ok: true, proof, identity };
+    return { ok: true, nodeId };
   }
 
   /** Whom it releases is no argument for or against it: what counts is who signed. */

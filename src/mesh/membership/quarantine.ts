@@ -7,9 +7,8 @@
 import { MeshError } from "../../foundation/index.ts";
 import type { NodeId } from "../../identity/index.ts";
 import type { WallMs } from "../../ports/index.ts";
-import { decodeProof } from "../beacons/equivocation.ts";
+import { isProof, type ReadContradiction } from "../beacons/contradiction.ts";
 import { decodeRelease } from "../beacons/release.ts";
-import { beaconKinds } from "../beacons/state-beacon.ts";
 import type { StoredEvidence } from "../machine-types.ts";
 
 /** Nodes with a statement. When there is room for no more, the longest released one is forgotten, a quarantined one never. */
@@ -26,14 +25,16 @@ export interface QuarantineCase extends StoredEvidence {
 /** The statements by node, the oldest first. */
 export class Quarantine {
   readonly #cases = new Map<NodeId, QuarantineCase>();
+  readonly #read: ReadContradiction;
 
   /**
    * @param stored what an earlier run kept; it was verified then
    * @throws MeshError `mesh/bad-evidence` for what is no statement
    */
-  constructor(stored: readonly StoredEvidence[]) {
+  constructor(stored: readonly StoredEvidence[], read: ReadContradiction) {
+    this.#read = read;
     for (const evidence of stored) {
-      const known = parse(evidence);
+      const known = parse(evidence, read);
       this.#cases.set(known.nodeId, known);
     }
   }
@@ -65,7 +66,7 @@ export class Quarantine {
 
   /** Keeps a verified statement for which there is room; gives the case that went for it. */
   keep(bytes: Uint8Array, atMs: WallMs): { kept: QuarantineCase; dropped?: NodeId } {
-    const kept = parse({ bytes, atMs });
+    const kept = parse({ bytes, atMs }, this.#read);
     const isFull = !this.#cases.has(kept.nodeId) && this.#cases.size >= EVIDENCE_MAX;
     const dropped = isFull ? this.#oldestReleased() : undefined;
     if (dropped !== undefined) this.#cases.delete(dropped);
@@ -79,15 +80,15 @@ export class Quarantine {
   }
 }
 
-function parse({ bytes, atMs }: StoredEvidence): QuarantineCase {
-  const release = bytes[0] === beaconKinds.release ? decodeRelease(bytes) : undefined;
+function parse({ bytes, atMs }: StoredEvidence, read: ReadContradiction): QuarantineCase {
+  const release = isProof(bytes) ? undefined : decodeRelease(bytes);
   if (release?.ok === true) {
     const { nodeId, epochFloor } = release.value.release;
     return { nodeId, kind: "release", epoch: epochFloor, bytes, atMs };
   }
-  const proof = decodeProof(bytes);
+  const proof = read(bytes);
   if (proof.ok) {
-    const { nodeId, epoch } = proof.value.proof;
+    const { nodeId, epoch } = proof.value;
     return { nodeId, kind: "proof", epoch, bytes, atMs };
   }
   throw new MeshError(

@@ -4,16 +4,10 @@
 import { ok, refuse, type Result } from "../../foundation/index.ts";
 import type { LearningErrorCode, TaskManifest } from "../../learning/index.ts";
 
-/** Codes: `learning/orchestrator-unavailable`, `learning/feature-unavailable`; the detail names what. */
+/** Code: `learning/feature-unavailable`; the detail names what. */
 export function checkAvailable(task: TaskManifest): Result<undefined, LearningErrorCode> {
   const { orchestrator, schedule, initialWeights } = task;
   const certified = orchestrator.kind !== "epidemic";
-  if (orchestrator.kind === "streaming") {
-    return refuse(
-      "learning/orchestrator-unavailable",
-      `this daemon cannot run the ${orchestrator.kind} orchestrator; use batch-async, hierarchical or epidemic, or simulate it`,
-    );
-  }
   const missing = [
     !certified && schedule.kind !== "constant" && `schedule.kind ${schedule.kind} with epidemic`,
     !certified && initialWeights !== null && "initialWeights with epidemic",

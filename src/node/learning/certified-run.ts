@@ -16,7 +16,7 @@ import {
 import type { NodeId, PeerIdentity } from "../../identity/index.ts";
 import {
   decodeSummary,
-  encodeTask,
+  encodeRoundEvidence,
   type HeldContent,
   orchestratorOf,
   type RoundAction,
@@ -24,6 +24,7 @@ import {
   type RoundOrchestrator,
   type RoundProgress,
   ruleDigest,
+  taskDigest,
   type TaskManifest,
   type Sha256,
 } from "../../learning/index.ts";
@@ -44,6 +45,7 @@ import { RoundExchange } from "./round-exchange.ts";
 import { RoundFetches } from "./round-fetches.ts";
 import { RoundHistory } from "./round-history.ts";
 import { type InitialModel, RoundWork } from "./round-work.ts";
+import { TaskProviders } from "./task-providers.ts";
 
 /** After a refusal of the disk, the run begins again from what is there. */
 const RESTART_MS = 5_000;
@@ -51,7 +53,15 @@ const RESTART_MS = 5_000;
 export interface CertifiedRunDeps {
   readonly network: Pick<
     Network,
-    "isConnected" | "request" | "openStream" | "publish" | "subscribe" | "unsubscribe"
+    | "isConnected"
+    | "request"
+    | "openStream"
+    | "publish"
+    | "subscribe"
+    | "unsubscribe"
+    | "providers"
+    | "dial"
+    | "peerId"
   >;
   readonly store: StateStore;
   readonly identities: NodeIdentities;
@@ -67,7 +77,8 @@ export interface CertifiedRunDeps {
   /** May this node take part in the rounds of a task? */
   readonly maySpeak: (nodeId: NodeId) => boolean;
   readonly onLearning: (status: LearningStatus | null) => void;
-  readonly onEquivocation: (nodeId: NodeId, proof: Uint8Array) => void;
+  /** For the whole mesh: {@link encodeRoundEvidence}. */
+  readonly onEvidence: (evidence: Uint8Array) => void;
 }
 
 export interface CertifiedRunOptions {
@@ -91,12 +102,13 @@ export class CertifiedRun implements LearningRun {
   readonly #work: RoundWork;
   readonly #contents: ContentStore;
   readonly #sha256: Sha256;
-  /** Digest of the manifest. */
+  /** The task in signed messages. */
   readonly #digest: string;
   readonly #policy: RoundOrchestrator;
   readonly #history: RoundHistory;
   readonly #trace: RoundTrace;
   readonly #fetches: RoundFetches;
+  readonly #providers: TaskProviders;
   readonly #loop: MachineLoop;
   readonly #actions: RoundActions;
   readonly #exchange: RoundExchange;
@@ -117,7 +129,7 @@ export class CertifiedRun implements LearningRun {
     this.#options = options;
     const { engine, store, tracer, self } = deps;
     this.#sha256 = (bytes) => engine.sha256(bytes);
-    this.#digest = toHex(engine.sha256(encodeTask(task)));
+    this.#digest = taskDigest(this.#sha256, task);
     const policy = orchestratorOf({ hash: this.#sha256 }, task);
     if (policy === undefined) throw new TypeError("an epidemic task has no certified rounds");
     this.#policy = policy;
@@ -125,6 +137,8 @@ export class CertifiedRun implements LearningRun {
     this.#save();
     this.#trace = new RoundTrace(tracer, task);
     this.#fetches = new RoundFetches(self.nodeId);
+    const others = task.participants.filter((nodeId) => nodeId !== self.nodeId) as NodeId[];
+    this.#providers = new TaskProviders(deps, { digest: this.#digest, others });
     this.#contents = new ContentStore(this.#sha256, deps.budget);
     this.#work = this.#openWork();
     this.#loop = new MachineLoop(deps, {
@@ -151,6 +165,7 @@ export class CertifiedRun implements LearningRun {
     this.#pause();
     this.#halted = true;
     this.#exchange.close();
+    this.#providers.stop();
     this.#contents.keepOnly(new Set());
     await this.#work.stop();
   }
@@ -171,6 +186,11 @@ export class CertifiedRun implements LearningRun {
   get splitRound(): number | undefined {
     const open = (this.#history.last?.round ?? 0) + 1;
     return this.#state === "running" && this.#splitRound === open ? open : undefined;
+  }
+
+  /** Whether participants can follow it here: a finished run goes on answering, a stopped one is silent. */
+  get isServed(): boolean {
+    return this.#state === "running" || this.#state === "finished";
   }
 
   get viewed(): ViewedTask {
@@ -210,7 +230,7 @@ export class CertifiedRun implements LearningRun {
     });
     return new RoundWork(
       {
-        ...{ ...held, fetcher, store: store.rounds, budget, shelf },
+        ...{ ...held, fetcher, providers: this.#providers, store: store.rounds, budget, shelf },
         openTrainer: () => openTrainer(trainers, setup),
       },
       { task, self: self.nodeId, adversary, kernels },
@@ -222,8 +242,14 @@ export class CertifiedRun implements LearningRun {
     return new RoundActions(
       {
         ...{ work: this.#work, contents: this.#contents, history: this.#history },
-        ...{ fetches: this.#fetches, trace: this.#trace, policy: this.#policy },
+        ...{
+          fetches: this.#fetches,
+          providers: this.#providers,
+          trace: this.#trace,
+          policy: this.#policy,
+        },
         ...{ sha256: this.#sha256, clock, logger, meter },
+        headers: () => this.#loop.headers,
         handle: (event) => this.#loop.handle(event),
         state: () => (this.#halted ? "halted" : this.#state === "running" ? "running" : "ended"),
       },
@@ -248,6 +274,8 @@ export class CertifiedRun implements LearningRun {
   #start(): void {
     if (this.#halted || this.#state === "failed") return;
     const progress = this.#history.progress();
+    // The mesh may have missed what an earlier process was killed over.
+    for (const proof of this.#deps.store.rounds.proofs(this.task.taskId)) this.#accuse(proof);
     const machine = this.#openMachine(progress);
     this.#actions.begin(this.#initial.digest, progress);
     this.#loop.start(machine);
@@ -299,13 +327,13 @@ export class CertifiedRun implements LearningRun {
         return store.rounds.journal(taskId, action.round, action.messages);
       case "train":
         this.#deps.onLearning({ taskId, round: action.round });
-        return this.#inBackground("train", this.#actions.train(action));
+        return this.#inBackground("train", this.#actions.train(action), action.round);
       case "fetch-update":
         return this.#inBackground("fetch", this.#actions.fetchUpdate(action));
       case "fetch-model":
         return this.#inBackground("fetch", this.#actions.fetchModel(action));
       case "aggregate":
-        return this.#inBackground("aggregate", this.#actions.aggregate(action));
+        return this.#inBackground("aggregate", this.#actions.aggregate(action), action.round);
       case "certified":
         return this.#inBackground("forget", this.#actions.certified(action));
       case "evidence":
@@ -336,14 +364,27 @@ export class CertifiedRun implements LearningRun {
       { code: "learning/equivocation", taskId, nodeId },
       "participant contradicted itself",
     );
-    this.#deps.onEquivocation(nodeId as NodeId, proof);
+    this.#accuse(proof);
   }
 
-  /** What fails here is tried again by the machine's repetitions; a refusal of the disk is more than that. */
-  #inBackground(what: string, work: Promise<unknown>): void {
+  #accuse(proof: Uint8Array): void {
+    this.#deps.onEvidence(encodeRoundEvidence(this.#sha256, this.task, proof));
+  }
+
+  /**
+   * What fails here is tried again by the machine's repetitions, work of a round (`round`) when it is told so. A refusal of the
+   * disk is more than that, and so is the death of the thread that holds what came in of the round.
+   */
+  #inBackground(what: string, work: Promise<unknown>, round?: number): void {
     work.catch((error: unknown) => {
       if (this.#halted) return;
       if (isMeshError(error, "state/write-failed")) return this.#restartLater(error);
+      if (isMeshError(error, "learning/round-thread-failed")) {
+        this.#work.renewThread();
+        return this.#restartLater(error);
+      }
+      if (round !== undefined && (what === "train" || what === "aggregate"))
+        this.#loop.handle({ kind: "work-failed", work: what, round });
       const level = isMeshError(error) ? "debug" : "error";
       const fields = {
         code: errorCode(error),
@@ -354,14 +395,14 @@ export class CertifiedRun implements LearningRun {
     });
   }
 
-  /** Forgets what is in memory of the rounds, and goes on from the disk after a while. */
+  /** Forgets what is in memory of the rounds, and goes on from the disk after a while: as after a crash. */
   #restartLater(error: unknown): void {
     if (!this.#loop.isRunning) return;
     this.#pause();
     this.#deps.meter.count("meshd_learning_pauses_total");
     this.#deps.logger.error(
       { code: errorCode(error), taskId: this.task.taskId, error: errorMessage(error) },
-      "training paused: its state cannot be kept",
+      "training paused: it goes on from what is on disk",
     );
     this.#restart = setTimeout(() => this.#start(), RESTART_MS);
   }

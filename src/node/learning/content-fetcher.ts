@@ -1,4 +1,5 @@
-// Gets a content from whoever holds it: the author first, then others that said they hold it. What one holder gave stays when it breaks off, and the next is asked for the rest only.
+// Gets a content from whoever holds it: the author first, then others that said they hold it, at last those that a search finds. What one
+// holder gave stays when it breaks off, and the next is asked for the rest only.
 
 import type { Stream } from "@libp2p/interface";
 import {
@@ -20,7 +21,7 @@ import type { Logger, Meter } from "../../ports/index.ts";
 import type { ContentStore } from "./content-store.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 
-/** Contents on their way in at once; more wait. */
+/** Contents whose holders are asked at once; more wait. */
 const FETCHES_MAX = 6;
 /** Between two rounds of asking all known holders: twice as long each time. */
 const RETRY_MS = { first: 200, most: 5_000 };
@@ -39,6 +40,8 @@ export interface ContentFetch {
   readonly content: ContentId;
   /** Who is known to hold it, in order of preference, as of now: asked again before each round. */
   readonly holders: () => readonly NodeId[];
+  /** Looks for more that may hold it, when none of these gives it. */
+  readonly search?: () => Promise<readonly NodeId[]>;
   readonly signal: AbortSignal;
 }
 
@@ -60,19 +63,42 @@ export class ContentFetcher {
   async fetch(wanted: ContentFetch): Promise<Uint8Array> {
     const { store, budget, sha256 } = this.#deps;
     const { content, signal } = wanted;
-    await this.#turn();
+    if (signal.aborted) throw ended(signal);
+    const held = store.get(content.digest);
+    if (held !== undefined) return held.bytes;
+    budget.take(content.bytes);
+    const assembly = new Assembly(sha256, content);
+    const whole = await this.#assemble(wanted, assembly).catch((error: unknown) => {
+      budget.release(content.bytes);
+      throw error;
+    });
+    store.adopt(content, whole);
+    return whole.bytes;
+  }
+
+  /** Nobody keeps its place while it waits for holders to get better: a few contents that are never handed out would block all others. */
+  async #assemble(wanted: ContentFetch, assembly: Assembly): Promise<HeldContent> {
+    const { signal, search } = wanted;
+    const liars = new Set<NodeId>();
+    let found: readonly NodeId[] = [];
+    let pauseMs = RETRY_MS.first;
+    for (let attempt = 1; ; attempt++) {
+      const holders = (): readonly NodeId[] => [...new Set([...wanted.holders(), ...found])];
+      const ask = () => this.#askAll({ ...wanted, holders }, assembly, liars);
+      const whole = await this.#inTurn(ask);
+      if (whole !== undefined) return whole;
+      await pause(pauseMs, signal);
+      pauseMs = Math.min(2 * pauseMs, RETRY_MS.most);
+      if (search !== undefined && isSearchDue(attempt)) found = await search();
+    }
+  }
+
+  /** Who ends hands the place over to who waits longest. */
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#running < FETCHES_MAX) this.#running++;
+    else await new Promise<void>((resume) => this.#waiting.push(resume));
     try {
-      if (signal.aborted) throw ended(signal);
-      const held = store.get(content.digest);
-      if (held !== undefined) return held.bytes;
-      budget.take(content.bytes);
-      const assembly = new Assembly(sha256, content);
-      const whole = await this.#assemble(wanted, assembly).catch((error: unknown) => {
-        budget.release(content.bytes);
-        throw error;
-      });
-      store.adopt(content, whole);
-      return whole.bytes;
+      return await work();
     } finally {
       const next = this.#waiting.shift();
       if (next === undefined) this.#running--;
@@ -80,24 +106,20 @@ export class ContentFetcher {
     }
   }
 
-  /** Who ends hands the place over to who waits longest. */
-  async #turn(): Promise<void> {
-    if (this.#running < FETCHES_MAX) this.#running++;
-    else await new Promise<void>((resume) => this.#waiting.push(resume));
-  }
-
-  async #assemble(wanted: ContentFetch, assembly: Assembly): Promise<HeldContent> {
-    const liars = new Set<NodeId>();
-    for (let pauseMs = RETRY_MS.first; ; pauseMs = Math.min(2 * pauseMs, RETRY_MS.most)) {
-      for (const holder of wanted.holders()) {
-        if (wanted.signal.aborted) throw ended(wanted.signal);
-        if (liars.has(holder)) continue;
-        if (await this.#askOne(holder, wanted, assembly)) liars.add(holder);
-        const whole = assembly.complete();
-        if (whole !== undefined) return whole;
-      }
-      await pause(pauseMs, wanted.signal);
+  /** @param liars who gave what is not of this content; more are added */
+  async #askAll(
+    wanted: ContentFetch,
+    assembly: Assembly,
+    liars: Set<NodeId>,
+  ): Promise<HeldContent | undefined> {
+    for (const holder of wanted.holders()) {
+      if (wanted.signal.aborted) throw ended(wanted.signal);
+      if (liars.has(holder)) continue;
+      if (await this.#askOne(holder, wanted, assembly)) liars.add(holder);
+      const whole = assembly.complete();
+      if (whole !== undefined) return whole;
     }
+    return undefined;
   }
 
   /** Takes from one holder what it gives. True when it gave what is not of this content: it is not asked again. */
@@ -121,6 +143,11 @@ export class ContentFetcher {
       return result === "bad-chunk";
     }
   }
+}
+
+/** After two attempts, and each time that there were twice as many. */
+function isSearchDue(attempt: number): boolean {
+  return attempt > 1 && (attempt & (attempt - 1)) === 0;
 }
 
 function resultOf(code: TransferErrorCode): (typeof transferResults)[number] {

@@ -9,6 +9,7 @@ import type {
   RoundStatus,
   RoundTimerId,
   RoundVerdict,
+  UpdateHeader,
 } from "../../learning/index.ts";
 import type { Clock, Meter } from "../../ports/index.ts";
 
@@ -72,6 +73,11 @@ export class MachineLoop {
   /** The messages that a participant lacks, by its status. */
   answer(status: Uint8Array): readonly Uint8Array[] {
     return this.#machine?.answer(status) ?? [];
+  }
+
+  /** The headers whose updates may still be asked for. */
+  get headers(): readonly UpdateHeader[] {
+    return this.#machine?.headers() ?? [];
   }
 
   #run(actions: readonly RoundAction[]): void {

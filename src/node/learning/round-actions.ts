@@ -19,6 +19,7 @@ import type { ContentStore } from "./content-store.ts";
 import type { RoundFetches } from "./round-fetches.ts";
 import type { RoundHistory } from "./round-history.ts";
 import type { ModelOfRound, RoundTerms, RoundWork } from "./round-work.ts";
+import type { TaskProviders } from "./task-providers.ts";
 
 type ActionOf<Kind extends RoundAction["kind"]> = Extract<RoundAction, { kind: Kind }>;
 
@@ -27,12 +28,15 @@ export interface RoundActionsDeps {
   readonly contents: ContentStore;
   readonly history: RoundHistory;
   readonly fetches: RoundFetches;
+  readonly providers: Pick<TaskProviders, "announce">;
   readonly trace: RoundTrace;
-  readonly policy: Pick<RoundOrchestrator, "deadlineMs">;
+  readonly policy: Pick<RoundOrchestrator, "deadlineMs" | "stalenessMax">;
   readonly sha256: Sha256;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly meter: Meter;
+  /** The headers whose updates may still be asked for, as of now. */
+  readonly headers: () => readonly UpdateHeader[];
   /** Tells the machine. */
   readonly handle: (event: RoundEvent) => void;
   /** Ended: it is served to those that lag. Halted: nothing is done for it any more. */
@@ -42,13 +46,16 @@ export interface RoundActionsDeps {
 export class RoundActions {
   readonly #deps: RoundActionsDeps;
   readonly #task: TaskManifest;
-  /** Digest of the manifest. */
+  /** The task in signed messages. */
   readonly #digest: string;
   #initial = "";
   readonly #refusals: { readonly nodeId: string; readonly code: UpdateRefusalCode }[] = [];
   #computed: (ModelOfRound & { readonly round: number }) | undefined;
   #progress: RoundProgress | undefined;
   #roundSinceMs = 0;
+  /** Where late updates count: the newest round to train, while an older one is trained. */
+  #next: ActionOf<"train"> | undefined;
+  #isTraining = false;
 
   constructor(deps: RoundActionsDeps, task: TaskManifest, digest: string) {
     this.#deps = deps;
@@ -63,7 +70,27 @@ export class RoundActions {
     this.#roundSinceMs = this.#deps.clock.now().monoMs;
   }
 
-  async train({ round }: ActionOf<"train">): Promise<void> {
+  /** Where late updates count, training that outlasts its round goes on, and the newest round is the next. */
+  async train(action: ActionOf<"train">): Promise<void> {
+    if (this.#deps.policy.stalenessMax === 0) return this.#train(action);
+    this.#next = action;
+    if (this.#isTraining) return;
+    this.#isTraining = true;
+    try {
+      for (let next = this.#takeNext(); next !== undefined; next = this.#takeNext())
+        await this.#train(next);
+    } finally {
+      this.#isTraining = false;
+    }
+  }
+
+  #takeNext(): ActionOf<"train"> | undefined {
+    const next = this.#deps.state() === "running" ? this.#next : undefined;
+    this.#next = undefined;
+    return next;
+  }
+
+  async #train({ round }: ActionOf<"train">): Promise<void> {
     const { trace, work, policy, meter, logger, handle } = this.#deps;
     trace.begin(round);
     const terms = this.#terms(round);
@@ -71,12 +98,14 @@ export class RoundActions {
     const isMeasuredHere = this.#task.data.kind !== "none";
     if (isMeasuredHere) await this.#measure(terms.model);
     const learningRateFactor = this.#progress?.learningRateFactor ?? 1;
-    const pace = { learningRateFactor, deadlineMs: policy.deadlineMs };
+    const deadlineMs = (1 + policy.stalenessMax) * policy.deadlineMs;
+    const pace = { learningRateFactor, deadlineMs };
     const trained = await trace.within(() => work.train(terms, pace));
     if (!trained.ok) {
       const { code } = trained;
       meter.count("meshd_learning_trainer_failures_total", { code });
-      logger.warn({ code, taskId: this.#task.taskId, round }, "round without an own update");
+      logger.warn({ code, taskId: this.#task.taskId, round }, "no own update of the round yet");
+      handle({ kind: "work-failed", work: "train", round });
       return;
     }
     if (!isMeasuredHere) await this.#measure(terms.model);
@@ -86,8 +115,8 @@ export class RoundActions {
 
   fetchUpdate({ header, holders }: ActionOf<"fetch-update">): Promise<void> {
     const { fetches, work, meter, handle } = this.#deps;
-    return fetches.want(header.update, [header.nodeId, ...holders], async (known, signal) => {
-      const terms = this.#terms(header.round);
+    return fetches.want(header.digest, [header.nodeId, ...holders], async (known, signal) => {
+      const terms = this.#terms(header.baseRound + 1);
       const refused = await work.fetchUpdate(header, terms, known, signal);
       if (refused === undefined) meter.count("meshd_learning_updates_received_total");
       else this.#refuse(header, refused);
@@ -125,7 +154,7 @@ export class RoundActions {
    * @throws MeshError `state/write-failed` at once; nothing is kept then
    */
   certified({ certificate, bytes, own }: ActionOf<"certified">): Promise<void> {
-    const { history, fetches, contents, work, trace, clock } = this.#deps;
+    const { history, fetches, work, trace, clock } = this.#deps;
     const { round, decision } = certificate;
     const computed = own === "same" && this.#computed?.round === round ? this.#computed : undefined;
     const durationMs = clock.now().monoMs - this.#roundSinceMs;
@@ -134,9 +163,10 @@ export class RoundActions {
     const report = history.add(certificate, bytes, { influences, refusals, durationMs });
     this.#computed = undefined;
     this.#roundSinceMs = clock.now().monoMs;
-    fetches.end();
-    const forgotten = work.endRound();
-    contents.keepOnly(history.models(this.#initial));
+    const headers = this.#deps.headers();
+    fetches.keepOnly(new Set(headers.map(({ digest }) => digest)));
+    const forgotten = work.endRound(headers, history.models(this.#initial));
+    this.#deps.providers.announce();
     this.#tell(report, own, decision.kind === "set" ? decision.entries.length : 0);
     trace.end(decision.kind === "void" ? "learning/void" : undefined);
     return forgotten;
@@ -152,15 +182,15 @@ export class RoundActions {
     await work.stop();
   }
 
-  /** What updates of the open round are coded by. */
+  /** What updates are coded by that were trained in a round, from the model before it. */
   #terms(round: number): RoundTerms {
     const { history, sha256 } = this.#deps;
-    const { last } = history;
+    const base = history.at(round - 1);
     return {
       round,
-      model: last?.model ?? this.#initial,
-      stepSize: history.stepSize ?? FIRST_STEP,
-      seed: last?.certificate ?? genesisDigest(sha256, this.#digest, this.#initial),
+      model: base?.model ?? this.#initial,
+      stepSize: history.stepSizeAfter(round - 1) ?? FIRST_STEP,
+      seed: base?.certificate ?? genesisDigest(sha256, this.#digest, this.#initial),
     };
   }
 

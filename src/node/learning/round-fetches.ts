@@ -1,5 +1,5 @@
-// The contents of a round that are on their way here, by digest, with those who are known to hold them: one fetch a content,
-// and a repeated wish brings new holders.
+// What is on its way here of a task, by the name of the wish (a header's digest, or a model's), with those who are known to hold
+// it: one fetch for each, and a repeated wish brings new holders.
 
 import type { NodeId } from "../../identity/index.ts";
 
@@ -19,25 +19,33 @@ export class RoundFetches {
   }
 
   /** Begins the fetch, or tells the one that runs who holds it now; settles with a fetch that it began. */
-  async want(digest: string, holders: readonly string[], fetch: Fetch): Promise<void> {
+  async want(name: string, holders: readonly string[], fetch: Fetch): Promise<void> {
     const others = holders.filter((nodeId) => nodeId !== this.#self) as NodeId[];
-    const running = this.#running.get(digest);
+    const running = this.#running.get(name);
     if (running !== undefined) {
       running.holders = others;
       return;
     }
     const begun = { holders: others, end: new AbortController() };
-    this.#running.set(digest, begun);
+    this.#running.set(name, begun);
     try {
       await fetch(() => begun.holders, begun.end.signal);
     } finally {
-      if (this.#running.get(digest) === begun) this.#running.delete(digest);
+      if (this.#running.get(name) === begun) this.#running.delete(name);
     }
   }
 
-  /** Nothing of it is wanted any more. */
+  /** Nothing is wanted any more but these. */
+  keepOnly(names: ReadonlySet<string>): void {
+    for (const [name, { end }] of this.#running) {
+      if (names.has(name)) continue;
+      end.abort();
+      this.#running.delete(name);
+    }
+  }
+
+  /** Nothing is wanted any more. */
   end(): void {
-    for (const { end } of this.#running.values()) end.abort();
-    this.#running.clear();
+    this.keepOnly(new Set());
   }
 }

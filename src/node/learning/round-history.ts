@@ -8,6 +8,7 @@ import {
   type RoundReport,
   RoundProgress,
   type RoundSummary,
+  stalenessMaxOf,
   type TaskManifest,
 } from "../../learning/index.ts";
 
@@ -47,9 +48,16 @@ export class RoundHistory {
     return this.#reports.at(-1);
   }
 
-  /** The quantisation's step that the newest round with a summary told. */
-  get stepSize(): number | undefined {
-    return this.#reports.findLast(({ summary }) => summary !== undefined)?.summary?.stepSize;
+  at(round: number): CertifiedReport | undefined {
+    return this.#reports.findLast((report) => report.round === round);
+  }
+
+  /** The quantisation's step after a round: the newest that was told until then. */
+  stepSizeAfter(round: number): number | undefined {
+    const told = this.#reports.findLast(
+      (report) => report.round <= round && report.summary !== undefined,
+    );
+    return told?.summary?.stepSize;
   }
 
   /** Schedule and convergence after the rounds that are kept. */
@@ -77,6 +85,7 @@ export class RoundHistory {
     const { round } = report;
     this.#store.certify(this.#task.taskId, {
       ...{ round, certificate: bytes, report: JSON.stringify(report) },
+      outdated: round - stalenessMaxOf(this.#task),
     });
     this.#reports.push(report);
     return report;

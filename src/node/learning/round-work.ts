@@ -5,6 +5,7 @@ import {
   roundRowsBytes,
   type RoundSetup,
   RoundThread,
+  type RowName,
   type UpdateCoding,
 } from "../../adapters/workers/round-thread.ts";
 import type { RoundStore } from "../../adapters/sqlite/round-store.ts";
@@ -39,6 +40,7 @@ import type { ContentFetcher } from "./content-fetcher.ts";
 import type { ContentStore } from "./content-store.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 import type { ModelShelf } from "./model-shelf.ts";
+import type { TaskProviders } from "./task-providers.ts";
 
 /** How a header names the compression of its update. */
 const CODECS = ["none", "int8", "int4", "top-k"] as const;
@@ -47,6 +49,7 @@ export interface RoundWorkDeps {
   readonly openTrainer: () => RoundTrainer;
   readonly contents: ContentStore;
   readonly fetcher: ContentFetcher;
+  readonly providers: Pick<TaskProviders, "find">;
   readonly store: RoundStore;
   readonly sha256: Sha256;
   readonly budget: MemoryBudget;
@@ -60,7 +63,7 @@ export interface InitialModel {
   readonly here: boolean;
 }
 
-/** What every update of a round is coded and computed by. */
+/** What every update trained in a round is coded by, and the round is computed by. */
 export interface RoundTerms extends UpdateCoding {
   readonly round: number;
   /** Digest of the model before the round. */
@@ -82,10 +85,13 @@ export class RoundWork {
   readonly #trainer: RoundTrainer;
   readonly #task: TaskManifest;
   readonly #spec: ModelSpec;
-  readonly #thread: RoundThread;
+  readonly #setup: RoundSetup;
+  #thread: RoundThread;
   readonly #modelBytes: number;
   /** Taken for the thread's rows. */
   #rowsBytes: number;
+  /** The own update that was trained last: the machine knows of it only when it is committed to. */
+  #own: RowName | undefined;
   #measured: { readonly model: string; readonly measured: Measured } | undefined;
 
   /** @throws MeshError `learning/memory-budget` when a round's rows do not fit */
@@ -97,6 +103,7 @@ export class RoundWork {
     this.#deps = deps;
     this.#task = task;
     this.#spec = taskSpec(task);
+    this.#setup = options;
     this.#thread = new RoundThread(options);
     this.updateBytes = compressedBytes(task.compression, this.#spec.parameters);
     this.#modelBytes = encodeSafetensors(
@@ -123,10 +130,10 @@ export class RoundWork {
     return { digest: given, here: contents.get(given) !== undefined };
   }
 
-  /** Loss and accuracy of a model that is here; measured once. */
-  async measure(model: string): Promise<Measured> {
+  /** Loss and accuracy of a model that is here, or has these weights; measured once. */
+  async measure(model: string, weights?: Float32Array): Promise<Measured> {
     if (this.#measured?.model !== model) {
-      const measured = await this.#trainer.evaluate(this.#weightsOf(model));
+      const measured = await this.#trainer.evaluate(weights ?? this.#weightsOf(model));
       this.#measured = { model, measured };
     }
     return this.#measured.measured;
@@ -149,12 +156,14 @@ export class RoundWork {
     // Two finite models may lie further apart than float32 goes.
     if (!allFinite(weights.map((value, i) => value - (base[i] as number))))
       return refuse("learning/trainer-failed");
-    const note = encodeNote(await this.measure(model));
+    // By now the model may be of too long ago to be kept.
+    const note = encodeNote(await this.measure(model, base));
     const bytes = await this.#thread.encode({ round, weights, base, coding: terms });
     const content = contentIdOf(sha256, bytes);
     store.saveUpdate(this.#task.taskId, round, { digest: content.digest, bytes });
+    this.#own = { update: content.digest, baseRound: round - 1 };
     contents.put(content, bytes);
-    await this.#thread.open({ round, update: content.digest, bytes, coding: terms });
+    await this.#thread.open({ ...this.#own, bytes, coding: terms });
     const codec = CODECS.indexOf(this.#task.compression.kind);
     return ok({ update: content.digest, bytes: bytes.length, codec, note });
   }
@@ -173,12 +182,9 @@ export class RoundWork {
     if (bytes !== this.updateBytes || CODECS[codec] !== this.#task.compression.kind) {
       return "learning/wrong-shape";
     }
-    const { taskId } = this.#task;
-    const content = await this.#deps.fetcher.fetch({
-      ...{ taskId, content: { digest, bytes }, holders, signal },
-    });
+    const content = await this.#fetch({ digest, bytes }, holders, signal);
     const refused = await this.#thread.open({
-      ...{ round: terms.round, update: digest, bytes: content, coding: terms },
+      ...{ update: digest, baseRound: header.baseRound, bytes: content, coding: terms },
     });
     if (refused === undefined) return undefined;
     return updateRefusalCodes.find((code) => code === refused) ?? "learning/bad-tensors";
@@ -191,12 +197,10 @@ export class RoundWork {
     holders: () => readonly NodeId[],
     signal: AbortSignal,
   ): Promise<void> {
-    const { fetcher, store } = this.#deps;
-    const { taskId } = this.#task;
     const content: ContentId = { digest, bytes: this.#modelBytes };
-    const bytes = await fetcher.fetch({ taskId, content, holders, signal });
+    const bytes = await this.#fetch(content, holders, signal);
     this.#weightsOf(digest);
-    store.saveModel(taskId, round, { digest, bytes });
+    this.#deps.store.saveModel(this.#task.taskId, round, { digest, bytes });
   }
 
   /** The model of a round, on disk and held for others. @throws MeshError `state/write-failed`, `learning/memory-budget` */
@@ -222,9 +226,18 @@ export class RoundWork {
     };
   }
 
-  /** A round is over: what only it needed is dropped. */
-  async endRound(): Promise<void> {
-    await this.#thread.forget();
+  /** Puts another thread in the place of one that died. What was opened in it must be opened again. */
+  renewThread(): void {
+    if (!this.#thread.isOver) return;
+    this.#thread = new RoundThread(this.#setup);
+  }
+
+  /** A round is over: everything is dropped but these updates and models. */
+  async endRound(updates: readonly UpdateHeader[], models: ReadonlySet<string>): Promise<void> {
+    const kept: RowName[] = updates.map(({ update, baseRound }) => ({ update, baseRound }));
+    if (this.#own !== undefined) kept.push(this.#own);
+    this.#deps.contents.keepOnly(new Set([...models, ...kept.map(({ update }) => update)]));
+    await this.#thread.forget(kept);
   }
 
   /** Idempotent. */
@@ -232,6 +245,16 @@ export class RoundWork {
     this.#deps.budget.release(this.#rowsBytes);
     this.#rowsBytes = 0;
     await Promise.all([this.#thread.stop(), this.#trainer.stop()]);
+  }
+
+  #fetch(
+    content: ContentId,
+    holders: () => readonly NodeId[],
+    signal: AbortSignal,
+  ): Promise<Uint8Array> {
+    const { fetcher, providers } = this.#deps;
+    const search = (): ReturnType<TaskProviders["find"]> => providers.find();
+    return fetcher.fetch({ taskId: this.#task.taskId, content, holders, search, signal });
   }
 
   #keep(weights: Float32Array): ContentId {

@@ -35,7 +35,6 @@ export type TaskRefusalCode =
 
 /** The forwarder may see it otherwise, with another policy, clock or memory. */
 const BLAMELESS: ReadonlySet<TaskRefusalCode> = new Set<TaskRefusalCode>([
-  "learning/orchestrator-unavailable",
   "learning/feature-unavailable",
   "learning/disabled",
   "learning/old-task",

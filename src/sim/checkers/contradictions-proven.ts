@@ -7,15 +7,20 @@ import type { NodeIndex } from "../node-types.ts";
 import type { Swarm } from "../swarm.ts";
 import { Checker } from "./checker.ts";
 
+/** What it looks at of a training. */
+type View = Pick<LearningWorld, "honest"> & {
+  readonly lies: Pick<LearningWorld["lies"], "contradictors">;
+};
+
 /** Watches convictions. */
 export class ContradictionsProven extends Checker implements LearningListener {
   readonly name = "contradictions-proven";
-  readonly #swarm: Swarm;
-  readonly #world: LearningWorld;
+  readonly #swarm: Pick<Swarm, "nowMs">;
+  readonly #world: View;
   /** By whom each was convicted. */
   readonly #convicted = new Map<NodeIndex, Set<NodeIndex>>();
 
-  constructor(swarm: Swarm, world: LearningWorld) {
+  constructor(swarm: Pick<Swarm, "nowMs">, world: View) {
     super();
     this.#swarm = swarm;
     this.#world = world;
@@ -33,7 +38,7 @@ export class ContradictionsProven extends Checker implements LearningListener {
     this.report(this.#swarm.nowMs, node, subject, "convicted who did not contradict itself");
   }
 
-  override finish(swarm: Swarm): void {
+  override finish(swarm: Pick<Swarm, "nowMs">): void {
     for (const [subject, by] of this.#convicted) {
       for (const node of this.#world.honest) {
         this.checks++;

@@ -1,6 +1,6 @@
 // Learning bound: what a round makes of its updates is as near to the honest mean as the rule in use promises. A rule is
 // (f, kappa)-robust when |F(x) - mean of S|^2 <= kappa * mean over S of |x_i - mean of S|^2 for every set S of n - f rows
-// (Allouah et al. 2023); judged with S honest. And no update weighs more than nearest-neighbour mixing lets it.
+// (Allouah et al. 2023); judged with S honest. And no update weighs more than the rule ever lets it.
 
 import type { AggregatorName, RoundEntry } from "../../learning/index.ts";
 import type { ComputedSet, LearningListener } from "../learning/learning-types.ts";
@@ -21,6 +21,8 @@ export function kappaOf(rule: AggregatorName, n: number, f: number): number | un
     "trimmed-mean": 6 * r * (1 + r),
     krum: 6 * (1 + r),
     "multi-krum": 6 * (1 + r),
+    // Of the greatest variance in any direction, which is at most their sum: docs/robustness.md.
+    caf: r * (1 + Math.SQRT2 + 2 * Math.sqrt(1 + r)) ** 2,
   };
   if (rule === "nearest-neighbour-mixing") return mixed(bare["trimmed-mean"], n, f);
   const [last = "", ...before] = rule.split("+").reverse();
@@ -32,6 +34,12 @@ export function kappaOf(rule: AggregatorName, n: number, f: number): number | un
 /** Nearest-neighbour mixing before a rule. */
 function mixed(kappa: number | undefined, n: number, f: number): number | undefined {
   return kappa === undefined ? undefined : ((8 * f) / (n - f)) * (kappa + 1);
+}
+
+/** The rows among which a rule spreads the weight at least: mixing means n - f, and n - 2f of n is what CAF keeps. */
+function weighedLeast(rule: AggregatorName, n: number, f: number): number {
+  if (rule.includes("nnm")) return n - f;
+  return rule.endsWith("caf") ? n - 2 * f : 1;
 }
 
 /** Measures every round that an honest participant computed. */
@@ -62,8 +70,9 @@ export class LearningBound extends Checker implements LearningListener {
       say(`round ${round} is ${away} from the honest mean, the rule allows ${kappa * spread}`);
     }
     const most = Math.max(...influences.map(({ share }) => share));
-    if (aggregator.includes("nnm") && most > 1 / (n - f) + ROUNDING) {
-      say(`an update weighs ${most} in round ${round}, the rule allows ${1 / (n - f)}`);
+    const allowed = 1 / weighedLeast(aggregator, n, f);
+    if (most > allowed + ROUNDING) {
+      say(`an update weighs ${most} in round ${round}, the rule allows ${allowed}`);
     }
   }
 }

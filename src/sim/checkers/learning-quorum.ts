@@ -11,10 +11,10 @@ import { Checker } from "./checker.ts";
 /** Counts the updates of certified rounds. */
 export class LearningQuorum extends Checker implements LearningListener {
   readonly name = "learning-quorum";
-  readonly #swarm: Swarm;
+  readonly #swarm: Pick<Swarm, "nowMs">;
   readonly #floor: number;
 
-  constructor(swarm: Swarm, { task: { manifest } }: LearningWorld) {
+  constructor(swarm: Pick<Swarm, "nowMs">, { task: { manifest } }: Pick<LearningWorld, "task">) {
     super();
     const { participants, byzantine } = manifest;
     this.#swarm = swarm;

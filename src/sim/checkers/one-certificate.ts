@@ -7,22 +7,25 @@ import {
   population,
   verifyCertificate,
 } from "../../learning/index.ts";
-import type { SimEngine } from "../census.ts";
+import type { Census, SimEngine } from "../census.ts";
 import type { LearningListener } from "../learning/learning-types.ts";
 import type { LearningWorld } from "../learning/learning-world.ts";
 import type { NodeIndex } from "../node-types.ts";
 import type { Swarm } from "../swarm.ts";
 import { Checker } from "./checker.ts";
 
+/** What it looks at of a swarm. */
+type View = Pick<Swarm, "nowMs" | "isHealthy"> & { readonly census: Pick<Census, "all"> };
+
 /** Compares certificates. */
 export class OneCertificate extends Checker implements LearningListener {
   readonly name = "one-certificate";
-  readonly #swarm: Swarm;
+  readonly #swarm: View;
   readonly #engine: SimEngine;
   readonly #participants: Population;
   readonly #digests = new Map<number, string>();
 
-  constructor(swarm: Swarm, { task: { manifest } }: LearningWorld, engine: SimEngine) {
+  constructor(swarm: View, { task: { manifest } }: Pick<LearningWorld, "task">, engine: SimEngine) {
     super();
     this.#swarm = swarm;
     this.#engine = engine;

@@ -3,8 +3,10 @@
 
 import { toHex } from "../../foundation/index.ts";
 import type { NodeId } from "../../identity/index.ts";
+import { decodeRoundEvidence } from "../../learning/index.ts";
 import {
   beaconContext,
+  beaconKinds,
   decodeHeartbeat,
   decodeProof,
   decodeStateBeacon,
@@ -55,6 +57,15 @@ export class ValidSignatures extends Checker {
     else this.report(nowMs, observer, forged.subject, forged.what);
   }
 
+  #badEvidence(body: Uint8Array): { subject: NodeIndex; what: string } | undefined {
+    const evidence = decodeRoundEvidence((bytes) => this.#engine.sha256(bytes), body);
+    if (!evidence.ok) return { subject: -1, what: "accepted what is no message" };
+    const { nodeId, parts, context } = evidence.value;
+    return parts
+      .map((part) => this.#badSignature(nodeId as NodeId, part, context))
+      .find((bad) => bad !== undefined);
+  }
+
   #forgery(bytes: Uint8Array): { subject: NodeIndex; what: string } | undefined {
     const heartbeat = decodeHeartbeat(bytes);
     if (heartbeat.ok) {
@@ -70,6 +81,7 @@ export class ValidSignatures extends Checker {
       const { publisher } = summary.value.summary;
       return this.#badSignature(publisher, summary.value, summaryContext);
     }
+    if (bytes[0] === beaconKinds.foreign) return this.#badEvidence(bytes.subarray(2));
     const proof = decodeProof(bytes);
     const beacons = proof.ok ? [proof.value.first, proof.value.second] : [];
     const state = decodeStateBeacon(bytes);

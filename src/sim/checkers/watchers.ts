@@ -67,7 +67,7 @@ export function watchers(parts: {
   };
   swarm.watch(
     new ValidSignatures(swarm.census, engine, byzantine.liars),
-    new EvidenceHolds(() => byzantine.equivocators),
+    new EvidenceHolds(() => byzantine.equivocators.union(byzantine.contradictors)),
     new CrashDetected(detectMs),
     watching.viewsEqual,
     watching.routesLive,

@@ -2,6 +2,7 @@
 // gossip and connections. While a lie is on, it is told here to others: withheld and late contents, contradictions, replays.
 
 import type { NodeId } from "../../identity/index.ts";
+import { encodeForeignProof } from "../../mesh/index.ts";
 import type { Now } from "../../ports/index.ts";
 import type { Census } from "../census.ts";
 import type { MeshDatagram } from "../mesh-datagrams.ts";
@@ -43,6 +44,8 @@ export interface LearningNodeParts {
   readonly lies: LearningLies;
   readonly census: Census;
   readonly beginInMs: number;
+  /** Tells the node's part in the mesh of a proof. */
+  readonly accuse: (proof: Uint8Array, now: Now) => readonly Action[];
   readonly peers: () => readonly NodeIndex[];
   /** True time. */
   readonly nowMs: () => number;
@@ -56,6 +59,7 @@ export class LearningNode implements SimNode<MeshDatagram> {
   readonly #heldBack = new Map<number, { readonly to: NodeIndex; readonly datagram: Message }>();
   readonly #collected: { readonly atMs: number; readonly bytes: Uint8Array }[] = [];
   #numbers = 0;
+  readonly #accused: Uint8Array[] = [];
   #out: Action[] = [];
 
   constructor(parts: LearningNodeParts) {
@@ -72,7 +76,7 @@ export class LearningNode implements SimNode<MeshDatagram> {
       this.#out.push(...this.#parts.inner.handle(event, now));
       this.#beside(event);
     }
-    return this.#flush();
+    return this.#flush(now);
   }
 
   receive(message: GossipMessage, from: NodeIndex, now: Now): ReceiveResult<MeshDatagram> {
@@ -86,10 +90,11 @@ export class LearningNode implements SimNode<MeshDatagram> {
         : verdict.verdict === "accept"
           ? verdict.kind
           : verdict.code;
-    return { verdict: verdict?.verdict ?? "ignore", code, actions: this.#flush() };
+    return { verdict: verdict?.verdict ?? "ignore", code, actions: this.#flush(now) };
   }
 
-  #flush(): readonly Action[] {
+  #flush(now: Now): readonly Action[] {
+    for (const proof of this.#accused.splice(0)) this.#out.push(...this.#parts.accuse(proof, now));
     const actions = this.#out;
     this.#out = [];
     return actions;
@@ -200,6 +205,7 @@ export class LearningNode implements SimNode<MeshDatagram> {
       },
       setTimer: (id, delayMs) => this.#setTimer(`${twin}/${id}`, delayMs),
       clearTimer: (id) => this.#out.push({ kind: "clear-timer", id: `${TIMER}${twin}/${id}` }),
+      accuse: (evidence) => this.#accused.push(encodeForeignProof(evidence)),
       number: () => ++this.#numbers,
     };
   }

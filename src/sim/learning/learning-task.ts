@@ -7,12 +7,12 @@ import {
   contentIdOf,
   decodeSafetensors,
   encodeSafetensors,
-  encodeTask,
   type ModelSpec,
   orchestratorOf,
   parseDraft,
   type RoundOrchestrator,
   ruleDigest,
+  taskDigest,
   type Sha256,
   taskInitialWeights,
   type TaskManifest,
@@ -65,7 +65,7 @@ export function learningTask(
   const initialBytes = encodeSafetensors(spec, taskInitialWeights(manifest), {});
   return {
     ...{ manifest, spec, orchestrator, initialBytes },
-    digest: toHex(sha256(encodeTask(manifest))),
+    digest: taskDigest(sha256, manifest),
     rule: toHex(ruleDigest(engine, manifest)),
     updateBytes: compressedBytes(manifest.compression, spec.parameters),
     initialModel: contentIdOf(sha256, initialBytes).digest,

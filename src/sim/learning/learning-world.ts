@@ -91,6 +91,7 @@ export class LearningWorld {
     return new LearningNode({
       ...{ node, inner, twins, lies: this.lies, census: swarm.census },
       beginInMs: Math.max(0, plan.learning.start - swarm.nowMs),
+      accuse: (proof, now) => swarm.node(node)?.accuse(proof, now) ?? [],
       peers: () => swarm.world.peers(node),
       nowMs: () => swarm.nowMs,
     });

@@ -9,6 +9,7 @@ import {
   decodeSummary,
   decompress,
   encodeNote,
+  encodeRoundEvidence,
   encodeSafetensors,
   encodeSummary,
   ErrorFeedback,
@@ -44,6 +45,8 @@ export interface ParticipantPort {
   firstConnected(of: readonly string[]): string | undefined;
   setTimer(id: string, delayMs: number): void;
   clearTimer(id: string): void;
+  /** A participant contradicted itself: evidence for the whole mesh. */
+  accuse(evidence: Uint8Array): void;
   /** For questions. */
   number(): number;
 }
@@ -198,6 +201,7 @@ export class Participant {
         return;
       case "evidence":
         disk.proofs.push(action.proof);
+        port.accuse(encodeRoundEvidence(this.#sha256, this.#setting.task.manifest, action.proof));
         this.#setting.tell.convicted(action.nodeId);
         return;
       case "sync":

@@ -1,7 +1,7 @@
 // The shape of a scenario file and its defaults. docs/simulator.md says what each key means, a test that it does.
 
 import * as z from "zod";
-import { aggregatorNames } from "../../learning/index.ts";
+import { aggregatorNames, CERTIFIED_RULE } from "../../learning/index.ts";
 import { allFaultKinds, faultSchema, learningFaultKinds, meshFaultKinds } from "./faults.ts";
 import { count, duration, mapping, number, ratio } from "./values.ts";
 
@@ -46,7 +46,7 @@ const learning = mapping({
   deadline: duration(100, 3_600_000).prefault("5s"),
   aggregator: z
     .enum(aggregatorNames, { error: `one of ${aggregatorNames.join(", ")}` })
-    .default("arc+nnm+geometric-median"),
+    .default(CERTIFIED_RULE),
   orchestrator: z
     .enum(["batch-async", "hierarchical"], { error: "batch-async or hierarchical" })
     .default("batch-async"),

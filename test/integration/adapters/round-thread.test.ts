@@ -80,8 +80,8 @@ describe("the thread of certified rounds", () => {
 
   async function inThread(thread: RoundThread, task: TaskManifest, count = participants.length) {
     const updates = updatesOf(task).slice(0, count);
-    for (const { update, bytes } of updates) {
-      assert.equal(await thread.open({ round: 1, update, bytes, coding }), undefined);
+    for (const { update, baseRound, bytes } of updates) {
+      assert.equal(await thread.open({ update, baseRound, bytes, coding }), undefined);
     }
     const entries = updates.map(({ bytes: _, ...entry }) => entry);
     return thread.aggregate({ round: 1, beacon, base, stepSize: FIRST_STEP, updates: entries });
@@ -126,15 +126,29 @@ describe("the thread of certified rounds", () => {
     assert.deepEqual(eight.weights, base);
   });
 
-  test("keeps the rows of one round, and no more than one a participant", async () => {
-    const task = taskWith("median", "int8");
-    const thread = threadOf(task);
-    await inThread(thread, task);
-    const bytes = new Uint8Array(LENGTH);
-    await assert.rejects(thread.open({ round: 1, update: "one more", bytes, coding }), {
-      code: "internal/invariant",
-    });
-    assert.equal(await thread.open({ round: 2, update: "next", bytes, coding }), undefined);
-    assert.equal(roundRowsBytes(task), 4 * 13 * LENGTH);
+  test("keeps the rows that may still count, and no more than participants can have here", async () => {
+    const stream = { kind: "streaming", intervalMs: 1_000, stalenessMax: 5 } as const;
+    for (const [orchestrator, most] of [
+      [taskWith("median", "int8").orchestrator, 13 + 4],
+      [stream, 3 * 13 + 4],
+    ] as const) {
+      const task = { ...taskWith("median", "int8"), orchestrator };
+      const thread = threadOf(task);
+      assert.equal(roundRowsBytes(task), 4 * most * LENGTH);
+      const bytes = new Uint8Array(LENGTH);
+      const open = (i: number) => thread.open({ update: `u${i}`, baseRound: 0, bytes, coding });
+      for (let i = 0; i < most; i++) assert.equal(await open(i), undefined);
+      await assert.rejects(open(most), { code: "internal/invariant" });
+      await thread.forget([{ update: "u0", baseRound: 0 }]);
+      const computed = (update: string, baseRound: number) => {
+        const note = { loss: null, accuracy: null };
+        const updates = [{ nodeId: idOf(0), baseRound, update, note }];
+        return thread.aggregate({ round: 2, beacon, base, stepSize: FIRST_STEP, updates });
+      };
+      await computed("u0", 0);
+      await assert.rejects(computed("u1", 0), { code: "internal/invariant" }, "dropped");
+      await assert.rejects(computed("u0", 1), { code: "internal/invariant" }, "another base");
+      assert.equal(await open(most), undefined);
+    }
   });
 });

@@ -162,7 +162,7 @@ test("simulate runs a task file in virtual time: same seed, same report; plot dr
   assert.equal(readFileSync(picture, "utf8").match(/<polyline/g)?.length, 4);
 });
 
-test("A mesh of four with a liar: run --watch to the end, rounds, explain and pull", async (t) => {
+test("A mesh of four with a liar: run --watch to the end, rounds, explain, pull, and push to start from", async (t) => {
   const daemons = {
     a: await startDaemon(t),
     b: await startDaemon(t),
@@ -201,4 +201,32 @@ test("A mesh of four with a liar: run --watch to the end, rounds, explain and pu
   assert.equal((JSON.parse(pull.out) as { bytes: number }).bytes, readFileSync(model).length);
   assert.equal(readFileSync(model).subarray(8, 9).toString(), "{");
   assert.equal((await meshctl(["fl", "pull", model], env)).exit, 1, "it overwrites nothing");
+
+  const push = await meshctl(["fl", "push", model], env);
+  assert.deepEqual([push.exit, push.err], [0, ""]);
+  const [, digest = ""] = /\ninitialWeights: ([0-9a-f]{64})\n$/.exec(push.out) ?? [];
+  assert.match(push.out, /^The daemon has .*model\.safetensors: 4 tensors, \d+ parameters\.\n/);
+  const again = await meshctl(["fl", "push", model, "--json"], env);
+  assert.equal((JSON.parse(again.out) as { digest: string }).digest, digest);
+  const from = (name: string) =>
+    meshctl(
+      [
+        ...["fl", "run", "--dry-run"],
+        fileOf(
+          t,
+          `model: { kind: mlp }\norchestrator: { kind: batch-async }\ninitialWeights: ${name}\n`,
+        ),
+      ],
+      env,
+    );
+  assert.deepEqual([(await from(digest)).exit, (await from(digest)).err], [0, ""]);
+  assert.match((await from("ab".repeat(32))).err, /learning\/model-missing/);
+
+  const bad = join(directoryFor(t), "bad.safetensors");
+  writeFileSync(bad, readFileSync(model).subarray(0, -1));
+  const refused = await meshctl(["fl", "push", bad], env);
+  assert.equal(refused.exit, 1);
+  assert.match(refused.err, /learning\/bad-tensors/);
+  const missing = await meshctl(["fl", "push", join(directoryFor(t), "none")], env);
+  assert.match(missing.err, /Cannot read '.*none'.*\[cli\/cannot-read\]/);
 });

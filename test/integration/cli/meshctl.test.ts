@@ -20,6 +20,12 @@ test("every reading verb draws for people and answers programs with schemaVersio
     [["fl", "status"], /Last rounds/, "learning"],
     [["log", "level"], /^info\n$/, "level"],
     [["quarantine", "list"], /node-c .* quarantined .* two beacons 12 of epoch 7/, "quarantine"],
+    [
+      ["quarantine", "list"],
+      /node-e .* two prevotes in view 1 of round 3 of task 666/,
+      "quarantine",
+    ],
+    [["quarantine", "show", "node-e"], /signed {4}two different prevotes in view 1/, "quarantine"],
     [["quarantine", "show", "node-c"], /beacon 2 {2}from \/ip4\/10\.0\.0\.4/, "quarantine"],
     [
       ["links"],

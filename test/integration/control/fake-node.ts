@@ -271,6 +271,13 @@ const quarantine: Body<Quarantine> = {
         sequence: 12,
         addresses: [["/ip4/10.0.0.3/tcp/1"], ["/ip4/10.0.0.4/tcp/1"]],
       },
+      roundProof: null,
+      release: null,
+    },
+    {
+      ...{ nodeId: "e".repeat(64), name: "node-e", state: "quarantined" },
+      ...{ at: "2026-03-01T11:10:00.000Z", proofDigest: "55".repeat(32), proof: null },
+      roundProof: { message: "prevote", task: "66".repeat(32), round: 3, view: 1 },
       release: null,
     },
     {
@@ -280,6 +287,7 @@ const quarantine: Body<Quarantine> = {
       at: "2026-03-01T11:30:00.000Z",
       proofDigest: "44".repeat(32),
       proof: null,
+      roundProof: null,
       release: {
         issuer: "node-1",
         issuedAt: "2026-03-01T11:30:00.000Z",

@@ -69,6 +69,28 @@ describe("four daemons with certified rounds", { concurrency: false }, () => {
     assert.equal(new Set(chains).size, 1);
   });
 
+  test("are followed to the end by a participant that comes when all is over", async () => {
+    const [a, b, c, d] = daemons;
+    assert.ok(a !== undefined && b !== undefined && c !== undefined && d !== undefined);
+    await d.stop();
+    const taskId = await run({
+      rounds: 3,
+      participants: ["a", "b", "c", "d"],
+      orchestrator: { kind: "batch-async", target: 3, deadlineMs: 10_000 },
+    });
+    const all = await Promise.all([a, b, c].map((daemon) => ended(daemon, taskId)));
+    const late = await startDaemon(stack, {}, d.directory);
+    daemons = [a, b, c, late];
+    const { state, history } = await ended(late, taskId);
+    assert.equal(state, "finished");
+    assert.deepEqual(
+      history.map(({ certificate }) => certificate),
+      all[0]?.history.map(({ certificate }) => certificate),
+    );
+    const model = await until("its model", () => late.client.flModel().catch(() => undefined));
+    assert.deepEqual(Buffer.from(model), Buffer.from(await a.client.flModel()));
+  });
+
   test("start from a model that one of them was given", async () => {
     const [first] = daemons;
     assert.ok(first !== undefined);

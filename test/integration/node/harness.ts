@@ -75,9 +75,12 @@ export function fileText(directory: string, options: FileOptions = {}): string {
   });
 }
 
-/** Polls until `probe` gives something; the last error of the daemon is no answer yet. */
+/**
+ * Polls until `probe` gives something; the last error of the daemon is no answer yet.
+ * @param what for the failure; a function tells what was seen last
+ */
 export async function until<T>(
-  what: string,
+  what: string | (() => string),
   probe: () => Promise<T | undefined | false>,
   deadlineMs = DEADLINE_MS,
 ): Promise<T> {
@@ -85,7 +88,9 @@ export async function until<T>(
   for (;;) {
     const found = await probe();
     if (found !== undefined && found !== false) return found;
-    if (performance.now() > end) assert.fail(`waited ${deadlineMs} ms for ${what}`);
+    if (performance.now() > end) {
+      assert.fail(`waited ${deadlineMs} ms for ${typeof what === "string" ? what : what()}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }

@@ -128,6 +128,20 @@ export class HostilePeer {
     return muxer.createStream();
   }
 
+  /** Answers every request of `protocol` with the same bytes, whatever it says. */
+  async answers(protocol: string, answer: Uint8Array): Promise<void> {
+    await this.#libp2p.handle(protocol, (stream) => {
+      stream.addEventListener(
+        "message",
+        () => {
+          stream.send(framed(answer));
+          stream.close().catch(() => undefined);
+        },
+        { once: true },
+      );
+    });
+  }
+
   /** Opens a stream of `protocol`, sends `bytes`, and waits for its end. */
   async attempt(
     protocol: string,

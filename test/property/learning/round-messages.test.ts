@@ -4,8 +4,17 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { decodeCertificate, decodeRoundProof } from "../../../src/learning/index.ts";
+import {
+  completeDraft,
+  decodeCertificate,
+  decodeRoundEvidence,
+  decodeRoundProof,
+  encodeRoundEvidence,
+  parseDraft,
+  taskDigest,
+} from "../../../src/learning/index.ts";
 import { encodeCertificate } from "../../../src/learning/protocol/certificate.ts";
+import { ROUND_EVIDENCE_BYTES_MAX } from "../../../src/learning/protocol/evidence.ts";
 import { encodeRoundProof } from "../../../src/learning/protocol/equivocation.ts";
 import {
   decodeMessage,
@@ -16,6 +25,7 @@ import {
   encodeVote,
   type RoundMessage,
 } from "../../../src/learning/protocol/messages.ts";
+import type { Place } from "../../../src/learning/protocol/wire.ts";
 import { decodeStatus, encodeStatus } from "../../../src/learning/protocol/sync.ts";
 import type { Certificate } from "../../../src/learning/index.ts";
 import {
@@ -38,6 +48,20 @@ const statements = [0, 1, 2].map((i) => encodeStatement(signerOf(i), placeOf(i),
 const facts = { update: digestOf("u"), bytes: 9, codec: 1, note: Uint8Array.of(7) };
 const header = (bytes: number) =>
   encodeHeader(signer, place, { ...facts, bytes, baseRound: 0, baseModel: digestOf("m") });
+
+const manifest = completeDraft(parseDraft({ name: "t" }), {
+  ...{ taskId: "t-1", trustDomain: "a.b", createdBy: four.ids[0] ?? "", seed: 1 },
+  ...{ createdAtMs: 1_800_000_000_123, participants: four.ids },
+});
+/** In the manifest's task. */
+const named = { ...place, task: taskDigest(sha256, manifest) };
+const twoHeaders = (at: Place): [RoundMessage, RoundMessage] => {
+  const content = { ...facts, baseRound: 0, baseModel: digestOf("m") };
+  return [
+    decode(encodeHeader(signer, at, { ...content, bytes: 1 })),
+    decode(encodeHeader(signer, at, { ...content, bytes: 2 })),
+  ];
+};
 
 const messages: Record<string, Uint8Array> = {
   header: header(9),
@@ -95,6 +119,19 @@ const forms: Record<
       const [one, other] = decoded.value.parts;
       assert.ok(one !== undefined && other !== undefined);
       return encodeRoundProof(one, other);
+    },
+  },
+  evidence: {
+    bytes: encodeRoundEvidence(sha256, manifest, encodeRoundProof(...twoHeaders(named))),
+    read: (some) => decodeRoundEvidence(sha256, some).ok,
+    again: (some) => {
+      const decoded = decodeRoundEvidence(sha256, some);
+      assert.ok(decoded.ok);
+      const { epoch, parts } = decoded.value;
+      assert.equal(epoch, 1_800_000_000, "the task's name commits to it");
+      const [one, other] = parts;
+      assert.ok(one !== undefined && other !== undefined);
+      return encodeRoundEvidence(sha256, manifest, encodeRoundProof(one, other));
     },
   },
   status: {
@@ -192,4 +229,25 @@ test("A note and a summary of one byte too many are refused.", () => {
   const summary = new Uint8Array(257);
   const content = { decision: digestOf("d"), result: { ...result, summary }, rule: digestOf("r") };
   assert.ok(!decodeMessage(encodeResult(signer, place, content), four, sha256).ok);
+});
+
+test("Evidence is of the task that the proof is about, with the age that the task's name commits to.", () => {
+  const proof = encodeRoundProof(...twoHeaders(named));
+  const good = encodeRoundEvidence(sha256, manifest, proof);
+  assert.ok(decodeRoundEvidence(sha256, good).ok);
+  const of = (bytes: Uint8Array): string => {
+    const decoded = decodeRoundEvidence(sha256, bytes);
+    return decoded.ok ? "ok" : decoded.code;
+  };
+  const younger = { ...manifest, createdAtMs: manifest.createdAtMs + 1000 };
+  assert.equal(of(encodeRoundEvidence(sha256, younger, proof)), "learning/not-a-proof");
+  const elsewhere = encodeRoundProof(...twoHeaders(place));
+  assert.equal(of(encodeRoundEvidence(sha256, manifest, elsewhere)), "learning/not-a-proof");
+  assert.equal(of(good.subarray(0, 40)), "learning/malformed");
+  const aged = good.slice();
+  aged.fill(0xff, 0, 8);
+  assert.equal(of(aged), "learning/malformed", "no time that can be told exactly");
+  const [longest, longer] = [0, 1].map((more) => new Uint8Array(ROUND_EVIDENCE_BYTES_MAX + more));
+  assert.equal(of(longest ?? good), "learning/malformed");
+  assert.equal(of(longer ?? good), "learning/too-large");
 });

@@ -74,6 +74,10 @@ export interface NetworkOptions {
   readonly liars?: number;
   readonly lie?: Lie;
   readonly onPublish?: (message: RoundMessage) => void;
+  /** Whether what this action asks for comes to nothing, and the machine is told so where it is to be. @default never */
+  readonly fails?: (node: SimulatedNode, action: RoundAction) => boolean;
+  /** Whether a node is killed right after this action, in the middle of a list. @default never */
+  readonly killAfter?: (node: SimulatedNode, action: RoundAction) => boolean;
   /** @default modelSignatures */
   readonly signatures?: Pick<MlDsa, "verify" | "signer">;
   /** @default batch-async over all, 1 s */
@@ -325,8 +329,16 @@ export class RoundNetwork {
     for (const action of actions) {
       if (node.actionsLeft-- <= 0) this.crash(node);
       if (!node.up) return;
-      this.#act(node, action);
+      if (this.#options.fails?.(node, action) === true) this.#fail(node, action);
+      else this.#act(node, action);
+      if (this.#options.killAfter?.(node, action) === true) this.crash(node);
     }
+  }
+
+  #fail(node: SimulatedNode, action: RoundAction): void {
+    if (action.kind !== "train" && action.kind !== "aggregate") return;
+    const { kind: work, round } = action;
+    this.#eventLater(node, this.random.between(1, 60), { kind: "work-failed", work, round });
   }
 
   #act(node: SimulatedNode, action: RoundAction): void {
@@ -335,7 +347,13 @@ export class RoundNetwork {
         this.#publish(node, action.bytes);
         return;
       case "persist":
-        for (const bytes of action.messages) node.disk.journal.push({ round: action.round, bytes });
+        for (const bytes of action.messages) {
+          node.disk.journal.push({ round: action.round, bytes });
+          const message = this.decode(bytes);
+          // The update was on disk before its header was signed.
+          if (message?.kind === "header" && message.nodeId === node.id)
+            node.disk.updates.add(message.header.digest);
+        }
         return;
       case "train":
         this.#train(node, action.round, action.model);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createNativeEngine } from "../../../src/adapters/crypto/native.ts";
-import type { Certificate } from "../../../src/learning/index.ts";
+import type { Certificate, RoundAction } from "../../../src/learning/index.ts";
 import { batchAsyncPolicy, verifyChain } from "../../../src/learning/index.ts";
 import { encodeHeader } from "../../../src/learning/protocol/messages.ts";
 import { FAULTS_MS, faultyNetwork } from "./fault-plan.ts";
@@ -56,6 +56,37 @@ describe("certified rounds", () => {
     const short = verifyChain(verifier, few, participants, genesis);
     assert.equal(!short.ok && short.code, "learning/bad-certificate");
   });
+
+  for (const kind of ["train", "aggregate", "fetch-update", "fetch-model", "sync"] as const)
+    it(`are done although every ${kind} fails three times, everywhere`, () => {
+      const failures = new Map<string, number>();
+      const fails = ({ index, disk }: SimulatedNode, action: RoundAction): boolean => {
+        if (action.kind !== kind) return false;
+        const what = action.kind === "fetch-update" ? action.header.digest : "";
+        const place = [index, disk.certificates.size, what].join("/");
+        const count = (failures.get(place) ?? 0) + 1;
+        failures.set(place, count);
+        return count <= 3;
+      };
+      const setting = { seed: 3, participants: 4, byzantine: 1, rounds: 2, fails };
+      const network = new RoundNetwork({
+        ...setting,
+        policy: batchAsyncPolicy({ target: 4, deadlineMs: 20_000 }, 4, 1),
+      });
+      // Who comes back has to fetch a model, too.
+      const late = node(network, 3);
+      if (kind === "fetch-model") {
+        network.crash(late);
+        network.later(25_000, () => network.restart(late));
+      }
+      const isDone = () =>
+        network.nodes.every(({ finished, machine }) => finished && machine.status().modelHere);
+      assert.ok(network.run(120_000, isDone), states(network));
+      assert.ok(Math.max(...failures.values()) > 3 || kind === "sync", "it was tried again");
+      for (const { certificates } of network.nodes)
+        for (const certificate of certificates.values())
+          assert.ok(authors(certificate).length >= 3, "no round is void");
+    });
 
   it("close at the deadline without those that are silent, as long as they are no more than f", () => {
     const network = new RoundNetwork({ seed: 2, participants: 7, byzantine: 2, rounds: 3 });

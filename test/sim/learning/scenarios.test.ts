@@ -104,7 +104,10 @@ test("a rule's bound is the published one, and rules without one have none", () 
   near(kappaOf("nearest-neighbour-mixing", 20, 6), 30.4);
   near(kappaOf("nnm+geometric-median", 20, 6), 45.4);
   near(kappaOf("arc+nnm+geometric-median", 20, 6), 46.9);
-  for (const rule of ["mean", "caf", "arc+caf", "spectral", "centered-clipping"] as const) {
+  near(kappaOf("caf", 20, 6), 19.2);
+  near(kappaOf("arc+caf", 20, 6), 20.7);
+  assert.equal(kappaOf("caf", 20, 0), 0);
+  for (const rule of ["mean", "spectral", "arc+spectral", "centered-clipping"] as const) {
     assert.equal(kappaOf(rule, 20, 6), undefined);
   }
 });

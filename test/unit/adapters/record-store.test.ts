@@ -29,9 +29,31 @@ test("a value is kept without the pool that it was cut from", async () => {
   assert.equal(kept.buffer.byteLength, 3);
 });
 
-test("who provides what is not kept", async () => {
+test("of what one peer provides the newest few are kept, whatever others provide", async () => {
   const store = new RecordStore();
-  const key = new Key("/dht/provider/a");
-  await store.put(key, Uint8Array.of(1));
-  assert.ok(!(await store.has(key)));
+  const value = Uint8Array.of(1);
+  const entry = (content: number, of: string): Key => new Key(`/dht/provider/c${content}/${of}`);
+  await store.put(entry(0, "honest"), value);
+  for (let content = 0; content < 8; content++) await store.put(entry(content, "flooder"), value);
+  assert.ok(await store.has(entry(0, "flooder")), "at the limit all are kept");
+  await store.put(entry(0, "flooder"), value);
+  await store.put(entry(8, "flooder"), value);
+  assert.ok(!(await store.has(entry(1, "flooder"))));
+  assert.ok(await store.has(entry(0, "flooder")), "it was written again");
+  for (let content = 9; content < 1_000; content++)
+    await store.put(entry(content, "flooder"), value);
+  assert.ok(await store.has(entry(0, "honest")));
+  let kept = 0;
+  for await (const one of store.query({ prefix: "/dht/provider" })) kept += one.value.length;
+  assert.equal(kept, 9);
+});
+
+test("who provides what is bounded in all", async () => {
+  const store = new RecordStore();
+  const entry = (peer: number): Key => new Key(`/dht/provider/c/${peer}`);
+  for (let peer = 0; peer < 2_048; peer++) await store.put(entry(peer), Uint8Array.of(1));
+  assert.ok(await store.has(entry(0)));
+  await store.put(entry(2_048), Uint8Array.of(1));
+  assert.ok(!(await store.has(entry(0))));
+  assert.ok(await store.has(entry(1)));
 });

@@ -64,13 +64,22 @@ describe("the store of certified rounds", () => {
     );
   });
 
-  test(`keeps the last ${MODELS_KEPT} models and one update`, () => {
+  test("keeps an own update for as long as late ones count", () => {
+    store.rounds.saveUpdate(TASK, 2, { digest: "bb", bytes: bytes(7) });
+    const kept = (outdated: number): number => {
+      store.rounds.certify(TASK, { round: 5, certificate: bytes(8), report: "{}", outdated });
+      return store.rounds.contents(TASK).length;
+    };
+    assert.deepEqual([kept(1), kept(2)], [1, 0]);
+  });
+
+  test(`keeps the last ${MODELS_KEPT} models and two updates`, () => {
     for (let round = 1; round <= MODELS_KEPT + 1; round++) {
       store.rounds.saveModel(TASK, round, { digest: `m${round}`, bytes: bytes(round) });
       store.rounds.saveUpdate(TASK, round, { digest: `u${round}`, bytes: bytes(round) });
     }
     const digests = store.rounds.contents(TASK).map(({ digest }) => digest);
-    assert.deepEqual(digests.sort(), ["m2", "m3", "m4", "u4"]);
+    assert.deepEqual(digests.sort(), ["m2", "m3", "m4", "u3", "u4"]);
   });
 
   test("forgets the rounds of a task with the task", () => {

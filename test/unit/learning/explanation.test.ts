@@ -75,7 +75,7 @@ test("The weights of the Gram space are whole numbers of 2^-24 and have four byt
 test("A rule has one encoding, and no two rules or bounds share a digest.", () => {
   assert.equal(
     new TextDecoder().decode(encodeRule({ aggregator: "arc+caf", byzantine: 6 })),
-    "meshd/rule/1 arc+caf f=6\n",
+    "meshd/rule/2 arc+caf f=6\n",
   );
   const digests = aggregatorNames.flatMap((aggregator) =>
     [0, 1, 11].map((byzantine) => ruleDigest({ sha256 }, { aggregator, byzantine }).join()),

@@ -96,6 +96,17 @@ test("ARC shortens the floor(2 (f / n) (n - f)) longest rows to the next; none f
   assert.deepEqual(aggregate("arc+caf", 0, [1], [40]).shares, [0.5, 0.5]);
 });
 
+test("ARC of the fewest rows that stand a liar: with n = 4 and f = 1 the longest comes down to the next, and no other.", () => {
+  const clipOf = (f: number, ...lengths: number[]) =>
+    aggregate("arc+caf", f, ...lengths.map((length) => [0, length])).clip;
+  assert.deepEqual(clipOf(1, 40, 1, -4, 2), [0.1, 1, 1, 1]);
+  assert.deepEqual(clipOf(1, 1, 4, 2, -4), [1, 1, 1, 1], "of two longest neither is longer");
+  assert.deepEqual(clipOf(1, 40, 1, 4), [0.1, 1, 1], "n = 3: floor(4 / 3)");
+  assert.deepEqual(clipOf(2, 1, 40, 4, -40, 2), [1, 0.1, 1, 0.1, 1], "n = 5, f = 2: floor(12 / 5)");
+  const far = aggregate("arc+caf", 1, [1, 0], [1.2, 0], [0.8, 0], [-1e6, 0]);
+  assert.ok((far.vector[0] ?? 0) > 0.7, "one liar of four turns nothing round");
+});
+
 test("The share of a liar after clipping and mixing is small, and the report names it.", () => {
   const honest = [
     [1, 0],

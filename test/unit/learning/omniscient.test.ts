@@ -69,6 +69,41 @@ test("Min-max and min-sum lie as far as they can without being farther than hone
   near([sum(rowsOf("min-sum")[0] ?? [])], [Math.max(...honest.map((row) => sum([...row])))]);
 });
 
+const squares = (row: readonly number[], rows: readonly Float32Array[]): number[] =>
+  rows.map((other) => apart(row, other) ** 2);
+const limits = {
+  "min-max": (squared: readonly number[]) => Math.max(...squared),
+  "min-sum": (squared: readonly number[]) => squared.reduce((a, b) => a + b, 0),
+};
+
+for (const [name, cost] of Object.entries(limits)) {
+  test(`${name} is at its limit among rows that lie anyhow: a thousandth farther would be past it`, () => {
+    const random = new SeededRandom("test/attacks", 2);
+    const rows = Array.from({ length: 9 }, () =>
+      Float32Array.from({ length: 20 }, () => 3 + random.normal()),
+    );
+    const [first = new Float32Array(0), ...others] = omniscientAttack(
+      name as OmniscientAttackName,
+    ).rows(rows, 3, context());
+    for (const other of others) assert.equal(other, first, "liars send the same");
+    const allowed = Math.max(...rows.map((row) => cost(squares([...row], rows))));
+    const middle = [...first].map((_, c) => rows.reduce((sum, row) => sum + (row[c] ?? 0), 0) / 9);
+    const moved = (by: number) => [...first].map((v, c) => middle[c]! + by * (v - middle[c]!));
+    assert.ok(cost(squares(moved(0.999), rows)) < allowed);
+    assert.ok(cost(squares(moved(1.001), rows)) > allowed);
+    [...first].forEach((value, c) => assert.ok(value < middle[c]!, "down in every coordinate"));
+  });
+
+  test(`${name} among equal rows is that row: there is nothing to hide behind`, () => {
+    const same = Array.from({ length: 4 }, () => Float32Array.of(5, -5));
+    const attack = omniscientAttack(name as OmniscientAttackName).rows(same, 1, context());
+    assert.deepEqual(
+      attack.map((row) => [...row]),
+      [[5, -5]],
+    );
+  });
+}
+
 test("The optimal variants do at least as much damage to the pipeline as the plain ones.", () => {
   const damage = (name: OmniscientAttackName): number => {
     const attack = omniscientAttack(name).rows(honest, 2, context());

@@ -35,7 +35,8 @@ const inputOf = (entries: readonly RoundEntry[], over: object = {}) => ({
 
 const thousand = { participants: 1000, byzantine: 300 };
 const batch = new BatchAsyncOrchestrator({ target: 850, deadlineMs: 1000 }, thousand);
-const seen = (held: number, elapsedMs: number) => batch.closes({ ...thousand, held, elapsedMs });
+const seen = (held: number, elapsedMs: number) =>
+  batch.closes({ ...thousand, held, fresh: held, elapsedMs });
 
 test("Batch-async closes at its target, and at the deadline with N - f.", () => {
   assert.equal(seen(849, 999), "wait");
@@ -75,8 +76,8 @@ test("Batch-async keeps f of the population inside the quorum: K = 2f is void, K
 test("At the deadline a floor of N - f <= 2f is void all the same.", () => {
   const options = { participants: 9, byzantine: 3 };
   const many = new BatchAsyncOrchestrator({ target: 8, deadlineMs: 1 }, options);
-  assert.equal(many.closes({ ...options, held: 6, elapsedMs: 1 }), "void");
-  assert.equal(many.closes({ ...options, held: 7, elapsedMs: 1 }), "close");
+  assert.equal(many.closes({ ...options, held: 6, fresh: 6, elapsedMs: 1 }), "void");
+  assert.equal(many.closes({ ...options, held: 7, fresh: 7, elapsedMs: 1 }), "close");
 });
 
 const streamOf = (over: object = {}) =>
@@ -85,10 +86,10 @@ const streamOf = (over: object = {}) =>
   });
 
 test("Streaming steps at its interval when something came.", () => {
-  const view = { participants: 7, byzantine: 2 };
-  assert.equal(streamOf().closes({ ...view, held: 7, elapsedMs: 99 }), "wait");
-  assert.equal(streamOf().closes({ ...view, held: 1, elapsedMs: 100 }), "close");
-  assert.equal(streamOf().closes({ ...view, held: 0, elapsedMs: 100 }), "void");
+  const view = { participants: 7, byzantine: 2, held: 7 };
+  assert.equal(streamOf().closes({ ...view, fresh: 7, elapsedMs: 99 }), "wait");
+  assert.equal(streamOf().closes({ ...view, fresh: 1, elapsedMs: 100 }), "close");
+  assert.equal(streamOf().closes({ ...view, fresh: 0, elapsedMs: 100 }), "void");
 });
 
 test("Streaming counts an identity once however often it sends: its newest update.", () => {
@@ -192,7 +193,7 @@ const tiered = tieredWith({ kind: "int8" });
 
 test("Hierarchical closes with everybody, and at its deadline with N - f.", () => {
   const closes = (held: number, elapsedMs: number) =>
-    tiered.closes({ participants: 100, byzantine: 20, held, elapsedMs });
+    tiered.closes({ participants: 100, byzantine: 20, held, fresh: held, elapsedMs });
   assert.equal(closes(99, 999), "wait");
   assert.equal(closes(100, 0), "close");
   assert.equal(closes(80, 1000), "close");

@@ -55,7 +55,7 @@ describe("a quorum", () => {
 describe("the batch-async policy", () => {
   const policy = batchAsyncPolicy({ target: 8, deadlineMs: 1000 }, 10, 3);
   const closes = (held: number, elapsedMs: number) =>
-    policy.closes({ held, participants: 10, byzantine: 3, elapsedMs });
+    policy.closes({ held, fresh: held, participants: 10, byzantine: 3, elapsedMs });
 
   it("closes at its target, at the deadline at n - f, and else is void", () => {
     assert.equal(closes(7, 999), "wait");

@@ -280,12 +280,18 @@ test("A draft gets every default, and what it says stays.", () => {
   assert.deepEqual(full.model, { kind: "mlp", features: 144, classes: 10, hidden: 8 });
   assert.equal(full.trainer.kind === "embedded" && full.trainer.steps, 3);
   assert.equal(full.data.kind === "glyphs" && full.data.seed, 9);
-  const tiny = completeDraft(parseDraft({ orchestrator: { kind: "hierarchical" } }), {
-    ...setting,
-    participants: ids(40),
-    limits: simulatedTaskLimits,
-  });
+  const forty = { ...setting, participants: ids(40), limits: simulatedTaskLimits };
+  const tiny = completeDraft(parseDraft({ orchestrator: { kind: "hierarchical" } }), forty);
   assert.deepEqual(tiny.orchestrator, { kind: "hierarchical", zones: 10, deadlineMs: 30_000 });
+  for (const [kind, rule] of [
+    ["epidemic", "nearest-neighbour-mixing"],
+    ["batch-async", "arc+caf"],
+    ["hierarchical", "arc+caf"],
+    ["streaming", "arc+nnm+geometric-median"],
+  ] as const) {
+    const { aggregator } = completeDraft(parseDraft({ orchestrator: { kind } }), forty);
+    assert.equal(aggregator, rule, kind);
+  }
   for (const [path, draft] of [
     ["taskId", { taskId: "mine" }],
     ["model.kind", { model: { kind: "transformer" } }],

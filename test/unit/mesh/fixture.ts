@@ -11,6 +11,7 @@ import {
   MeshMachine,
   type MeshOptions,
   type MeshTimerId,
+  type ReadForeignProof,
   type StateBeacon,
 } from "../../../src/mesh/index.ts";
 import type { Meter, MetricLabels, MonoMs, Now, Random, WallMs } from "../../../src/ports/index.ts";
@@ -136,6 +137,7 @@ export class Bench {
     options: Partial<MeshOptions> = {},
     self: Partial<MeshDeps["self"]> = {},
     evidence: MeshDeps["evidence"] = [],
+    readForeignProof?: ReadForeignProof,
   ) {
     this.machine = new MeshMachine(
       {
@@ -151,6 +153,7 @@ export class Bench {
           return right !== "mesh.release" || this.releasers.has(spiffeId);
         },
         evidence,
+        ...(readForeignProof && { readForeignProof }),
         random: seededRandom(11),
         meter: this.meter,
       },

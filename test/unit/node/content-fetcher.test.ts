@@ -90,4 +90,44 @@ describe("memory for contents", () => {
     assert.equal(await fetcher.fetch(wanted(new AbortController().signal)), content);
     assert.deepEqual(asked, []);
   });
+
+  test("that nobody hands out do not keep others from being fetched", async () => {
+    const { fetcher, asked } = made(100_000);
+    const end = new AbortController();
+    const withheld = Array.from({ length: 20 }, (_, i) => contentIdOf(sha256, Uint8Array.of(i)));
+    const fetches = withheld.map((one) =>
+      fetcher.fetch({ ...wanted(end.signal), content: one, holders: () => ["liar" as NodeId] }),
+    );
+    const ended = Promise.allSettled(fetches);
+    const honest = fetcher.fetch({ ...wanted(end.signal), holders: () => ["honest" as NodeId] });
+    const refused = assert.rejects(honest, { code: "learning/fetch-ended" });
+    while (!asked.includes("honest" as NodeId))
+      await new Promise((resolve) => setImmediate(resolve));
+    end.abort();
+    await refused;
+    await ended;
+  });
+
+  test("are searched for after two attempts, and then ever more rarely", async (t) => {
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    const { fetcher, asked } = made(1_000);
+    const end = new AbortController();
+    const attempts: number[] = [];
+    const search = (): Promise<NodeId[]> => {
+      attempts.push(asked.filter((holder) => holder === "author").length);
+      return Promise.resolve(["provider"] as NodeId[]);
+    };
+    const fetched = assert.rejects(fetcher.fetch({ ...wanted(end.signal), search }));
+    while (attempts.length < 3) {
+      await new Promise((resolve) => setImmediate(resolve));
+      t.mock.timers.tick(5_000);
+    }
+    end.abort();
+    await fetched;
+    assert.deepEqual(attempts, [2, 4, 8]);
+    assert.deepEqual(asked.slice(0, 7), [
+      ...["author", "other", "author", "other"],
+      ...["author", "other", "provider"],
+    ]);
+  });
 });

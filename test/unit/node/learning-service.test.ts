@@ -85,11 +85,13 @@ describe("a node that hears of a training task", () => {
   let gossip: (from: NodeId, bytes: Uint8Array) => Promise<GossipDecision>;
   let codes: unknown[];
   let denied: string | undefined;
+  let errors: unknown[];
 
   beforeEach(async () => {
     directory = mkdtempSync(join(tmpdir(), "x0-learning-"));
     store = new StateStore(directory);
     codes = [];
+    errors = [];
     denied = undefined;
     const known = new Map([me, creator].map(({ identity }) => [identity.nodeId, identity]));
     const ignore = (): undefined => undefined;
@@ -110,7 +112,7 @@ describe("a node that hears of a training task", () => {
         debug: (fields: { code?: unknown }) => codes.push(fields.code),
         info: ignore,
         warn: ignore,
-        error: ignore,
+        error: (fields: { code?: unknown }) => errors.push(fields.code),
       },
       meter: { count: ignore, set: ignore, observe: ignore },
       self: me.identity,
@@ -134,6 +136,25 @@ describe("a node that hears of a training task", () => {
 
   test("accepts one that its creator signed and may coordinate", async () => {
     assert.equal((await hears(signTask(creator.signer, task())))[0], "accept");
+  });
+
+  test("takes no part in rounds from before its state was restored, to the last of the clocks", async () => {
+    const participants = [1, 2, 3, 4].map((n) => person(n).identity.nodeId).sort();
+    const csv = { kind: "csv", digest: "ab".repeat(32), labelColumn: "class", seed: 1 } as const;
+    const bytes = signTask(
+      creator.signer,
+      task({
+        ...{ participants, byzantine: 1, aggregator: "arc+nnm+geometric-median" },
+        ...{ data: { ...csv, testSamples: 50, dirichletAlpha: 1 } },
+        orchestrator: { kind: "batch-async", target: 4, deadlineMs: 1000 },
+      }),
+    );
+    store.settleRestored((NOW - 60_000) as WallMs);
+    await hears(bytes);
+    store.settleRestored((NOW - 60_001) as WallMs);
+    await hears(bytes);
+    // This node has no such file: it would begin otherwise.
+    assert.deepEqual(errors, ["learning/state-restored", "learning/bad-data"]);
   });
 
   test("rejects one that another key signed", async () => {

@@ -108,18 +108,22 @@ export function whyOf(it: Participant, explained: FlExplained): string {
   return verdictText(it, explained) + suspicion;
 }
 
-function verdictText(it: Participant, { byzantine, participants }: FlExplained): string {
+function verdictText(it: Participant, explained: FlExplained): string {
+  const { byzantine, participants, aggregator } = explained;
   const votes = numberText(it.votes, 2);
   const far = farther(it, participants);
+  const why = aggregator.endsWith("caf")
+    ? "it stands out where updates differ most"
+    : "the rule prefers others";
   switch (it.verdict) {
     case "counted":
       return "its update counts";
     case "clipped":
       return `its update was shortened to ${percentText(it.clip)}: it is longer than most${far}`;
     case "down-weighted":
-      return `it has ${votes} votes${far === "" ? ": the rule prefers others" : far}`;
+      return `it has ${votes} votes${far === "" ? `: ${why}` : far}`;
     case "no-weight":
-      return `the rule left its update out${far}`;
+      return `the rule left its update out${far === "" ? `: ${why}` : far}`;
     case "outlier":
       return `far from the others${far}, and ${byzantine > 1 ? `fewer than ${byzantine} of them have` : "none of them has"} it among ${byzantine > 1 ? "their" : "its"} nearest`;
     case "unused":

@@ -87,7 +87,8 @@ export const centeredClipping: GramRule = {
 
 /**
  * Covariance-bound agnostic filter (Allouah et al. 2025, CAF): rows lose weight by their part in the direction of greatest
- * variance until n - 2f are left; of all turns the mean with the least such variance. n >= 2f + 1.
+ * variance until n - 2f are left; of all turns the mean with the least such variance. n >= 2f + 1. How near it stays to the honest
+ * mean is proven in docs/robustness.md. A turn takes all weight from at least one row, so 2f + 1 turns are enough.
  */
 export const caf: GramRule = {
   minimum: (f) => 2 * f + 1,
