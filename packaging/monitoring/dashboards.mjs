@@ -714,6 +714,28 @@ export const dashboards = [
         },
       ],
       [
+        "Federation",
+        {
+          title: "Fetches of other trust domains' bundles",
+          unit: "cpm",
+          description: "Failed ones are repeated; after three in a row: MeshdFederationStale.",
+          queries: {
+            "{{instance}} {{result}}": "60 * rate(meshd_federation_fetches_total{$i}[$r])",
+          },
+          w: 12,
+        },
+        {
+          title: "Age of other trust domains' bundles",
+          unit: "s",
+          description: "Since the last fetch; empty without any federation.",
+          queries: {
+            "{{instance}} {{trust_domain}}":
+              "time() - (meshd_federation_bundle_fetch_timestamp_seconds{$i} > 0)",
+          },
+          w: 12,
+        },
+      ],
+      [
         "Audit log",
         {
           title: "Security events written down",

@@ -24,6 +24,7 @@ import { routeCommand } from "./commands/route.ts";
 import { simCommand } from "./commands/sim.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tokenCommand } from "./commands/token.ts";
+import { trustCommand } from "./commands/trust.ts";
 import { zonesCommand } from "./commands/zones.ts";
 import { exposeCommand, forwardCommand, tunnelsCommand } from "./commands/tunnels.ts";
 import { waitCommand } from "./commands/wait.ts";
@@ -44,6 +45,7 @@ export const meshctlProgram: Program = {
     quarantineCommand,
     auditCommand,
     policyCommand,
+    trustCommand,
     linksCommand,
     routeCommand,
     identityCommand,

@@ -48,6 +48,13 @@ export interface Config {
   };
   readonly crypto: { readonly engine: "auto" | "wasm" | "native" | "noble" };
   readonly identity: { readonly svidLifetimeMs: number; readonly clockSkewMs: number };
+  readonly federation: {
+    /** Where the trust bundle is served. */
+    readonly listen: MetricsListen;
+    /** PEM files; both are there when it is served. */
+    readonly certificateFile: string | null;
+    readonly keyFile: string | null;
+  };
   readonly audit: { readonly bytesMax: number };
   readonly roles: readonly ConfigRole[];
   readonly workloadApi: {
@@ -119,6 +126,11 @@ export function configOf(file: ConfigFile): Config {
       clockSkewMs: file.identity.clock_skew,
     },
     workloadApi: { socket: file.workload_api.socket },
+    federation: {
+      listen: file.federation.listen,
+      certificateFile: file.federation.certificate ?? null,
+      keyFile: file.federation.key ?? null,
+    },
     audit: { bytesMax: file.audit.keep_mebibytes * 1024 * 1024 },
     roles: file.roles,
     policy: file.policy.map(({ spiffe, allow = [], roles = [] }) => ({ spiffe, allow, roles })),
@@ -173,6 +185,9 @@ export const valueOfKey: Readonly<Record<string, (config: Config) => unknown>> =
   "crypto.engine": (config) => config.crypto.engine,
   "identity.svid_lifetime": (config) => config.identity.svidLifetimeMs,
   "identity.clock_skew": (config) => config.identity.clockSkewMs,
+  "federation.listen": (config) => config.federation.listen,
+  "federation.certificate": (config) => config.federation.certificateFile,
+  "federation.key": (config) => config.federation.keyFile,
   "audit.keep_mebibytes": (config) => config.audit.bytesMax / (1024 * 1024),
   roles: (config) => config.roles,
   "workload_api.socket": (config) => config.workloadApi.socket,

@@ -36,6 +36,7 @@ const asInFile: Readonly<Record<string, (value: never) => ConfigValue>> = {
       ...{ spiffe, allow },
       ...(roles.length > 0 ? { roles } : {}),
     })),
+  "federation.listen": (listen: MetricsListen) => (listen === "off" ? listen : addressText(listen)),
   "tunnel.expose": (exposed: Config["tunnel"]["expose"]) =>
     exposed.map(({ port, target }) => ({ port, to: addressText(target) })),
   "tunnel.forward": (forwards: Config["tunnel"]["forward"]) =>

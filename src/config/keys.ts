@@ -189,6 +189,21 @@ export const configKeys: Readonly<Record<string, ConfigKey>> = {
     hint: "leave the key out to keep the default policy",
     reload: true,
   },
+  "federation.listen": {
+    rule: "host:port with a port from 0 to 65535, or off",
+    hint: "write 0.0.0.0:8443 to let other trust domains fetch this one's bundle; it needs a certificate and a key",
+    reload: false,
+  },
+  "federation.certificate": {
+    rule: "an absolute path, which federation.listen needs",
+    hint: "name a PEM file with the certificate chain for this host's public name; it is read again when it changes",
+    reload: false,
+  },
+  "federation.key": {
+    rule: "an absolute path, which federation.listen needs",
+    hint: "name the PEM file of the certificate's key",
+    reload: false,
+  },
   roles: {
     rule: `a list of at most ${configLimits.rolesMax} roles {name, allow}, each name once`,
     hint: "leave it out when no rule of the policy names a role",

@@ -158,6 +158,11 @@ export const fileSchema = z
     workload_api: section({
       socket: z.literal("off").or(absolutePath(configLimits.socketPathBytesMax)).default("off"),
     }),
+    federation: section({
+      listen: metricsListen.prefault("off"),
+      certificate: absolutePath(configLimits.pathBytesMax).optional(),
+      key: absolutePath(configLimits.pathBytesMax).optional(),
+    }),
     audit: section({ keep_mebibytes: bounded(configLimits.auditMebibytes).default(64) }),
     roles: z
       .array(role)
@@ -205,7 +210,10 @@ export const fileSchema = z
       }),
     }),
   })
-  .superRefine(({ policy, roles }, context) => {
+  .superRefine(({ policy, roles, federation }, context) => {
+    for (const name of ["certificate", "key"] as const)
+      if (federation.listen !== "off" && federation[name] === undefined)
+        context.addIssue({ code: "custom", path: ["federation", name] });
     const known = new Set(roles.map(({ name }) => name));
     for (const [index, { roles: named = [] }] of policy.entries())
       for (const [at, name] of named.entries())

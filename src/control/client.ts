@@ -22,6 +22,8 @@ import {
   type Entries,
   entriesSchema,
   errorSchema,
+  type Federation,
+  federationSchema,
   type FlStarted,
   type FlStartRequest,
   type FlStatus,
@@ -78,6 +80,7 @@ import type { EntryCreateRequest, EntryRequest } from "./entry-contract.ts";
 import type { LookupRequest } from "./lookup-contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
 import type { PolicyCheckRequest } from "./policy-contract.ts";
+import type { FederatedRequest, FederateRequest } from "./federation-contract.ts";
 import type { ReleaseRequest } from "./quarantine-contract.ts";
 import type { RouteRequest } from "./route-contract.ts";
 import type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";
@@ -222,6 +225,25 @@ export class ControlClient {
 
   reloadPolicy(): Promise<PolicyReloaded> {
     return this.#call("POST", "/v1/policy/reload", policyReloadedSchema);
+  }
+
+  federation(): Promise<Federation> {
+    return this.#call("GET", "/v1/federation", federationSchema);
+  }
+
+  /** Gives the new one alone. */
+  federate(request: FederateRequest): Promise<Federation> {
+    return this.#call("POST", "/v1/federation/add", federationSchema, request, 3 * this.#timeoutMs);
+  }
+
+  refreshFederation(request: FederatedRequest): Promise<Federation> {
+    const timeoutMs = 3 * this.#timeoutMs;
+    return this.#call("POST", "/v1/federation/refresh", federationSchema, request, timeoutMs);
+  }
+
+  /** Gives what is left. */
+  unfederate(request: FederatedRequest): Promise<Federation> {
+    return this.#call("POST", "/v1/federation/remove", federationSchema, request);
   }
 
   audit(request: AuditListRequest): Promise<AuditList> {

@@ -24,6 +24,7 @@ import {
   restoredFields,
 } from "./operations-contract.ts";
 import { policyCheckedFields, policyReloadedFields } from "./policy-contract.ts";
+import { federationFields } from "./federation-contract.ts";
 import { quarantineFields } from "./quarantine-contract.ts";
 import { linksFields, routeFields } from "./route-contract.ts";
 import { tunnelsFields } from "./tunnel-contract.ts";
@@ -194,6 +195,7 @@ export const zonesSchema = answer(zonesFields);
 export const quarantineSchema = answer(quarantineFields);
 export const policyCheckedSchema = answer(policyCheckedFields);
 export const policyReloadedSchema = answer(policyReloadedFields);
+export const federationSchema = answer(federationFields);
 export const auditListSchema = answer(auditListFields);
 export const auditVerifiedSchema = answer(auditVerifiedFields);
 export const entriesSchema = answer(entriesFields);
@@ -278,6 +280,7 @@ export type Tunnels = z.infer<typeof tunnelsSchema>;
 export type Zones = z.infer<typeof zonesSchema>;
 export type PolicyChecked = z.infer<typeof policyCheckedSchema>;
 export type PolicyReloaded = z.infer<typeof policyReloadedSchema>;
+export type Federation = z.infer<typeof federationSchema>;
 export type AuditList = z.infer<typeof auditListSchema>;
 export type AuditVerified = z.infer<typeof auditVerifiedSchema>;
 export type Quarantine = z.infer<typeof quarantineSchema>;

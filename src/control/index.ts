@@ -20,6 +20,7 @@ export {
   type AuditVerifyRequest,
 } from "./audit-contract.ts";
 export type { PolicyCheckRequest } from "./policy-contract.ts";
+export type { FederatedRequest, FederateRequest } from "./federation-contract.ts";
 export { ControlClient, type ControlClientOptions } from "./client.ts";
 export {
   type AuditList,
@@ -38,6 +39,7 @@ export {
   type Entries,
   type ErrorAnswer,
   errorSchema,
+  type Federation,
   type FlStarted,
   type FlStartRequest,
   type FlStatus,

@@ -9,6 +9,7 @@ import type {
   EffectiveConfig,
   Enrolled,
   Entries,
+  Federation,
   FlStarted,
   FlStartRequest,
   FlStatus,
@@ -45,6 +46,7 @@ import type { EntryCreateRequest, EntryRequest } from "./entry-contract.ts";
 import type { LookupRequest } from "./lookup-contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
 import type { PolicyCheckRequest } from "./policy-contract.ts";
+import type { FederatedRequest, FederateRequest } from "./federation-contract.ts";
 import type { ReleaseRequest } from "./quarantine-contract.ts";
 import type { RouteRequest } from "./route-contract.ts";
 import type { TrainerControl } from "./trainer-contract.ts";
@@ -106,6 +108,13 @@ export interface NodeControl {
   checkPolicy(request: PolicyCheckRequest): Awaitable<Body<PolicyChecked>>;
   /** Reads the configuration file again, as SIGHUP does. @throws MeshError `config/*`; the old policy stays */
   reloadPolicy(): Awaitable<Body<PolicyReloaded>>;
+  federation(): Awaitable<Body<Federation>>;
+  /** Gives the new one alone. @throws MeshError `federation/*` */
+  federate(request: FederateRequest): Awaitable<Body<Federation>>;
+  /** @throws MeshError `federation/*` */
+  refreshFederation(request: FederatedRequest): Awaitable<Body<Federation>>;
+  /** Gives what is left. @throws MeshError `federation/unknown` */
+  unfederate(request: FederatedRequest): Awaitable<Body<Federation>>;
   /** Entries of the audit log, the oldest first. */
   audit(request: AuditListRequest): Awaitable<Body<AuditList>>;
   /** @throws MeshError `audit/unreadable`, `audit/head-forged` */

@@ -48,6 +48,7 @@ export {
   FIRST_PREVIOUS,
   readAuditLine,
 } from "./audit/entry.ts";
+export { type ForeignBundle, readForeignBundle } from "./foreign-bundle.ts";
 export { issueRecord } from "./audit/issue.ts";
 export {
   AUDIT_HEAD_CHARS_MAX,

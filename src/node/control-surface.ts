@@ -22,6 +22,9 @@ import type {
   EntryCreateRequest,
   EntryRequest,
   ExposeRequest,
+  FederatedRequest,
+  FederateRequest,
+  Federation as FederationList,
   FlExplained,
   FlPushed,
   FlExplainRequest,
@@ -70,6 +73,7 @@ import type { ListedForward } from "../adapters/tunnel/tunnels.ts";
 import { systemClock } from "../adapters/clock.ts";
 import type { ConfigView } from "./config-view.ts";
 import { draftOfEntry, entriesOf } from "./entry-view.ts";
+import type { Federation } from "./federation.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { LogLevelSwitch } from "./log-level.ts";
 import type { Member } from "./member.ts";
@@ -96,6 +100,7 @@ export interface SurfaceParts {
   readonly epoch: number;
   readonly operations: Operations;
   readonly access: Access;
+  readonly federation: Federation;
   readonly configView: ConfigView;
 }
 
@@ -347,6 +352,22 @@ export class ControlSurface implements NodeControl {
     return { quarantine: quarantine.filter(({ nodeId }) => nodeId === released) };
   }
 
+  federation(): Body<FederationList> {
+    return this.#parts.federation.list();
+  }
+
+  federate(request: FederateRequest): Promise<Body<FederationList>> {
+    return this.#parts.federation.add(request);
+  }
+
+  refreshFederation({ trustDomain }: FederatedRequest): Promise<Body<FederationList>> {
+    return this.#parts.federation.refresh(trustDomain);
+  }
+
+  unfederate({ trustDomain }: FederatedRequest): Body<FederationList> {
+    return this.#parts.federation.remove(trustDomain);
+  }
+
   checkPolicy(request: PolicyCheckRequest): Body<PolicyChecked> {
     const { access, configView } = this.#parts;
     return policyAnswer(access, configView, request);
@@ -452,6 +473,14 @@ export class ControlSurface implements NodeControl {
         code: "node/stalled",
         severity: "error",
         message: "The mesh machine has stopped working. Restart meshd, and report its log.",
+      });
+    }
+    const stale = this.#parts.federation.stale();
+    if (stale.length > 0) {
+      health.push({
+        code: "federation/stale",
+        severity: "warning",
+        message: `The trust bundle of ${stale.join(", ")} could not be refreshed: see meshctl trust federate list.`,
       });
     }
     const { problem: auditProblem } = this.#parts.audit;

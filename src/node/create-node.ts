@@ -37,6 +37,7 @@ import { LOCAL, type NodeKeys, nodeKeysFromSeeds, nodeSpiffeId } from "../identi
 import type { Meter, SpanAttributes } from "../ports/index.ts";
 import { type ConfigSource, ConfigView } from "./config-view.ts";
 import { ControlSurface } from "./control-surface.ts";
+import { Federation, servedBundle } from "./federation.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { LogLevelSwitch } from "./log-level.ts";
 import { allMetrics, meterConfig, meterNode } from "./metrics.ts";
@@ -122,6 +123,14 @@ export async function createNode(
     },
     { config, epoch, version: build.version },
   );
+  const federation = new Federation(
+    {
+      ...{ store, clock: systemClock, meter, logger, audit },
+      trustDomain: () => store.credential()?.trustDomain,
+      bundle: () => lifecycle.member && servedBundle(lifecycle.member.bundle),
+    },
+    config.federation,
+  );
   const supervision = new Supervision(
     { lifecycle, clock: systemClock, logger, meter: prom.meter },
     environment,
@@ -143,6 +152,7 @@ export async function createNode(
     keyFiles,
     audit,
     access,
+    federation,
     recentLines,
     configView: new ConfigView(source),
   });
@@ -227,6 +237,7 @@ interface Parts {
   readonly keyFiles: KeyFiles;
   readonly audit: AuditLog;
   readonly access: Access;
+  readonly federation: Federation;
   readonly recentLines: RecentLines;
   readonly configView: ConfigView;
 }
@@ -272,6 +283,7 @@ class Daemon implements MeshNode {
     const app = createControlApp(surface, { onUnexpectedError: unexpected, tracer, permits });
     this.#servers.push(await startControlServer({ app, socketPath: config.control.socket }));
     await lifecycle.start();
+    await this.#parts.federation.start();
     logger.info(
       {
         version: build.version,
@@ -352,6 +364,7 @@ class Daemon implements MeshNode {
   async #stop(): Promise<void> {
     const { lifecycle, process, tracer, store, keys, logger, supervision, audit } = this.#parts;
     supervision.stopping();
+    await this.#parts.federation.stop();
     await lifecycle.stop();
     await Promise.all(this.#servers.map((server) => server.stop()));
     await tracer.stop();

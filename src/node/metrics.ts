@@ -7,6 +7,7 @@ import { tunnelMetrics } from "../adapters/tunnel/tunnels.ts";
 import { workloadApiMetrics } from "../adapters/workload-api/metrics.ts";
 import type { Meter, MetricDeclaration } from "../ports/index.ts";
 import { daemonMetrics } from "../telemetry/index.ts";
+import { federationMetrics } from "./federation.ts";
 import { intakeMetrics } from "./beacon-intake.ts";
 import { credentialProblems, type LifecycleState } from "./lifecycle.ts";
 import { workloadMetrics } from "./workload/metrics.ts";
@@ -27,6 +28,7 @@ export const healthCodes = [
   "state/write-failed",
   "audit/write-failed",
   "audit/broken",
+  "federation/stale",
   "learning/adversary",
   "learning/rounds-void",
   "learning/split",
@@ -84,6 +86,7 @@ export const allMetrics: readonly MetricDeclaration[] = [
   ...workloadMetrics,
   ...intakeMetrics,
   ...nodeMetrics,
+  ...federationMetrics,
 ];
 
 /** What is read for a scrape. */

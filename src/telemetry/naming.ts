@@ -7,6 +7,7 @@ const subjects = [
   "crypto",
   "identity",
   "audit",
+  "federation",
   "handshake",
   "mesh",
   "learning",

@@ -311,6 +311,19 @@ export class StateStore {
     };
   }
 
+  /** What is kept of other trust domains, each as its JSON text. */
+  federations(): string[] {
+    const rows = this.#all("SELECT value FROM facts WHERE name GLOB 'federation/*' ORDER BY name");
+    return rows.map((row) => text(row["value"]));
+  }
+
+  /** Keeps what there is of a trust domain, or forgets it. Whoever calls bounds their number. */
+  saveFederation(trustDomain: string, json: string | undefined): void {
+    const name = `federation/${trustDomain}`;
+    if (json === undefined) this.#run("DELETE FROM facts WHERE name = ?", name);
+    else this.#run("INSERT OR REPLACE INTO facts VALUES (?, ?)", name, json);
+  }
+
   /** Proofs against nodes and releases of them, one a node, the oldest first. */
   evidence(): StoredStatement[] {
     return this.#all("SELECT statement, at_ms FROM evidence ORDER BY rowid").map((row) => ({

@@ -467,6 +467,13 @@ export function fakeNode(
       calls.push(request);
       return { exposed: [], forwards: [] };
     },
+    federation: () => ({ endpoint: null, federations: [] }),
+    federate: (request) => {
+      calls.push(request);
+      return { endpoint: null, federations: [] };
+    },
+    refreshFederation: () => ({ endpoint: null, federations: [] }),
+    unfederate: () => ({ endpoint: null, federations: [] }),
     checkPolicy: (request) => {
       calls.push(request);
       const rule = { number: 2, line: 14, spiffe: "spiffe://*/node/*" };

@@ -31,6 +31,7 @@ export interface FileOptions {
   readonly mesh?: object;
   readonly identity?: object;
   readonly audit?: object;
+  readonly federation?: object;
   readonly roles?: readonly object[];
   readonly policy?: readonly {
     readonly spiffe: string;

@@ -335,6 +335,14 @@ describe("with a mesh of three", { concurrency: false }, () => {
     const { node } = await back.status();
     assert.equal(node.nodeId, nodeId);
     assert.ok(node.epoch > usedEpoch, `${node.epoch} follows ${usedEpoch}`);
+    const { entries } = await back.client.audit({ limit: 9 });
+    assert.deepEqual(
+      entries.slice(0, 2).map(({ event, subject }) => [event, subject]),
+      [
+        ["backup.restore", nodeId],
+        ["daemon.start", nodeId],
+      ],
+    );
     for (const daemon of [first, second]) {
       const peer = await daemon.connected("gate-3");
       assert.equal(peer.nodeId, nodeId);

@@ -138,6 +138,9 @@ const edges: readonly [path: string, good: readonly string[], bad: readonly stri
   ],
   ["identity.svid_lifetime", ["60s", "90d"], ["59s", "91d"]],
   ["identity.clock_skew", ["0s", "10m"], ["11m"]],
+  ["federation.listen", ["off"], ["x", "1.2.3.4", "a:65536"]],
+  ["federation.certificate", ["/a.pem"], ["a.pem", "''"]],
+  ["federation.key", ["/a.pem"], ["a.pem", "''"]],
   ["audit.keep_mebibytes", ["8", "65536"], ["7", "65537"]],
   [
     "roles",

@@ -64,3 +64,19 @@ test("a role must be defined, and a rule needs rights or roles", () => {
     /policy\[0\] \(line 1\).*allow or roles/s,
   );
 });
+
+test("a bundle that is served needs a certificate and its key", () => {
+  const text = (more: string) => `federation:\n  listen: 127.0.0.1:8443\n${more}`;
+  assert.throws(
+    () => parseConfig(text("  key: /k.pem\n"), "x"),
+    /federation\.certificate must be an absolute path/,
+  );
+  assert.throws(
+    () => parseConfig(text("  certificate: /c.pem\n"), "x"),
+    /federation\.key must be an absolute path/,
+  );
+  const { federation } = parseConfig(text("  certificate: /c.pem\n  key: /k.pem\n"), "x");
+  assert.deepEqual(federation, {
+    ...{ listen: { host: "127.0.0.1", port: 8443 }, certificateFile: "/c.pem", keyFile: "/k.pem" },
+  });
+});

@@ -1,0 +1,40 @@
+// The control API's part for federation: the other trust domains whose bundles this node keeps.
+
+import * as z from "zod";
+
+const count = z.int().min(0);
+const trustDomain = z.string().min(1).max(255);
+
+export const federationFields = {
+  /** Where this trust domain's own bundle is served; `null` when it is not. */
+  endpoint: z.string().nullable(),
+  federations: z.array(
+    z.object({
+      trustDomain,
+      url: z.string(),
+      profile: z.enum(["https_web"]),
+      caFile: z.string().nullable(),
+      /** The bundle's own counter. */
+      sequence: count,
+      /** How many keys it has by their use. */
+      keys: z.record(z.string(), count),
+      fetchedAt: z.iso.datetime(),
+      /** How often it is fetched. */
+      refreshSeconds: count,
+      /** Why the last attempt failed; `null` when it did not. */
+      error: z.object({ code: z.string(), message: z.string() }).nullable(),
+    }),
+  ),
+};
+
+export const federateRequestSchema = z.strictObject({
+  trustDomain,
+  url: z.string().min(1).max(2048),
+  /** PEM file on the daemon's host: authorities trusted for this endpoint alone. */
+  caFile: z.string().min(1).max(4096).optional(),
+});
+
+export const federatedRequestSchema = z.strictObject({ trustDomain });
+
+export type FederateRequest = z.infer<typeof federateRequestSchema>;
+export type FederatedRequest = z.infer<typeof federatedRequestSchema>;

@@ -1,0 +1,324 @@
+// Federation with other trust domains: their bundles are fetched from the endpoints that an operator named, by the hint that
+// each gives, kept over restarts, and never merged with ours. Our own bundle is served to them.
+
+import { type BundleServer, startBundleServer } from "../adapters/http/bundle-server.ts";
+import { endpointUrl, fetchBundle } from "../adapters/http/bundle-client.ts";
+import type { StateStore } from "../adapters/sqlite/state-store.ts";
+import type { Config } from "../config/index.ts";
+import type { Body, FederateRequest, Federation as FederationList } from "../control/index.ts";
+import { errorCode, errorMessage, MeshError } from "../foundation/index.ts";
+import {
+  type AuditTrail,
+  bundleToJson,
+  type ForeignBundle,
+  isTrustDomain,
+  readForeignBundle,
+  type TrustBundle,
+} from "../identity/index.ts";
+import type { Clock, Logger, Meter, MetricDeclaration } from "../ports/index.ts";
+
+/** Most relationships. */
+export const FEDERATIONS_MAX = 64;
+/** Polled as often when the endpoint does not say (SPIFFE_Federation.md section 5.1). */
+const POLL_MS = 300_000;
+const POLL_MS_MIN = 60_000;
+const POLL_MS_MAX = 86_400_000;
+/** A bundle is stale after so many polls without success. */
+const MISSED_MAX = 3;
+const UPKEEP_MS = 5_000;
+
+const FETCHES = "meshd_federation_fetches_total";
+const FETCHED_AT = "meshd_federation_bundle_fetch_timestamp_seconds";
+
+export const federationMetrics: readonly MetricDeclaration[] = [
+  {
+    name: FETCHES,
+    kind: "counter",
+    help: "One attempt to fetch the bundle of another trust domain.",
+    labels: { result: ["ok", "failed"] },
+  },
+  {
+    name: FETCHED_AT,
+    kind: "gauge",
+    help: "When the bundle of a trust domain was fetched last, in seconds since 1970 (UTC); 0 once it is federated with no longer.",
+    labels: { trust_domain: null },
+  },
+];
+
+export interface FederationDeps {
+  readonly store: StateStore;
+  readonly clock: Clock;
+  readonly meter: Meter;
+  readonly logger: Logger;
+  readonly audit: AuditTrail;
+  /** This node's trust domain; `undefined` while it is in none. */
+  readonly trustDomain: () => string | undefined;
+  /** The document that is served. */
+  readonly bundle: () => string | undefined;
+}
+
+/** As it is stored, in JSON. */
+interface Relationship {
+  readonly trustDomain: string;
+  readonly url: string;
+  readonly caFile: string | null;
+  readonly bundle: string;
+  readonly fetchedAtMs: number;
+}
+
+interface Fetched extends Relationship {
+  readonly read: ForeignBundle;
+}
+
+interface Watched extends Fetched {
+  /** Monotonic. */
+  readonly dueMs: number;
+  readonly error: { readonly code: string; readonly message: string } | null;
+}
+
+export class Federation {
+  readonly #deps: FederationDeps;
+  readonly #config: Config["federation"];
+  readonly #watched = new Map<string, Watched>();
+  readonly #fetching = new Set<string>();
+  #server: BundleServer | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(deps: FederationDeps, config: Config["federation"]) {
+    this.#deps = deps;
+    this.#config = config;
+    for (const text of deps.store.federations()) {
+      const stored = JSON.parse(text) as Relationship;
+      const { trustDomain } = stored;
+      const read = readForeignBundle(trustDomain, stored.bundle);
+      // After a restart all are asked at once: they may have changed meanwhile. One that an older meshd took and this one
+      // does not is asked for again, and keeps no node from starting.
+      this.#watched.set(trustDomain, {
+        ...{ ...stored, dueMs: 0, error: null },
+        read: read.ok
+          ? read.value
+          : { trustDomain, sequence: 0, refreshHintS: undefined, keys: {} },
+      });
+      this.#meterFetched(stored);
+    }
+  }
+
+  /** @throws MeshError `federation/bad-certificate`, `federation/cannot-listen` */
+  async start(): Promise<void> {
+    const { listen, certificateFile, keyFile } = this.#config;
+    if (listen !== "off" && certificateFile !== null && keyFile !== null) {
+      const { bundle, logger } = this.#deps;
+      this.#server = await startBundleServer({
+        ...listen,
+        certificateFile,
+        keyFile,
+        bundle,
+        logger,
+      });
+      logger.info({ address: this.#server.address }, "the trust bundle is served");
+    }
+    this.#timer = setInterval(() => void this.upkeep(), UPKEEP_MS);
+    void this.upkeep();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#server?.stop();
+  }
+
+  list(): Body<FederationList> {
+    return {
+      endpoint: this.#server?.address ?? null,
+      federations: [...this.#watched.values()].map((one) => this.#view(one)),
+    };
+  }
+
+  /** Fetches what is due, and takes a changed certificate; every five seconds. */
+  async upkeep(): Promise<void> {
+    this.#server?.renew();
+    const now = this.#deps.clock.now().monoMs;
+    const due = [...this.#watched.values()].filter(({ dueMs }) => now >= dueMs);
+    await Promise.all(due.map((one) => this.#poll(one)));
+  }
+
+  /** Trust domains whose bundle is older than three polls. */
+  stale(): string[] {
+    const now = this.#deps.clock.now().wallMs;
+    return [...this.#watched.values()]
+      .filter((one) => now - one.fetchedAtMs > MISSED_MAX * intervalOf(one))
+      .map(({ trustDomain }) => trustDomain);
+  }
+
+  /**
+   * Begins a relationship, or gives it another address. It counts once its bundle was fetched.
+   * @throws MeshError `federation/*`, `identity/bundle-malformed`, `audit/write-failed`
+   */
+  async add({ trustDomain, url, caFile }: FederateRequest): Promise<Body<FederationList>> {
+    const own = this.#deps.trustDomain();
+    if (!isTrustDomain(trustDomain) || trustDomain === own) throw notForeign(trustDomain);
+    if (!this.#watched.has(trustDomain) && this.#watched.size >= FEDERATIONS_MAX) throw tooMany();
+    const address = endpointUrl(url).href;
+    const fetched = await this.#fetch({ trustDomain, url: address, caFile: caFile ?? null });
+    const fields = { url: address, sequence: fetched.read.sequence };
+    this.#deps.audit.record({ event: "federation.add", subject: idOf(trustDomain), fields });
+    this.#keep(fetched);
+    return this.#only(trustDomain);
+  }
+
+  /** Fetches now. @throws MeshError `federation/*`, `identity/bundle-malformed` */
+  async refresh(trustDomain: string): Promise<Body<FederationList>> {
+    const known = this.#known(trustDomain);
+    await this.#poll(known);
+    const { error } = this.#known(trustDomain);
+    if (error !== null) throw new MeshError(error.code, error.message, { trustDomain });
+    return this.#only(trustDomain);
+  }
+
+  /** Ends a relationship: its bundle is forgotten. @throws MeshError `federation/unknown` */
+  remove(trustDomain: string): Body<FederationList> {
+    this.#known(trustDomain);
+    const { store, audit, meter } = this.#deps;
+    audit.note({ event: "federation.remove", subject: idOf(trustDomain) });
+    store.saveFederation(trustDomain, undefined);
+    this.#watched.delete(trustDomain);
+    meter.set(FETCHED_AT, 0, { trust_domain: trustDomain });
+    return this.list();
+  }
+
+  async #poll(known: Watched): Promise<void> {
+    const { trustDomain } = known;
+    if (this.#fetching.has(trustDomain)) return;
+    this.#fetching.add(trustDomain);
+    try {
+      const fetched = await this.#fetch(known);
+      this.#refuseOlder(known, fetched);
+      if (!this.#watched.has(trustDomain)) return; // removed meanwhile
+      if (fetched.bundle !== known.bundle) {
+        const fields = { sequence: fetched.read.sequence };
+        this.#deps.audit.note({ event: "federation.update", subject: idOf(trustDomain), fields });
+      }
+      this.#keep(fetched);
+    } catch (error) {
+      const told = { code: errorCode(error), message: errorMessage(error) };
+      this.#deps.logger.warn({ ...told, trustDomain }, "bundle not refreshed; it is tried again");
+      const dueMs = this.#deps.clock.now().monoMs + intervalOf(known);
+      const current = this.#watched.get(trustDomain);
+      if (current !== undefined) this.#watched.set(trustDomain, { ...current, dueMs, error: told });
+    } finally {
+      this.#fetching.delete(trustDomain);
+    }
+  }
+
+  async #fetch({
+    trustDomain,
+    url,
+    caFile,
+  }: Pick<Relationship, "trustDomain" | "url" | "caFile">): Promise<Fetched> {
+    const { meter, clock } = this.#deps;
+    try {
+      const bundle = await fetchBundle({ url, caFile: caFile ?? undefined });
+      const read = readOrThrow({ trustDomain, bundle });
+      meter.count(FETCHES, { result: "ok" });
+      return { trustDomain, url, caFile, bundle, fetchedAtMs: clock.now().wallMs, read };
+    } catch (error) {
+      meter.count(FETCHES, { result: "failed" });
+      throw error;
+    }
+  }
+
+  /** Who could put an old bundle back, could bring keys back that were revoked. */
+  #refuseOlder(known: Fetched, fetched: Fetched): void {
+    const [before, now] = [known.read.sequence, fetched.read.sequence];
+    if (now >= before) return;
+    throw new MeshError(
+      "federation/rolled-back",
+      `The endpoint of ${known.trustDomain} gives bundle ${now}, after ${before} was known. If its operator has begun to count anew, remove the relationship and add it again.`,
+      { trustDomain: known.trustDomain },
+    );
+  }
+
+  #keep(fetched: Fetched): void {
+    const { store, clock } = this.#deps;
+    const { read: _, ...stored } = fetched;
+    store.saveFederation(fetched.trustDomain, JSON.stringify(stored));
+    const dueMs = clock.now().monoMs + intervalOf(fetched);
+    this.#watched.set(fetched.trustDomain, { ...fetched, dueMs, error: null });
+    this.#meterFetched(fetched);
+  }
+
+  #meterFetched({ trustDomain, fetchedAtMs }: Relationship): void {
+    this.#deps.meter.set(FETCHED_AT, fetchedAtMs / 1_000, { trust_domain: trustDomain });
+  }
+
+  #known(trustDomain: string): Watched {
+    const known = this.#watched.get(trustDomain);
+    if (known !== undefined) return known;
+    throw new MeshError(
+      "federation/unknown",
+      `There is no federation with '${trustDomain}'. See meshctl trust federate list.`,
+      { trustDomain },
+    );
+  }
+
+  #only(trustDomain: string): Body<FederationList> {
+    const { endpoint } = this.list();
+    return { endpoint, federations: [this.#view(this.#known(trustDomain))] };
+  }
+
+  #view(one: Watched): FederationList["federations"][number] {
+    const { trustDomain, url, caFile, fetchedAtMs, error, read } = one;
+    const { sequence, keys } = read;
+    return {
+      ...{ trustDomain, url, profile: "https_web", caFile, sequence, keys: { ...keys }, error },
+      refreshSeconds: intervalOf(one) / 1_000,
+      fetchedAt: new Date(fetchedAtMs).toISOString(),
+    };
+  }
+}
+
+/** The document for other trust domains: it asks them to come back as often as nobody tells them to. */
+export function servedBundle(bundle: TrustBundle): string {
+  return bundleToJson({ ...bundle, refreshHintS: bundle.refreshHintS ?? POLL_MS / 1_000 });
+}
+
+function idOf(trustDomain: string): string {
+  return `spiffe://${trustDomain}`;
+}
+
+function intervalOf({ read: { refreshHintS } }: Fetched): number {
+  if (refreshHintS === undefined) return POLL_MS;
+  return Math.min(POLL_MS_MAX, Math.max(POLL_MS_MIN, refreshHintS * 1_000));
+}
+
+/** @throws MeshError `federation/bad-bundle` */
+function readOrThrow({
+  trustDomain,
+  bundle,
+}: Pick<Relationship, "trustDomain" | "bundle">): ForeignBundle {
+  const read = readForeignBundle(trustDomain, bundle);
+  if (!read.ok) throw malformed(trustDomain, read.detail ?? "");
+  return read.value;
+}
+
+function notForeign(trustDomain: string): MeshError {
+  return new MeshError(
+    "federation/bad-trust-domain",
+    `Cannot federate with '${trustDomain}': it must be the name of another trust domain, a-z 0-9 . - _ alone. Leave spiffe:// out.`,
+    { trustDomain },
+  );
+}
+
+function tooMany(): MeshError {
+  return new MeshError(
+    "federation/too-many",
+    `There are ${FEDERATIONS_MAX} federated trust domains already. Remove one first: meshctl trust federate remove.`,
+  );
+}
+
+function malformed(trustDomain: string, detail: string): MeshError {
+  return new MeshError(
+    "federation/bad-bundle",
+    `What the endpoint of ${trustDomain} sent is no SPIFFE bundle (${detail}). Check the address; the bundle that is known stays.`,
+    { trustDomain },
+  );
+}
