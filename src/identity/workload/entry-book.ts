@@ -28,6 +28,7 @@ export interface EntryStore {
   records(): readonly Uint8Array[];
   /** Atomic; a record of the same id is replaced. */
   save(id: string, record: Uint8Array): void;
+  remove(id: string): void;
 }
 
 export interface EntryBookDeps {
@@ -104,10 +105,10 @@ export class EntryBook {
         { id: twin.id },
       );
     }
-    if (this.#records.size >= ENTRIES_MAX) {
+    if (this.#records.size >= ENTRIES_MAX && !this.#forgetDeletion()) {
       throw new MeshError(
         "identity/entries-full",
-        `Cannot make the entry: an issuer holds at most ${ENTRIES_MAX} entries, deleted ones included. Use entries for several nodes (parent 'web-*').`,
+        `Cannot make the entry: an issuer holds at most ${ENTRIES_MAX} entries. Delete some, or use entries for several nodes (parent 'web-*').`,
       );
     }
     this.#state({ id, version: 1, entry, nowMs });
@@ -141,6 +142,16 @@ export class EntryBook {
     this.#put(record);
     this.#publish();
     for (const listener of this.#listeners) listener();
+  }
+
+  /** Makes room by the oldest deletion. */
+  #forgetDeletion(): boolean {
+    const oldest = [...this.#records.values()]
+      .filter(({ entry }) => entry === null)
+      .sort((a, b) => a.sequence - b.sequence)[0];
+    if (oldest === undefined) return false;
+    this.#deps.store.remove(oldest.id);
+    return this.#records.delete(oldest.id);
   }
 
   #put(record: EntryRecord): void {

@@ -57,6 +57,7 @@ export function memoryEntries(): EntryStore & { readonly kept: Map<string, Uint8
     kept,
     records: () => [...kept.values()],
     save: (id, record) => void kept.set(id, record),
+    remove: (id) => void kept.delete(id),
   };
 }
 
