@@ -8,9 +8,8 @@ import {
   validateJwtSvid,
   verifyChain,
 } from "../../../../src/identity/index.ts";
-import { ENTRIES_MAX } from "../../../../src/identity/workload/entry-book.ts";
 import { ISSUE_BURST, ISSUE_RATE_PER_S } from "../../../../src/identity/workload/desk.ts";
-import { engine, nodeKeys, NOW } from "../support.ts";
+import { engine, memoryMeter, nodeKeys, NOW } from "../support.ts";
 import {
   ask,
   at,
@@ -210,8 +209,9 @@ describe("the book of entries", () => {
   });
 
   it("holds so many entries and no more; the oldest deletion makes room", () => {
+    const ENTRIES_MAX = 8;
     const store = memoryEntries();
-    const book = makeBook(store);
+    const book = makeBook(store, memoryMeter(), ENTRIES_MAX);
     const make = (uid: number) => book.create({ ...draft, selectors: [`unix:uid:${uid}`] }, NOW).id;
     const ids = Array.from({ length: ENTRIES_MAX }, (_, index) => make(index));
     assert.equal(
