@@ -152,7 +152,7 @@ function tick(report: Report, count: number): void {
     row: Float32Array.from({ length: 10_000 }, () => Math.round(40 * random.normal()) * 2 ** -10),
   }));
   const place = { round: 1, beacon: "00".repeat(32), stepSize: 2 ** -10 };
-  const input = { ...place, entries, memory: [] };
+  const input = { ...place, entries };
   const samples = Array.from({ length: 3 }, () => {
     const start = performance.now();
     const combined = streaming.combine(input, STREAM_RULE, { kernels });

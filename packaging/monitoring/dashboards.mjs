@@ -763,6 +763,64 @@ export const dashboards = [
           w: 6,
         },
       ],
+      [
+        "Workloads",
+        {
+          title: "First SVID of a workload expires in",
+          unit: "s",
+          description:
+            "A saw-tooth above half of the shortest life. One that goes on falling: MeshdWorkloadIssuerSilent.",
+          queries: {
+            [node]: "(meshd_identity_workload_svid_expiry_timestamp_seconds{$i} > 0) - time()",
+          },
+          w: 8,
+        },
+        {
+          title: "SVIDs held, entries, calls under way",
+          unit: "none",
+          description: "Entries are an issuer's; all else is of the nodes with the Workload API.",
+          queries: {
+            "{{instance}} SVIDs": "meshd_identity_workload_svids{$i}",
+            "{{instance}} entries": "meshd_identity_workload_entries{$i}",
+            "{{instance}} calls": "meshd_identity_workload_streams{$i}",
+          },
+          w: 8,
+        },
+        {
+          title: "Issuer answers about workloads",
+          type: "state-timeline",
+          unit: "none",
+          description: "0 where the Workload API is off. MeshdWorkloadIssuerSilent.",
+          queries: { [node]: "meshd_identity_workload_issuer_reachable{$i}" },
+          w: 8,
+        },
+        {
+          title: "Calls of the Workload API, by status",
+          unit: "cpm",
+          description: "permissionDenied: no entry describes the caller, or it was not identified.",
+          queries: {
+            "{{method}} {{status}}":
+              "60 * sum by (method, status) (rate(meshd_identity_workload_calls_total{$i}[$r]))",
+            "connections refused":
+              "60 * sum(rate(meshd_identity_workload_connections_refused_total{$i}[$r]))",
+          },
+          w: 12,
+        },
+        {
+          title: "Callers identified, and SVIDs asked for",
+          unit: "cpm",
+          description: "What is not ok says why; docs/workloads.md lists the codes.",
+          queries: {
+            "caller {{result}}":
+              "60 * sum by (result) (rate(meshd_identity_workload_attestations_total{$i}[$r]))",
+            "rotation {{result}}":
+              "60 * sum by (result) (rate(meshd_identity_workload_rotations_total{$i}[$r]))",
+            "issuer {{kind}} {{result}}":
+              "60 * sum by (kind, result) (rate(meshd_identity_workload_issues_total{$i}[$r]))",
+          },
+          w: 12,
+        },
+      ],
     ],
   },
   {

@@ -25,8 +25,13 @@ export const SEED_BYTES = 32;
 /** The two seeds that every node has. */
 export type OwnSeedName = "ed25519" | "ml-dsa-65";
 
-/** The seeds a node may have: its own two, and on issuers those of the root and of each intermediate in use. */
-export type SeedName = OwnSeedName | "root" | `intermediate-${string}`;
+/** The seeds a node may have: its own two, and on issuers those of the root, of each intermediate in use, and for workloads. */
+export type SeedName =
+  | OwnSeedName
+  | "root"
+  | `intermediate-${string}`
+  | `workload-root-${string}`
+  | `jwt-${string}`;
 
 export class KeyFiles {
   readonly #directory: string;

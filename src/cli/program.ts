@@ -8,6 +8,7 @@ import { completionCommand } from "./commands/completion.ts";
 import { configCommand } from "./commands/config.ts";
 import { devCommand } from "./commands/dev.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { entryCommand } from "./commands/entry.ts";
 import { flCommand } from "./commands/fl/fl.ts";
 import { identityCommand } from "./commands/identity.ts";
 import { initCommand } from "./commands/init.ts";
@@ -52,6 +53,7 @@ export const meshctlProgram: Program = {
     initCommand,
     tokenCommand,
     joinCommand,
+    entryCommand,
     forwardCommand,
     exposeCommand,
     tunnelsCommand,

@@ -57,6 +57,10 @@ export interface Config {
   };
   readonly audit: { readonly bytesMax: number };
   readonly roles: readonly ConfigRole[];
+  readonly workloadApi: {
+    /** The socket's path, or `off`. */
+    readonly socket: string;
+  };
   readonly policy: readonly ConfigPolicyRule[];
   readonly tunnel: {
     /** TCP ports of this host that peers may reach, by the port they name. */
@@ -126,6 +130,7 @@ export function configOf(file: ConfigFile): Config {
       certificateFile: file.federation.certificate ?? null,
       keyFile: file.federation.key ?? null,
     },
+    workloadApi: { socket: file.workload_api.socket },
     audit: { bytesMax: file.audit.keep_mebibytes * 1024 * 1024 },
     roles: file.roles,
     policy: file.policy.map(({ spiffe, allow = [], roles = [] }) => ({ spiffe, allow, roles })),
@@ -185,6 +190,7 @@ export const valueOfKey: Readonly<Record<string, (config: Config) => unknown>> =
   "federation.key": (config) => config.federation.keyFile,
   "audit.keep_mebibytes": (config) => config.audit.bytesMax / (1024 * 1024),
   roles: (config) => config.roles,
+  "workload_api.socket": (config) => config.workloadApi.socket,
   policy: (config) => config.policy,
   "tunnel.expose": (config) => config.tunnel.expose,
   "tunnel.forward": (config) => config.tunnel.forward,

@@ -179,6 +179,11 @@ export const configKeys: Readonly<Record<string, ConfigKey>> = {
     hint: "how long the audit log may grow before its oldest entries go; one takes about 400 bytes",
     reload: false,
   },
+  "workload_api.socket": {
+    rule: `an absolute path of at most ${configLimits.socketPathBytesMax} bytes, or off`,
+    hint: "write /run/meshd-workload/api.sock to give identities to local programs; docs/workloads.md says what else it needs",
+    reload: false,
+  },
   policy: {
     rule: `a list of at most ${configLimits.policyRulesMax} rules {spiffe, allow}`,
     hint: "leave the key out to keep the default policy",

@@ -160,6 +160,9 @@ export const fileSchema = z
       certificate: absolutePath(configLimits.pathBytesMax).optional(),
       key: absolutePath(configLimits.pathBytesMax).optional(),
     }),
+    workload_api: section({
+      socket: z.literal("off").or(absolutePath(configLimits.socketPathBytesMax)).default("off"),
+    }),
     audit: section({ keep_mebibytes: bounded(configLimits.auditMebibytes).default(64) }),
     roles: z
       .array(role)

@@ -19,6 +19,8 @@ import {
   effectiveConfigSchema,
   type Enrolled,
   enrolledSchema,
+  type Entries,
+  entriesSchema,
   errorSchema,
   type Federation,
   federationSchema,
@@ -74,6 +76,7 @@ import {
   type FlScopeRequest,
   learningLimits,
 } from "./learning-contract.ts";
+import type { EntryCreateRequest, EntryRequest } from "./entry-contract.ts";
 import type { LookupRequest } from "./lookup-contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
 import type { PolicyCheckRequest } from "./policy-contract.ts";
@@ -250,6 +253,20 @@ export class ControlClient {
   verifyAudit(request: AuditVerifyRequest): Promise<AuditVerified> {
     const timeoutMs = 6 * this.#timeoutMs;
     return this.#call("POST", "/v1/audit/verify", auditVerifiedSchema, request, timeoutMs);
+  }
+
+  entries(): Promise<Entries> {
+    return this.#call("GET", "/v1/entries", entriesSchema);
+  }
+
+  /** Gives the new entry alone. */
+  createEntry(request: EntryCreateRequest): Promise<Entries> {
+    return this.#call("POST", "/v1/entries", entriesSchema, request);
+  }
+
+  /** Gives the deleted entry alone. */
+  deleteEntry(request: EntryRequest): Promise<Entries> {
+    return this.#call("POST", "/v1/entries/delete", entriesSchema, request);
   }
 
   log(): Promise<LogState> {

@@ -13,6 +13,7 @@ import {
   flStoppedFields,
   learningStatusSchema,
 } from "./learning-contract.ts";
+import { entriesFields } from "./entry-contract.ts";
 import { lookupFields } from "./lookup-contract.ts";
 import {
   backupFields,
@@ -197,6 +198,7 @@ export const policyReloadedSchema = answer(policyReloadedFields);
 export const federationSchema = answer(federationFields);
 export const auditListSchema = answer(auditListFields);
 export const auditVerifiedSchema = answer(auditVerifiedFields);
+export const entriesSchema = answer(entriesFields);
 export const linksSchema = answer(linksFields);
 export const routeSchema = answer(routeFields);
 export const lookedUpSchema = answer(lookupFields);
@@ -282,6 +284,7 @@ export type Federation = z.infer<typeof federationSchema>;
 export type AuditList = z.infer<typeof auditListSchema>;
 export type AuditVerified = z.infer<typeof auditVerifiedSchema>;
 export type Quarantine = z.infer<typeof quarantineSchema>;
+export type Entries = z.infer<typeof entriesSchema>;
 export type LinksAnswer = z.infer<typeof linksSchema>;
 export type RouteAnswer = z.infer<typeof routeSchema>;
 export type LookedUp = z.infer<typeof lookedUpSchema>;

@@ -36,6 +36,7 @@ export {
   type EffectiveConfig,
   effectiveConfigSchema,
   type Enrolled,
+  type Entries,
   type ErrorAnswer,
   errorSchema,
   type Federation,
@@ -101,6 +102,7 @@ export {
   learningLimits,
   type Verdict,
 } from "./learning-contract.ts";
+export type { EntryCreateRequest, EntryRequest } from "./entry-contract.ts";
 export type { ReleaseRequest } from "./quarantine-contract.ts";
 export {
   type TrainerControl,

@@ -8,6 +8,7 @@ import type {
   Doctor,
   EffectiveConfig,
   Enrolled,
+  Entries,
   Federation,
   FlStarted,
   FlStartRequest,
@@ -41,6 +42,7 @@ import type {
   FlRunRequest,
   FlScopeRequest,
 } from "./learning-contract.ts";
+import type { EntryCreateRequest, EntryRequest } from "./entry-contract.ts";
 import type { LookupRequest } from "./lookup-contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
 import type { PolicyCheckRequest } from "./policy-contract.ts";
@@ -117,6 +119,12 @@ export interface NodeControl {
   audit(request: AuditListRequest): Awaitable<Body<AuditList>>;
   /** @throws MeshError `audit/unreadable`, `audit/head-forged` */
   verifyAudit(request: AuditVerifyRequest): Awaitable<Body<AuditVerified>>;
+  /** The registration entries of this issuer, the oldest first. @throws MeshError `control/not-issuer`, `control/not-enrolled` */
+  entries(): Awaitable<Body<Entries>>;
+  /** Gives the new entry alone. @throws MeshError as above, `identity/entry-invalid`, `identity/entry-exists`, `identity/entries-full` */
+  createEntry(request: EntryCreateRequest): Awaitable<Body<Entries>>;
+  /** Gives the deleted entry alone. @throws MeshError as above, `identity/entry-unknown` */
+  deleteEntry(request: EntryRequest): Awaitable<Body<Entries>>;
   log(): Awaitable<Body<LogState>>;
   /** Lasts until the next start or reload. */
   setLogLevel(request: LogLevelRequest): Awaitable<Body<LogState>>;

@@ -17,7 +17,7 @@ import type { NodeId, PeerIdentity } from "./peer-identity.ts";
 import { checkAuthorityProfile, checkLeafProfile, type LeafName } from "./profile.ts";
 import { parseAuthorities, type TrustBundle } from "./trust-bundle.ts";
 import { CERTIFICATE_BYTES_MAX, type ParsedCertificate } from "./x509/certificate.ts";
-import { X509_SIGNATURE_CONTEXT } from "./x509/encode.ts";
+import { X509_SIGNATURE_CONTEXT } from "./x509/algorithm.ts";
 import { parseCertificate } from "./x509/parse.ts";
 
 /** Most certificates of a chain, leaf included and root excluded. */
@@ -188,7 +188,7 @@ function checkNodeId(
 }
 
 /** The certificates with their root behind them; names and path lengths are in order, signatures are not checked yet. */
-function findPath(
+export function findPath(
   certificates: readonly ParsedCertificate[],
   { roots }: TrustAnchors,
 ): Result<readonly ParsedCertificate[], ChainErrorCode> {
@@ -223,14 +223,23 @@ function checkValidity(
   if (!Number.isFinite(now))
     throw new MeshError("internal/invariant", "Invariant broken: the wall clock is no number.");
   for (const [index, certificate] of path.entries()) {
-    if (certificate.notBeforeMs > certificate.notAfterMs)
-      return refuse("identity/certificate-malformed", "validity");
-    if (now < certificate.notBeforeMs - clockSkewMs) return refuse("identity/not-yet-valid");
-    if (now > certificate.notAfterMs + clockSkewMs) return refuse("identity/expired");
+    const code = untimely(certificate, now, clockSkewMs);
+    if (code !== undefined) return refuse(code);
     if (index < path.length - 1 && isRevoked?.(certificate) === true)
       return refuse("identity/revoked");
   }
   return undefined;
+}
+
+/** Why a certificate is not valid at that time; undefined when it is. */
+export function untimely(
+  { notBeforeMs, notAfterMs }: Pick<ParsedCertificate, "notBeforeMs" | "notAfterMs">,
+  nowMs: WallMs,
+  clockSkewMs: number,
+): "identity/certificate-malformed" | "identity/not-yet-valid" | "identity/expired" | undefined {
+  if (notBeforeMs > notAfterMs) return "identity/certificate-malformed";
+  if (nowMs < notBeforeMs - clockSkewMs) return "identity/not-yet-valid";
+  return nowMs > notAfterMs + clockSkewMs ? "identity/expired" : undefined;
 }
 
 function isSignedBy(

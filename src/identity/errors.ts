@@ -113,5 +113,18 @@ export type AttestationClientErrorCode =
   /** A message came in a state that expects none. */
   | "identity/unexpected-message";
 
+/** Codes of registration entries. */
+type EntryErrorCode =
+  /** An entry's field breaks its rule; `details.problems` has all of them. */
+  | "identity/entry-invalid"
+  /** The entry gives nothing that another does not. */
+  | "identity/entry-exists"
+  /** There is no such entry. */
+  | "identity/entry-unknown"
+  /** As many entries exist as an issuer holds. */
+  | "identity/entries-full"
+  /** A stored entry is not what its author signed. */
+  | "identity/entry-record-invalid";
+
 /** Every code of this room. */
-export type IdentityErrorCode = NameErrorCode | AttestationClientErrorCode;
+export type IdentityErrorCode = NameErrorCode | AttestationClientErrorCode | EntryErrorCode;

@@ -156,8 +156,51 @@ export {
   BUNDLE_JSON_CHARS_MAX,
   bundleDigest,
   bundleToJson,
+  type JwtAuthority,
+  jwtBundleToJson,
   parseBundleJson,
   type TrustBundle,
 } from "./trust-bundle.ts";
+export { coordinatesOf, type Es256, type Es256Signer, isP256PublicKey } from "./es256.ts";
+export { entriesDigest, type Issuance, WorkloadDesk } from "./workload/desk.ts";
+export {
+  algorithmsOf,
+  type EntryDraft,
+  entryLimits,
+  hintOf,
+  isParent,
+  parseEntry,
+  type RegistrationEntry,
+} from "./workload/entry.ts";
+export { EntryBook, type EntryStore } from "./workload/entry-book.ts";
+export {
+  AUDIENCE_CHARS_MAX,
+  AUDIENCES_MAX,
+  JWT_CHARS_MAX,
+  validateJwtSvid,
+  type ValidatedJwt,
+} from "./workload/jwt-svid.ts";
+export {
+  encodeSvidMessage,
+  parseSvidRequest,
+  parseSvidResponse,
+  possessionMessage,
+  PROOF_CONTEXT,
+  SVID_PROTOCOL,
+  SVID_REQUEST_BYTES_MAX,
+  SVID_RESPONSE_BYTES_MAX,
+  type SvidRequest,
+  type SvidResponse,
+} from "./workload/messages.ts";
+export { isUnitName, OVERFLOW_ID, selects } from "./workload/selectors.ts";
+export { acceptSignedBundle, encodeSignedBundle } from "./workload/signed-bundle.ts";
+export { verifyWorkloadSvid } from "./workload/verify.ts";
+export {
+  createWorkloadRoot,
+  jwtKeyIdOf,
+  type WorkloadAuthorities,
+  WorkloadIssuer,
+} from "./workload/workload-issuer.ts";
+export type { CertificateAlgorithm } from "./x509/algorithm.ts";
 export { CERTIFICATE_BYTES_MAX } from "./x509/certificate.ts";
 export { type CertificateDescription, describeCertificate } from "./x509/describe.ts";

@@ -8,8 +8,9 @@ import type { IdentityErrorCode } from "./errors.ts";
 import { nodeIdOf } from "./node-keys.ts";
 import { checkAuthorityProfile } from "./profile.ts";
 import { formatSpiffeId, isTrustDomain, nodeSpiffeId } from "./spiffe-id.ts";
+import { mlDsaCertificates } from "./x509/algorithm.ts";
 import type { ParsedCertificate } from "./x509/certificate.ts";
-import { keyIdOf, signCertificate } from "./x509/encode.ts";
+import { type CertificateContent, keyIdOf, signCertificate } from "./x509/encode.ts";
 import { parseCertificate } from "./x509/parse.ts";
 
 const DAY_MS = 86_400_000;
@@ -70,6 +71,15 @@ export interface NodeSvidRequest {
   readonly lifetimeMs?: number;
 }
 
+/** For whom a workload's SVID is issued. */
+export interface WorkloadSvidRequest {
+  readonly spiffeId: string;
+  readonly dnsNames: readonly string[];
+  readonly publicKey: Uint8Array;
+  readonly nowMs: WallMs;
+  readonly lifetimeMs: number;
+}
+
 /**
  * A new root certificate of a trust domain, self-signed, valid for ten years; DER.
  * @throws MeshError `identity/spiffe-id-invalid` for a bad trust domain
@@ -84,7 +94,7 @@ export function createRoot(
 ): Uint8Array {
   const { engine, random, rootSigner: signer } = deps;
   return signCertificate(
-    { engine, random, signer },
+    { engine, random, signer: mlDsaCertificates(signer) },
     {
       role: {
         kind: "authority",
@@ -183,24 +193,46 @@ export class Issuer {
     if (!(lifetimeMs >= SVID_LIFETIME_MS_MIN && lifetimeMs <= this.#svidLifetimeMs)) {
       throw unusable(`it may not issue an SVID for ${lifetimeMs} ms`);
     }
-    const { engine, random } = this.#deps;
     const spiffeId = nodeSpiffeId(this.trustDomain, request.name);
-    const nodeId = fromHex(nodeIdOf(engine, request.ed25519, request.mldsa65));
+    const nodeId = fromHex(nodeIdOf(this.#deps.engine, request.ed25519, request.mldsa65));
+    return this.#issueLeaf({
+      role: { kind: "node", nodeId },
+      spiffeId,
+      publicKey: request.mldsa65,
+      nowMs,
+      lifetimeMs,
+    });
+  }
+
+  /**
+   * Issues a workload's SVID with an ML-DSA-65 key; the chain, leaf first, without the root. It ends with the intermediate at
+   * the latest. That the workload may have the id, the caller has seen to.
+   * @throws MeshError `identity/issuer-unusable`
+   */
+  issueWorkloadSvid(request: WorkloadSvidRequest): Uint8Array[] {
+    const { dnsNames, ...rest } = request;
+    return this.#issueLeaf({ role: { kind: "workload", dnsNames }, ...rest });
+  }
+
+  #issueLeaf(
+    request: Pick<CertificateContent, "role" | "spiffeId" | "publicKey"> & {
+      readonly nowMs: WallMs;
+      readonly lifetimeMs: number;
+    },
+  ): Uint8Array[] {
+    const { nowMs, lifetimeMs, ...content } = request;
+    const { engine, random } = this.#deps;
     this.ensureIntermediate(nowMs);
     const authority = this.#intermediate;
     if (authority === undefined) throw unusable("there is no intermediate authority");
+    const { notBeforeMs, notAfterMs, subject } = authority.parsed;
     const leaf = signCertificate(
-      { engine, random, signer: authority.signer },
+      { engine, random, signer: mlDsaCertificates(authority.signer) },
       {
-        role: { kind: "node", nodeId },
-        spiffeId,
-        publicKey: request.mldsa65,
-        notBeforeMs: Math.max(
-          nowMs - NOT_BEFORE_BACKDATE_MS,
-          authority.parsed.notBeforeMs,
-        ) as WallMs,
-        notAfterMs: (nowMs + lifetimeMs) as WallMs,
-        issuer: authority.parsed.subject,
+        ...content,
+        notBeforeMs: Math.max(nowMs - NOT_BEFORE_BACKDATE_MS, notBeforeMs) as WallMs,
+        notAfterMs: Math.min(nowMs + lifetimeMs, notAfterMs) as WallMs,
+        issuer: subject,
       },
     );
     return [leaf, authority.certificate];
@@ -211,7 +243,7 @@ export class Issuer {
     const seed = random.bytes(AUTHORITY_SEED_BYTES);
     const { publicKey } = engine.mlDsa65.signer(seed);
     const certificate = signCertificate(
-      { engine, random, signer },
+      { engine, random, signer: mlDsaCertificates(signer) },
       {
         role: {
           kind: "authority",
@@ -261,12 +293,12 @@ function readAuthority(der: Uint8Array, trustDomain: string, what: string): Pars
 }
 
 /** The trust domain's own SPIFFE id: an authority's id has no path (X509-SVID.md section 3.1). */
-function authorityId(trustDomain: string): string {
+export function authorityId(trustDomain: string): string {
   if (!isTrustDomain(trustDomain)) nodeSpiffeId(trustDomain, "x");
   return formatSpiffeId({ trustDomain, segments: [] });
 }
 
-function authorityName(
+export function authorityName(
   engine: Pick<CryptoEngine, "sha256">,
   kind: string,
   publicKey: Uint8Array,

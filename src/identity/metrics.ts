@@ -3,6 +3,7 @@
 import { ATTESTATION_REFUSALS } from "./attestation/messages.ts";
 import type { MetricDeclaration } from "../ports/index.ts";
 import { type Right, RIGHTS } from "./policy.ts";
+import { SVID_REFUSALS } from "./workload/messages.ts";
 
 export const SVID_EXPIRY = "meshd_identity_svid_expiry_timestamp_seconds";
 export const SVID_ISSUE = "meshd_identity_svid_issue_timestamp_seconds";
@@ -12,6 +13,8 @@ export const ATTESTATIONS = "meshd_identity_attestations_total";
 export const CHAIN_VERIFICATIONS = "meshd_identity_chain_verifications_total";
 export const DENIALS = "meshd_identity_denials_total";
 export const CHAIN_CACHE_ENTRIES = "meshd_identity_chain_cache_entries";
+export const WORKLOAD_ENTRIES = "meshd_identity_workload_entries";
+export const WORKLOAD_ISSUES = "meshd_identity_workload_issues_total";
 
 const TUNNEL_CONNECT = "tunnel.connect";
 
@@ -72,5 +75,16 @@ export const identityMetrics: readonly MetricDeclaration[] = [
     name: CHAIN_CACHE_ENTRIES,
     kind: "gauge",
     help: "Verified chains held in the cache.",
+  },
+  {
+    name: WORKLOAD_ENTRIES,
+    kind: "gauge",
+    help: "Registration entries that this issuer holds; 0 on other nodes.",
+  },
+  {
+    name: WORKLOAD_ISSUES,
+    kind: "counter",
+    help: "One request of a node for its workloads that this issuer answered; result is ok or the code of the refusal.",
+    labels: { kind: ["sync", "x509", "jwt", "unreadable"], result: ["ok", ...SVID_REFUSALS] },
   },
 ];

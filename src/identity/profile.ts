@@ -28,6 +28,28 @@ export type LeafProfileCode = Extract<
  * Codes: `identity/ca-as-leaf`, `identity/leaf-profile`, `identity/spiffe-id-invalid`, `identity/not-a-node-id`.
  */
 export function checkLeafProfile(leaf: ParsedCertificate): Result<LeafName, LeafProfileCode> {
+  const uri = checkSvidProfile(leaf);
+  return uri.ok ? readLeafName(uri.value) : uri;
+}
+
+/**
+ * Checks the profile of a workload's leaf, which is no node, and reads its SPIFFE id.
+ * Codes: `identity/ca-as-leaf`, `identity/leaf-profile`, `identity/spiffe-id-invalid`.
+ */
+export function checkWorkloadProfile(
+  leaf: ParsedCertificate,
+): Result<Omit<LeafName, "name">, LeafProfileCode> {
+  const uri = checkSvidProfile(leaf);
+  if (!uri.ok) return uri;
+  const id = parseSpiffeId(uri.value);
+  if (!id.ok) return id;
+  if (id.value.segments.length === 0)
+    return refuse("identity/leaf-profile", "the SPIFFE id has no path");
+  return ok({ spiffeId: formatSpiffeId(id.value), trustDomain: id.value.trustDomain });
+}
+
+/** Checks what every X.509-SVID must be; its one URI. */
+function checkSvidProfile(leaf: ParsedCertificate): Result<string, LeafProfileCode> {
   const { keyUsage, extendedKeyUsage } = leaf;
   if (leaf.isCa) return refuse("identity/ca-as-leaf");
   if (!keyUsage?.critical)
@@ -49,7 +71,7 @@ export function checkLeafProfile(leaf: ParsedCertificate): Result<LeafName, Leaf
   if (leaf.subjectEmpty && !leaf.subjectAltNameCritical) {
     return refuse("identity/leaf-profile", "empty subject with a SAN that is not critical");
   }
-  return readLeafName(uri);
+  return ok(uri);
 }
 
 function readLeafName(uri: string): Result<LeafName, LeafProfileCode> {

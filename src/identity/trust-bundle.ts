@@ -1,5 +1,6 @@
-// The trust bundle of a trust domain: its root certificates, and their SPIFFE JSON form (a JWK set).
+// The trust bundle of a trust domain: its root certificates and JWT keys, and their SPIFFE JSON form (a JWK set).
 // SPIFFE_Trust_Domain_and_Bundle.md section 4, X509-SVID.md section 6; ML-DSA keys as in RFC 9964 (kty "AKP").
+// Nodes are verified by the ML-DSA-65 roots alone; P-256 roots and JWT keys are for workloads, which cannot all read ML-DSA yet.
 
 import type { CryptoEngine } from "../crypto/index.ts";
 import {
@@ -17,31 +18,51 @@ import {
 } from "../foundation/index.ts";
 import { fromBareBase64Url, fromBase64, toBase64 } from "./base64.ts";
 import type { IdentityErrorCode } from "./errors.ts";
+import { coordinatesOf, isP256PublicKey, pointOf } from "./es256.ts";
 import { checkAuthorityProfile } from "./profile.ts";
 import { isTrustDomain } from "./spiffe-id.ts";
+import type { CertificateAlgorithm } from "./x509/algorithm.ts";
 import { CERTIFICATE_BYTES_MAX, type ParsedCertificate } from "./x509/certificate.ts";
 import { parseCertificate } from "./x509/parse.ts";
 
 /** Most authorities of a bundle: prepared, active, two retiring. With a chain they fit an attestation response. */
 export const BUNDLE_AUTHORITIES_MAX = 4;
-/** Longest bundle document, in characters: four authorities take 41,000; keys of other uses may stand beside. */
+/** Longest `kid`, in characters. */
+const KEY_ID_CHARS_MAX = 128;
+/** Longest bundle document, in characters: four authorities of each kind take 45,000; keys of other uses may stand beside. */
 export const BUNDLE_JSON_CHARS_MAX = 64 * 1024;
-/** Most elements of `keys` that are looked at; other uses (JWT) stand beside ours. */
+/** Most elements of `keys` that are looked at; other uses and algorithms stand beside ours. */
 const KEYS_MAX = 32;
 
 /** Domain separation of the bundle digest; fixed for ever. */
 const DIGEST_LABEL = "x0tta6bl4 trust bundle v1";
 const USE_X509_SVID = "x509-svid";
+const USE_JWT_SVID = "jwt-svid";
 const KEY_TYPE_AKP = "AKP";
+const KEY_TYPE_EC = "EC";
 const ALGORITHM = "ML-DSA-65";
+const ALGORITHM_ES256 = "ES256";
+const CURVE = "P-256";
 
-/** The roots of one trust domain. Bundles of two trust domains are never merged. */
+/** A key that signs JWT-SVIDs. */
+export interface JwtAuthority {
+  /** Unique in the bundle. */
+  readonly keyId: string;
+  /** An uncompressed point of P-256. */
+  readonly publicKey: Uint8Array;
+}
+
+/** The roots and JWT keys of one trust domain. Bundles of two trust domains are never merged. */
 export interface TrustBundle {
   readonly trustDomain: string;
   /** Grows with every change of the content. */
   readonly sequence: number;
-  /** Root certificates, DER. None means: every SVID of the trust domain is invalid. */
+  /** ML-DSA-65 root certificates, DER. None means: every node of the trust domain is invalid. */
   readonly authorities: readonly Uint8Array[];
+  /** P-256 root certificates, DER, for workloads only. @default none */
+  readonly workloadAuthorities?: readonly Uint8Array[];
+  /** @default none: every JWT-SVID of the trust domain is invalid */
+  readonly jwtAuthorities?: readonly JwtAuthority[];
   /** How often a consumer should look for a newer bundle, in seconds. */
   readonly refreshHintS?: number;
 }
@@ -49,8 +70,8 @@ export interface TrustBundle {
 /**
  * SHA-256 over
  * `"x0tta6bl4 trust bundle v1" || uint16 BE length of trust domain || trust domain || uint16 BE count || digests`,
- * where `digests` are the SHA-256 of each root's DER in ascending order. The sequence and the hint are not covered:
- * the digest names what is trusted.
+ * where `digests` are the SHA-256 of each root's DER in ascending order. Of the bundle
+ * only the roots of nodes are covered: they vouch for all else.
  */
 export function bundleDigest(
   engine: Pick<CryptoEngine, "sha256">,
@@ -74,22 +95,35 @@ export function bundleDigest(
  * @throws MeshError `identity/bundle-malformed` when an authority is no root of the trust domain
  */
 export function bundleToJson(bundle: TrustBundle): string {
-  const keys = parseAuthorities(bundle).map((authority) => ({
+  const roots = parseAuthorities(bundle).map((authority) => ({
     use: USE_X509_SVID,
     kty: KEY_TYPE_AKP,
     alg: ALGORITHM,
     pub: toBase64Url(authority.publicKey),
     x5c: [toBase64(authority.der)],
   }));
+  const workloadRoots = parseWorkloadAuthorities(bundle).map(({ der, publicKey }) => ({
+    use: USE_X509_SVID,
+    ...pointToJwk(publicKey),
+    x5c: [toBase64(der)],
+  }));
+  const keys = [...roots, ...workloadRoots, ...jwtKeys(bundle)];
   const hint =
     bundle.refreshHintS === undefined ? {} : { spiffe_refresh_hint: bundle.refreshHintS };
   return JSON.stringify({ keys, spiffe_sequence: bundle.sequence, ...hint });
 }
 
 /**
- * Reads the SPIFFE JSON document of a trust domain's bundle. Elements with another `use` or `kty`, without `x5c`
- * or with another ML-DSA parameter set are ignored, as are all but the first `x5c` value; an element that is
- * ours and broken refuses the document. No usable element gives a bundle without authorities.
+ * The JWK set of the JWT keys alone, as workloads get it.
+ */
+export function jwtBundleToJson(bundle: TrustBundle): string {
+  return JSON.stringify({ keys: jwtKeys(bundle) });
+}
+
+/**
+ * Reads the SPIFFE JSON document of a trust domain's bundle. Elements with another `use` or `kty`, without `x5c` (or `kid`,
+ * for JWT keys), with another ML-DSA parameter set or another curve are ignored, as are all but the first `x5c` value; an
+ * element that is ours and broken refuses the document. No usable element gives a bundle without authorities.
  * Code: `identity/bundle-malformed`.
  */
 export function parseBundleJson(
@@ -107,56 +141,137 @@ export function parseBundleJson(
   if (!isCount(sequence) || (hint !== undefined && !isCount(hint)))
     return malformed("sequence or refresh hint");
   const authorities: Uint8Array[] = [];
+  const workloadAuthorities: Uint8Array[] = [];
+  const jwtAuthorities: JwtAuthority[] = [];
   for (const key of keys) {
-    const authority = readKey(trustDomain, key);
-    if (authority === "broken") return malformed("an x509-svid key is no root of the trust domain");
-    if (authority !== "ignored" && !authorities.some((known) => equalBytes(known, authority)))
-      authorities.push(authority);
+    const read = readKey(trustDomain, key);
+    if (read === "broken")
+      return malformed("an x509-svid key is no root of the trust domain, or a jwt-svid key no key");
+    if (read === "ignored") continue;
+    if (read.use === USE_JWT_SVID) {
+      if (jwtAuthorities.some(({ keyId }) => keyId === read.key.keyId))
+        return malformed("two jwt-svid keys have one kid");
+      jwtAuthorities.push(read.key);
+      continue;
+    }
+    const list = read.algorithm === "es256" ? workloadAuthorities : authorities;
+    if (!list.some((known) => equalBytes(known, read.der))) list.push(read.der);
   }
-  if (authorities.length > BUNDLE_AUTHORITIES_MAX) return malformed("too many authorities");
+  if ([authorities, workloadAuthorities, jwtAuthorities].some(isTooLong))
+    return malformed("too many authorities");
   return ok({
     trustDomain,
     sequence,
     authorities,
+    ...(workloadAuthorities.length === 0 ? {} : { workloadAuthorities }),
+    ...(jwtAuthorities.length === 0 ? {} : { jwtAuthorities }),
     ...(hint === undefined ? {} : { refreshHintS: hint }),
   });
 }
 
 /**
- * Reads and checks a bundle's roots.
+ * Reads and checks the roots of a bundle's nodes.
  * @throws MeshError `identity/bundle-malformed`
  */
 export function parseAuthorities(bundle: TrustBundle): ParsedCertificate[] {
-  if (bundle.authorities.length > BUNDLE_AUTHORITIES_MAX) {
+  return parseRoots(bundle, bundle.authorities, "ml-dsa-65");
+}
+
+/**
+ * Reads and checks the P-256 roots of a bundle.
+ * @throws MeshError `identity/bundle-malformed`
+ */
+export function parseWorkloadAuthorities(bundle: TrustBundle): ParsedCertificate[] {
+  return parseRoots(bundle, bundle.workloadAuthorities ?? [], "es256");
+}
+
+function parseRoots(
+  bundle: TrustBundle,
+  roots: readonly Uint8Array[],
+  algorithm: CertificateAlgorithm,
+): ParsedCertificate[] {
+  if (isTooLong(roots)) {
     throw bundleError(
       bundle,
-      `it has ${bundle.authorities.length} authorities, at most ${BUNDLE_AUTHORITIES_MAX} are allowed`,
+      `it has ${roots.length} authorities, at most ${BUNDLE_AUTHORITIES_MAX} are allowed`,
     );
   }
-  return bundle.authorities.map((der) => {
-    const authority = readAuthority(bundle.trustDomain, der);
+  return roots.map((der) => {
+    const authority = readAuthority(bundle.trustDomain, der, algorithm);
     if (authority === undefined)
       throw bundleError(bundle, "an authority is no root of the trust domain");
     return authority;
   });
 }
 
-type KeyOutcome = Uint8Array | "ignored" | "broken";
-
-function readKey(trustDomain: string, key: unknown): KeyOutcome {
-  if (!isObject(key) || key["use"] !== USE_X509_SVID || key["kty"] !== KEY_TYPE_AKP)
-    return "ignored";
-  const { alg, pub, x5c } = key as { alg?: unknown; pub?: unknown; x5c?: unknown };
-  if (alg !== undefined && alg !== ALGORITHM) return "ignored";
-  if (!Array.isArray(x5c) || x5c.length === 0) return "ignored";
-  const der = fromBase64(x5c[0], CERTIFICATE_BYTES_MAX);
-  const authority = der === undefined ? undefined : readAuthority(trustDomain, der);
-  if (authority === undefined) return "broken";
-  return pub === undefined || isKeyText(pub, authority.publicKey) ? authority.der : "broken";
+function isTooLong(list: readonly unknown[]): boolean {
+  return list.length > BUNDLE_AUTHORITIES_MAX;
 }
 
-function readAuthority(trustDomain: string, der: Uint8Array): ParsedCertificate | undefined {
-  const parsed = parseCertificate(der);
+function pointToJwk(publicKey: Uint8Array): Readonly<Record<string, string>> {
+  const { x, y } = coordinatesOf(publicKey);
+  return { kty: KEY_TYPE_EC, crv: CURVE, x: toBase64Url(x), y: toBase64Url(y) };
+}
+
+function jwtKeys({ jwtAuthorities = [] }: TrustBundle): Readonly<Record<string, string>>[] {
+  return jwtAuthorities.map(({ keyId, publicKey }) => ({
+    use: USE_JWT_SVID,
+    kid: keyId,
+    alg: ALGORITHM_ES256,
+    ...pointToJwk(publicKey),
+  }));
+}
+
+type KeyOutcome =
+  | {
+      readonly use: typeof USE_X509_SVID;
+      readonly algorithm: CertificateAlgorithm;
+      readonly der: Uint8Array;
+    }
+  | { readonly use: typeof USE_JWT_SVID; readonly key: JwtAuthority }
+  | "ignored"
+  | "broken";
+
+type Jwk = Readonly<Record<string, unknown>>;
+
+function readKey(trustDomain: string, key: unknown): KeyOutcome {
+  if (!isObject(key)) return "ignored";
+  const algorithm = algorithmOfKey(key);
+  if (algorithm === undefined) return "ignored";
+  if (key["use"] === USE_JWT_SVID) return algorithm === "es256" ? readJwtKey(key) : "ignored";
+  return key["use"] === USE_X509_SVID ? readRoot(trustDomain, key, algorithm) : "ignored";
+}
+
+function algorithmOfKey({ kty, alg, crv }: Jwk): CertificateAlgorithm | undefined {
+  if (kty === KEY_TYPE_AKP) return alg === undefined || alg === ALGORITHM ? "ml-dsa-65" : undefined;
+  return kty === KEY_TYPE_EC && crv === CURVE ? "es256" : undefined;
+}
+
+function readRoot(trustDomain: string, key: Jwk, algorithm: CertificateAlgorithm): KeyOutcome {
+  const { pub, x5c } = key;
+  if (!Array.isArray(x5c) || x5c.length === 0) return "ignored";
+  const der = fromBase64(x5c[0], CERTIFICATE_BYTES_MAX);
+  const authority = der === undefined ? undefined : readAuthority(trustDomain, der, algorithm);
+  if (authority === undefined) return "broken";
+  if (pub !== undefined && !isKeyText(pub, authority.publicKey)) return "broken";
+  return { use: USE_X509_SVID, algorithm, der: authority.der };
+}
+
+function readJwtKey({ kid, alg, x, y }: Jwk): KeyOutcome {
+  if (typeof kid !== "string" || kid === "") return "ignored";
+  if (alg !== undefined && alg !== ALGORITHM_ES256) return "ignored";
+  const publicKey = pointOf(fromBareBase64Url(x, 32), fromBareBase64Url(y, 32));
+  if (publicKey === undefined || !isP256PublicKey(publicKey) || kid.length > KEY_ID_CHARS_MAX)
+    return "broken";
+  return { use: USE_JWT_SVID, key: { keyId: kid, publicKey } };
+}
+
+function readAuthority(
+  trustDomain: string,
+  der: Uint8Array,
+  algorithm: CertificateAlgorithm,
+): ParsedCertificate | undefined {
+  const parsed = parseCertificate(der, algorithm);
   if (!parsed.ok || !equalBytes(parsed.value.issuer, parsed.value.subject)) return undefined;
   return checkAuthorityProfile(parsed.value, trustDomain) === undefined ? parsed.value : undefined;
 }

@@ -18,6 +18,9 @@ import type {
   Doctor,
   EffectiveConfig,
   Enrolled,
+  Entries,
+  EntryCreateRequest,
+  EntryRequest,
   ExposeRequest,
   FederatedRequest,
   FederateRequest,
@@ -70,6 +73,7 @@ import type { ListedForward } from "../adapters/tunnel/tunnels.ts";
 import { systemClock } from "../adapters/clock.ts";
 import type { ConfigView } from "./config-view.ts";
 import type { Federation } from "./federation.ts";
+import { draftOfEntry, entriesOf } from "./entry-view.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { LogLevelSwitch } from "./log-level.ts";
 import type { Member } from "./member.ts";
@@ -80,6 +84,7 @@ import { policyAnswer } from "./policy-view.ts";
 import { draftOf } from "./task-manifest.ts";
 import { quarantinedCalled, quarantineOf } from "./quarantine-view.ts";
 import { linksOf, routeOf } from "./route-view.ts";
+import { workloadHealth } from "./workload/health.ts";
 
 export interface SurfaceParts {
   readonly config: Config;
@@ -382,6 +387,21 @@ export class ControlSurface implements NodeControl {
     return this.#parts.operations.auditVerify(request);
   }
 
+  entries(): Body<Entries> {
+    return entriesOf(this.#parts.lifecycle.requireMember().entries, this.#parts.store);
+  }
+
+  createEntry(request: EntryCreateRequest): Body<Entries> {
+    const { entries: book } = this.#parts.lifecycle.requireMember();
+    const made = book.create(draftOfEntry(request), systemClock.now().wallMs);
+    return entriesOf(book, this.#parts.store, [made]);
+  }
+
+  deleteEntry({ id }: EntryRequest): Body<Entries> {
+    const { entries: book } = this.#parts.lifecycle.requireMember();
+    return entriesOf(book, this.#parts.store, [book.delete(id, systemClock.now().wallMs)]);
+  }
+
   log(): Body<LogState> {
     const { level, configured } = this.#parts.logLevel;
     return { level, configured };
@@ -544,6 +564,7 @@ function memberHealth(member: Member): Condition[] {
       message: `All results of round ${splitRound} are in and none has a quorum: participants compute it unlike. Compare their versions and meshctl fl explain.`,
     });
   }
+  if (member.workloads !== undefined) health.push(...workloadHealth(member.workloads));
   const svid = member.svid.health(systemClock.now().wallMs);
   if (svid === "expired")
     health.push({

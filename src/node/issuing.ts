@@ -2,24 +2,34 @@
 
 import type { KeyFiles } from "../adapters/key-files.ts";
 import type { StateStore } from "../adapters/sqlite/state-store.ts";
-import type { CryptoEngine } from "../crypto/index.ts";
+import type { CryptoEngine, MlDsaSigner } from "../crypto/index.ts";
 import { MeshError, toHex } from "../foundation/index.ts";
 import {
   type AuditTrail,
   bundleToJson,
   createRoot,
   describeCertificate,
+  createWorkloadRoot,
+  encodeSignedBundle,
+  EntryBook,
+  type Es256Signer,
   type IdentityErrorCode,
   INTERMEDIATE_LIFETIME_MS,
   issueRecord,
   Issuer,
   type IssuingParts,
+  jwtKeyIdOf,
   type NodeKeys,
   nodeSpiffeId,
+  type Policy,
   TokenLedger,
   type TrustBundle,
+  WorkloadDesk,
+  WorkloadIssuer,
 } from "../identity/index.ts";
-import type { Clock, Random, WallMs } from "../ports/index.ts";
+import { nativeEs256 } from "../adapters/crypto/es256.ts";
+import type { Clock, Logger, Meter, Random, WallMs } from "../ports/index.ts";
+import { newP256Secret, workloadRootKeyName } from "./workload/authority-keys.ts";
 
 export interface IssuingDeps {
   readonly engine: CryptoEngine;
@@ -37,10 +47,16 @@ export class Issuing implements IssuingParts {
   readonly names: StateStore["names"];
   readonly #deps: IssuingDeps;
   readonly #root: Uint8Array;
+  readonly #rootSigner: MlDsaSigner;
 
-  private constructor(deps: IssuingDeps, issuer: Issuer, root: Uint8Array) {
+  private constructor(
+    deps: IssuingDeps,
+    issuer: Issuer,
+    root: { readonly certificate: Uint8Array; readonly signer: MlDsaSigner },
+  ) {
     this.#deps = deps;
-    this.#root = root;
+    this.#root = root.certificate;
+    this.#rootSigner = root.signer;
     this.issuer = issuer;
     this.names = deps.store.names;
     this.ledger = new TokenLedger({
@@ -83,7 +99,7 @@ export class Issuing implements IssuingParts {
         { engine, random, rootSigner },
         { trustDomain: options.trustDomain, root, ...lifetimes(options.svidLifetimeMs) },
       ),
-      root,
+      { certificate: root, signer: rootSigner },
     );
     const chain = issuing.issueTo(keys, options.name);
     const bundle: TrustBundle = {
@@ -115,7 +131,98 @@ export class Issuing implements IssuingParts {
       { engine, random, rootSigner },
       { trustDomain, root, ...(intermediate && { intermediate }), ...lifetimes(svidLifetimeMs) },
     );
-    return new Issuing(deps, issuer, root);
+    return new Issuing(deps, issuer, { certificate: root, signer: rootSigner });
+  }
+
+  /**
+   * The bundle with this host's own keys for workloads in it, made when it has none yet. A key is on disk before the bundle names it;
+   * the caller stores the bundle.
+   */
+  withWorkloadKeys(bundle: TrustBundle): TrustBundle {
+    const { engine, random, clock, keyFiles } = this.#deps;
+    const { workloadAuthorities = [], jwtAuthorities = [], trustDomain } = bundle;
+    const names = new Set<string>(keyFiles.names());
+    const hasRoot = workloadAuthorities.some((der) => names.has(workloadRootKeyName(engine, der)));
+    const hasJwt = jwtAuthorities.some(({ keyId }) => names.has(`jwt-${keyId}`));
+    if (hasRoot && hasJwt) return bundle;
+    let [roots, keys] = [workloadAuthorities, jwtAuthorities];
+    if (!hasRoot) {
+      const { secret, signer } = newP256Secret(random);
+      const { wallMs: nowMs } = clock.now();
+      const root = createWorkloadRoot({ engine, random }, signer, { trustDomain, nowMs });
+      keyFiles.save(workloadRootKeyName(engine, root), secret);
+      roots = [...roots, root];
+    }
+    if (!hasJwt) {
+      const { secret, signer } = newP256Secret(random);
+      const keyId = jwtKeyIdOf(engine, signer.publicKey);
+      keyFiles.save(`jwt-${keyId}`, secret);
+      keys = [...keys, { keyId, publicKey: signer.publicKey }];
+    }
+    const sequence = bundle.sequence + 1;
+    return { ...bundle, sequence, workloadAuthorities: roots, jwtAuthorities: keys };
+  }
+
+  /**
+   * Where nodes get their workloads' SVIDs.
+   * @throws MeshError `identity/entry-record-invalid`, `state/key-missing`
+   */
+  openDesk(deps: {
+    readonly keys: NodeKeys;
+    readonly policy: Pick<Policy, "allows">;
+    readonly bundle: () => TrustBundle;
+    readonly meter: Meter;
+    readonly logger: Logger;
+  }): { readonly desk: WorkloadDesk; readonly book: EntryBook } {
+    const { engine, random, store } = this.#deps;
+    const { keys, bundle, meter } = deps;
+    const { trustDomain } = bundle();
+    const { nodeId: author, mldsa65: signer } = keys;
+    const bookDeps = { engine, random, meter, store: store.workloads, author, signer };
+    const book = new EntryBook(bookDeps, trustDomain);
+    const desk = new WorkloadDesk({
+      ...deps,
+      engine,
+      es256: nativeEs256,
+      book,
+      issuer: this.#workloadIssuer(bundle()),
+      signedBundle: () => encodeSignedBundle(bundle(), this.#rootSigner),
+      record: (issuance) => store.workloads.record(issuance),
+    });
+    return { desk, book };
+  }
+
+  /** The newest keys that are this host's own. */
+  #workloadIssuer({ workloadAuthorities = [], jwtAuthorities = [] }: TrustBundle): WorkloadIssuer {
+    const { engine, random, keyFiles } = this.#deps;
+    const names = new Set<string>(keyFiles.names());
+    const root = workloadAuthorities.findLast((der) => names.has(workloadRootKeyName(engine, der)));
+    const jwt = jwtAuthorities.findLast(({ keyId }) => names.has(`jwt-${keyId}`));
+    if (root === undefined || jwt === undefined) {
+      throw new MeshError<IdentityErrorCode>(
+        "identity/issuer-unusable",
+        "Cannot issue to workloads: the bundle names no key of this host. Restore a backup.",
+      );
+    }
+    return new WorkloadIssuer(
+      { engine, random, issuer: this.issuer },
+      {
+        root: {
+          certificate: root,
+          signer: this.#p256(keyFiles.existing(workloadRootKeyName(engine, root))),
+        },
+        jwt: { keyId: jwt.keyId, signer: this.#p256(keyFiles.existing(`jwt-${jwt.keyId}`)) },
+      },
+    );
+  }
+
+  #p256(secret: Uint8Array): Es256Signer {
+    const signer = nativeEs256.signer(secret);
+    if (signer !== undefined) return signer;
+    throw new MeshError<IdentityErrorCode>(
+      "identity/issuer-unusable",
+      "Cannot issue to workloads: a key file holds no key of P-256. Restore a backup.",
+    );
   }
 
   /** Issues an SVID for this very node. */

@@ -15,7 +15,7 @@ import { bundleDigest, bundleToJson, checkJoinToken, parseJoinToken } from "../i
 import { hostname } from "node:os";
 import type { Config } from "../config/index.ts";
 import { Issuing } from "./issuing.ts";
-import { Member, type MemberDeps, type MemberOptions } from "./member.ts";
+import { bundleOf, Member, type MemberDeps, type MemberOptions } from "./member.ts";
 
 export type LifecycleState = "unenrolled" | "starting" | "running" | "stopping";
 
@@ -228,7 +228,9 @@ export class Lifecycle {
     const { keys, store } = this.#deps;
     if (this.#issuing !== undefined) {
       // An issuer needs nobody to renew: it starts with a fresh SVID, whatever the old one's age.
-      store.saveCredential({ ...credential, chain: this.#issuing.issueTo(keys, credential.name) });
+      const chain = this.#issuing.issueTo(keys, credential.name);
+      const bundle = bundleToJson(this.#issuing.withWorkloadKeys(bundleOf(credential)));
+      store.saveCredential({ ...credential, bundle, chain });
     }
     const member = new Member(
       { ...this.#deps, issuing: this.#issuing },

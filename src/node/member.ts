@@ -19,6 +19,7 @@ import {
   type AuditTrail,
   bundleToJson,
   ChainVerifier,
+  type EntryBook,
   type NodeId,
   nodeIdOf,
   type NodeKeys,
@@ -26,6 +27,9 @@ import {
   parseLeafKey,
   type PeerIdentity,
   renewalRequest,
+  SVID_PROTOCOL,
+  SVID_REQUEST_BYTES_MAX,
+  SVID_RESPONSE_BYTES_MAX,
   SvidHolder,
   type TrustBundle,
 } from "../identity/index.ts";
@@ -49,6 +53,7 @@ import { MeshService } from "./mesh-service.ts";
 import type { Access } from "./policy.ts";
 import { Reach, RELAY_ROLE } from "./reach.ts";
 import { Rejoin } from "./rejoin.ts";
+import { Workloads } from "./workload/workloads.ts";
 
 /** How often expiry and isolation are looked at: renewal times are hours, and a dial that fails costs little. */
 const UPKEEP_MS = 5_000;
@@ -89,12 +94,15 @@ export class Member {
   readonly #config: Config;
   readonly #service: MeshService;
   readonly #verifier: ChainVerifier;
-  readonly #bundle: TrustBundle;
+  #bundle: TrustBundle;
   #upkeepTimer: NodeJS.Timeout | undefined;
   readonly lookup: Lookup;
   readonly #records: NodeRecords;
   readonly #reach: Reach;
   readonly #rejoin: Rejoin;
+  /** Registration entries and who gives SVIDs by them; on issuers alone. */
+  readonly #desk: ReturnType<Issuing["openDesk"]> | undefined;
+  readonly workloads: Workloads | undefined;
   #renewing = false;
   /** The addresses that the own beacon tells. */
   #told = "";
@@ -178,6 +186,12 @@ export class Member {
     this.#reach = this.#makeReach();
     this.#rejoin = this.#makeRejoin();
     this.#service = this.#makeMeshService();
+    this.#desk = deps.issuing?.openDesk({
+      ...deps,
+      policy: deps.access,
+      bundle: () => this.#bundle,
+    });
+    this.workloads = this.#makeWorkloads();
     this.learning = this.#makeLearning();
     this.tunnels = new Tunnels({
       network: this.network,
@@ -193,6 +207,15 @@ export class Member {
 
   get bundle(): TrustBundle {
     return this.#bundle;
+  }
+
+  /** The registration entries of this issuer. @throws MeshError `control/not-issuer` */
+  get entries(): EntryBook {
+    if (this.#desk !== undefined) return this.#desk.book;
+    throw new MeshError(
+      "control/not-issuer",
+      "This node issues no credentials. Run the command on an issuer: meshctl peers shows the roles.",
+    );
   }
 
   get isIssuer(): boolean {
@@ -251,6 +274,7 @@ export class Member {
       (_peer, request) => Promise.resolve(this.identities.answer(request)),
     );
     await this.#serveAttestation();
+    await this.#serveWorkloads();
     await this.#service.start();
     // Connections that opened before the machine listened; a second report of one changes nothing.
     for (const peer of this.network.connectedPeers()) {
@@ -262,6 +286,7 @@ export class Member {
     await this.tunnels.start();
     const { expose, forward } = this.#config.tunnel;
     await this.tunnels.configure(expose, forward);
+    await this.workloads?.start(this.#config.workloadApi.socket);
     this.#rejoin.upkeep();
     this.#upkeepTimer = setInterval(() => this.#upkeep(), UPKEEP_MS);
   }
@@ -281,6 +306,7 @@ export class Member {
     clearInterval(this.#upkeepTimer);
     this.#rejoin.remember(true);
     this.tunnels.stop();
+    await this.workloads?.stop();
     await this.learning.stop();
     await this.#service.stop();
     await this.network.stop();
@@ -604,6 +630,59 @@ export class Member {
     );
   }
 
+  /** Nodes get their workloads' entries and SVIDs from an issuer. */
+  async #serveWorkloads(): Promise<void> {
+    const desk = this.#desk?.desk;
+    if (desk === undefined) return;
+    const options = {
+      requestBytesMax: SVID_REQUEST_BYTES_MAX,
+      streamsPerPeerMax: 8,
+      relayed: true,
+    };
+    await this.network.serve(SVID_PROTOCOL, options, async (peer, request) => {
+      const now = await this.#asOfNow(peer);
+      if (now.kind !== "svid")
+        throw new MeshError("identity/peer-not-entitled", "Only members have workloads.");
+      return desk.handle(request, now.identity, this.#deps.clock.now());
+    });
+  }
+
+  #makeWorkloads(): Workloads | undefined {
+    if (this.#config.workloadApi.socket === "off") return undefined;
+    return new Workloads(
+      {
+        ...this.#deps,
+        self: this.#deps.keys.nodeId,
+        bundle: () => this.#bundle,
+        adopt: (bundle) => this.#adoptBundle(bundle),
+        ask: (request) => this.#askIssuer(request),
+        ...(this.#desk && { onEntries: (listener) => this.#desk?.book.onChange(listener) }),
+      },
+      { trustDomain: this.#bundle.trustDomain, clockSkewMs: this.#config.identity.clockSkewMs },
+    );
+  }
+
+  /** What an issuer answers about workloads; on an issuer, itself, by the same desk. */
+  async #askIssuer(request: Uint8Array): Promise<Uint8Array> {
+    if (this.#desk !== undefined)
+      return this.#desk.desk.handle(request, this.svid.identity, this.#deps.clock.now());
+    return this.#atIssuers((nodeId) =>
+      this.network.request(nodeId, SVID_PROTOCOL, request, {
+        timeoutMs: ATTEST_TIMEOUT_MS,
+        responseBytesMax: SVID_RESPONSE_BYTES_MAX,
+      }),
+    );
+  }
+
+  /** Takes a bundle that a root has signed. On disk first. */
+  #adoptBundle(bundle: TrustBundle): void {
+    const { trustDomain, name, chain } = this.svid.identity;
+    this.#deps.store.saveCredential({ trustDomain, name, chain, bundle: bundleToJson(bundle) });
+    this.#verifier.setBundle(bundle);
+    this.#bundle = bundle;
+    this.#deps.logger.info({ sequence: bundle.sequence }, "trust bundle changed");
+  }
+
   /** A connection outlives the SVID of its handshake: a peer that has renewed since then is taken by its new one. */
   async #asOfNow(peer: AuthenticatedPeer): Promise<AuthenticatedPeer> {
     if (peer.kind !== "svid") return peer;
@@ -668,13 +747,17 @@ export class Member {
     this.#adopt({ ...this.#stored(), chain: issuing.issueTo(keys, this.svid.identity.name) });
   }
 
-  /** Asks one issuer after another; the last refusal is thrown. */
   async #renewAtIssuer(): Promise<void> {
+    this.#adopt(await this.#atIssuers((nodeId) => this.#renewAt(nodeId)));
+  }
+
+  /** Asks one issuer after another; the last refusal is thrown. */
+  async #atIssuers<T>(ask: (nodeId: NodeId) => Promise<T>): Promise<T> {
     let refusal: MeshError = new MeshError("identity/not-issuer", "No issuer is in reach.");
     for (const { nodeId, addresses } of this.#issuers()) {
       try {
-        this.#adopt(await this.#renewAt(nodeId, addresses));
-        return;
+        if (!this.network.isConnected(nodeId)) await this.#reach.dial(nodeId, addresses);
+        return await ask(nodeId);
       } catch (error) {
         if (!isMeshError(error)) throw error;
         refusal = error;
@@ -693,8 +776,7 @@ export class Member {
     });
   }
 
-  async #renewAt(nodeId: NodeId, addresses: readonly string[]): Promise<StoredCredential> {
-    if (!this.network.isConnected(nodeId)) await this.#reach.dial(nodeId, addresses);
+  async #renewAt(nodeId: NodeId): Promise<StoredCredential> {
     const response = await this.network.request(nodeId, ATTESTATION_PROTOCOL, renewalRequest(), {
       timeoutMs: ATTEST_TIMEOUT_MS,
       responseBytesMax: ATTESTATION_RESPONSE_BYTES_MAX,
@@ -766,7 +848,7 @@ function releaseRefused(code: ReleaseRefusal | "mesh/not-allowed"): MeshError {
 }
 
 /** @throws MeshError `identity/bundle-malformed` */
-function bundleOf({ trustDomain, bundle }: StoredCredential): TrustBundle {
+export function bundleOf({ trustDomain, bundle }: StoredCredential): TrustBundle {
   const parsed = parseBundleJson(trustDomain, bundle);
   if (parsed.ok) return parsed.value;
   throw new MeshError(

@@ -4,11 +4,13 @@
 import { statfsSync } from "node:fs";
 import { networkMetrics } from "../adapters/libp2p/network.ts";
 import { tunnelMetrics } from "../adapters/tunnel/tunnels.ts";
+import { workloadApiMetrics } from "../adapters/workload-api/metrics.ts";
 import type { Meter, MetricDeclaration } from "../ports/index.ts";
 import { daemonMetrics } from "../telemetry/index.ts";
 import { federationMetrics } from "./federation.ts";
 import { intakeMetrics } from "./beacon-intake.ts";
 import { credentialProblems, type LifecycleState } from "./lifecycle.ts";
+import { workloadMetrics } from "./workload/metrics.ts";
 
 const lifecycleStates = ["unenrolled", "starting", "running", "stopping"] as const;
 
@@ -19,6 +21,8 @@ export const healthCodes = [
   "node/log-level",
   "node/stalled",
   ...credentialProblems,
+  "workload/issuer-silent",
+  "workload/users-hidden",
   "mesh/quarantined",
   "mesh/isolated",
   "state/write-failed",
@@ -78,6 +82,8 @@ export const allMetrics: readonly MetricDeclaration[] = [
   ...daemonMetrics,
   ...networkMetrics,
   ...tunnelMetrics,
+  ...workloadApiMetrics,
+  ...workloadMetrics,
   ...intakeMetrics,
   ...nodeMetrics,
   ...federationMetrics,

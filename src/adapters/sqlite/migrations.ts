@@ -47,6 +47,16 @@ export const MIGRATIONS: readonly string[] = [
     task_id TEXT NOT NULL, node_id TEXT NOT NULL, proof BLOB NOT NULL, PRIMARY KEY (task_id, node_id)
   ) STRICT;
   `,
+  `
+  CREATE TABLE entries (id TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT;
+  CREATE TABLE issuances (
+    number INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, entry TEXT NOT NULL,
+    spiffe_id TEXT NOT NULL, node_id TEXT NOT NULL, digest TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX issuances_of_entry ON issuances (entry, number);
+  CREATE TRIGGER issuances_stand BEFORE UPDATE ON issuances
+    BEGIN SELECT RAISE(ABORT, 'an issuance is never changed'); END;
+  `,
 ];
 
 /** The version that a database has. */

@@ -22,9 +22,10 @@ import {
 } from "../../identity/index.ts";
 import type { WallMs } from "../../ports/index.ts";
 import { openDatabase } from "./database.ts";
-import { RoundStore } from "./round-store.ts";
+import { RoundStore, type Statements } from "./round-store.ts";
 import type { StateErrorCode } from "./state-error-code.ts";
 import { schemaVersion } from "./migrations.ts";
+import { WorkloadStore } from "./workload-store.ts";
 
 /** What enrolment gives a node, beside its keys. */
 export interface StoredCredential {
@@ -80,6 +81,8 @@ export class StateStore {
   readonly names: NameRegistry;
   /** What certified rounds leave. */
   readonly rounds: RoundStore;
+  /** Registration entries and the log of issued SVIDs, on an issuer. */
+  readonly workloads: WorkloadStore;
 
   /** @throws MeshError as {@link openDatabase} */
   constructor(directory: string) {
@@ -96,11 +99,13 @@ export class StateStore {
         ) === 1,
       prune: (nowMs) => this.#run("DELETE FROM tokens WHERE expires_at_ms < ?", nowMs),
     };
-    this.rounds = new RoundStore({
+    const statements: Statements = {
       run: (sql, ...values) => this.#run(sql, ...values),
       all: (sql, ...values) => this.#prepare(sql).all(...values),
       atomically: (work) => this.#atomically(work),
-    });
+    };
+    this.rounds = new RoundStore(statements);
+    this.workloads = new WorkloadStore(statements);
     this.names = {
       check: (name, nodeId) => this.#checkName(name, nodeId),
       claim: (name, nodeId) => this.#claimName(name, nodeId),

@@ -82,7 +82,9 @@ export function anchorIssuer(input: {
   if (!identity.ok) return identity;
   if (!equalBytes(identity.value.mldsa65, issuer.mldsa65))
     return refuse("identity/node-id-mismatch");
-  return ok({ bundle: bundle.value, issuer: identity.value });
+  // The digest vouches for the roots alone: what else the document says comes again, signed by a root.
+  const { trustDomain, authorities } = bundle.value;
+  return ok({ bundle: { trustDomain, sequence: 0, authorities }, issuer: identity.value });
 }
 
 type JoinState =

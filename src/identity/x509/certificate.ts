@@ -28,9 +28,9 @@ export interface ParsedCertificate {
   readonly der: Uint8Array;
   /** The signed part, as received. */
   readonly tbs: Uint8Array;
-  /** 3309 bytes. */
+  /** 3309 bytes of ML-DSA-65, or the DER of an ECDSA signature. */
   readonly signature: Uint8Array;
-  /** 1952 bytes. */
+  /** 1952 bytes of ML-DSA-65, or an uncompressed point of P-256. */
   readonly publicKey: Uint8Array;
   /** Lower-case hex. */
   readonly serialNumber: string;
@@ -48,6 +48,7 @@ export interface ParsedCertificate {
   /** OIDs; undefined when the extension is absent. */
   readonly extendedKeyUsage: readonly string[] | undefined;
   readonly uris: readonly string[];
+  readonly dnsNames: readonly string[];
   readonly subjectAltNameCritical: boolean;
   /** Lower-case hex. */
   readonly subjectKeyId: string | undefined;

@@ -1,10 +1,9 @@
-// Writes certificates: ML-DSA-65 keys and signatures (RFC 9881), profiles of X509-SVID.md sections 2 to 4.
+// Writes certificates: ML-DSA-65 (RFC 9881) or P-256 keys and signatures, profiles of X509-SVID.md sections 2 to 4.
 // The leaf has an empty subject, so that nobody reads an identity out of anything but the SPIFFE id; RFC 5280
 // then wants the subject alternative name critical.
 
 import { AsnConvert, OctetString } from "@peculiar/asn1-schema";
 import {
-  AlgorithmIdentifier,
   AttributeTypeAndValue,
   AttributeValue,
   AuthorityKeyIdentifier,
@@ -34,17 +33,16 @@ import {
   Validity,
   Version,
 } from "@peculiar/asn1-x509";
-import type { CryptoEngine, MlDsaSigner } from "../../crypto/index.ts";
+import type { CryptoEngine } from "../../crypto/index.ts";
 import { fromHex, toHex } from "../../foundation/index.ts";
 import type { Random, WallMs } from "../../ports/index.ts";
-import { OID_COMMON_NAME, OID_ML_DSA_65, OID_NODE_ID } from "./oids.ts";
+import { type CertificateSigner, keyIdentifier, signatureIdentifier } from "./algorithm.ts";
+import { OID_COMMON_NAME, OID_NODE_ID } from "./oids.ts";
 
 /** Bytes of a serial number. */
 const SERIAL_BYTES = 16;
 /** Bytes of a key identifier: RFC 7093 method 1, the leftmost 160 bits of SHA-256 of the key. */
 const KEY_ID_BYTES = 20;
-/** X.509 signatures have the empty ML-DSA context (RFC 9881 section 3). */
-export const X509_SIGNATURE_CONTEXT: Uint8Array = new Uint8Array(0);
 /** Key usage bits in DER's order: bit 0 is the highest; the second argument of KeyUsage counts the unused bits. */
 const DIGITAL_SIGNATURE = Uint8Array.of(0b1000_0000);
 const KEY_CERT_SIGN_AND_CRL_SIGN = Uint8Array.of(0b0000_0110);
@@ -52,14 +50,16 @@ const KEY_CERT_SIGN_AND_CRL_SIGN = Uint8Array.of(0b0000_0110);
 /** What makes a certificate a leaf or an authority. */
 type CertificateRole =
   | { readonly kind: "node" /** 32 bytes. */; readonly nodeId: Uint8Array }
+  | { readonly kind: "workload"; readonly dnsNames: readonly string[] }
   | { readonly kind: "authority"; readonly commonName: string; readonly pathLength: number };
 
 /** The content of a certificate to sign. */
 export interface CertificateContent {
   readonly role: CertificateRole;
   readonly spiffeId: string;
-  /** ML-DSA-65 public key of the subject, 1952 bytes. */
+  /** The subject's key, of the signer's kind: 1952 bytes of ML-DSA-65, or an uncompressed point of P-256. */
   readonly publicKey: Uint8Array;
+
   /** Rounded down to whole seconds. */
   readonly notBeforeMs: WallMs;
   readonly notAfterMs: WallMs;
@@ -72,12 +72,12 @@ export interface SigningTools {
   readonly engine: Pick<CryptoEngine, "sha256">;
   readonly random: Pick<Random, "bytes">;
   /** The issuer's key. */
-  readonly signer: MlDsaSigner;
+  readonly signer: CertificateSigner;
 }
 
 /** Signs a certificate; its DER. */
 export function signCertificate(tools: SigningTools, content: CertificateContent): Uint8Array {
-  const algorithm = new AlgorithmIdentifier({ algorithm: OID_ML_DSA_65 });
+  const algorithm = signatureIdentifier(tools.signer.algorithm);
   const subject =
     content.role.kind === "authority" ? commonName(content.role.commonName) : new Name();
   const tbsCertificate = new TBSCertificate({
@@ -88,13 +88,13 @@ export function signCertificate(tools: SigningTools, content: CertificateContent
     validity: validity(content),
     subject,
     subjectPublicKeyInfo: new SubjectPublicKeyInfo({
-      algorithm,
+      algorithm: keyIdentifier(tools.signer.algorithm),
       subjectPublicKey: arrayBuffer(content.publicKey),
     }),
     extensions: new Extensions(extensionsOf(tools, content)),
   });
   const tbs = new Uint8Array(AsnConvert.serialize(tbsCertificate));
-  const signature = tools.signer.sign(tbs, X509_SIGNATURE_CONTEXT);
+  const signature = tools.signer.sign(tbs);
   return new Uint8Array(
     AsnConvert.serialize(
       new Certificate({
@@ -114,12 +114,14 @@ export function keyIdOf(engine: Pick<CryptoEngine, "sha256">, publicKey: Uint8Ar
 function extensionsOf({ engine, signer }: SigningTools, content: CertificateContent): Extension[] {
   const subjectKeyId = fromHex(keyIdOf(engine, content.publicKey));
   const authorityKeyId = fromHex(keyIdOf(engine, signer.publicKey));
+  const dnsNames = content.role.kind === "workload" ? content.role.dnsNames : [];
   const names = new SubjectAlternativeName([
     new GeneralName({ uniformResourceIdentifier: content.spiffeId }),
+    ...dnsNames.map((dNSName) => new GeneralName({ dNSName })),
   ]);
   return [
     ...roleExtensions(content.role),
-    extension(id_ce_subjectAltName, content.role.kind === "node", names),
+    extension(id_ce_subjectAltName, content.role.kind !== "authority", names),
     extension(id_ce_subjectKeyIdentifier, false, new SubjectKeyIdentifier(subjectKeyId)),
     extension(
       id_ce_authorityKeyIdentifier,
@@ -144,7 +146,7 @@ function roleExtensions(role: CertificateRole): Extension[] {
     extension(id_ce_basicConstraints, true, new BasicConstraints({ cA: false })),
     extension(id_ce_keyUsage, true, new KeyUsage(DIGITAL_SIGNATURE, 7)),
     extension(id_ce_extKeyUsage, false, new ExtendedKeyUsage([id_kp_serverAuth, id_kp_clientAuth])),
-    extension(OID_NODE_ID, false, new OctetString(role.nodeId)),
+    ...(role.kind === "node" ? [extension(OID_NODE_ID, false, new OctetString(role.nodeId))] : []),
   ];
 }
 

@@ -2,6 +2,10 @@
 
 /** id-ml-dsa-65 (RFC 9881 section 2): both the key and the signature algorithm; parameters absent. */
 export const OID_ML_DSA_65 = "2.16.840.1.101.3.4.3.18";
+/** id-ecPublicKey (RFC 5480 section 2.1.1): a key of a curve, which is its parameter. */
+export const OID_EC_PUBLIC_KEY = "1.2.840.10045.2.1";
+/** ecdsa-with-SHA256 (RFC 5758 section 3.2); parameters absent. */
+export const OID_ECDSA_SHA256 = "1.2.840.10045.4.3.2";
 /** id-at-commonName. */
 export const OID_COMMON_NAME = "2.5.4.3";
 

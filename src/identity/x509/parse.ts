@@ -3,7 +3,6 @@
 
 import { AsnConvert, OctetString } from "@peculiar/asn1-schema";
 import {
-  type AlgorithmIdentifier,
   AuthorityKeyIdentifier,
   BasicConstraints,
   Certificate,
@@ -22,10 +21,10 @@ import {
   type Time,
   Version,
 } from "@peculiar/asn1-x509";
-import { ML_DSA_65 } from "../../crypto/index.ts";
 import { ok, refuse, type Result, toHex } from "../../foundation/index.ts";
 import type { WallMs } from "../../ports/index.ts";
 import { NODE_ID_BYTES } from "../node-keys.ts";
+import { algorithmOf, type CertificateAlgorithm, isWellFormed } from "./algorithm.ts";
 import {
   CERTIFICATE_BYTES_MAX,
   EXTENSION_BYTES_MAX,
@@ -35,7 +34,7 @@ import {
   SUBJECT_ALT_NAMES_MAX,
 } from "./certificate.ts";
 import { isStrictDer } from "./der.ts";
-import { OID_ML_DSA_65, OID_NODE_ID_AS_READ } from "./oids.ts";
+import { OID_NODE_ID_AS_READ } from "./oids.ts";
 import { hasExactFrame } from "./outer-frame.ts";
 
 /** Codes of {@link parseCertificate}. */
@@ -54,16 +53,19 @@ const FORBIDDEN_USAGE =
   KeyUsageFlags.decipherOnly;
 
 /**
- * Reads one certificate of at most 8 KiB. Verifies no signature.
+ * Reads one certificate of at most 8 KiB, whose key and signature are of the kind asked for. Verifies no signature.
  * Codes: `identity/certificate-malformed`, `identity/algorithm-unsupported`.
  */
-export function parseCertificate(der: Uint8Array): Result<ParsedCertificate, ParseErrorCode> {
+export function parseCertificate(
+  der: Uint8Array,
+  algorithm: CertificateAlgorithm = "ml-dsa-65",
+): Result<ParsedCertificate, ParseErrorCode> {
   if (der.length === 0 || der.length > CERTIFICATE_BYTES_MAX) {
     return refuse("identity/certificate-malformed", "length out of bounds");
   }
   if (!isStrictDer(der)) return refuse("identity/certificate-malformed", "not DER");
   try {
-    return read(der, AsnConvert.parse(der, Certificate));
+    return read(der, AsnConvert.parse(der, Certificate), algorithm);
   } catch (error) {
     // The library reports every schema mismatch with errors of its own; all mean the same to us.
     return refuse(
@@ -76,10 +78,15 @@ export function parseCertificate(der: Uint8Array): Result<ParsedCertificate, Par
 function read(
   der: Uint8Array,
   certificate: Certificate,
+  algorithm: CertificateAlgorithm,
 ): Result<ParsedCertificate, ParseErrorCode> {
   const tbs = certificate.tbsCertificate;
   const key = tbs.subjectPublicKeyInfo;
-  if (![tbs.signature, certificate.signatureAlgorithm, key.algorithm].every(isMlDsa65)) {
+  if (
+    [tbs.signature, certificate.signatureAlgorithm].some(
+      (signature) => algorithmOf(signature, key.algorithm) !== algorithm,
+    )
+  ) {
     return refuse("identity/algorithm-unsupported", certificate.signatureAlgorithm.algorithm);
   }
   const serial = new Uint8Array(tbs.serialNumber);
@@ -91,13 +98,12 @@ function read(
     tbs.subjectUniqueID !== undefined ||
     certificate.tbsCertificateRaw === undefined ||
     !isSerial(serial) ||
-    signature.length !== ML_DSA_65.signatureBytes ||
-    publicKey.length !== ML_DSA_65.publicKeyBytes
+    !isWellFormed(algorithm, publicKey, signature)
   ) {
     return refuse("identity/certificate-malformed", "version, serial number, key or signature");
   }
   const tbsBytes = new Uint8Array(certificate.tbsCertificateRaw);
-  if (!hasExactFrame(der, tbsBytes, signature)) {
+  if (!hasExactFrame(der, tbsBytes, signature, algorithm)) {
     return refuse("identity/certificate-malformed", "outer frame");
   }
   const extensions = readExtensions(tbs.extensions ?? []);
@@ -126,6 +132,7 @@ type ExtensionFields = Pick<
   | "keyUsage"
   | "extendedKeyUsage"
   | "uris"
+  | "dnsNames"
   | "subjectAltNameCritical"
   | "subjectKeyId"
   | "authorityKeyId"
@@ -161,7 +168,8 @@ const READERS: Readonly<
     const uris = names.flatMap(({ uniformResourceIdentifier: uri }) =>
       uri === undefined ? [] : [uri],
     );
-    return { uris, subjectAltNameCritical: critical };
+    const dnsNames = names.flatMap(({ dNSName }) => (dNSName === undefined ? [] : [dNSName]));
+    return { uris, dnsNames, subjectAltNameCritical: critical };
   },
   [id_ce_subjectKeyIdentifier]: (value) => {
     const keyId = readKeyId(AsnConvert.parse(value, SubjectKeyIdentifier));
@@ -191,6 +199,7 @@ function readExtensions(extensions: readonly Extension[]): ExtensionFields | und
     keyUsage: undefined,
     extendedKeyUsage: undefined,
     uris: [],
+    dnsNames: [],
     subjectAltNameCritical: false,
     subjectKeyId: undefined,
     authorityKeyId: undefined,
@@ -227,10 +236,6 @@ function readKeyUsage(usage: KeyUsage, critical: boolean): KeyUsageView {
 function readKeyId(keyId: OctetString): string | undefined {
   const bytes = new Uint8Array(keyId.buffer);
   return bytes.length >= 1 && bytes.length <= KEY_ID_BYTES_MAX ? toHex(bytes) : undefined;
-}
-
-function isMlDsa65(algorithm: AlgorithmIdentifier): boolean {
-  return algorithm.algorithm === OID_ML_DSA_65 && algorithm.parameters === undefined;
 }
 
 function isSerial(serial: Uint8Array): boolean {

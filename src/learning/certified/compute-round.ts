@@ -41,7 +41,7 @@ export function computeRound(
   kernels: VectorKernels,
   { round, beacon, base, updates, stepSize }: RoundComputation,
 ): ComputedRound {
-  const input = { round, beacon, stepSize, entries: updates, memory: [] };
+  const input = { round, beacon, stepSize, entries: updates };
   const combined = orchestrator.combine(input, aggregator, { kernels });
   const weights = combined.ok ? stepped(base, combined.value.vector) : undefined;
   const told = {

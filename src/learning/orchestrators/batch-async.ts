@@ -4,7 +4,7 @@
 // K <= 2f is refused. Liars may also stay silent, so a fixed K above N - f might never come: at the deadline N - f is
 // enough. With N = 1000 and f = 300 the target may be 850, the floor is 700, and 600 are never accepted.
 
-import { ok, type Result } from "../../foundation/index.ts";
+import type { Result } from "../../foundation/index.ts";
 import type { AggregateContext, AggregatorName } from "../aggregators/aggregator.ts";
 import type { LearningErrorCode } from "../codes.ts";
 import {
@@ -47,7 +47,6 @@ export class BatchAsyncOrchestrator implements RoundOrchestrator {
     context: AggregateContext,
   ): Result<RoundOutput, LearningErrorCode> {
     // The ladder holds below 2f + 1.
-    const weighed = weighEntries(entries, this.#byzantine, aggregator, context);
-    return weighed.ok ? ok({ ...weighed.value, memory: [] }) : weighed;
+    return weighEntries(entries, this.#byzantine, aggregator, context);
   }
 }

@@ -165,6 +165,6 @@ export class HierarchicalOrchestrator implements RoundOrchestrator {
         })),
       )
       .sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
-    return ok({ vector, influences, memory: [] });
+    return ok({ vector, influences });
   }
 }

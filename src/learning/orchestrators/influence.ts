@@ -12,7 +12,7 @@ export function weighEntries(
   byzantine: number,
   aggregator: AggregatorName,
   context: AggregateContext,
-): Result<Omit<RoundOutput, "memory">, LearningErrorCode> {
+): Result<RoundOutput, LearningErrorCode> {
   const ladder = new AggregationLadder({ aggregator, byzantine });
   const result = ladder.aggregate(
     entries.map(({ row }) => row),

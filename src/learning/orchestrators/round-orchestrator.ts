@@ -24,10 +24,8 @@ export interface RoundInput {
   readonly beacon: string;
   /** The step of the round's quantised updates. */
   readonly stepSize: number;
-  /** The agreed set in ascending node id, one entry an identity. */
+  /** The agreed set in ascending node id, one entry an identity. With staleness it has entries of earlier rounds, too. */
   readonly entries: readonly RoundEntry[];
-  /** What the round before left in {@link RoundOutput.memory}; empty before the first. */
-  readonly memory: readonly RoundEntry[];
 }
 
 /** One identity's part in a round. */
@@ -52,8 +50,6 @@ export interface RoundOutput {
   readonly vector: Float32Array;
   /** Ascending node id. */
   readonly influences: readonly Influence[];
-  /** What the next round needs of this one. A void round leaves the memory as it was. */
-  readonly memory: readonly RoundEntry[];
 }
 
 /** A strategy over the round protocol. */

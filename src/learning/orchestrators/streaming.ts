@@ -6,7 +6,7 @@
 // s(age) = (1 + age)^-a, where age counts the certified rounds since the model it was trained from. The base is in
 // the signed header and was checked there, so nobody chooses his age.
 
-import { MeshError, ok, type Result } from "../../foundation/index.ts";
+import { MeshError, type Result } from "../../foundation/index.ts";
 import type { AggregateContext, AggregatorName } from "../aggregators/aggregator.ts";
 import type { LearningErrorCode } from "../codes.ts";
 import type { RoundView } from "../protocol/index.ts";
@@ -65,21 +65,20 @@ export class StreamingOrchestrator implements RoundOrchestrator {
   }
 
   combine(
-    { round, entries, memory }: RoundInput,
+    { round, entries }: RoundInput,
     aggregator: AggregatorName,
     context: AggregateContext,
   ): Result<RoundOutput, LearningErrorCode> {
     const { byzantine, stalenessMax } = this.#options;
     const isFresh = (entry: RoundEntry): boolean => ageOf(entry, round) <= stalenessMax;
-    const table = newestOfEach([...memory, ...entries]).filter(isFresh);
+    const table = newestOfEach(entries).filter(isFresh);
     const { stalenessExponent: exponent } = this.#options;
     const aged = table.map((entry) => {
       const weight = stalenessWeight(ageOf(entry, round), exponent);
       return weight === 1 ? entry : { ...entry, row: entry.row.map((value) => weight * value) };
     });
     // The ladder holds below 2f + 1 identities.
-    const weighed = weighEntries(aged, byzantine, aggregator, context);
-    return weighed.ok ? ok({ ...weighed.value, memory: table }) : weighed;
+    return weighEntries(aged, byzantine, aggregator, context);
   }
 }
 

@@ -1,7 +1,11 @@
 // Rounds whose agreement is modelled: the set that all honest nodes would agree on is computed once, from who answered when
 // and what the orchestrator's policy says of it. What is trained, sent, weighed and applied is computed as on a node.
 
-import type { RoundEntry, RoundOrchestrator } from "../orchestrators/round-orchestrator.ts";
+import {
+  ageOf,
+  type RoundEntry,
+  type RoundOrchestrator,
+} from "../orchestrators/round-orchestrator.ts";
 import type { TaskManifest } from "../task.ts";
 import type { Schedule } from "./schedules.ts";
 import type { TaskWork } from "./task-work.ts";
@@ -17,6 +21,8 @@ interface Pending {
 /** How a round closed. */
 export interface ClosedRound {
   readonly entries: readonly RoundEntry[] | "void";
+  /** Whose updates came in this round. */
+  readonly sent: ReadonlySet<string>;
   readonly durationMs: number;
   /** Participants that are there. */
   readonly here: readonly number[];
@@ -29,6 +35,8 @@ export class ModelledRounds {
   readonly #schedule: Schedule;
   readonly #work: TaskWork;
   #pending: Pending[] = [];
+  /** What the agreed sets of a stream name: the newest entries of everybody, flooders with all of theirs. */
+  #table: readonly RoundEntry[] = [];
   #nowMs = 0;
 
   constructor(parts: {
@@ -57,8 +65,21 @@ export class ModelledRounds {
     this.#pending = this.#pending.filter(({ atMs }) => atMs > this.#nowMs + durationMs);
     this.#nowMs += durationMs;
     const entered = verdict === "close" ? due.slice(0, held) : [];
-    const entries = this.#work.entriesOf(this.#flooded(entered), round);
-    return { entries: verdict === "close" ? entries : "void", durationMs, here };
+    const sent = this.#work.entriesOf(this.#flooded(entered), round);
+    const entries = verdict === "close" ? this.#entriesOf(sent, round) : "void";
+    return { entries, sent: new Set(sent.map(({ nodeId }) => nodeId)), durationMs, here };
+  }
+
+  /** What a round's set has: what was sent, and with staleness what still stands of the others. */
+  #entriesOf(sent: readonly RoundEntry[], round: number): readonly RoundEntry[] {
+    const { stalenessMax } = this.#orchestrator;
+    if (stalenessMax === 0) return sent;
+    const authors = new Set(sent.map(({ nodeId }) => nodeId));
+    const standing = this.#table.filter(
+      (entry) => !authors.has(entry.nodeId) && ageOf(entry, round) <= stalenessMax,
+    );
+    this.#table = [...standing, ...sent].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
+    return this.#table;
   }
 
   /** Where no late update counts everybody begins anew; else only who has delivered, and who was given up as too late. */

@@ -117,12 +117,12 @@ function runModelled(parts: Parts): Ran {
       orchestrator instanceof HierarchicalOrchestrator
         ? orchestrator.zonesOf(work.beacon)
         : [task.participants];
-    const { entries, durationMs, here } = rounds.run(round);
+    const { entries, sent, durationMs, here } = rounds.run(round);
     const output = entries === "void" ? undefined : work.conclude(entries);
     if (entries === "void") work.skip();
     const traffic = updateTraffic({
       ...{ zones, updateBytes: work.updateBytes },
-      entered: new Set(entries === "void" ? [] : entries.map(({ nodeId }) => nodeId)),
+      entered: sent,
       here: new Set(here.map((i) => task.participants[i] ?? "")),
     });
     recorder.record({ round, durationMs, output }, traffic);

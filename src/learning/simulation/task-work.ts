@@ -61,7 +61,6 @@ export class TaskWork {
   readonly #losses = new WeakMap<RoundEntry, number>();
   readonly #rate: AdaptiveLearningRate;
   readonly #detector: ConvergenceDetector;
-  #memory: readonly RoundEntry[] = [];
   #hasConverged = false;
   readonly #collusion: Collusion | undefined;
   readonly #known = new Map<number, readonly TrainedRow[]>();
@@ -177,7 +176,7 @@ export class TaskWork {
     const entries = task.participants.map((nodeId, i) => ({
       ...{ nodeId, baseRound: this.#round, row: rows[i] as Float32Array },
     }));
-    const input = { ...this.#place, memory: [], entries };
+    const input = { ...this.#place, entries };
     const output = orchestrator.combine(input, task.aggregator, { kernels });
     return output.ok ? output.value.vector : undefined;
   }
@@ -192,19 +191,18 @@ export class TaskWork {
   conclude(entries: readonly RoundEntry[]): Result<RoundOutput, LearningErrorCode> {
     const { task, orchestrator, kernels = plainKernels } = this.#deps;
     const before = this.#stateOf(this.#round);
-    const input = { ...this.#place, memory: this.#memory, entries };
+    const input = { ...this.#place, entries };
     const output = orchestrator.combine(input, task.aggregator, { kernels });
     if (!output.ok) {
       this.#advance("void", before);
       return output;
     }
-    const { vector, memory } = output.value;
+    const { vector } = output.value;
     const weights = before.weights.map((value, i) => value + (vector[i] as number));
     if (!allFinite(weights)) {
       this.#advance("void", before);
       return refuse("learning/not-finite", "the model");
     }
-    this.#memory = memory;
     // One row an identity: a flooder's many would choose the next step's size.
     const rows = [...new Map(entries.map(({ nodeId, row }) => [nodeId, row])).values()];
     const said = entries.map(({ nodeId }) => nodeId).join();

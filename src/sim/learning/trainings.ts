@@ -107,7 +107,7 @@ export class Trainings {
       const row = rows.get(nodeId);
       return row === undefined ? [] : [{ nodeId, baseRound: round - 1, row }];
     });
-    const input = { round, beacon, stepSize, memory: [], entries };
+    const input = { round, beacon, stepSize, entries };
     const output = orchestrator.combine(input, manifest.aggregator, { kernels: plainKernels });
     return output.ok ? output.value.vector : undefined;
   }

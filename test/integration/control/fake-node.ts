@@ -10,6 +10,7 @@ import type {
   LinksAnswer,
   NodeControl,
   Peer,
+  Entries,
   Quarantine,
   RouteAnswer,
   Status,
@@ -258,6 +259,26 @@ const zones: Body<Zones> = {
   ],
 };
 
+const entries: Body<Entries> = {
+  entries: [
+    {
+      id: "0123456789abcdef0123456789abcdef",
+      spiffeId: "spiffe://mesh.example.org/web",
+      parent: "node-*",
+      selectors: ["unix:uid:1000", "systemd:unit:web.service"],
+      profile: "both",
+      x509TtlSeconds: 3600,
+      jwtTtlSeconds: 300,
+      dnsNames: ["web.example.org"],
+      federatesWith: [],
+      hint: "web",
+      createdAt: "2026-03-01T12:00:00.000Z",
+      issued: 7,
+      lastIssuedAt: "2026-03-01T12:30:00.000Z",
+    },
+  ],
+};
+
 const quarantine: Body<Quarantine> = {
   quarantine: [
     {
@@ -402,6 +423,15 @@ export function fakeNode(
     release: (request) => {
       calls.push(request);
       return { quarantine: quarantine.quarantine.slice(1) };
+    },
+    entries: () => entries,
+    createEntry: (request) => {
+      calls.push(request);
+      return entries;
+    },
+    deleteEntry: (request) => {
+      calls.push(request);
+      return entries;
     },
     links: () => links,
     route: (request) => {

@@ -10,7 +10,8 @@ const DEADLINE_MS = 120_000;
 /** Kills the thread that is asked for this next, with the question in it. */
 function killTheNext(t: { after(work: () => void): void }, ...kinds: string[]): Set<string> {
   const armed = new Set(kinds);
-  const { postMessage } = Worker.prototype;
+  type Post = (this: Worker, ...question: [unknown]) => void;
+  const postMessage = Reflect.get(Worker.prototype, "postMessage") as Post;
   t.after(() => {
     Worker.prototype.postMessage = postMessage;
   });

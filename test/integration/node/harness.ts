@@ -38,6 +38,7 @@ export interface FileOptions {
     readonly allow?: readonly string[];
     readonly roles?: readonly string[];
   }[];
+  readonly workload_api?: object;
   readonly tunnel?: object;
   readonly learning?: object;
   readonly crypto?: object;

@@ -16,7 +16,7 @@ import {
 } from "./harness.ts";
 
 const TICKS = 6;
-const DEADLINE_MS = 90_000;
+const DEADLINE_MS = 180_000;
 /** Updates that the flooder signs in a tick. */
 const FLOOD = 10;
 

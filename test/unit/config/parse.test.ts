@@ -91,6 +91,11 @@ test("a password in a URL is refused and not shown", () => {
 const edges: readonly [path: string, good: readonly string[], bad: readonly string[]][] = [
   ["state_dir", ["/", "/a b"], ["relative", "5", '""', '"/a\\0b"']],
   ["control.socket", [`/${"s".repeat(106)}`], [`/${"s".repeat(107)}`, "run.sock"]],
+  [
+    "workload_api.socket",
+    ["off", `/${"s".repeat(106)}`],
+    [`/${"s".repeat(107)}`, "on", "api.sock"],
+  ],
   ["mesh.listen", ["[/ip4/0.0.0.0/tcp/0]", "[/ip6/::1/tcp/1]"], ["[]", "/ip4/0.0.0.0/tcp/1", "{}"]],
   ["mesh.announce", ["[]", "[/dns4/a.example/tcp/1]"], ["[/ip4/1.2.3.4/udp/1]", "[5]"]],
   ["mesh.bootstrap", ["[]"], [`[${"/ip4/1.2.3.4/tcp/1,".repeat(65)}]`, "null"]],

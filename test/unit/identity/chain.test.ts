@@ -16,6 +16,7 @@ import {
 } from "@peculiar/asn1-x509";
 import { fromHex } from "../../../src/foundation/index.ts";
 import { parseLeafKey, verifyChain, type VerifyChainInput } from "../../../src/identity/index.ts";
+import { mlDsaCertificates } from "../../../src/identity/x509/algorithm.ts";
 import { signCertificate } from "../../../src/identity/x509/encode.ts";
 import { parseCertificate } from "../../../src/identity/x509/parse.ts";
 import {
@@ -370,7 +371,7 @@ describe("verifyChain", () => {
     const parsedRoot = parseCertificate(domain.root);
     assert.ok(parsedRoot.ok);
     const sibling = signCertificate(
-      { engine, random, signer: domain.rootSigner },
+      { engine, random, signer: mlDsaCertificates(domain.rootSigner) },
       {
         role: { kind: "authority", commonName: "sibling", pathLength: 0 },
         spiffeId: "spiffe://mesh.example",
@@ -395,7 +396,7 @@ describe("verifyChain", () => {
       notAfterMs: after(DAY_MS),
     };
     const second = signCertificate(
-      { engine, random, signer: issuerSigner },
+      { engine, random, signer: mlDsaCertificates(issuerSigner) },
       {
         ...common,
         role: { kind: "authority", commonName: "below", pathLength: 0 },
@@ -407,7 +408,7 @@ describe("verifyChain", () => {
     assert.ok(parsedSecond.ok);
     const nodeId = fromHex(keys.nodeId);
     const deepLeaf = signCertificate(
-      { engine, random, signer: below },
+      { engine, random, signer: mlDsaCertificates(below) },
       {
         ...common,
         spiffeId: "spiffe://mesh.example/node/alpha",

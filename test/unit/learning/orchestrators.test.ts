@@ -29,7 +29,6 @@ const inputOf = (entries: readonly RoundEntry[], over: object = {}) => ({
   beacon: beaconOf(1),
   stepSize: 2 ** -6,
   entries,
-  memory: [],
   ...over,
 });
 
@@ -97,7 +96,7 @@ test("Streaming counts an identity once however often it sends: its newest updat
   const flood = Array.from({ length: 10 }, (_, i) => ({
     ...{ nodeId: ids[0] as string, baseRound: 0, row: Float32Array.of(100 + i) },
   }));
-  const step = streamOf().combine(inputOf([...flood], { memory: first }), "mean", context);
+  const step = streamOf().combine(inputOf([...first, ...flood]), "mean", context);
   assert.ok(step.ok);
   assert.equal(step.value.influences.length, 5);
   assert.deepEqual([...step.value.vector], [Math.fround((109 + 4) / 5)]);
@@ -106,8 +105,8 @@ test("Streaming counts an identity once however often it sends: its newest updat
 test("Streaming's table outlives a round, ages, and refuses with 2f identities.", () => {
   const streaming = streamOf();
   const fresh = entriesOf(5, () => 1);
-  const at = (round: number, memory: readonly RoundEntry[]) =>
-    streaming.combine(inputOf([], { round, memory }), "mean", context);
+  const at = (round: number, table: readonly RoundEntry[]) =>
+    streaming.combine(inputOf(table, { round }), "mean", context);
   const step = at(4, fresh);
   assert.ok(step.ok, "age 3 of 3 counts");
   assert.deepEqual([...step.value.vector], [Math.fround(stalenessWeight(3))]);
@@ -115,18 +114,12 @@ test("Streaming's table outlives a round, ages, and refuses with 2f identities."
   assert.equal(old.ok ? "" : old.code, "learning/too-few-updates", "age 4 does not");
   const few = at(1, fresh.slice(0, 4));
   assert.equal(few.ok ? "" : few.code, "learning/too-few-updates", "2f identities");
-  const renewed = streaming.combine(
-    inputOf(
-      entriesOf(1, () => 9, 3),
-      { round: 4, memory: fresh },
-    ),
-    "mean",
-    context,
-  );
+  const renewed = at(4, [...entriesOf(1, () => 9, 3), ...fresh]);
   assert.ok(renewed.ok);
   assert.deepEqual(
-    renewed.value.memory.map(({ baseRound }) => baseRound),
-    [3, 0, 0, 0, 0],
+    [...renewed.value.vector],
+    [Math.fround((9 + 4 * stalenessWeight(3)) / 5)],
+    "the newer of one identity, wherever it stands",
   );
 });
 
@@ -136,7 +129,7 @@ test("Late updates weigh by the schedule's exponent.", () => {
   assert.equal(stalenessWeight(3, 2), 1 / 16);
   const entries = entriesOf(5, () => 1);
   const step = streamOf({ stalenessExponent: 1 }).combine(
-    inputOf([], { round: 2, memory: entries }),
+    inputOf(entries, { round: 2 }),
     "mean",
     context,
   );

@@ -1,0 +1,56 @@
+// What an issuer keeps for workloads: registration entries as signed records, and a log of what it has issued. Lines of the log
+// are added and never changed (a trigger refuses that); the oldest go when there are very many.
+
+import type { EntryStore, Issuance } from "../../identity/index.ts";
+import type { Statements } from "./round-store.ts";
+
+/** Lines of the log that are kept: about 60 MB. */
+export const ISSUANCES_KEPT = 250_000;
+
+/** What the log says of an entry. */
+export interface IssuancesOfEntry {
+  readonly count: number;
+  readonly lastAtMs: number | undefined;
+}
+
+export class WorkloadStore implements EntryStore {
+  readonly #database: Statements;
+  readonly #issuancesKept: number;
+
+  constructor(database: Statements, issuancesKept: number = ISSUANCES_KEPT) {
+    this.#database = database;
+    this.#issuancesKept = issuancesKept;
+  }
+
+  records(): Uint8Array[] {
+    return this.#database
+      .all("SELECT record FROM entries ORDER BY rowid")
+      .map((row) => row["record"] as Uint8Array);
+  }
+
+  save(id: string, record: Uint8Array): void {
+    this.#database.run(
+      "INSERT INTO entries VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET record = excluded.record",
+      ...[id, record],
+    );
+  }
+
+  /** Adds a line to the log. @throws MeshError `state/write-failed`: then nothing may be handed out */
+  record({ atMs, kind, entry, spiffeId, node, digest }: Issuance): void {
+    this.#database.run(
+      "INSERT INTO issuances (at_ms, kind, entry, spiffe_id, node_id, digest) VALUES (?, ?, ?, ?, ?, ?)",
+      ...[atMs, kind, entry, spiffeId, node, digest],
+    );
+    this.#database.run(
+      "DELETE FROM issuances WHERE number <= (SELECT max(number) FROM issuances) - ?",
+      this.#issuancesKept,
+    );
+  }
+
+  issuancesOf(entry: string): IssuancesOfEntry {
+    const sql = "SELECT count(*) AS count, max(at_ms) AS last FROM issuances WHERE entry = ?";
+    const row = this.#database.all(sql, entry)[0];
+    const last = row?.["last"];
+    return { count: Number(row?.["count"]), lastAtMs: last === null ? undefined : Number(last) };
+  }
+}

@@ -1,0 +1,191 @@
+// Where an issuer answers nodes that ask for their workloads: entries, X.509-SVIDs, JWT-SVIDs. It signs only what an entry gives to
+// that very node. The order of checks: the peer, the policy, cheap form, rate, entry, proof, and only then a signature of our own.
+
+import type { CryptoEngine } from "../../crypto/index.ts";
+import {
+  errorCode,
+  isMeshError,
+  refuse,
+  ok,
+  type Result,
+  toHex,
+  utf8Bytes,
+} from "../../foundation/index.ts";
+import type { Logger, Meter, Now } from "../../ports/index.ts";
+import type { Es256 } from "../es256.ts";
+import { WORKLOAD_ISSUES } from "../metrics.ts";
+import type { NodeId, PeerIdentity } from "../peer-identity.ts";
+import type { Policy } from "../policy.ts";
+import type { TrustBundle } from "../trust-bundle.ts";
+import type { EntryBook } from "./entry-book.ts";
+import { algorithmsOf, isParent, type RegistrationEntry } from "./entry.ts";
+import {
+  encodeSvidMessage,
+  parseSvidRequest,
+  possessionMessage,
+  PROOF_CONTEXT,
+  type SvidRefusalCode,
+  type SvidRequest,
+  type SvidResponse,
+} from "./messages.ts";
+import type { WorkloadIssuer } from "./workload-issuer.ts";
+
+/** Signatures that a node may have at once, and each second from then on: all entries of a node at a start, then rotation. */
+export const ISSUE_BURST = 1024;
+export const ISSUE_RATE_PER_S = 10;
+/** Most nodes whose rate is remembered; the one that asked longest ago is forgotten first. */
+const NODES_REMEMBERED_MAX = 4096;
+
+/** What was signed for whom, for the log that is never shortened. */
+export interface Issuance {
+  readonly atMs: number;
+  readonly kind: "x509" | "jwt";
+  readonly entry: string;
+  readonly spiffeId: string;
+  readonly node: NodeId;
+  /** SHA-256 of the leaf or of the token, lower-case hex. */
+  readonly digest: string;
+}
+
+export interface DeskDeps {
+  readonly engine: Pick<CryptoEngine, "sha256" | "mlDsa65">;
+  readonly es256: Pick<Es256, "verify">;
+  readonly book: EntryBook;
+  readonly issuer: WorkloadIssuer;
+  readonly policy: Pick<Policy, "allows">;
+  readonly bundle: () => TrustBundle;
+  /** The bundle, signed by a root. */
+  readonly signedBundle: () => Uint8Array;
+  /** On disk when it returns; what it throws keeps the SVID from being handed out. */
+  readonly record: (issuance: Issuance) => void;
+  readonly meter: Meter;
+  readonly logger: Pick<Logger, "warn">;
+}
+
+type Answer = Result<Exclude<SvidResponse, { result: "refused" }>, SvidRefusalCode>;
+type Requester = Pick<PeerIdentity, "nodeId" | "name" | "spiffeId" | "notAfterMs">;
+
+export class WorkloadDesk {
+  readonly #deps: DeskDeps;
+  readonly #tokens = new Map<NodeId, { left: number; atMs: number }>();
+
+  constructor(deps: DeskDeps) {
+    this.#deps = deps;
+  }
+
+  /** The response to a request of a node; never throws for what it sent. */
+  handle(request: Uint8Array, node: Requester, now: Now): Uint8Array {
+    const parsed = parseSvidRequest(request);
+    const answer = parsed.ok ? this.#answer(parsed.value, node, now) : parsed;
+    const kind = parsed.ok ? parsed.value.op : "unreadable";
+    this.#deps.meter.count(WORKLOAD_ISSUES, { kind, result: answer.ok ? "ok" : answer.code });
+    return encodeSvidMessage(answer.ok ? answer.value : { result: "refused", code: answer.code });
+  }
+
+  #answer(request: SvidRequest, node: Requester, now: Now): Answer {
+    // The connection may have outlived the SVID it was made with.
+    if (now.wallMs > node.notAfterMs) return refuse("identity/peer-not-entitled");
+    if (!this.#deps.policy.allows(node.spiffeId, "mesh.join")) return refuse("identity/denied");
+    if (request.op === "sync") return ok(this.#sync(request, node));
+    const entry = this.#deps.book.list().find(({ id }) => id === request.entry);
+    // An entry of another node is as unknown as none: its existence is nobody else's business.
+    if (entry === undefined || !isParent(entry, node.name)) return refuse("identity/entry-unknown");
+    if (!this.#takeToken(node.nodeId, now.monoMs)) return refuse("identity/rate-limited");
+    try {
+      return request.op === "x509"
+        ? this.#x509(request, entry, node, now)
+        : this.#jwt(request, entry, node, now);
+    } catch (error) {
+      if (!isMeshError(error)) throw error;
+      this.#deps.logger.warn({ code: errorCode(error), entry: entry.id }, "cannot issue an SVID");
+      return refuse("identity/not-issuer");
+    }
+  }
+
+  #sync(
+    request: Extract<SvidRequest, { op: "sync" }>,
+    { name }: Requester,
+  ): SvidResponse & { result: "sync" } {
+    const { engine, book, bundle, signedBundle } = this.#deps;
+    const entries = book.forNode(name);
+    const isNewer = bundle().sequence > request.bundleSequence;
+    return {
+      result: "sync",
+      ...(isNewer && { bundle: signedBundle() }),
+      ...(entriesDigest(engine, entries) !== request.entriesDigest && { entries }),
+    };
+  }
+
+  #x509(
+    request: Extract<SvidRequest, { op: "x509" }>,
+    entry: RegistrationEntry,
+    node: Requester,
+    now: Now,
+  ): Answer {
+    const { engine, issuer } = this.#deps;
+    const { algorithm, publicKey } = request;
+    if (!algorithmsOf(entry.profile).includes(algorithm)) return refuse("identity/entry-unknown");
+    if (!this.#isProven(request, node.nodeId)) return refuse("identity/proof-invalid");
+    const chain = issuer.x509(entry, algorithm, publicKey, now.wallMs);
+    this.#record("x509", entry, node, now, engine.sha256(chain[0] ?? publicKey));
+    return ok({ result: "x509", chain });
+  }
+
+  #jwt(
+    { audience }: Extract<SvidRequest, { op: "jwt" }>,
+    entry: RegistrationEntry,
+    node: Requester,
+    now: Now,
+  ): Answer {
+    const token = this.#deps.issuer.jwt(entry, audience, now.wallMs);
+    this.#record("jwt", entry, node, now, this.#deps.engine.sha256(utf8Bytes(token)));
+    return ok({ result: "jwt", token });
+  }
+
+  #isProven(request: Extract<SvidRequest, { op: "x509" }>, node: NodeId): boolean {
+    const { engine, es256 } = this.#deps;
+    const { algorithm, publicKey, proof } = request;
+    const message = possessionMessage({ node, ...request });
+    return algorithm === "es256"
+      ? es256.verify(publicKey, message, proof)
+      : engine.mlDsa65.verify(publicKey, message, proof, PROOF_CONTEXT);
+  }
+
+  #record(
+    kind: Issuance["kind"],
+    { id, spiffeId }: RegistrationEntry,
+    { nodeId }: Requester,
+    { wallMs }: Now,
+    digest: Uint8Array,
+  ): void {
+    this.#deps.record({
+      atMs: wallMs,
+      kind,
+      entry: id,
+      spiffeId,
+      node: nodeId,
+      digest: toHex(digest),
+    });
+  }
+
+  #takeToken(node: NodeId, atMs: number): boolean {
+    const held = this.#tokens.get(node) ?? { left: ISSUE_BURST, atMs };
+    const refilled = held.left + ((atMs - held.atMs) / 1000) * ISSUE_RATE_PER_S;
+    const left = Math.min(ISSUE_BURST, refilled);
+    this.#tokens.delete(node);
+    this.#tokens.set(node, { left: left < 1 ? left : left - 1, atMs });
+    for (const oldest of this.#tokens.keys()) {
+      if (this.#tokens.size <= NODES_REMEMBERED_MAX) break;
+      this.#tokens.delete(oldest);
+    }
+    return left >= 1;
+  }
+}
+
+/** Names a list of entries, so that an unchanged one need not be sent. */
+export function entriesDigest(
+  engine: Pick<CryptoEngine, "sha256">,
+  entries: readonly RegistrationEntry[],
+): string {
+  return toHex(engine.sha256(utf8Bytes(JSON.stringify(entries))));
+}

@@ -1,0 +1,235 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { nativeEs256 } from "../../../../src/adapters/crypto/es256.ts";
+import { isMeshError, MeshError, utf8Bytes } from "../../../../src/foundation/index.ts";
+import {
+  entriesDigest,
+  type SvidRequest,
+  validateJwtSvid,
+  verifyChain,
+} from "../../../../src/identity/index.ts";
+import { ISSUE_BURST, ISSUE_RATE_PER_S } from "../../../../src/identity/workload/desk.ts";
+import { engine, nodeKeys, NOW } from "../support.ts";
+import {
+  ask,
+  at,
+  draft,
+  makeBook,
+  makeWorkloadDomain,
+  memoryEntries,
+  nodeCalled,
+  unknownDigest,
+  x509Request,
+} from "./support.ts";
+
+const refused = (code: string) => ({ result: "refused", code });
+
+describe("the issuer's desk for workloads", () => {
+  it("tells a node its own entries and a newer bundle, and nothing twice", () => {
+    const { desk, book, bundle } = makeWorkloadDomain();
+    const mine = book.create(draft, NOW);
+    book.create({ ...draft, parent: "beta" }, NOW);
+    const sync = { op: "sync", bundleSequence: 0, entriesDigest: unknownDigest } as const;
+    const first = ask(desk, sync);
+    assert.ok(first.result === "sync");
+    assert.deepEqual(first.entries, [mine]);
+    assert.ok(first.bundle !== undefined);
+    const again = ask(desk, {
+      ...sync,
+      bundleSequence: bundle.sequence,
+      entriesDigest: entriesDigest(engine, [mine]),
+    });
+    assert.deepEqual(again, { result: "sync" });
+  });
+
+  it("signs both kinds of X.509-SVIDs and JWT-SVIDs, and writes each down", () => {
+    const { desk, book, bundle, log } = makeWorkloadDomain();
+    const entry = book.create(draft, NOW);
+    for (const algorithm of ["es256", "ml-dsa-65"] as const) {
+      const answer = ask(desk, x509Request(entry, algorithm));
+      assert.equal(answer.result, "x509");
+    }
+    const jwt = ask(desk, { op: "jwt", entry: entry.id, audience: ["db"] });
+    assert.ok(jwt.result === "jwt");
+    const valid = validateJwtSvid({
+      es256: nativeEs256,
+      token: jwt.token,
+      audience: "db",
+      bundleOf: () => bundle,
+      nowMs: NOW,
+    });
+    assert.ok(valid.ok);
+    assert.deepEqual(
+      log.map(({ kind }) => kind),
+      ["x509", "x509", "jwt"],
+    );
+    assert.ok(
+      log.every(
+        ({ node, digest }) => node === nodeKeys("alpha").nodeId && /^[0-9a-f]{64}$/.test(digest),
+      ),
+    );
+  });
+
+  it("signs nothing for a node that is not the entry's parent, nor another profile, nor a deleted entry", () => {
+    const { desk, book, log } = makeWorkloadDomain();
+    const entry = book.create({ ...draft, profile: "es256" }, NOW);
+    const beta = nodeCalled("beta");
+    assert.deepEqual(
+      ask(desk, x509Request(entry, "es256", beta.nodeId), beta),
+      refused("identity/entry-unknown"),
+    );
+    assert.deepEqual(
+      ask(desk, { op: "jwt", entry: entry.id, audience: ["db"] }, beta),
+      refused("identity/entry-unknown"),
+    );
+    assert.deepEqual(ask(desk, x509Request(entry, "ml-dsa-65")), refused("identity/entry-unknown"));
+    book.delete(entry.id, NOW);
+    assert.deepEqual(ask(desk, x509Request(entry, "es256")), refused("identity/entry-unknown"));
+    assert.deepEqual(log, []);
+  });
+
+  it("signs no key without proof that this node has it", () => {
+    const { desk, book } = makeWorkloadDomain();
+    const entry = book.create(draft, NOW);
+    for (const algorithm of ["es256", "ml-dsa-65"] as const) {
+      const good = x509Request(entry, algorithm);
+      assert.ok(good.op === "x509");
+      const changed = good.proof.slice();
+      changed[9] = (changed[9] ?? 0) ^ 1;
+      const ofOther = x509Request(entry, algorithm, nodeKeys("beta").nodeId);
+      for (const request of [
+        { ...good, proof: changed },
+        ofOther,
+        { ...good, proof: Uint8Array.of(1) },
+      ])
+        assert.deepEqual(ask(desk, request), refused("identity/proof-invalid"));
+    }
+    const good = x509Request(entry, "es256");
+    assert.ok(good.op === "x509");
+    const offCurve = good.publicKey.slice();
+    offCurve[64] = (offCurve[64] ?? 0) ^ 1;
+    assert.deepEqual(
+      ask(desk, { ...good, publicKey: offCurve }),
+      refused("identity/proof-invalid"),
+    );
+  });
+
+  it("refuses a node without the right to join, one whose SVID is over, and what it cannot read", () => {
+    const { desk, book } = makeWorkloadDomain();
+    const entry = book.create(draft, NOW);
+    const sync = { op: "sync", bundleSequence: 0, entriesDigest: unknownDigest } as const;
+    const alpha = nodeCalled("alpha");
+    const workload = { ...alpha, spiffeId: "spiffe://mesh.example/web" };
+    assert.deepEqual(ask(desk, sync, workload), refused("identity/denied"));
+    assert.equal(ask(desk, sync, nodeCalled("alpha", NOW)).result, "sync");
+    assert.deepEqual(
+      ask(desk, sync, nodeCalled("alpha", NOW - 1)),
+      refused("identity/peer-not-entitled"),
+    );
+    for (const bytes of [
+      "",
+      "{}",
+      '{"op":"sync"}',
+      "x".repeat(70_000),
+      JSON.stringify({ op: "jwt", entry: entry.id, audience: [] }),
+    ])
+      assert.deepEqual(ask(desk, utf8Bytes(bytes)), refused("identity/request-malformed"));
+  });
+
+  it("signs for a node so often and no more, and again with time", () => {
+    const { desk, book } = makeWorkloadDomain();
+    const entry = book.create(draft, NOW);
+    const request: SvidRequest = { op: "jwt", entry: entry.id, audience: ["db"] };
+    for (let count = 0; count < ISSUE_BURST; count++)
+      assert.equal(ask(desk, request).result, "jwt");
+    assert.deepEqual(ask(desk, request), refused("identity/rate-limited"));
+    assert.deepEqual(
+      ask(desk, request, nodeCalled("alpha"), at(1_000 / ISSUE_RATE_PER_S - 1)),
+      refused("identity/rate-limited"),
+    );
+    assert.equal(
+      ask(desk, request, nodeCalled("alpha"), at(1_000 / ISSUE_RATE_PER_S + 1)).result,
+      "jwt",
+    );
+  });
+});
+
+describe("a workload's certificate", () => {
+  it("never makes a node: its id is none under /node", () => {
+    const { desk, book, bundle } = makeWorkloadDomain();
+    const entry = book.create(draft, NOW);
+    const answer = ask(desk, x509Request(entry, "ml-dsa-65"));
+    assert.ok(answer.result === "x509");
+    const { ed25519 } = nodeKeys("workload");
+    const verified = verifyChain({
+      engine,
+      chain: answer.chain,
+      ed25519: ed25519.publicKey,
+      bundle,
+      now: NOW,
+    });
+    assert.deepEqual(verified.ok ? "a node" : verified.code, "identity/not-a-node-id");
+  });
+});
+
+describe("the book of entries", () => {
+  const codeOf = (work: () => unknown): string => {
+    try {
+      work();
+    } catch (error) {
+      return isMeshError(error) ? error.code : String(error);
+    }
+    return "done";
+  };
+
+  it("holds what was made over a restart, in order, without what was deleted", () => {
+    const store = memoryEntries();
+    const book = makeBook(store);
+    const a = book.create(draft, NOW);
+    const b = book.create({ ...draft, parent: "b*" }, NOW);
+    const c = book.create({ ...draft, parent: "c" }, NOW);
+    book.delete(b.id, NOW);
+    assert.deepEqual(makeBook(store).list(), [a, c]);
+    assert.equal(
+      codeOf(() => makeBook(store).entry(b.id)),
+      "identity/entry-unknown",
+    );
+  });
+
+  it("refuses a record that it did not sign so", () => {
+    const store = memoryEntries();
+    const { id } = makeBook(store).create(draft, NOW);
+    const record = store.kept.get(id)!.slice();
+    record[20] = (record[20] ?? 0) ^ 1;
+    store.kept.set(id, record);
+    assert.equal(
+      codeOf(() => makeBook(store)),
+      "identity/entry-record-invalid",
+    );
+  });
+
+  it("refuses the same entry twice, an unknown one, and is as before when the disk is full", () => {
+    const store = memoryEntries();
+    const book = makeBook(store);
+    book.create(draft, NOW);
+    assert.equal(
+      codeOf(() => book.create({ ...draft, hint: "x" }, NOW)),
+      "identity/entry-exists",
+    );
+    assert.equal(
+      codeOf(() => book.delete("00", NOW)),
+      "identity/entry-unknown",
+    );
+    const full = makeBook({
+      ...memoryEntries(),
+      save: (): never => {
+        throw new MeshError("state/write-failed", "full");
+      },
+    });
+    assert.equal(
+      codeOf(() => full.create(draft, NOW)),
+      "state/write-failed",
+    );
+    assert.deepEqual(full.list(), []);
+  });
+});
