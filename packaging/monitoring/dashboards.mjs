@@ -769,9 +769,10 @@ export const dashboards = [
           title: "First SVID of a workload expires in",
           unit: "s",
           description:
-            "A saw-tooth above half of the shortest life. One that goes on falling: MeshdWorkloadIssuerSilent.",
+            "A saw-tooth above half of the shortest life; 0 without any. One that goes on falling: MeshdWorkloadIssuerSilent.",
           queries: {
-            [node]: "(meshd_identity_workload_svid_expiry_timestamp_seconds{$i} > 0) - time()",
+            [node]:
+              "(meshd_identity_workload_svid_expiry_timestamp_seconds{$i} - time()) * (meshd_identity_workload_svid_expiry_timestamp_seconds{$i} > bool 0)",
           },
           w: 8,
         },

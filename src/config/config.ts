@@ -125,12 +125,12 @@ export function configOf(file: ConfigFile): Config {
       svidLifetimeMs: file.identity.svid_lifetime,
       clockSkewMs: file.identity.clock_skew,
     },
+    workloadApi: { socket: file.workload_api.socket },
     federation: {
       listen: file.federation.listen,
       certificateFile: file.federation.certificate ?? null,
       keyFile: file.federation.key ?? null,
     },
-    workloadApi: { socket: file.workload_api.socket },
     audit: { bytesMax: file.audit.keep_mebibytes * 1024 * 1024 },
     roles: file.roles,
     policy: file.policy.map(({ spiffe, allow = [], roles = [] }) => ({ spiffe, allow, roles })),

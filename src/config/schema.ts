@@ -155,13 +155,13 @@ export const fileSchema = z
       svid_lifetime: duration(configLimits.svidLifetimeMs).prefault("24h"),
       clock_skew: duration(configLimits.clockSkewMs).prefault("60s"),
     }),
+    workload_api: section({
+      socket: z.literal("off").or(absolutePath(configLimits.socketPathBytesMax)).default("off"),
+    }),
     federation: section({
       listen: metricsListen.prefault("off"),
       certificate: absolutePath(configLimits.pathBytesMax).optional(),
       key: absolutePath(configLimits.pathBytesMax).optional(),
-    }),
-    workload_api: section({
-      socket: z.literal("off").or(absolutePath(configLimits.socketPathBytesMax)).default("off"),
     }),
     audit: section({ keep_mebibytes: bounded(configLimits.auditMebibytes).default(64) }),
     roles: z

@@ -22,8 +22,8 @@ import {
   tokenRequestSchema,
 } from "./contract.ts";
 import { type ControlErrorCode, statusOfError } from "./errors.ts";
-import { federatedRequestSchema, federateRequestSchema } from "./federation-contract.ts";
 import { entryCreateRequestSchema, entryRequestSchema } from "./entry-contract.ts";
+import { federatedRequestSchema, federateRequestSchema } from "./federation-contract.ts";
 import type { NodeControl } from "./node-control.ts";
 import {
   flExplainRequestSchema,
@@ -183,6 +183,15 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
       async (body) => node.checkPolicy(await request(body, policyCheckRequestSchema)),
     ],
     ["POST /v1/policy/reload", async () => node.reloadPolicy()],
+    ["GET /v1/entries", async () => node.entries()],
+    [
+      "POST /v1/entries",
+      async (body) => node.createEntry(await request(body, entryCreateRequestSchema)),
+    ],
+    [
+      "POST /v1/entries/delete",
+      async (body) => node.deleteEntry(await request(body, entryRequestSchema)),
+    ],
     ["GET /v1/federation", async () => node.federation()],
     [
       "POST /v1/federation/add",
@@ -195,15 +204,6 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
     [
       "POST /v1/federation/remove",
       async (body) => node.unfederate(await request(body, federatedRequestSchema)),
-    ],
-    ["GET /v1/entries", async () => node.entries()],
-    [
-      "POST /v1/entries",
-      async (body) => node.createEntry(await request(body, entryCreateRequestSchema)),
-    ],
-    [
-      "POST /v1/entries/delete",
-      async (body) => node.deleteEntry(await request(body, entryRequestSchema)),
     ],
     ["GET /v1/log", async () => node.log()],
     ["POST /v1/log", async (body) => node.setLogLevel(await request(body, logLevelRequestSchema))],

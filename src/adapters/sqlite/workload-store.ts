@@ -35,6 +35,10 @@ export class WorkloadStore implements EntryStore {
     );
   }
 
+  remove(id: string): void {
+    this.#database.run("DELETE FROM entries WHERE id = ?", id);
+  }
+
   /** Adds a line to the log. @throws MeshError `state/write-failed`: then nothing may be handed out */
   record({ atMs, kind, entry, spiffeId, node, digest }: Issuance): void {
     this.#database.run(

@@ -20,7 +20,7 @@ import {
 } from "./entry-record.ts";
 
 /** Most statements that are held, deletions included. */
-export const ENTRIES_MAX = 4096;
+const ENTRIES_MAX = 4096;
 const ID_BYTES = 16;
 
 /** Where records are kept. */
@@ -28,6 +28,7 @@ export interface EntryStore {
   records(): readonly Uint8Array[];
   /** Atomic; a record of the same id is replaced. */
   save(id: string, record: Uint8Array): void;
+  remove(id: string): void;
 }
 
 export interface EntryBookDeps {
@@ -43,14 +44,16 @@ export interface EntryBookDeps {
 export class EntryBook {
   readonly #deps: EntryBookDeps;
   readonly #trustDomain: string;
+  readonly #entriesMax: number;
   /** In the order in which entries were made. */
   readonly #records = new Map<string, EntryRecord>();
   readonly #listeners = new Set<() => void>();
 
   /** @throws MeshError `identity/entry-record-invalid` for a stored record that this issuer did not sign */
-  constructor(deps: EntryBookDeps, trustDomain: string) {
+  constructor(deps: EntryBookDeps, trustDomain: string, entriesMax: number = ENTRIES_MAX) {
     this.#deps = deps;
     this.#trustDomain = trustDomain;
+    this.#entriesMax = entriesMax;
     const { engine, signer, store } = deps;
     const records = store.records().map((bytes) => {
       const parsed = parseEntryRecord(engine, { bytes, publicKey: signer.publicKey, trustDomain });
@@ -104,10 +107,10 @@ export class EntryBook {
         { id: twin.id },
       );
     }
-    if (this.#records.size >= ENTRIES_MAX) {
+    if (this.#records.size >= this.#entriesMax && !this.#forgetDeletion()) {
       throw new MeshError(
         "identity/entries-full",
-        `Cannot make the entry: an issuer holds at most ${ENTRIES_MAX} entries, deleted ones included. Use entries for several nodes (parent 'web-*').`,
+        `Cannot make the entry: an issuer holds at most ${this.#entriesMax} entries. Delete some, or use entries for several nodes (parent 'web-*').`,
       );
     }
     this.#state({ id, version: 1, entry, nowMs });
@@ -141,6 +144,16 @@ export class EntryBook {
     this.#put(record);
     this.#publish();
     for (const listener of this.#listeners) listener();
+  }
+
+  /** Makes room by the oldest deletion. */
+  #forgetDeletion(): boolean {
+    const oldest = [...this.#records.values()]
+      .filter(({ entry }) => entry === null)
+      .sort((a, b) => a.sequence - b.sequence)[0];
+    if (oldest === undefined) return false;
+    this.#deps.store.remove(oldest.id);
+    return this.#records.delete(oldest.id);
   }
 
   #put(record: EntryRecord): void {

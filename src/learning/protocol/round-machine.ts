@@ -285,8 +285,12 @@ export class RoundMachine {
 
   #timer(id: RoundTimerId): void {
     const dueMs = this.#dueMs.get(id);
-    // A timer that was set again meanwhile, but was already on its way.
-    if (dueMs === undefined || this.#nowMs < dueMs || this.#state === "stopped") return;
+    if (dueMs === undefined || this.#state === "stopped") return;
+    if (this.#nowMs < dueMs) {
+      // It was set again meanwhile, or came early: a host counts from the start of its event loop's turn. It must not be lost.
+      this.#emit({ kind: "set-timer", id, delayMs: dueMs - this.#nowMs });
+      return;
+    }
     this.#dueMs.delete(id);
     if (id === "view") this.#round?.viewTimeout();
     if (id === "republish") this.#repeat();

@@ -45,6 +45,8 @@ import { ISSUER_CONTACT, ROTATIONS, SVIDS, WORKLOAD_SVID_EXPIRY } from "./metric
 
 /** How often the issuer is asked for what is new; jittered by a tenth. */
 const SYNC_MS = 5_000;
+/** The same until the first answer: a node that has just started soon meets its issuer. */
+const FIRST_SYNC_MS = 500;
 
 export interface WorkloadsDeps {
   readonly engine: CryptoEngine;
@@ -109,7 +111,6 @@ export class Workloads implements WorkloadSource {
     this.#isStopped = true;
     clearTimeout(this.#timer);
     await this.#server?.stop();
-    await this.#working;
   }
 
   /** How long the issuer has not answered, and until when the first SVID lasts; undefined while it answers. */
@@ -204,7 +205,10 @@ export class Workloads implements WorkloadSource {
     }
     if (this.#isStopped) return;
     const jitter = 0.9 + this.#deps.random.fraction() / 5;
-    this.#timer = setTimeout(() => this.#work(), SYNC_MS * jitter);
+    this.#timer = setTimeout(
+      () => this.#work(),
+      (this.#isSynced ? SYNC_MS : FIRST_SYNC_MS) * jitter,
+    );
   }
 
   async #round(): Promise<void> {

@@ -10,8 +10,8 @@ const DEADLINE_MS = 120_000;
 /** Kills the thread that is asked for this next, with the question in it. */
 function killTheNext(t: { after(work: () => void): void }, ...kinds: string[]): Set<string> {
   const armed = new Set(kinds);
-  type Post = (this: Worker, ...question: [unknown]) => void;
-  const postMessage = Reflect.get(Worker.prototype, "postMessage") as Post;
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- it is applied to the thread below
+  const { postMessage } = Worker.prototype;
   t.after(() => {
     Worker.prototype.postMessage = postMessage;
   });

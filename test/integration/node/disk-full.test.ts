@@ -7,7 +7,16 @@ import { appendFileSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { LearningStatus } from "../../../src/control/index.ts";
-import { converged, enrol, scratch, spawnDaemon, Stack, startDaemon, until } from "./harness.ts";
+import {
+  converged,
+  enrol,
+  scratch,
+  spawnDaemon,
+  Stack,
+  startDaemon,
+  type TestDaemon,
+  until,
+} from "./harness.ts";
 
 const mayMount = process.getuid?.() === 0;
 const DEADLINE_MS = 40_000;
@@ -25,18 +34,28 @@ function fill(file: string): void {
   }
 }
 
-test("A full disk ends no training: it is told, and the first round after there is room is kept again.", {
-  skip: mayMount ? false : "only root can mount a small tmpfs",
-}, async (t) => {
-  // Undone the last first: the mount before its directory.
-  const stack = new Stack();
-  t.after(() => stack.unwind());
+const skip = mayMount ? false : "only root can mount a small tmpfs";
+
+/** A daemon's directory whose state is on a disk of six megabytes; why not, if it cannot be had. */
+function smallDisk(stack: Stack): { readonly directory: string; readonly problem?: string } {
   const directory = scratch(stack);
   const state = join(directory, "state");
   mkdirSync(state);
   const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=6m,mode=700", "tmpfs", state]);
-  if (mounted.status !== 0) return t.skip(`mount: ${mounted.stderr.toString().trim()}`);
+  if (mounted.status !== 0) return { directory, problem: mounted.stderr.toString().trim() };
   stack.after(() => void spawnSync("umount", ["-l", state]));
+  return { directory };
+}
+
+test("A full disk ends no training: it is told, and the first round after there is room is kept again.", {
+  skip,
+}, async (t) => {
+  // Undone the last first: the mount before its directory.
+  const stack = new Stack();
+  t.after(() => stack.unwind());
+  const { directory, problem } = smallDisk(stack);
+  if (problem !== undefined) return t.skip(`mount: ${problem}`);
+  const state = join(directory, "state");
   const a = await spawnDaemon(stack, {}, directory).answers();
   const b = await startDaemon(stack);
   await enrol({ a, b });
@@ -80,4 +99,56 @@ test("A full disk ends no training: it is told, and the first round after there 
   assert.equal((await again.client.flStop()).taskId, well.taskId);
   assert.equal((await b.client.flStop()).taskId, well.taskId);
   await again.end("SIGTERM");
+});
+
+test("Certified rounds pause on a full disk, with code and count, and go on when there is room; none is lost.", {
+  skip,
+}, async (t) => {
+  const stack = new Stack();
+  t.after(() => stack.unwind());
+  const { directory, problem } = smallDisk(stack);
+  if (problem !== undefined) return t.skip(`mount: ${problem}`);
+  const filler = join(directory, "state", "filler");
+  let a = await spawnDaemon(stack, {}, directory).answers();
+  const b = await startDaemon(stack);
+  await enrol({ a, b });
+  await converged({ a, b });
+  const chainOf = async (daemon: TestDaemon): Promise<(string | undefined)[]> =>
+    ((await daemon.client.flStatus()).learning?.history ?? []).map(
+      ({ certificate }) => certificate,
+    );
+  const reaches = (rounds: number) =>
+    until(`round ${rounds}`, async () => (await chainOf(a)).length >= rounds, DEADLINE_MS);
+
+  await b.client.flRun({
+    task: {
+      ...{ byzantine: 0, aggregator: "mean", rounds: 1_000, model: { kind: "softmax" } },
+      data: { kind: "glyphs", trainSamples: 200, testSamples: 50 },
+      // Nothing is decided without the node whose disk is full.
+      orchestrator: { kind: "batch-async", target: 2, deadlineMs: 60_000 },
+    },
+  });
+  await reaches(2);
+  fill(filler);
+  await until("training to pause", async () => (await a.metric("meshd_learning_pauses_total")) > 0);
+  assert.ok((await a.status()).health.some(({ code }) => code === "state/write-failed"));
+  await a.logged({
+    code: "state/write-failed",
+    message: "training paused: it goes on from what is on disk",
+  });
+  const full = await chainOf(a);
+  rmSync(filler);
+  await reaches(full.length + 2);
+  assert.ok(!(await a.status()).health.some(({ code }) => code === "state/write-failed"));
+  const well = await chainOf(a);
+  assert.deepEqual(well.slice(0, full.length), full);
+
+  await a.end("SIGKILL");
+  a = await spawnDaemon(stack, {}, directory).answers();
+  const again = await chainOf(a);
+  assert.deepEqual(again.slice(0, well.length), well, "no certified round is lost");
+  const others = await chainOf(b);
+  assert.deepEqual(others.slice(0, well.length), well, "and it is everybody's");
+  assert.equal(await b.metric("meshd_learning_equivocations_total"), 0);
+  await b.client.flStop();
 });

@@ -6,6 +6,7 @@ import { createNativeEngine } from "../../../src/adapters/crypto/native.ts";
 import type { Certificate, RoundAction } from "../../../src/learning/index.ts";
 import { batchAsyncPolicy, verifyChain } from "../../../src/learning/index.ts";
 import { encodeHeader } from "../../../src/learning/protocol/messages.ts";
+import type { MonoMs, WallMs } from "../../../src/ports/index.ts";
 import { FAULTS_MS, faultyNetwork } from "./fault-plan.ts";
 import {
   digestOf,
@@ -55,6 +56,18 @@ describe("certified rounds", () => {
     const few = chain.map((one) => ({ ...one, signatures: one.signatures.slice(0, 2) }));
     const short = verifyChain(verifier, few, participants, genesis);
     assert.equal(!short.ok && short.code, "learning/bad-certificate");
+  });
+
+  it("lose no timer that comes a moment early", () => {
+    const network = new RoundNetwork({ seed: 1, participants: 4, byzantine: 1, rounds: 1 });
+    network.run(60);
+    const { machine } = node(network, 0);
+    const early = { monoMs: (network.nowMs + 1) as MonoMs, wallMs: 0 as WallMs };
+    for (const id of ["deadline", "republish"] as const) {
+      const [again] = machine.handle({ kind: "timer", id }, early);
+      assert.ok(again?.kind === "set-timer" && again.id === id, `${id} is set again`);
+      assert.ok(again.delayMs > 0 && again.delayMs < 1000, `${id} in ${again.delayMs} ms`);
+    }
   });
 
   for (const kind of ["train", "aggregate", "fetch-update", "fetch-model", "sync"] as const)

@@ -9,7 +9,7 @@ import {
   verifyChain,
 } from "../../../../src/identity/index.ts";
 import { ISSUE_BURST, ISSUE_RATE_PER_S } from "../../../../src/identity/workload/desk.ts";
-import { engine, nodeKeys, NOW } from "../support.ts";
+import { engine, memoryMeter, nodeKeys, NOW } from "../support.ts";
 import {
   ask,
   at,
@@ -206,6 +206,22 @@ describe("the book of entries", () => {
       codeOf(() => makeBook(store)),
       "identity/entry-record-invalid",
     );
+  });
+
+  it("holds so many entries and no more; the oldest deletion makes room", () => {
+    const ENTRIES_MAX = 8;
+    const store = memoryEntries();
+    const book = makeBook(store, memoryMeter(), ENTRIES_MAX);
+    const make = (uid: number) => book.create({ ...draft, selectors: [`unix:uid:${uid}`] }, NOW).id;
+    const ids = Array.from({ length: ENTRIES_MAX }, (_, index) => make(index));
+    assert.equal(
+      codeOf(() => make(50_000)),
+      "identity/entries-full",
+    );
+    for (const id of ids.slice(0, 2)) book.delete(id, NOW);
+    make(50_000);
+    assert.equal(store.kept.size, ENTRIES_MAX);
+    assert.ok(!store.kept.has(ids[0] ?? "") && store.kept.has(ids[1] ?? ""));
   });
 
   it("refuses the same entry twice, an unknown one, and is as before when the disk is full", () => {

@@ -57,6 +57,7 @@ export function memoryEntries(): EntryStore & { readonly kept: Map<string, Uint8
     kept,
     records: () => [...kept.values()],
     save: (id, record) => void kept.set(id, record),
+    remove: (id) => void kept.delete(id),
   };
 }
 
@@ -74,10 +75,10 @@ export interface WorkloadDomain {
   readonly meter: ReturnType<typeof memoryMeter>;
 }
 
-export function makeBook(store: EntryStore, meter = memoryMeter()): EntryBook {
+export function makeBook(store: EntryStore, meter = memoryMeter(), entriesMax?: number): EntryBook {
   const { nodeId: author, mldsa65: signer } = nodeKeys("issuer");
   const random = seededRandom("book");
-  return new EntryBook({ engine, random, meter, store, author, signer }, TRUST_DOMAIN);
+  return new EntryBook({ engine, random, meter, store, author, signer }, TRUST_DOMAIN, entriesMax);
 }
 
 export function makeWorkloadDomain(seed = "root"): WorkloadDomain {
