@@ -141,7 +141,11 @@ describe("meshctl dev up", { concurrency: false }, () => {
       rounds.map(({ round }) => round),
       [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
     );
-    assert.deepEqual(rounds.at(-1)?.rejected, ["node-6", "node-7"]);
+    // A round closes without the slowest two, so that not every liar is in each.
+    const rejected = new Set(rounds.flatMap((round) => round.rejected));
+    assert.ok(rejected.has("node-6") && rejected.has("node-7"), JSON.stringify(rounds));
+    const innocent = rounds.flatMap((round) => round.rejected).filter((name) => name <= "node-5");
+    assert.ok(innocent.length < rounds.length, JSON.stringify(rounds));
     assert.ok(final.accuracy >= final.baselineAccuracyWithoutAttack - 0.03, JSON.stringify(final));
     assert.ok(final.accuracy > 0.85, JSON.stringify(final));
     assert.ok(final.undefendedAccuracy < final.accuracy - 0.2, JSON.stringify(final));
@@ -171,6 +175,16 @@ describe("meshctl dev up", { concurrency: false }, () => {
     );
     assertNothingLeft(run);
   }
+
+  test("each node by itself trains, too", async () => {
+    const run = devUp(
+      ...["--nodes", "4", "--orchestrator", "epidemic", "--model", "softmax"],
+      ...["--rounds", "2", "--exit", "--json"],
+    );
+    assert.equal(await run.ended(), 0, run.output());
+    assert.equal(reportOf(run).rounds.length, 2);
+    assertNothingLeft(run);
+  });
 
   test("trains on a CSV file, and says which cell is wrong", async () => {
     const folder = mkdtempSync(join(tmpdir(), "x0-csv-"));
@@ -231,6 +245,7 @@ describe("meshctl dev up", { concurrency: false }, () => {
   test("options that contradict each other are named before anything starts", async () => {
     for (const [args, message] of [
       [["--nodes", "4", "--byzantine", "2"], /below half of --nodes: current value is 2 of 4/],
+      [["--nodes", "6", "--byzantine", "2"], /below a third.*2 of 6.*--orchestrator epidemic/],
       [["--data", "x.csv"], /--data and --label go together/],
       [["--nodes", "1"], /nodes/],
     ] as const) {

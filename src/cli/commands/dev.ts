@@ -11,6 +11,7 @@ import type { Cli, RegisterCommand } from "../cli.ts";
 import { daemonCommand } from "../daemon-program.ts";
 import { LocalMesh } from "./dev/local-mesh.ts";
 import { Screen } from "./dev/screen.ts";
+import { devOrchestrators } from "./dev/training.ts";
 import { demonstrate, type DevOptions, showNodes } from "./dev/up.ts";
 
 interface DevFlags {
@@ -18,6 +19,7 @@ interface DevFlags {
   readonly byzantine: number;
   readonly attack: DevOptions["attack"];
   readonly aggregator: DevOptions["aggregator"];
+  readonly orchestrator: DevOptions["orchestrator"];
   readonly model: DevOptions["model"];
   readonly rounds: number;
   readonly seed: number;
@@ -45,6 +47,11 @@ export const devCommand: RegisterCommand = (parent, cli) => {
       new Option("--aggregator <rule>", "the defence")
         .choices(aggregators)
         .default("nearest-neighbour-mixing"),
+    )
+    .addOption(
+      new Option("--orchestrator <kind>", "certified rounds, or each node by itself")
+        .choices(devOrchestrators)
+        .default("batch-async"),
     )
     .addOption(
       new Option("--model <model>", "what to train").choices(["mlp", "softmax"]).default("mlp"),
@@ -114,10 +121,14 @@ function untilInterrupted(screen: Screen, signal: AbortSignal): Promise<void> {
 }
 
 function optionsOf(flags: DevFlags): DevOptions {
-  const { nodes, byzantine, data, label } = flags;
+  const { nodes, byzantine, orchestrator, data, label } = flags;
   if (2 * byzantine >= nodes)
     throw badOption(
       `--byzantine must be below half of --nodes: current value is ${byzantine} of ${nodes}. Lower it or add nodes`,
+    );
+  if (orchestrator === "batch-async" && 3 * byzantine >= nodes)
+    throw badOption(
+      `--byzantine must be below a third of --nodes for certified rounds: current value is ${byzantine} of ${nodes}. Lower it, add nodes, or set --orchestrator epidemic`,
     );
   if ((data === undefined) !== (label === undefined))
     throw badOption("--data and --label go together: give both or neither");
@@ -129,6 +140,7 @@ function optionsOf(flags: DevFlags): DevOptions {
     daemon: daemonCommand(),
     attack: flags.attack,
     aggregator: flags.aggregator,
+    orchestrator: flags.orchestrator,
     model: flags.model,
     rounds: flags.rounds,
     seed: flags.seed,

@@ -1,6 +1,5 @@
 // `meshctl dev up`: a mesh of real daemons on this host that joins, meets and trains, one or more of them lying.
 
-import type { FlStartRequest } from "../../../control/index.ts";
 import {
   connectedPeers,
   type LocalMesh,
@@ -8,18 +7,18 @@ import {
   type LocalNode,
 } from "./local-mesh.ts";
 import { percent, type Screen } from "./screen.ts";
-import { train, type TrainingReport } from "./training.ts";
+import { type DevTask, train, type TrainingReport } from "./training.ts";
 
 const CONVERGE_TIMEOUT_MS = 60_000;
 
-export interface DevOptions extends LocalMeshOptions {
-  readonly attack: NonNullable<FlStartRequest["attack"]>;
-  readonly aggregator: FlStartRequest["aggregator"];
-  readonly model: FlStartRequest["model"];
-  readonly rounds: number;
-  readonly seed: number;
-  readonly alpha: number;
-}
+const HOW: Readonly<Record<DevTask["orchestrator"], string>> = {
+  "batch-async": "in certified rounds",
+  epidemic: "each node by itself",
+};
+
+export interface DevOptions
+  extends LocalMeshOptions,
+    Omit<DevTask, "name" | "data" | "byzantine"> {}
 
 /** The last line of `--json`. */
 export interface DevReport {
@@ -60,19 +59,15 @@ export async function demonstrate(
   const joinMs = await join(mesh, screen);
   const convergeMs = await meet(mesh, screen, signal);
 
-  const base: FlStartRequest = {
-    model: options.model,
-    rounds: options.rounds,
-    seed: options.seed,
-    dirichletAlpha: options.alpha,
-    byzantine: options.byzantine,
-    aggregator: options.aggregator,
+  const { orchestrator, model, aggregator, rounds, seed, alpha, byzantine, attack } = options;
+  const base: Omit<DevTask, "name" | "attack"> = {
+    ...{ orchestrator, model, aggregator, rounds, seed, alpha, byzantine },
     data: options.csv === undefined ? "glyphs" : "csv",
   };
   const defended = await announce(mesh, screen, signal, {
     ...base,
     name: "defended",
-    attack: options.attack,
+    attack,
   });
   const calm = await quietly(mesh, screen, signal, {
     ...base,
@@ -82,7 +77,7 @@ export async function demonstrate(
   const undefended = await quietly(mesh, screen, signal, {
     ...base,
     name: "undefended",
-    attack: options.attack,
+    attack,
     aggregator: "mean",
   });
   const final = {
@@ -156,16 +151,18 @@ async function announce(
   mesh: LocalMesh,
   screen: Screen,
   signal: AbortSignal,
-  request: FlStartRequest,
+  task: DevTask,
 ): Promise<TrainingReport> {
   const liars = mesh.nodes.filter((node) => node.role === "byzantine").map((node) => node.name);
   const attackers =
     liars.length === 0
       ? "nobody lies"
-      : `${liars.join(", ")} attack${liars.length === 1 ? "s" : ""} with ${request.attack ?? "none"}`;
+      : `${liars.join(", ")} attack${liars.length === 1 ? "s" : ""} with ${task.attack}`;
   screen.line();
-  screen.line(` training ${request.model} by ${request.aggregator}, no server; ${attackers}`);
-  return train(mesh, request, signal, (round) => screen.round(round, request.rounds));
+  screen.line(
+    ` training ${task.model} by ${task.aggregator}, ${HOW[task.orchestrator]}, no server; ${attackers}`,
+  );
+  return train(mesh, task, signal, (round) => screen.round(round, task.rounds));
 }
 
 /** A comparison run: one living line, no rows. */
@@ -173,12 +170,12 @@ async function quietly(
   mesh: LocalMesh,
   screen: Screen,
   signal: AbortSignal,
-  request: FlStartRequest,
+  task: DevTask,
 ): Promise<TrainingReport> {
-  screen.working(`for comparison: ${request.name ?? ""}, round 0/${request.rounds}`);
-  return train(mesh, request, signal, (round) => {
+  screen.working(`for comparison: ${task.name}, round 0/${task.rounds}`);
+  return train(mesh, task, signal, (round) => {
     screen.working(
-      `for comparison: ${request.name ?? ""}, round ${round.round}/${request.rounds}, accuracy ${percent(round.accuracy)}`,
+      `for comparison: ${task.name}, round ${round.round}/${task.rounds}, accuracy ${percent(round.accuracy)}`,
     );
   });
 }
