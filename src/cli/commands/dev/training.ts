@@ -90,6 +90,8 @@ function draftOf(task: DevTask, nodes: number): FlRunRequest["task"] {
     ...rest,
     model: { kind: model },
     data: { kind: data, dirichletAlpha: alpha },
+    // The common step of int8 needs some rounds to find its size, and a demonstration has few.
+    compression: { kind: "none" },
     orchestrator:
       orchestrator === "epidemic"
         ? { kind: orchestrator }
