@@ -379,7 +379,8 @@ export class CertifiedRun implements LearningRun {
     work.catch((error: unknown) => {
       if (this.#halted) return;
       if (isMeshError(error, "state/write-failed")) return this.#restartLater(error);
-      if (isMeshError(error, "learning/round-thread-failed")) {
+      // The thread of a run that has ended was stopped: who still asked it for something needs no answer.
+      if (this.#state === "running" && isMeshError(error, "learning/round-thread-failed")) {
         this.#work.renewThread();
         return this.#restartLater(error);
       }
