@@ -25,6 +25,7 @@ import {
   type Measured,
   type ModelSpec,
   type RoundTrainer,
+  stalenessMaxOf,
   type Sha256,
   taskSpec,
   type TaskManifest,
@@ -235,7 +236,8 @@ export class RoundWork {
   /** A round is over: everything is dropped but these updates and models. */
   async endRound(updates: readonly UpdateHeader[], models: ReadonlySet<string>): Promise<void> {
     const kept: RowName[] = updates.map(({ update, baseRound }) => ({ update, baseRound }));
-    if (this.#own !== undefined) kept.push(this.#own);
+    // Where only updates of the round itself count, none outlasts it.
+    if (this.#own !== undefined && stalenessMaxOf(this.#task) > 0) kept.push(this.#own);
     this.#deps.contents.keepOnly(new Set([...models, ...kept.map(({ update }) => update)]));
     await this.#thread.forget(kept);
   }
