@@ -380,10 +380,8 @@ export class CertifiedRun implements LearningRun {
       if (this.#halted) return;
       if (isMeshError(error, "state/write-failed")) return this.#restartLater(error);
       // The thread of a run that has ended was stopped: who still asked it for something needs no answer.
-      if (this.#state === "running" && isMeshError(error, "learning/round-thread-failed")) {
-        this.#work.renewThread();
+      if (this.#state === "running" && isMeshError(error, "learning/round-thread-failed"))
         return this.#restartLater(error);
-      }
       if (round !== undefined && (what === "train" || what === "aggregate"))
         this.#loop.handle({ kind: "work-failed", work: what, round });
       const level = isMeshError(error) ? "debug" : "error";
@@ -406,6 +404,7 @@ export class CertifiedRun implements LearningRun {
       "training paused: it goes on from what is on disk",
     );
     this.#restart = setTimeout(() => this.#start(), RESTART_MS);
+    this.#inBackground("reset", this.#work.reset());
   }
 
   #pause(): void {

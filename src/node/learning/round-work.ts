@@ -227,10 +227,10 @@ export class RoundWork {
     };
   }
 
-  /** Puts another thread in the place of one that died. What was opened in it must be opened again. */
-  renewThread(): void {
-    if (!this.#thread.isOver) return;
-    this.#thread = new RoundThread(this.#setup);
+  /** The rounds begin again: what was opened must be opened again, in another thread if this one died. */
+  async reset(): Promise<void> {
+    if (this.#thread.isOver) this.#thread = new RoundThread(this.#setup);
+    else await this.#thread.forget([]);
   }
 
   /** A round is over: everything is dropped but these updates and models. */
