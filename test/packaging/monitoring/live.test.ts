@@ -38,6 +38,7 @@ const mayBeEmpty = new Set([
   "Conditions of meshctl status",
   "Updates refused, by reason",
   "Values folded together",
+  "Age of other trust domains' bundles",
 ]);
 
 const skip =
