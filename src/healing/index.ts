@@ -1,0 +1,48 @@
+// The door of the healing room.
+
+export {
+  type ActionKind,
+  actionKinds,
+  type ActionOutcome,
+  actionOutcomes,
+  type Cause,
+  type Evidence,
+  type Incident,
+  INCIDENT_ACTIONS_MAX,
+  INCIDENT_SIMILAR_MAX,
+  INCIDENT_SYMPTOMS_MAX,
+  type IncidentOutcome,
+  incidentOutcomes,
+  type SeenSymptom,
+  type SimilarIncident,
+  type TakenAction,
+} from "./incident.ts";
+export { MemoryKnowledge } from "./knowledge/memory.ts";
+export type {
+  Claim,
+  HealingEffect,
+  HealingEvent,
+  HealingProtocol,
+  HealingView,
+} from "./machine-types.ts";
+export {
+  FEATURES,
+  featuresOf,
+  type Observation,
+  type ObservationName,
+  observationNames,
+  observationScales,
+  type PeerReading,
+  PEERS_READ_MAX,
+  type RaisedCondition,
+  type Reading,
+} from "./observation.ts";
+export { healingDefaults, type HealingOptions } from "./options.ts";
+export type { ActionEnd, ActionOrder, Actuators, Knowledge, Sensors } from "./ports.ts";
+export {
+  type Severity,
+  type Symptom,
+  type SymptomCode,
+  symptomCodes,
+  symptoms,
+} from "./symptoms.ts";
