@@ -19,6 +19,7 @@ const suites: Record<string, () => Promise<{ suite: BenchSuite }>> = {
   idle: () => import("./idle.ts"),
   executable: () => import("./executable.ts"),
   leak: () => import("./leak.ts"),
+  recall: () => import("./recall.ts"),
   "constant-time": () => import("./constant-time.ts"),
 };
 
@@ -30,6 +31,7 @@ const onRequest: Readonly<Record<string, { seconds: number }>> = {
   idle: { seconds: 30 },
   executable: { seconds: 30 },
   leak: { seconds: 1 },
+  recall: { seconds: 1 },
   "constant-time": { seconds: 10 },
 };
 

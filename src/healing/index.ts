@@ -17,6 +17,17 @@ export {
   type SimilarIncident,
   type TakenAction,
 } from "./incident.ts";
+export {
+  type ArchivedIncident,
+  type IncidentArchive,
+  MemoryArchive,
+  type Whose,
+} from "./knowledge/archive.ts";
+export {
+  KnowledgeBase,
+  knowledgeDefaults,
+  type KnowledgeOptions,
+} from "./knowledge/knowledge-base.ts";
 export { MemoryKnowledge } from "./knowledge/memory.ts";
 export type {
   Claim,
