@@ -1,7 +1,10 @@
 // What a node has learned: past incidents, its own and those that others told of, and which of them a new one resembles. Two
 // lists give the candidates, merged by their ranks: the nearest by what was measured, and the best by words (symptoms, cause,
-// peer). Those few are then compared exactly. Own experience counts more than hearsay, hearsay cannot crowd it out, and no other
-// node has more than one place among the similar, however much it tells.
+// peer). Those few are then compared exactly.
+//
+// What others told may be a lie. It is recalled beside own experience, never in its place: by few places, one a node, for half.
+// It may say that something helped or did not, never that it harmed, and nothing of playbooks that this node has tried itself
+// in similar incidents. So it can order what the node has not tried yet; it cannot forbid anything, nor add anything to do.
 
 import type { WallMs } from "../../ports/index.ts";
 import { type Incident, INCIDENT_SIMILAR_MAX, type SimilarIncident } from "../incident.ts";
@@ -34,8 +37,9 @@ export const knowledgeDefaults: KnowledgeOptions = {
 const CANDIDATES = 40;
 /** Less is no resemblance. */
 const SIMILARITY_MIN = 0.25;
-/** What another node lived through counts for so much of what this one did. */
+/** What another node lived through counts for so much of what this one did, in at most so many places. */
 const HEARSAY = 0.5;
+const HEARSAY_MAX = 2;
 /** Of a NodeId before the id of an incident that it told of: too many to find another key for. */
 const NODE_DIGITS = 16;
 /** Squared distance of two readings at which they are half alike: one number of all that is off by half of its scale. */
@@ -65,11 +69,14 @@ export class KnowledgeBase implements Knowledge {
   }
 
   recall(incident: Incident): readonly SimilarIncident[] {
-    const heard = new Map<string | undefined, SimilarIncident>();
-    for (const one of this.#like(incident, "others"))
-      if (one.similarity > (heard.get(one.node)?.similarity ?? 0)) heard.set(one.node, one);
-    return [...this.#like(incident, "own"), ...heard.values()]
-      .filter(({ similarity }) => similarity >= SIMILARITY_MIN)
+    const own = this.#like(incident, "own").slice(0, INCIDENT_SIMILAR_MAX);
+    const tried = new Set(own.flatMap(({ actions }) => actions.map(({ playbook }) => playbook)));
+    const nodes = new Set<string | undefined>();
+    const heard = this.#like(incident, "others")
+      .filter(({ node }) => !nodes.has(node) && nodes.add(node))
+      .slice(0, HEARSAY_MAX)
+      .map((one) => asHearsay(one, tried));
+    return [...own, ...heard]
       .sort((a, b) => b.similarity - a.similarity)
       .slice(0, INCIDENT_SIMILAR_MAX);
   }
@@ -94,14 +101,18 @@ export class KnowledgeBase implements Knowledge {
     return this.#archive.get(id)?.incident;
   }
 
+  /** Those that are similar at all, the most similar first. */
   #like(incident: Incident, whose: Whose): SimilarIncident[] {
     const near = this.#vectors[whose].nearest(incident.features, CANDIDATES).map(({ id }) => id);
     const alike = this.#archive.search(wordsOf(incident), CANDIDATES, whose);
-    return fuseRanks([near, alike], CANDIDATES).flatMap(({ id }) => {
-      const past = id === incident.id ? undefined : this.#archive.get(id);
-      const isOver = past !== undefined && past.incident.outcome !== "open";
-      return isOver ? [similarTo(incident, past)] : [];
-    });
+    return fuseRanks([near, alike], CANDIDATES)
+      .flatMap(({ id }) => {
+        const past = id === incident.id ? undefined : this.#archive.get(id);
+        const isOver = past !== undefined && past.incident.outcome !== "open";
+        return isOver ? [similarTo(incident, past)] : [];
+      })
+      .filter(({ similarity }) => similarity >= SIMILARITY_MIN)
+      .sort((a, b) => b.similarity - a.similarity);
   }
 
   #keep(entry: ArchivedIncident): void {
@@ -154,10 +165,22 @@ function similarTo(
   const { id, openedAtMs, outcome, cause, actions } = past;
   return {
     ...{ id, openedAtMs, outcome, cause: cause.code },
-    similarity: likeness(incident, past) * (node === undefined ? 1 : HEARSAY),
+    similarity: likeness(incident, past),
     ...(node === undefined ? {} : { node }),
     actions: actions.map(({ playbook, action, outcome }) => ({ playbook, action, outcome })),
   };
+}
+
+/** Each playbook's last outcome, of those that this node has not tried itself. */
+function asHearsay(one: SimilarIncident, tried: ReadonlySet<string>): SimilarIncident {
+  const last = new Map(one.actions.map((action) => [action.playbook, action]));
+  const actions = [...last.values()]
+    .filter(({ playbook }) => !tried.has(playbook))
+    .map(({ outcome, ...action }) => ({
+      ...action,
+      outcome: outcome === "worse" ? ("no-effect" as const) : outcome,
+    }));
+  return { ...one, similarity: HEARSAY * one.similarity, actions };
 }
 
 /** 0 to 1: the geometric mean of how near the numbers are and which share of symptoms, cause and peer is common. */

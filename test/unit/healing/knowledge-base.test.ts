@@ -7,11 +7,13 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { SqliteArchive } from "../../../src/adapters/sqlite/incident-archive.ts";
 import {
+  type ActionOutcome,
   type IncidentArchive,
   INCIDENT_SIMILAR_MAX,
   KnowledgeBase,
   type KnowledgeOptions,
   MemoryArchive,
+  type TakenAction,
 } from "../../../src/healing/index.ts";
 import { features, incident, wall } from "./incidents.ts";
 
@@ -126,6 +128,28 @@ for (const [name, open] of Object.entries({ memory, sqlite })) {
         assert.ok(similar.every(({ node, similarity }) => node === undefined || similarity <= 0.5));
       },
     );
+
+    check(
+      "hearsay neither harms a playbook's name, nor repeats itself, nor speaks of what was tried here",
+      (base) => {
+        const did = (playbook: string, outcome: ActionOutcome): TakenAction => ({
+          ...{ playbook, action: "rejoin", level: "act", startedMs: wall(1), outcome, reason: "" },
+        });
+        base.record(incident("own", "mesh/isolated", { actions: [did("tried", "no-effect")] }));
+        const lies = [did("tried", "mended"), did("good", "worse"), did("good", "worse")];
+        base.hear(NODE, incident("lie", "mesh/isolated", { actions: lies }));
+        const [, heard] = base.recall(incident("now"));
+        assert.equal(heard?.node, NODE);
+        assert.deepEqual(heard.actions, [
+          { playbook: "good", action: "rejoin", outcome: "no-effect" },
+        ]);
+      },
+    );
+
+    check("three nodes' words have two places", (base) => {
+      for (const digit of ["1", "2", "3"]) base.hear(digit.repeat(64), incident("word"));
+      assert.equal(base.recall(incident("now")).length, 2);
+    });
 
     check("another node's word takes no own incident's place, whatever id it tells", (base) => {
       base.record(incident("mine"));
