@@ -1,6 +1,6 @@
 // Planted incidents: families that come again and again in the life of a fleet, made so that they are easily mistaken for one another.
 // Several have the same cause and symptoms and differ in what was measured; others look alike in every number and differ in the
-// peer, or in a symptom. On top: every host has its own normal values, sensors are missing, symptoms stay away or do not belong,
+// peer, or in a symptom. On top: every host has its own normal values and lacks some sensors, symptoms stay away or do not belong,
 // one cause in eight is misjudged, and a third of all incidents are of no family.
 
 import {
@@ -175,10 +175,13 @@ export interface Planted {
 export class PlantedHost {
   readonly #random: SeededRandom;
   readonly #normal: ReadonlyMap<ObservationName, number>;
+  /** Sensors that this host does not have. */
+  readonly #missing: ReadonlySet<ObservationName>;
   #count = 0;
 
   constructor(random: SeededRandom) {
     this.#random = random;
+    this.#missing = new Set(observationNames.filter(() => random.chance(MISSING)));
     this.#normal = new Map(
       entriesOf(normal).map(([name, range]) => [name, this.#between(range)] as const),
     );
@@ -235,8 +238,7 @@ export class PlantedHost {
     }
     for (const [name, range] of entriesOf(anywhere)) values[name] = this.#between(range);
     for (const [name, range] of entriesOf(off)) values[name] = this.#between(range);
-    for (const name of observationNames)
-      if (this.#random.chance(MISSING)) Reflect.deleteProperty(values, name);
+    for (const name of this.#missing) Reflect.deleteProperty(values, name);
     return featuresOf({ values });
   }
 

@@ -1,5 +1,5 @@
-// Plays the life of a host: incidents come one after another, and each is recalled before it is remembered. How many of the five
-// most similar are of its family?
+// Plays the life of a host: incidents come one after another. Each is recalled when it opens, with only one of its symptoms to be
+// seen, and remembered whole when it is over. How many of the five most similar are of its family?
 
 import {
   type Incident,
@@ -42,7 +42,7 @@ export function precisionAtFive(
   for (const planted of lifeOf(host, random)) {
     const { incident, family } = planted;
     if (family !== undefined && (seen.get(family) ?? 0) >= INCIDENT_SIMILAR_MAX) {
-      const found = recall(incident).slice(0, INCIDENT_SIMILAR_MAX);
+      const found = recall(openingOf(incident)).slice(0, INCIDENT_SIMILAR_MAX);
       right += found.filter((id) => familyOf.get(id) === family).length;
       judged++;
     }
@@ -58,4 +58,13 @@ function lifeOf(host: PlantedHost, random: SeededRandom): Planted[] {
   return random
     .sample(turns, turns.length)
     .map((turn) => host.next(families[Math.floor(turn / EACH)]));
+}
+
+/** The incident as the loop sees it when it asks: the first symptom, which passes for the cause. */
+function openingOf(incident: Incident): Incident {
+  const [first] = incident.symptoms;
+  if (first === undefined) return incident;
+  const { code, subject } = first;
+  const cause = { code, ...(subject !== undefined && { subject }), why: "" };
+  return { ...incident, symptoms: [first], cause, outcome: "open" };
 }

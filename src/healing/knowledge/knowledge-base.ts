@@ -183,12 +183,15 @@ function asHearsay(one: SimilarIncident, tried: ReadonlySet<string>): SimilarInc
   return { ...one, similarity: HEARSAY * one.similarity, actions };
 }
 
-/** 0 to 1: the geometric mean of how near the numbers are and which share of symptoms, cause and peer is common. */
+/**
+ * 0 to 1: the geometric mean of how near the numbers are and how much symptoms, cause and peer have in common (Ochiai: an
+ * incident that opens has one symptom, those that are over have all of theirs).
+ */
 function likeness(a: Incident, b: Incident): number {
   let distance = 0;
   for (const [at, value] of a.features.entries()) distance += (value - (b.features[at] ?? 0)) ** 2;
   const [mine, theirs] = [conclusions(a), conclusions(b)];
-  const shared = mine.intersection(theirs).size / mine.union(theirs).size;
+  const shared = mine.intersection(theirs).size / Math.sqrt(mine.size * theirs.size);
   return Math.sqrt(shared / (1 + distance / HALF_ALIKE));
 }
 
