@@ -28,6 +28,12 @@ export {
   knowledgeDefaults,
   type KnowledgeOptions,
 } from "./knowledge/knowledge-base.ts";
+export { explain, type ExplanationLine, explanationSteps } from "./explain.ts";
+export { HealingMachine, type HealingMachineDeps } from "./machine.ts";
+export { healingMetrics, meterEffect, meterView } from "./metrics.ts";
+export { parsePlaybooks, playbookLimits } from "./plan/parse.ts";
+export type { Playbook } from "./plan/playbook.ts";
+export { shippedPlaybooks } from "./plan/shipped.ts";
 export { MemoryKnowledge } from "./knowledge/memory.ts";
 export type {
   Claim,

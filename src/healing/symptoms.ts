@@ -13,128 +13,154 @@ export interface Symptom {
   readonly dependsOn: readonly string[];
   /** It must stand so long before anybody is told: what passes by itself meanwhile is the weather. */
   readonly timeToVisibleMs: number;
-  /** The page under docs/runbooks/; without one, its row in docs/healing.md says what to do. */
-  readonly runbook?: string;
+  /** The alert that tells of it, whose page docs/runbooks/<alert>.md says what to do. */
+  readonly alert: string;
+  /** A state that is meant or that lasts, not something that happens: no incident is made of it. */
+  readonly lasting: boolean;
 }
 
-const at = (
-  severity: Severity,
-  title: string,
-  more: Partial<Omit<Symptom, "severity" | "title">> = {},
-): Symptom => ({ title, severity, dependsOn: [], timeToVisibleMs: 0, ...more });
+/** Alerts of those that have none of their own. */
+const genericAlerts: Readonly<Record<Severity, string>> = {
+  error: "MeshdHealthError",
+  warning: "MeshdHealthWarning",
+  info: "MeshdHealthNotice",
+};
 
-const stored = { runbook: "MeshdCredentialUnusable" };
+const is = (severity: Severity, title: string, more: Partial<Symptom> = {}): Symptom => ({
+  ...{ title, severity, dependsOn: [], timeToVisibleMs: 0, lasting: false },
+  alert: genericAlerts[severity],
+  ...more,
+});
+
+const stored = { alert: "MeshdCredentialUnusable" };
+const lasting = { lasting: true };
 
 const catalogue = {
-  "node/unenrolled": at("warning", "in no mesh", { runbook: "MeshdUnenrolled" }),
-  "node/stalled": at("error", "the mesh machine stopped working"),
-  "node/slow": at("info", "the event loop lags", { runbook: "MeshdEventLoopLag" }),
-  "node/log-level": at("info", "logs at another level than configured"),
-  "node/disk-filling": at("warning", "the disk of state_dir runs full", {
-    timeToVisibleMs: 10_000,
-    runbook: "MeshdStateDiskFilling",
+  "node/unenrolled": is("warning", "in no mesh", { alert: "MeshdUnenrolled", ...lasting }),
+  "node/starting": is("info", "joins the mesh", { alert: "MeshdStartStuck", ...lasting }),
+  "node/stopping": is("info", "leaves the mesh", lasting),
+  "node/stalled": is("error", "the mesh machine stopped working"),
+  "node/slow": is("info", "the event loop lags", {
+    dependsOn: ["mesh/overloaded", "node/memory-growing"],
+    alert: "MeshdEventLoopLag",
   }),
-  "node/memory-growing": at("warning", "memory grows towards its limit", {
-    timeToVisibleMs: 30_000,
-    runbook: "MeshdMemoryHigh",
+  "node/log-level": is("info", "logs at another level than configured", lasting),
+  "node/disk-filling": is("warning", "the disk of state_dir runs full", {
+    timeToVisibleMs: 3_000,
+    alert: "MeshdStateDiskFilling",
   }),
-  "node/clock-stepped": at("warning", "the wall clock stepped", { runbook: "MeshdClockSkew" }),
-  "identity/expired": at("error", "the SVID has expired", {
-    dependsOn: ["node/clock-stepped", "identity/svid-expiring", "mesh/isolated"],
-    runbook: "MeshdSvidExpired",
-  }),
-  "identity/not-yet-valid": at("error", "the stored SVID is not yet valid", stored),
-  "identity/untrusted": at("error", "the stored SVID has no trusted root", stored),
-  "identity/signature-invalid": at("error", "the stored SVID's signature is wrong", stored),
-  "identity/node-id-mismatch": at("error", "the stored SVID is of other keys", stored),
-  "identity/svid-expiring": at("warning", "the SVID runs out and is not renewed", {
-    dependsOn: ["mesh/isolated", "node/clock-stepped"],
+  "node/memory-growing": is("warning", "memory grows towards its limit", {
     timeToVisibleMs: 5_000,
-    runbook: "MeshdSvidRenewalFailing",
+    alert: "MeshdMemoryHigh",
   }),
-  "workload/issuer-silent": at("warning", "no issuer answers about workloads", {
+  "node/clock-stepped": is("warning", "the wall clock stepped", { alert: "MeshdClockSkew" }),
+  "identity/expired": is("error", "the SVID has expired", {
+    dependsOn: ["node/clock-stepped", "identity/svid-expiring", "mesh/isolated"],
+    alert: "MeshdSvidExpired",
+  }),
+  "identity/not-yet-valid": is("error", "the stored SVID is not yet valid", stored),
+  "identity/untrusted": is("error", "the stored SVID has no trusted root", stored),
+  "identity/signature-invalid": is("error", "the stored SVID's signature is wrong", stored),
+  "identity/node-id-mismatch": is("error", "the stored SVID is of other keys", stored),
+  "identity/svid-expiring": is("warning", "the SVID runs out and is not renewed", {
+    dependsOn: ["mesh/isolated", "node/clock-stepped"],
+    timeToVisibleMs: 2_000,
+    alert: "MeshdSvidRenewalFailing",
+  }),
+  "workload/issuer-silent": is("warning", "no issuer answers about workloads", {
     dependsOn: ["mesh/isolated"],
-    runbook: "MeshdWorkloadIssuerSilent",
+    alert: "MeshdWorkloadIssuerSilent",
   }),
-  "workload/users-hidden": at("warning", "callers of the Workload API cannot be told apart"),
-  "mesh/isolated": at("warning", "no peer is connected", {
+  "workload/users-hidden": is("warning", "callers of the Workload API look alike", lasting),
+  "mesh/isolated": is("warning", "no peer is connected", {
     dependsOn: ["identity/expired", "node/clock-stepped", "handshake/failing"],
-    runbook: "MeshdIsolated",
+    alert: "MeshdIsolated",
   }),
-  "mesh/peers-lost": at("warning", "connections fell away", {
+  "mesh/peers-lost": is("warning", "connections fell away", {
     dependsOn: ["mesh/isolated", "node/slow", "mesh/unhealthy"],
-    timeToVisibleMs: 3_000,
-    runbook: "MeshdPartitioned",
+    timeToVisibleMs: 1_000,
+    alert: "MeshdPartitioned",
   }),
-  "mesh/peer-unreachable": at("info", "a live member is not connected", {
+  "mesh/peer-unreachable": is("info", "a live member has no link to here", {
     dependsOn: ["mesh/isolated", "mesh/peers-lost"],
-    timeToVisibleMs: 3_000,
-    runbook: "MeshdProbesFailing",
+    timeToVisibleMs: 1_000,
+    alert: "MeshdProbesFailing",
   }),
-  "mesh/links-flapping": at("warning", "links come and go", {
+  "mesh/links-flapping": is("warning", "links come and go", {
     dependsOn: ["node/slow", "mesh/isolated"],
     timeToVisibleMs: 5_000,
-    runbook: "MeshdSuspicionsFlapping",
+    alert: "MeshdSuspicionsFlapping",
   }),
-  "mesh/view-stale": at("warning", "few beacons of live members arrive", {
+  "mesh/links-slow": is("info", "round trips are longer than usual", {
+    dependsOn: ["node/slow"],
+    timeToVisibleMs: 10_000,
+    alert: "MeshdProbeRttHigh",
+  }),
+  "mesh/view-stale": is("warning", "few live members are heard of", {
     dependsOn: ["mesh/isolated", "node/slow"],
-    timeToVisibleMs: 5_000,
-    runbook: "MeshdBeaconsSilent",
+    timeToVisibleMs: 3_000,
+    alert: "MeshdBeaconsSilent",
   }),
-  "mesh/unhealthy": at("warning", "a large part of the mesh is not well", {
+  "mesh/unhealthy": is("warning", "a large part of the mesh is not well", {
     dependsOn: ["mesh/isolated"],
+    timeToVisibleMs: 2_000,
+    alert: "MeshdPeersDead",
+  }),
+  "mesh/quarantined": is("warning", "members are in quarantine", {
+    alert: "MeshdPeersQuarantined",
+    ...lasting,
+  }),
+  "mesh/overloaded": is("warning", "more arrives than is taken", {
     timeToVisibleMs: 3_000,
-    runbook: "MeshdPeersDead",
+    alert: "MeshdBeaconsRateLimited",
   }),
-  "mesh/quarantined": at("warning", "members are in quarantine", {
-    runbook: "MeshdPeersQuarantined",
-  }),
-  "mesh/overloaded": at("warning", "more arrives than is worked off", {
-    timeToVisibleMs: 3_000,
-    runbook: "MeshdBeaconsRateLimited",
-  }),
-  "handshake/failing": at("warning", "handshakes with peers fail", {
+  "handshake/failing": is("warning", "handshakes with peers fail", {
     dependsOn: ["node/clock-stepped", "identity/expired"],
-    timeToVisibleMs: 5_000,
-    runbook: "MeshdHandshakeFailures",
+    timeToVisibleMs: 3_000,
+    alert: "MeshdHandshakeFailures",
   }),
-  "crypto/engine-fallback": at("warning", "a slower crypto engine is in use", {
-    runbook: "MeshdSlowEngine",
+  "crypto/engine-fallback": is("warning", "a slower crypto engine is in use", {
+    alert: "MeshdSlowEngine",
+    ...lasting,
   }),
-  "crypto/engine-failing": at("error", "the crypto engine gives wrong answers"),
-  "state/write-failed": at("error", "the state cannot be written", {
+  "state/write-failed": is("error", "the state cannot be written", {
     dependsOn: ["node/disk-filling"],
-    runbook: "MeshdStateWriteFailed",
+    alert: "MeshdStateWriteFailed",
   }),
-  "audit/write-failed": at("error", "the audit log cannot be written", {
+  "audit/write-failed": is("error", "the audit log cannot be written", {
     dependsOn: ["node/disk-filling"],
-    runbook: "MeshdAuditWriteFailed",
+    alert: "MeshdAuditWriteFailed",
   }),
-  "audit/broken": at("error", "the audit log was changed", { runbook: "MeshdAuditBroken" }),
-  "federation/stale": at("warning", "a federated trust bundle is stale", {
-    runbook: "MeshdFederationStale",
+  "audit/broken": is("error", "the audit log was changed", {
+    alert: "MeshdAuditBroken",
+    ...lasting,
   }),
-  "learning/adversary": at("info", "this node may poison its updates", {
-    runbook: "MeshdAdversaryEnabled",
+  "federation/stale": is("warning", "a federated trust bundle is stale", {
+    alert: "MeshdFederationStale",
   }),
-  "learning/rounds-void": at("warning", "training rounds bring no new model", {
+  "learning/adversary": is("info", "this node may poison its updates", {
+    alert: "MeshdAdversaryEnabled",
+    ...lasting,
+  }),
+  "learning/rounds-void": is("warning", "training rounds bring no new model", {
     dependsOn: ["mesh/isolated", "mesh/peers-lost", "mesh/unhealthy"],
-    runbook: "MeshdLearningRoundsHeld",
+    alert: "MeshdLearningRoundsHeld",
   }),
-  "learning/split": at("error", "participants compute a round unlike", {
-    runbook: "MeshdLearningDisagreement",
+  "learning/split": is("error", "participants compute a round unlike", {
+    alert: "MeshdLearningDisagreement",
   }),
-  "learning/trainer-absent": at("warning", "this node's own trainer is not attached"),
-  "learning/kernels-unavailable": at("warning", "the wasm kernels do not run"),
-  "learning/anomalous": at("info", "this node behaves unlike the mesh's usual self", {
+  "learning/trainer-absent": is("warning", "this node's own trainer is not attached", lasting),
+  "learning/kernels-unavailable": is("warning", "the wasm kernels do not run", lasting),
+  "learning/anomalous": is("info", "this node behaves unlike the mesh's usual self", {
     timeToVisibleMs: 30_000,
   }),
-  "healing/frozen": at("info", "an operator froze healing"),
-  "healing/halted": at("warning", "healing holds still: too much of the mesh is unwell", {
-    dependsOn: ["mesh/unhealthy"],
+  "healing/frozen": is("info", "an operator froze healing", lasting),
+  "healing/halted": is("warning", "healing holds still: too much is unwell", lasting),
+  "healing/playbooks-refused": is("warning", "the operator's playbooks were refused", lasting),
+  "healing/sensor-missing": is("info", "a sensor gives no reading", {
+    timeToVisibleMs: 10_000,
+    ...lasting,
   }),
-  "healing/playbooks-refused": at("warning", "the operator's playbooks were refused"),
-  "healing/sensor-missing": at("info", "a sensor gives no reading", { timeToVisibleMs: 10_000 }),
 } as const satisfies Record<string, Symptom>;
 
 export type SymptomCode = keyof typeof catalogue;
