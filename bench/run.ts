@@ -20,6 +20,7 @@ const suites: Record<string, () => Promise<{ suite: BenchSuite }>> = {
   executable: () => import("./executable.ts"),
   leak: () => import("./leak.ts"),
   recall: () => import("./recall.ts"),
+  healing: () => import("./healing.ts"),
   "constant-time": () => import("./constant-time.ts"),
 };
 
@@ -32,6 +33,7 @@ const onRequest: Readonly<Record<string, { seconds: number }>> = {
   executable: { seconds: 30 },
   leak: { seconds: 1 },
   recall: { seconds: 1 },
+  healing: { seconds: 1 },
   "constant-time": { seconds: 10 },
 };
 

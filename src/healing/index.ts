@@ -28,6 +28,15 @@ export {
   knowledgeDefaults,
   type KnowledgeOptions,
 } from "./knowledge/knowledge-base.ts";
+export {
+  decodeNotice,
+  encodeNotice,
+  type Notice,
+  type NoticeBody,
+  type NoticeCode,
+  noticeContext,
+} from "./exchange/notice.ts";
+export { NoticeDesk, type NoticeVerdict } from "./exchange/notice-desk.ts";
 export { explain, type ExplanationLine, explanationSteps } from "./explain.ts";
 export { HealingMachine, type HealingMachineDeps } from "./machine.ts";
 export { healingMetrics, meterEffect, meterView } from "./metrics.ts";

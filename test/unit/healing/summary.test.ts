@@ -16,7 +16,7 @@ import {
   decodeSummary,
   encodeSummary,
   SUMMARY_BYTES_MAX,
-} from "../../../src/healing/knowledge/summary.ts";
+} from "../../../src/healing/exchange/summary.ts";
 import { incident, wall } from "./incidents.ts";
 
 const actions = fc.record({
