@@ -6,7 +6,7 @@ import type { MonoMs, Now } from "../ports/index.ts";
 import { Analyzer, type Standing } from "./analyze/analyzer.ts";
 import { IncidentBook } from "./analyze/incident-book.ts";
 import { Execution } from "./execute/execution.ts";
-import { Guards, nodesIn } from "./execute/guards.ts";
+import { Guards, nodesIn, type UnderWay } from "./execute/guards.ts";
 import { settingOf, undoable, undoneOf } from "./execute/settings.ts";
 import { type Incident, INCIDENT_ACTIONS_MAX, type TakenAction } from "./incident.ts";
 import type { HealingEffect, HealingEvent, HealingProtocol, HealingView } from "./machine-types.ts";
@@ -17,7 +17,7 @@ import { type Plan, Planner } from "./plan/planner.ts";
 import type { ActionOrder, Knowledge } from "./ports.ts";
 import type { SymptomCode } from "./symptoms.ts";
 
-/** How long a claim waits for those of others before it is acted on: gossip crosses a mesh in less. */
+/** How long a claim waits for those of others before it is acted on: twice what gossip takes to cross a mesh. */
 const CLAIM_SETTLE_MS = 2_000;
 
 export interface HealingMachineDeps {
@@ -37,7 +37,7 @@ interface Applied {
 
 export class HealingMachine implements HealingProtocol {
   readonly #deps: HealingMachineDeps;
-  readonly #options: HealingOptions;
+  #options: HealingOptions;
   readonly #analyzer = new Analyzer();
   readonly #book: IncidentBook;
   readonly #planner: Planner;
@@ -55,12 +55,17 @@ export class HealingMachine implements HealingProtocol {
     this.#options = { ...healingDefaults, ...options };
     this.#book = new IncidentBook(deps.self, this.#options);
     this.#planner = new Planner(deps.playbooks);
-    this.#guards = new Guards(this.#options);
+    this.#guards = new Guards(deps.self, this.#options);
   }
 
   /** Other playbooks from now on; what is under way goes on. */
   set playbooks(playbooks: readonly Playbook[]) {
     this.#planner.playbooks = playbooks;
+  }
+
+  /** Whether to say what would be done, and do nothing. */
+  set dryRun(dryRun: boolean) {
+    this.#options = { ...this.#options, dryRun };
   }
 
   /** Symptoms that are visible now, those of the loop itself included. */
@@ -93,8 +98,8 @@ export class HealingMachine implements HealingProtocol {
       dryRun: this.#options.dryRun,
       ...(halted !== undefined && { halted }),
       running: [...this.#running.values()].map(({ order }) => order),
-      budgetLeft: this.#guards.budgetLeft(now),
-      claims: claims.holders(now.monoMs).length,
+      budgetLeft: this.#guards.budgetLeft(this.#underWay.waiting, now),
+      claims: claims.others(this.#deps.self, now.monoMs),
       claimsMax: claims.most(nodesIn(this.#reading)),
       open: this.#book.open,
       missing: this.#analyzer.missing,
@@ -161,6 +166,11 @@ export class HealingMachine implements HealingProtocol {
     return isOld && stands ? this.#giveUp(incident) : [];
   }
 
+  get #underWay(): UnderWay {
+    const waiting = [...this.#running.values()].filter(({ phase }) => phase === "claiming").length;
+    return { running: this.#running.size, waiting };
+  }
+
   #isTreated(incidentId: string): boolean {
     return [...this.#running.values()].some((one) => one.incidentId === incidentId);
   }
@@ -178,7 +188,7 @@ export class HealingMachine implements HealingProtocol {
       const reason = `${plan.reason}; ${dryRun ? "healing is a dry run" : "the playbook only advises it"}`;
       return this.#note(incident, plan, { outcome: "advised", reason }, now);
     }
-    const refusal = this.#guards.refusal(plan, this.#reading, this.#running.size, now);
+    const refusal = this.#guards.refusal(plan, this.#reading, this.#underWay, now);
     if (refusal !== undefined) return this.#refused(incident, plan, refusal, now);
     return this.#begin(incident, plan, now);
   }
@@ -211,7 +221,6 @@ export class HealingMachine implements HealingProtocol {
   #begin(incident: Incident, plan: Plan, now: Now): HealingEffect[] {
     const { step, target, playbook } = plan;
     this.#planner.tried(plan, now);
-    this.#guards.begun(now);
     const action: TakenAction = { ...takenOf(plan, now), outcome: "running", reason: plan.reason };
     const known = this.#remember({ ...incident, actions: [...incident.actions, action] }, false);
     const order: ActionOrder = {
@@ -219,7 +228,7 @@ export class HealingMachine implements HealingProtocol {
       ...(target !== undefined && { target }),
     };
     const ids = { order, incidentId: incident.id, index: known.actions.length - 1 };
-    const execution = new Execution(ids, plan, this.#standing, now.monoMs + CLAIM_SETTLE_MS);
+    const execution = new Execution(ids, plan, this.#standing, now.monoMs);
     this.#running.set(order.id, execution);
     const noted: HealingEffect = { kind: "action", incident: known, action };
     return [noted, ...(playbook.radius === "none" ? this.#act(execution, now) : this.#claim(now))];
@@ -227,7 +236,7 @@ export class HealingMachine implements HealingProtocol {
 
   #act(execution: Execution, now: Now): HealingEffect[] {
     const { order, plan } = execution;
-    this.#guards.changed(settingOf(order.kind, order.target), now);
+    this.#guards.acts(settingOf(order.kind, order.target), now);
     execution.acts(now);
     return [{ kind: "act", order, why: plan.reason }];
   }
@@ -239,10 +248,10 @@ export class HealingMachine implements HealingProtocol {
     return verdict === undefined ? [] : this.#conclude(execution, verdict, now);
   }
 
-  /** After the wait the token counts only if it is among the first: all nodes order them alike. */
+  /** After the wait the token counts only if this node has its turn. */
   #claimed(execution: Execution, now: Now): HealingEffect[] {
-    if (now.monoMs < execution.deadlineMs) return [];
-    const refusal = this.#guards.mesh(this.#deps.self, this.#reading, now);
+    if (now.monoMs - execution.sinceMs < CLAIM_SETTLE_MS) return [];
+    const refusal = this.#guards.mesh(execution.sinceMs, this.#reading, now);
     const check = refusal ?? this.#guards.flaps(execution.plan, now);
     if (check === undefined) return this.#act(execution, now);
     this.#planner.putOff(execution.plan, this.#options.claimMs, now);
@@ -257,7 +266,9 @@ export class HealingMachine implements HealingProtocol {
     if (isNeeded && this.#claimedMs !== undefined && now.monoMs - this.#claimedMs < claimMs / 3)
       return [];
     this.#claimedMs = isNeeded ? now.monoMs : undefined;
-    return [{ kind: "claim", leftMs: isNeeded ? claimMs : 0 }];
+    const leftMs = isNeeded ? claimMs : 0;
+    this.#guards.claims.take(this.#deps.self, leftMs, now.monoMs);
+    return [{ kind: "claim", leftMs }];
   }
 
   #ended(id: number, end: Parameters<Execution["ended"]>[0], now: Now): HealingEffect[] {

@@ -11,7 +11,7 @@ interface Scale {
 }
 
 const scales = {
-  loopLagMs: { full: 200, what: "event loop lag (p99), ms" },
+  loopLagMs: { full: 200, what: "lateness of the event loop, ms" },
   heapRatio: { full: 1, what: "heap in use, share of its limit" },
   rssBytes: { full: 512 * 1024 ** 2, what: "memory of the process, bytes" },
   cpuRatio: { full: 1, what: "CPU of the process, share of a core" },
@@ -22,9 +22,9 @@ const scales = {
   members: { full: 256, what: "members known, the left and dead not counted" },
   connections: { full: 64, what: "connected members" },
   connectedRatio: { full: 1, what: "connections, share of those wanted" },
-  unhealthyRatio: { full: 1, what: "members suspect, newly dead or in quarantine, share of all" },
+  unhealthyRatio: { full: 1, what: "members suspect or newly dead, share of all" },
   quarantined: { full: 8, what: "members in quarantine" },
-  flapsPerMin: { full: 30, what: "links that came or went within a minute" },
+  flapsPerMin: { full: 30, what: "links that broke within a minute" },
   beaconsHeardRatio: { full: 1, what: "live members heard of lately, share" },
   beaconsRefusedPerS: { full: 100, what: "beacons refused, per second" },
   handshakeFailuresPerMin: { full: 60, what: "failed handshakes within a minute" },
@@ -34,7 +34,6 @@ const scales = {
   roundsVoid: { full: 10, what: "training rounds in a row without a new model" },
   anomaly: { full: 4, what: "anomaly by the learned detector, 1: the usual limit" },
   engineRank: { full: 2, what: "crypto engine, 0: the configured one" },
-  storeBytes: { full: 256 * 1024 ** 2, what: "size of the state database, bytes" },
 } as const satisfies Record<string, Scale>;
 
 export type ObservationName = keyof typeof scales;

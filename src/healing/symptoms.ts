@@ -42,6 +42,7 @@ const catalogue = {
   "node/stalled": is("error", "the mesh machine stopped working"),
   "node/slow": is("info", "the event loop lags", {
     dependsOn: ["mesh/overloaded", "node/memory-growing"],
+    timeToVisibleMs: 3_000,
     alert: "MeshdEventLoopLag",
   }),
   "node/log-level": is("info", "logs at another level than configured", lasting),

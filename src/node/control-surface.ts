@@ -35,6 +35,12 @@ import type {
   FlStartRequest,
   FlStatus,
   FlStopped,
+  FreezeRequest,
+  HealingStatus,
+  IncidentExplained,
+  IncidentRequest,
+  Incidents,
+  IncidentsRequest,
   ForwardRequest,
   Health,
   Identity,
@@ -75,6 +81,8 @@ import { systemClock } from "../adapters/clock.ts";
 import type { ConfigView } from "./config-view.ts";
 import { draftOfEntry, entriesOf } from "./entry-view.ts";
 import type { Federation } from "./federation.ts";
+import { explainedOf, healingOf, incidentOf } from "./healing/incident-view.ts";
+import type { HealingLoop } from "./healing/healing-loop.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { LogLevelSwitch } from "./log-level.ts";
 import type { Member } from "./member.ts";
@@ -102,6 +110,7 @@ export interface SurfaceParts {
   readonly access: Access;
   readonly federation: Federation;
   readonly configView: ConfigView;
+  readonly healing: () => HealingLoop;
 }
 
 /** A health entry whose code the catalogue knows. */
@@ -109,8 +118,6 @@ type Condition = Health & { readonly code: SymptomCode };
 
 /** Rounds in a row without a new model that are told as a condition of the node's health. */
 const VOID_ROUNDS_TOLD = 3;
-/** Above this lag heartbeats suffer: the objective of the design. */
-const LAG_OBJECTIVE_MS = 50;
 
 export class ControlSurface implements NodeControl {
   readonly #parts: SurfaceParts;
@@ -340,6 +347,28 @@ export class ControlSurface implements NodeControl {
     return this.tunnels();
   }
 
+  healing(): Body<HealingStatus> {
+    return healingOf(this.#parts.healing());
+  }
+
+  freezeHealing({ frozen }: FreezeRequest): Body<HealingStatus> {
+    this.#parts.healing().freeze(frozen);
+    return this.healing();
+  }
+
+  incidents({ limit }: IncidentsRequest): Body<Incidents> {
+    const incidents = this.#parts.healing().incidents(limit);
+    return { incidents: incidents.map((one) => incidentOf(one, this.#nameOf)) };
+  }
+
+  incident({ id }: IncidentRequest): Body<IncidentExplained> {
+    return explainedOf(this.#parts.healing().incident(id), this.#nameOf);
+  }
+
+  /** A NodeId by the node's name; anything else is a name already. */
+  readonly #nameOf = (id: string): string =>
+    /^[0-9a-f]{64}$/.test(id) ? (this.#parts.lifecycle.member?.nameOf(id) ?? id.slice(0, 12)) : id;
+
   quarantine(): Body<Quarantine> {
     return quarantineOf(this.#parts.lifecycle.member);
   }
@@ -456,12 +485,16 @@ export class ControlSurface implements NodeControl {
 
   /** What `meshctl status` shows as health. */
   health(): Condition[] {
-    return this.raised().map(conditionOf);
+    const raised = this.raised();
+    const told = new Map(raised.map((one) => [one.code, one]));
+    for (const one of this.#parts.healing().found())
+      if (!told.has(one.code)) told.set(one.code, one);
+    return [...told.values()].map(conditionOf);
   }
 
   /** What the parts of the node say is wrong with them. */
   raised(): RaisedCondition[] {
-    const { config, lifecycle, process: meter } = this.#parts;
+    const { config, lifecycle } = this.#parts;
     const { member, problem, state } = lifecycle;
     const health: RaisedCondition[] = [];
     if (problem !== undefined) health.push({ code: problem.code, message: problem.message });
@@ -511,14 +544,7 @@ export class ControlSurface implements NodeControl {
         message: `Logs at ${level} until the next start or reload; the configuration says ${configured}.`,
       });
     }
-    const { eventLoopLagP99Ms } = meter.read();
-    if (eventLoopLagP99Ms > LAG_OBJECTIVE_MS) {
-      health.push({
-        code: "node/slow",
-        message: `The event loop lags ${Math.round(eventLoopLagP99Ms)} ms (p99): this host is overloaded.`,
-      });
-    }
-    return health;
+    return [...health, ...this.#parts.healing().raised()];
   }
 }
 

@@ -367,6 +367,22 @@ export class LearningService {
     return task.taskId;
   }
 
+  /** Ends the threads of the running task and takes it up again from the disk; without a task there is nothing to do. */
+  async restart(): Promise<void> {
+    const run = this.#current;
+    if (run === undefined) return;
+    await run.halt();
+    if (this.#current !== run || this.#stopped) return;
+    this.#setCurrent(undefined);
+    this.#runs.delete(run.task.taskId);
+    this.#resume(this.#deps.store.latestTask());
+  }
+
+  /** What the learned detector makes of this node now; `undefined` without a model. */
+  get anomaly(): Anomaly | undefined {
+    return this.#watch.anomaly;
+  }
+
   #halt(run: LearningRun): void {
     this.#waiting = undefined;
     run.stop();

@@ -4,10 +4,12 @@ import { sizeHeapFor } from "../adapters/heap-size.ts";
 import type { KeyFiles } from "../adapters/key-files.ts";
 import { type EncrypterOptions, interopNoise, pqNoise } from "../adapters/libp2p/encrypter.ts";
 import { Network } from "../adapters/libp2p/network.ts";
+import { topicOf } from "../adapters/libp2p/topics.ts";
 import { Tunnels } from "../adapters/tunnel/tunnels.ts";
 import type { StateStore, StoredCredential } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type { CryptoEngine } from "../crypto/index.ts";
+import type { Claim } from "../healing/index.ts";
 import { errorCode, errorMessage, isMeshError, MeshError } from "../foundation/index.ts";
 import { type AuthenticatedPeer, HandshakeLimiter, type PeerVerifier } from "../handshake/index.ts";
 import {
@@ -47,6 +49,8 @@ import type { Issuing } from "./issuing.ts";
 import { Lookup } from "./lookup.ts";
 import { NodeRecords, RECORD_LIFE_MS } from "./node-record.ts";
 import { roundEvidenceReader } from "./learning/round-evidence.ts";
+import { MemberRepairs } from "./healing/member-repairs.ts";
+import { RepairClaims } from "./healing/repair-claims.ts";
 import { LearningService } from "./learning-service.ts";
 import { memberCalled } from "./member-lookup.ts";
 import { MeshService } from "./mesh-service.ts";
@@ -74,6 +78,8 @@ export interface MemberDeps {
   readonly issuing: Issuing | undefined;
   readonly audit: AuditTrail;
   readonly access: Access;
+  /** Another node has a token of the mesh's budget of repair. */
+  readonly onRepairClaim: (claim: Claim) => void;
 }
 
 export interface MemberOptions {
@@ -103,7 +109,11 @@ export class Member {
   /** Registration entries and who gives SVIDs by them; on issuers alone. */
   readonly #desk: ReturnType<Issuing["openDesk"]> | undefined;
   readonly workloads: Workloads | undefined;
-  #renewing = false;
+  #renewing: Promise<void> | undefined;
+  readonly #limiter: HandshakeLimiter;
+  /** What healing can do here. */
+  readonly repairs: MemberRepairs;
+  readonly claims: RepairClaims;
   /** The addresses that the own beacon tells. */
   #told = "";
   /** When the DHT is to get this node's record next; 0: as soon as it can. */
@@ -118,6 +128,7 @@ export class Member {
     const { config, credential, epoch } = options;
     this.#deps = deps;
     this.#config = config;
+    this.#limiter = new HandshakeLimiter(deps.clock.now().monoMs);
     this.#bundle = bundleOf(credential);
     deps.access.bind(credential.trustDomain);
     this.#verifier = new ChainVerifier({ engine, meter }, this.#bundle, {
@@ -203,6 +214,8 @@ export class Member {
       meter,
       relayed: config.mesh.relayBulk,
     });
+    this.repairs = this.#makeRepairs();
+    this.claims = this.#makeClaims();
   }
 
   get bundle(): TrustBundle {
@@ -282,6 +295,9 @@ export class Member {
     }
     this.#told = ""; // what was told before the machine ran was not heard
     this.#tellAddresses();
+    this.network.subscribe(this.#repairTopic(), (_from, bytes) =>
+      Promise.resolve(this.claims.receive(bytes)),
+    );
     await this.learning.start();
     await this.tunnels.start();
     const { expose, forward } = this.#config.tunnel;
@@ -329,8 +345,7 @@ export class Member {
 
   #makeNetwork({ config, credential, version }: MemberOptions): Network {
     const { engine, random, clock, logger, meter, tracer, keys, keyFiles, issuing } = this.#deps;
-    const limiter = new HandshakeLimiter(clock.now().monoMs);
-    const shared = { engine, random, clock, logger, meter, tracer, limiter };
+    const shared = { engine, random, clock, logger, meter, tracer, limiter: this.#limiter };
     const verifier: PeerVerifier = {
       verifyChain: (chain, ed25519) => this.#verify(chain, ed25519),
       parseLeafKey: (chain, ed25519) => parseLeafKey({ engine, chain, ed25519 }),
@@ -417,6 +432,39 @@ export class Member {
         upnp: config.mesh.upnp,
       },
     );
+  }
+
+  #makeRepairs(): MemberRepairs {
+    return new MemberRepairs({
+      engine: this.#deps.engine,
+      members: () => this.mesh.members(),
+      isConnected: (nodeId) => this.network.isConnected(nodeId),
+      ...{ reach: this.#reach, rejoin: this.#rejoin, service: this.#service },
+      ...{ learning: this.learning, limiter: this.#limiter },
+      addressesOf: async (nodeId) => {
+        const key = this.#records.keyOfNode(nodeId);
+        return this.#records.admit(key, await this.network.findRecord(key)).addresses;
+      },
+      renew: () => this.#renew(),
+      bundle: () => this.#bundle,
+      adopt: (bundle) => this.#adoptBundle(bundle),
+      askIssuer: (request) => this.#askIssuer(request),
+    });
+  }
+
+  #makeClaims(): RepairClaims {
+    const { engine, keys, clock, access, onRepairClaim } = this.#deps;
+    return new RepairClaims({
+      ...{ engine, clock, signer: keys.mldsa65, self: keys.nodeId, onClaim: onRepairClaim },
+      clockSkewMs: this.#config.identity.clockSkewMs,
+      identityOf: (nodeId) => this.identities.lookup(nodeId),
+      allows: (spiffeId) => access.allows(spiffeId, "beacon.publish"),
+      publish: (bytes) => this.network.publish(this.#repairTopic(), bytes),
+    });
+  }
+
+  #repairTopic(): string {
+    return topicOf(this.#bundle.trustDomain, this.mesh.zone, "repair");
   }
 
   #makeReach(): Reach {
@@ -700,12 +748,8 @@ export class Member {
     void this.#reach.upkeep();
     if (this.#deps.clock.now().monoMs >= this.#recordDueMs) void this.#putRecord();
     const now = this.#deps.clock.now().wallMs;
-    if (now >= this.svid.renewAtMs && !this.#renewing) {
-      this.#renewing = true;
-      void this.#renew().finally(() => {
-        this.#renewing = false;
-      });
-    }
+    // Its failure is logged, and the next attempt is set.
+    if (now >= this.svid.renewAtMs) this.#renew().catch(() => undefined);
     for (const peer of this.network.connectedPeers()) {
       const known = this.identities.lookup(peer.nodeId) ?? peer;
       if (now > known.notAfterMs + this.#config.identity.clockSkewMs)
@@ -724,7 +768,13 @@ export class Member {
     await this.network.disconnect(peer.nodeId);
   }
 
-  async #renew(): Promise<void> {
+  /** One renewal at a time; who comes meanwhile waits for it. @throws MeshError why it failed */
+  #renew(): Promise<void> {
+    this.#renewing ??= this.#renewOnce().finally(() => (this.#renewing = undefined));
+    return this.#renewing;
+  }
+
+  async #renewOnce(): Promise<void> {
     const { logger, clock, tracer } = this.#deps;
     try {
       await tracer.span("svid.renew", { parent: "root" }, () => this.#renewNow());
@@ -738,6 +788,7 @@ export class Member {
         { code: errorCode(error), error: errorMessage(error) },
         "SVID renewal failed; it is tried again",
       );
+      throw error;
     }
   }
 

@@ -143,12 +143,12 @@ function outcomeOf({ outcome, actions }: Incident): Incident["outcome"] {
 /** Marks what has gone, and takes newer evidence of what stands. */
 function refresh(known: Case, byKey: ReadonlyMap<string, Standing>, now: Now): boolean {
   const { incident } = known;
-  let isChanged = false;
-  const next = incident.symptoms.map((seen): SeenSymptom => {
-    if (seen.clearedMs !== undefined || byKey.has(keyOf(seen))) return seen;
-    isChanged = true;
-    return { ...seen, clearedMs: now.wallMs };
-  });
+  const hasGone = (seen: SeenSymptom): boolean =>
+    seen.clearedMs === undefined && !byKey.has(keyOf(seen));
+  const isChanged = incident.symptoms.some(hasGone);
+  const next = incident.symptoms.map((seen) =>
+    hasGone(seen) ? { ...seen, clearedMs: now.wallMs } : seen,
+  );
   if (isChanged) known.incident = { ...incident, symptoms: next };
   const stands = next.some(({ clearedMs }) => clearedMs === undefined);
   known.calmSinceMs = stands ? undefined : (known.calmSinceMs ?? now.monoMs);

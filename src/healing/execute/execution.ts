@@ -21,32 +21,28 @@ export class Execution {
   /** Which of the incident's actions it is. */
   readonly index: number;
   #phase: Phase = "claiming";
-  #deadlineMs: number;
+  #deadlineMs = Infinity;
+  /** Since when it waits for the claims of others, or acts. */
+  readonly sinceMs: number;
   /** What stood before. */
   readonly #before: ReadonlySet<string>;
 
-  /** @param claimedMs until when it waits for the claims of others */
   constructor(
     ids: { readonly order: ActionOrder; readonly incidentId: string; readonly index: number },
     plan: Plan,
     before: readonly Standing[],
-    claimedMs: number,
+    sinceMs: number,
   ) {
     this.order = ids.order;
     this.incidentId = ids.incidentId;
     this.index = ids.index;
     this.plan = plan;
     this.#before = new Set(before.map(keyOf));
-    this.#deadlineMs = claimedMs;
+    this.sinceMs = sinceMs;
   }
 
   get phase(): Phase {
     return this.#phase;
-  }
-
-  /** When the phase ends, whatever came of it. */
-  get deadlineMs(): number {
-    return this.#deadlineMs;
   }
 
   /** claiming -> acting */

@@ -14,15 +14,23 @@ interface Changed extends Setting {
   readonly atMs: MonoMs;
 }
 
+/** Actions under way, and how many of them wait for their token. */
+export interface UnderWay {
+  readonly running: number;
+  readonly waiting: number;
+}
+
 export class Guards {
+  readonly #self: string;
   readonly #options: HealingOptions;
   readonly claims: Claims;
   #frozen = false;
-  /** When actions began, within the window. */
-  #begun: MonoMs[] = [];
+  /** When actions were done, within the window. */
+  #acted: MonoMs[] = [];
   #changes: Changed[] = [];
 
-  constructor(options: HealingOptions) {
+  constructor(self: string, options: HealingOptions) {
+    this.#self = self;
     this.#options = options;
     this.claims = new Claims(options);
   }
@@ -35,11 +43,11 @@ export class Guards {
     this.#frozen = frozen;
   }
 
-  /** Actions that may still begin within the window. */
-  budgetLeft(now: Now): number {
+  /** Actions that may still begin within the window, besides those that wait for their token. */
+  budgetLeft(waiting: number, now: Now): number {
     const { actionsPerWindow, budgetWindowMs } = this.#options;
-    this.#begun = this.#begun.filter((atMs) => now.monoMs - atMs < budgetWindowMs);
-    return Math.max(0, actionsPerWindow - this.#begun.length);
+    this.#acted = this.#acted.filter((atMs) => now.monoMs - atMs < budgetWindowMs);
+    return Math.max(0, actionsPerWindow - this.#acted.length - waiting);
   }
 
   /** Why nothing disruptive may be done in the mesh as it is; undefined when it may. */
@@ -52,13 +60,19 @@ export class Guards {
   }
 
   /** Why a plan may not be carried out now; undefined when it may. The mesh-wide budget is asked for apart. */
-  refusal(plan: Plan, reading: Reading, running: number, now: Now): string | undefined {
+  refusal(plan: Plan, reading: Reading, underWay: UnderWay, now: Now): string | undefined {
+    const { running, waiting } = underWay;
     const { actionsAtOnce, actionsPerWindow } = this.#options;
     if (this.#frozen) return "frozen by the operator: meshctl heal thaw";
     if (running >= actionsAtOnce) return `budget: ${running} actions are under way`;
-    if (this.budgetLeft(now) === 0) return `budget: ${actionsPerWindow} actions within the window`;
-    const halted = plan.playbook.radius === "none" ? undefined : this.halted(reading);
-    if (halted !== undefined) return `halted: ${halted}`;
+    if (this.budgetLeft(waiting, now) === 0)
+      return `budget: ${actionsPerWindow} actions within the window`;
+    if (plan.playbook.radius !== "none") {
+      const halted = this.halted(reading);
+      if (halted !== undefined) return `halted: ${halted}`;
+      if (this.claims.mustPause(this.#self, now.monoMs))
+        return "mesh: this node was under repair for long, others have their turn";
+    }
     return this.flaps(plan, now) ?? this.#quarantine(plan, reading);
   }
 
@@ -77,23 +91,25 @@ export class Guards {
     return isFlap ? `no A-B-A: ${facet.trim()} was changed a short while ago` : undefined;
   }
 
-  /** Why the mesh does not give this node a token; undefined when it does. All nodes order the holders alike. */
-  mesh(self: string, reading: Reading, now: Now): string | undefined {
+  /** Why this node, which has claimed a token since `sinceMs`, may not use it; undefined when it may. */
+  mesh(sinceMs: number, reading: Reading, now: Now): string | undefined {
     if (this.#frozen) return "frozen by the operator";
     const halted = this.halted(reading);
     if (halted !== undefined) return `halted: ${halted}`;
-    const holders = [...new Set([...this.claims.holders(now.monoMs), self])].sort();
-    const most = this.claims.most(nodesIn(reading));
-    if (holders.indexOf(self) < most) return undefined;
-    return `mesh: ${holders.length - 1} other(s) are under repair, ${most} may be at once`;
+    const nodes = nodesIn(reading);
+    const self = this.#self;
+    if (this.claims.hasTurn(self, sinceMs, nodes, now.monoMs)) return undefined;
+    const others = this.claims.others(self, now.monoMs);
+    return `mesh: ${others} other(s) are under repair, ${this.claims.most(nodes)} may be at once`;
   }
 
-  /** An action begins: it is paid for. */
-  begun(now: Now): void {
-    this.#begun.push(now.monoMs);
+  /** An action is done: it is paid for, and sets something. */
+  acts(setting: Setting, now: Now): void {
+    this.#acted.push(now.monoMs);
+    this.changed(setting, now);
   }
 
-  /** A setting changes, by an action or by its undo. */
+  /** A setting changes. */
   changed(setting: Setting, now: Now): void {
     this.#changes.push({ ...setting, atMs: now.monoMs });
     if (this.#changes.length > CHANGES_MAX) this.#changes.shift();

@@ -5,6 +5,7 @@ import * as z from "zod";
 import { errorMessage, MeshError, utf8Bytes } from "../../foundation/index.ts";
 import { type ActionKind, actionKinds } from "../incident.ts";
 import { type ObservationName, observationNames } from "../observation.ts";
+import { healingDefaults } from "../options.ts";
 import { type SymptomCode, symptomCodes } from "../symptoms.ts";
 import { type Playbook, radii } from "./playbook.ts";
 
@@ -77,7 +78,10 @@ export function parsePlaybooks(
     throw bad(filename, problems);
   }
   const problems = checked.data.playbooks.flatMap(({ name, steps, radius }) =>
-    steps.flatMap(({ action }) => [
+    steps.flatMap(({ action, time_limit: limitMs, check_within: checkMs }) => [
+      ...(radius !== "none" && limitMs + checkMs > DISRUPTION_MS
+        ? [`${name}: ${action} may disturb for ${DISRUPTION_MS / 1_000} s at most, check included`]
+        : []),
       ...(can.has(action) ? [] : [`${name}: this node has no action ${action}`]),
       ...(radius === "none" && disruptive.has(action)
         ? [`${name}: ${action} disturbs, its radius cannot be none`]
@@ -87,6 +91,9 @@ export function parsePlaybooks(
   if (problems.length > 0) throw bad(filename, problems);
   return checked.data.playbooks.map(playbookOf);
 }
+
+/** Half of what a node's claims count for without a pause: what it begins in the first half it ends in the second. */
+const DISRUPTION_MS = 5 * healingDefaults.claimMs;
 
 /** Actions that some of the node's work suffers from while they run: the budget of the mesh counts them. */
 const disruptive: ReadonlySet<ActionKind> = new Set([

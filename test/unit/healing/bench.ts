@@ -8,7 +8,6 @@ import {
   HealingMachine,
   type HealingOptions,
   type Incident,
-  type Knowledge,
   MemoryKnowledge,
   type ObservationName,
   parsePlaybooks,
@@ -33,7 +32,7 @@ export const allKinds = new Set(actionKinds);
 
 export class Bench {
   readonly machine: HealingMachine;
-  readonly knowledge: Knowledge;
+  readonly knowledge = new MemoryKnowledge();
   readonly orders: ActionOrder[] = [];
   readonly effects: HealingEffect[] = [];
   readonly #playbooks = parsePlaybooks(shippedPlaybooks, "shipped", allKinds);
@@ -43,10 +42,10 @@ export class Bench {
 
   constructor(
     options: Partial<HealingOptions> = {},
-    { playbooks = "", knowledge = new MemoryKnowledge() as Knowledge } = {},
+    { playbooks = "" }: { readonly playbooks?: string } = {},
   ) {
-    this.knowledge = knowledge;
     const own = playbooks === "" ? this.#playbooks : parsePlaybooks(playbooks, "own", allKinds);
+    const { knowledge } = this;
     this.machine = new HealingMachine({ self: SELF, knowledge, playbooks: own }, options);
   }
 

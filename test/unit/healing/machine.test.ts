@@ -182,7 +182,7 @@ describe("the mesh's budget", () => {
 
   test("a disruptive action is claimed first, and the token given back after it", () => {
     const bench = new Bench();
-    bench.run(5).run(2, overloaded);
+    bench.run(5).run(4, overloaded);
     const claims = (): number[] =>
       bench.effects.flatMap((effect) => (effect.kind === "claim" ? [effect.leftMs] : []));
     assert.deepEqual([claims(), bench.orders.length], [[30_000], 0]);
@@ -198,7 +198,7 @@ describe("the mesh's budget", () => {
       ["ff".repeat(32), 1],
     ] as const) {
       const bench = new Bench();
-      bench.run(5).run(2, overloaded);
+      bench.run(5).run(4, overloaded);
       claim(bench, other);
       bench.run(4, overloaded);
       assert.equal(bench.orders.length, orders, other);
