@@ -108,7 +108,7 @@ export const families: readonly Family[] = [
   {
     ...{ name: "store fills the disk", cause: "node/disk-filling" },
     symptoms: { "node/disk-filling": 1, "state/write-failed": 0.4, "audit/write-failed": 0.3 },
-    off: { diskFreeRatio: [0, 0.05], storeBytes: [200 * MB, 300 * MB] },
+    off: { diskFreeRatio: [0, 0.05], loopLagMs: [80, 200] },
   },
   {
     ...{ name: "another program fills it", cause: "node/disk-filling" },
@@ -149,7 +149,6 @@ const normal: Readonly<Partial<Record<ObservationName, readonly [number, number]
   ...{ beaconsHeardRatio: [0.95, 1], localHealth: [0, 1], rttMs: [2, 120], lossRatio: [0, 0.05] },
   ...{
     anomaly: [0.1, 0.9],
-    storeBytes: [4 * MB, 60 * MB],
     unhealthyRatio: [0, 0.05],
     clockStepMs: [0, 20],
   },

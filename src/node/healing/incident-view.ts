@@ -20,7 +20,8 @@ export function healingOf(loop: HealingLoop): Body<HealingStatus> {
     openIncidents: view.open.length,
     missing: [...view.missing],
     playbooks: [...loop.playbooks],
-    playbookProblem: loop.raised()[0]?.message ?? null,
+    playbookProblem:
+      loop.raised().find(({ code }) => code === "healing/playbooks-refused")?.message ?? null,
   };
 }
 
