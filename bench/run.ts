@@ -19,6 +19,8 @@ const suites: Record<string, () => Promise<{ suite: BenchSuite }>> = {
   idle: () => import("./idle.ts"),
   executable: () => import("./executable.ts"),
   leak: () => import("./leak.ts"),
+  recall: () => import("./recall.ts"),
+  healing: () => import("./healing.ts"),
   "constant-time": () => import("./constant-time.ts"),
 };
 
@@ -30,6 +32,8 @@ const onRequest: Readonly<Record<string, { seconds: number }>> = {
   idle: { seconds: 30 },
   executable: { seconds: 30 },
   leak: { seconds: 1 },
+  recall: { seconds: 1 },
+  healing: { seconds: 1 },
   "constant-time": { seconds: 10 },
 };
 

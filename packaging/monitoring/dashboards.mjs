@@ -1119,7 +1119,7 @@ export const dashboards = [
           type: "table",
           unit: "none",
           description: "What the daemons say about themselves; empty is good.",
-          queries: { condition: "meshd_node_health_condition{$i} == 1" },
+          queries: { condition: "meshd_health_issue{$i} == 1" },
           w: 12,
         },
         {

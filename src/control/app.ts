@@ -30,6 +30,11 @@ import {
   flRunRequestSchema,
   flScopeRequestSchema,
 } from "./learning-contract.ts";
+import {
+  freezeRequestSchema,
+  incidentRequestSchema,
+  incidentsRequestSchema,
+} from "./healing-contract.ts";
 import { lookupRequestSchema } from "./lookup-contract.ts";
 import { backupRequestSchema } from "./operations-contract.ts";
 import { policyCheckRequestSchema } from "./policy-contract.ts";
@@ -107,6 +112,8 @@ const LOOKING = new Set([
   "POST /v1/audit/list",
   "POST /v1/audit/verify",
   "POST /v1/policy/check",
+  "POST /v1/incidents/list",
+  "POST /v1/incidents/show",
 ]);
 
 function rightTo(route: string): ControlRight {
@@ -164,6 +171,19 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
     [
       "POST /v1/tunnels/close",
       async (body) => node.closeTunnel(await request(body, closeTunnelRequestSchema)),
+    ],
+    ["GET /v1/healing", async () => node.healing()],
+    [
+      "POST /v1/healing/freeze",
+      async (body) => node.freezeHealing(await request(body, freezeRequestSchema)),
+    ],
+    [
+      "POST /v1/incidents/list",
+      async (body) => node.incidents(await request(body, incidentsRequestSchema)),
+    ],
+    [
+      "POST /v1/incidents/show",
+      async (body) => node.incident(await request(body, incidentRequestSchema)),
     ],
     ["GET /v1/quarantine", async () => node.quarantine()],
     [

@@ -53,6 +53,12 @@ import {
   type PolicyReloaded,
   policyReloadedSchema,
   peersSchema,
+  type HealingStatus,
+  healingSchema,
+  type IncidentExplained,
+  incidentExplainedSchema,
+  type Incidents,
+  incidentsSchema,
   type Quarantine,
   quarantineSchema,
   type Status,
@@ -81,6 +87,7 @@ import type { LookupRequest } from "./lookup-contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
 import type { PolicyCheckRequest } from "./policy-contract.ts";
 import type { FederatedRequest, FederateRequest } from "./federation-contract.ts";
+import type { IncidentRequest, IncidentsRequest } from "./healing-contract.ts";
 import type { ReleaseRequest } from "./quarantine-contract.ts";
 import type { RouteRequest } from "./route-contract.ts";
 import type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";
@@ -208,6 +215,23 @@ export class ControlClient {
 
   closeTunnel(request: CloseTunnelRequest): Promise<Tunnels> {
     return this.#call("POST", "/v1/tunnels/close", tunnelsSchema, request);
+  }
+
+  healing(): Promise<HealingStatus> {
+    return this.#call("GET", "/v1/healing", healingSchema);
+  }
+
+  /** Gives the state after it. */
+  freezeHealing(frozen: boolean): Promise<HealingStatus> {
+    return this.#call("POST", "/v1/healing/freeze", healingSchema, { frozen });
+  }
+
+  incidents(request: IncidentsRequest): Promise<Incidents> {
+    return this.#call("POST", "/v1/incidents/list", incidentsSchema, request);
+  }
+
+  incident(request: IncidentRequest): Promise<IncidentExplained> {
+    return this.#call("POST", "/v1/incidents/show", incidentExplainedSchema, request);
   }
 
   quarantine(): Promise<Quarantine> {

@@ -25,6 +25,7 @@ import {
 } from "./operations-contract.ts";
 import { policyCheckedFields, policyReloadedFields } from "./policy-contract.ts";
 import { federationFields } from "./federation-contract.ts";
+import { healingFields, incidentFields, incidentsFields } from "./healing-contract.ts";
 import { quarantineFields } from "./quarantine-contract.ts";
 import { linksFields, routeFields } from "./route-contract.ts";
 import { tunnelsFields } from "./tunnel-contract.ts";
@@ -193,6 +194,9 @@ export const logSchema = answer({
 export const tunnelsSchema = answer(tunnelsFields);
 export const zonesSchema = answer(zonesFields);
 export const quarantineSchema = answer(quarantineFields);
+export const healingSchema = answer(healingFields);
+export const incidentsSchema = answer(incidentsFields);
+export const incidentExplainedSchema = answer(incidentFields);
 export const policyCheckedSchema = answer(policyCheckedFields);
 export const policyReloadedSchema = answer(policyReloadedFields);
 export const federationSchema = answer(federationFields);
@@ -283,6 +287,9 @@ export type PolicyReloaded = z.infer<typeof policyReloadedSchema>;
 export type Federation = z.infer<typeof federationSchema>;
 export type AuditList = z.infer<typeof auditListSchema>;
 export type AuditVerified = z.infer<typeof auditVerifiedSchema>;
+export type HealingStatus = z.infer<typeof healingSchema>;
+export type Incidents = z.infer<typeof incidentsSchema>;
+export type IncidentExplained = z.infer<typeof incidentExplainedSchema>;
 export type Quarantine = z.infer<typeof quarantineSchema>;
 export type Entries = z.infer<typeof entriesSchema>;
 export type LinksAnswer = z.infer<typeof linksSchema>;

@@ -62,6 +62,9 @@ export {
   type Peers,
   type PolicyChecked,
   type PolicyReloaded,
+  type HealingStatus,
+  type IncidentExplained,
+  type Incidents,
   type Quarantine,
   type Restored,
   restoredSchema,
@@ -103,6 +106,12 @@ export {
   type Verdict,
 } from "./learning-contract.ts";
 export type { EntryCreateRequest, EntryRequest } from "./entry-contract.ts";
+export {
+  type FreezeRequest,
+  incidentLimits,
+  type IncidentRequest,
+  type IncidentsRequest,
+} from "./healing-contract.ts";
 export type { ReleaseRequest } from "./quarantine-contract.ts";
 export {
   type TrainerControl,

@@ -4,10 +4,12 @@ import { sizeHeapFor } from "../adapters/heap-size.ts";
 import type { KeyFiles } from "../adapters/key-files.ts";
 import { type EncrypterOptions, interopNoise, pqNoise } from "../adapters/libp2p/encrypter.ts";
 import { Network } from "../adapters/libp2p/network.ts";
+import { topicOf } from "../adapters/libp2p/topics.ts";
 import { Tunnels } from "../adapters/tunnel/tunnels.ts";
 import type { StateStore, StoredCredential } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type { CryptoEngine } from "../crypto/index.ts";
+import type { Claim, Incident } from "../healing/index.ts";
 import { errorCode, errorMessage, isMeshError, MeshError } from "../foundation/index.ts";
 import { type AuthenticatedPeer, HandshakeLimiter, type PeerVerifier } from "../handshake/index.ts";
 import {
@@ -47,6 +49,9 @@ import type { Issuing } from "./issuing.ts";
 import { Lookup } from "./lookup.ts";
 import { NodeRecords, RECORD_LIFE_MS } from "./node-record.ts";
 import { roundEvidenceReader } from "./learning/round-evidence.ts";
+import { MemberRepairs } from "./healing/member-repairs.ts";
+import { Lessons } from "./healing/lessons.ts";
+import { RepairClaims } from "./healing/repair-claims.ts";
 import { LearningService } from "./learning-service.ts";
 import { memberCalled } from "./member-lookup.ts";
 import { MeshService } from "./mesh-service.ts";
@@ -74,6 +79,10 @@ export interface MemberDeps {
   readonly issuing: Issuing | undefined;
   readonly audit: AuditTrail;
   readonly access: Access;
+  /** Another node has a token of the mesh's budget of repair. */
+  readonly onRepairClaim: (claim: Claim) => void;
+  /** Another node tells what it learned from an incident. */
+  readonly onLesson: (nodeId: NodeId, incident: Incident) => void;
 }
 
 export interface MemberOptions {
@@ -103,7 +112,12 @@ export class Member {
   /** Registration entries and who gives SVIDs by them; on issuers alone. */
   readonly #desk: ReturnType<Issuing["openDesk"]> | undefined;
   readonly workloads: Workloads | undefined;
-  #renewing = false;
+  #renewing: Promise<void> | undefined;
+  readonly #limiter: HandshakeLimiter;
+  /** What healing can do here. */
+  readonly repairs: MemberRepairs;
+  readonly claims: RepairClaims;
+  readonly lessons: Lessons;
   /** The addresses that the own beacon tells. */
   #told = "";
   /** When the DHT is to get this node's record next; 0: as soon as it can. */
@@ -118,6 +132,7 @@ export class Member {
     const { config, credential, epoch } = options;
     this.#deps = deps;
     this.#config = config;
+    this.#limiter = new HandshakeLimiter(deps.clock.now().monoMs);
     this.#bundle = bundleOf(credential);
     deps.access.bind(credential.trustDomain);
     this.#verifier = new ChainVerifier({ engine, meter }, this.#bundle, {
@@ -203,6 +218,9 @@ export class Member {
       meter,
       relayed: config.mesh.relayBulk,
     });
+    this.repairs = this.#makeRepairs();
+    this.claims = this.#makeClaims();
+    this.lessons = this.#makeLessons(epoch);
   }
 
   get bundle(): TrustBundle {
@@ -282,6 +300,10 @@ export class Member {
     }
     this.#told = ""; // what was told before the machine ran was not heard
     this.#tellAddresses();
+    this.network.subscribe(this.#repairTopic(), (_from, bytes) =>
+      Promise.resolve(this.claims.receive(bytes)),
+    );
+    this.network.subscribe(this.#lessonTopic(), (from, bytes) => this.lessons.receive(from, bytes));
     await this.learning.start();
     await this.tunnels.start();
     const { expose, forward } = this.#config.tunnel;
@@ -329,8 +351,7 @@ export class Member {
 
   #makeNetwork({ config, credential, version }: MemberOptions): Network {
     const { engine, random, clock, logger, meter, tracer, keys, keyFiles, issuing } = this.#deps;
-    const limiter = new HandshakeLimiter(clock.now().monoMs);
-    const shared = { engine, random, clock, logger, meter, tracer, limiter };
+    const shared = { engine, random, clock, logger, meter, tracer, limiter: this.#limiter };
     const verifier: PeerVerifier = {
       verifyChain: (chain, ed25519) => this.#verify(chain, ed25519),
       parseLeafKey: (chain, ed25519) => parseLeafKey({ engine, chain, ed25519 }),
@@ -417,6 +438,53 @@ export class Member {
         upnp: config.mesh.upnp,
       },
     );
+  }
+
+  #makeRepairs(): MemberRepairs {
+    return new MemberRepairs({
+      engine: this.#deps.engine,
+      members: () => this.mesh.members(),
+      isConnected: (nodeId) => this.network.isConnected(nodeId),
+      ...{ reach: this.#reach, rejoin: this.#rejoin, service: this.#service },
+      ...{ learning: this.learning, limiter: this.#limiter },
+      addressesOf: async (nodeId) => {
+        const key = this.#records.keyOfNode(nodeId);
+        return this.#records.admit(key, await this.network.findRecord(key)).addresses;
+      },
+      renew: () => this.#renew(),
+      bundle: () => this.#bundle,
+      adopt: (bundle) => this.#adoptBundle(bundle),
+      askIssuer: (request) => this.#askIssuer(request),
+    });
+  }
+
+  #makeClaims(): RepairClaims {
+    const { engine, keys, clock, access, onRepairClaim } = this.#deps;
+    return new RepairClaims({
+      ...{ engine, clock, signer: keys.mldsa65, self: keys.nodeId, onClaim: onRepairClaim },
+      clockSkewMs: this.#config.identity.clockSkewMs,
+      identityOf: (nodeId) => this.identities.lookup(nodeId),
+      allows: (spiffeId) => access.allows(spiffeId, "beacon.publish"),
+      publish: (bytes) => this.network.publish(this.#repairTopic(), bytes),
+    });
+  }
+
+  #makeLessons(epoch: number): Lessons {
+    const { engine, keys, clock, random, access, onLesson } = this.#deps;
+    return new Lessons({
+      ...{ engine, clock, random, signer: keys.mldsa65, self: keys.nodeId, epoch, onLesson },
+      identities: this.identities,
+      allows: (spiffeId) => access.allows(spiffeId, "beacon.publish"),
+      publish: (bytes) => this.network.publish(this.#lessonTopic(), bytes),
+    });
+  }
+
+  #lessonTopic(): string {
+    return topicOf(this.#bundle.trustDomain, this.mesh.zone, "lessons");
+  }
+
+  #repairTopic(): string {
+    return topicOf(this.#bundle.trustDomain, this.mesh.zone, "repair");
   }
 
   #makeReach(): Reach {
@@ -698,14 +766,13 @@ export class Member {
     this.#rejoin.remember();
     this.#rejoin.upkeep();
     void this.#reach.upkeep();
+    this.lessons.tell().catch((error: unknown) => {
+      this.#deps.logger.debug({ code: errorCode(error) }, "lesson not told");
+    });
     if (this.#deps.clock.now().monoMs >= this.#recordDueMs) void this.#putRecord();
     const now = this.#deps.clock.now().wallMs;
-    if (now >= this.svid.renewAtMs && !this.#renewing) {
-      this.#renewing = true;
-      void this.#renew().finally(() => {
-        this.#renewing = false;
-      });
-    }
+    // Its failure is logged, and the next attempt is set.
+    if (now >= this.svid.renewAtMs) this.#renew().catch(() => undefined);
     for (const peer of this.network.connectedPeers()) {
       const known = this.identities.lookup(peer.nodeId) ?? peer;
       if (now > known.notAfterMs + this.#config.identity.clockSkewMs)
@@ -724,7 +791,13 @@ export class Member {
     await this.network.disconnect(peer.nodeId);
   }
 
-  async #renew(): Promise<void> {
+  /** One renewal at a time; who comes meanwhile waits for it. @throws MeshError why it failed */
+  #renew(): Promise<void> {
+    this.#renewing ??= this.#renewOnce().finally(() => (this.#renewing = undefined));
+    return this.#renewing;
+  }
+
+  async #renewOnce(): Promise<void> {
     const { logger, clock, tracer } = this.#deps;
     try {
       await tracer.span("svid.renew", { parent: "root" }, () => this.#renewNow());
@@ -738,6 +811,7 @@ export class Member {
         { code: errorCode(error), error: errorMessage(error) },
         "SVID renewal failed; it is tried again",
       );
+      throw error;
     }
   }
 

@@ -19,6 +19,18 @@ test("every reading verb draws for people and answers programs with schemaVersio
     [["identity"], /Certificate chain, leaf first/, "chain"],
     [["fl", "status"], /Last rounds/, "learning"],
     [["log", "level"], /^info\n$/, "level"],
+    [["heal", "status"], /state +acts\nincidents +0 open/, "mode"],
+    [["incidents", "list"], /a1b2c3d4-mabc-0 .* 14 s .*node-c +redial-peer +mended/, "incidents"],
+    [
+      ["incidents", "show"],
+      /redial-peer node-c: mended[^]*check: mesh\/peer-unreachable/,
+      "incident",
+    ],
+    [
+      ["incidents", "explain", "a1b2c3d4-mabc-0"],
+      /11:57:59 {2}seen[^]*cause[^]*11:58:00 {2}action[^]*11:58:04 {2}check +mended/,
+      "explanation",
+    ],
     [["quarantine", "list"], /node-c .* quarantined .* two beacons 12 of epoch 7/, "quarantine"],
     [
       ["quarantine", "list"],

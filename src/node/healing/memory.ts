@@ -1,0 +1,25 @@
+// What a daemon remembers of incidents, and what it says when it cannot.
+
+import { SqliteArchive } from "../../adapters/sqlite/incident-archive.ts";
+import { KnowledgeBase, type RaisedCondition } from "../../healing/index.ts";
+import type { WallMs } from "../../ports/index.ts";
+
+export class HealingMemory {
+  readonly knowledge: KnowledgeBase;
+  readonly #archive: SqliteArchive;
+
+  /** Never throws: without a file the daemon remembers until it ends. */
+  constructor(stateDir: string, nowMs: WallMs) {
+    this.#archive = new SqliteArchive(stateDir);
+    this.knowledge = new KnowledgeBase(this.#archive, nowMs);
+  }
+
+  raised(): RaisedCondition[] {
+    const { problem } = this.#archive;
+    return problem === undefined ? [] : [{ code: problem.code, message: problem.message }];
+  }
+
+  close(): void {
+    this.#archive.close();
+  }
+}
