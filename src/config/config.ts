@@ -47,7 +47,12 @@ export interface Config {
     readonly connectionsTarget: number;
   };
   readonly crypto: { readonly engine: "auto" | "wasm" | "native" | "noble" };
-  readonly identity: { readonly svidLifetimeMs: number; readonly clockSkewMs: number };
+  readonly identity: {
+    readonly svidLifetimeMs: number;
+    readonly clockSkewMs: number;
+    /** On issuers; no lifetime: authorities are replaced by hand alone. */
+    readonly rotation: { readonly lifetimeMs: number | undefined; readonly prepareMs: number };
+  };
   readonly federation: {
     /** Where the trust bundle is served. */
     readonly listen: MetricsListen;
@@ -137,6 +142,11 @@ export function configOf(file: ConfigFile): Config {
     identity: {
       svidLifetimeMs: file.identity.svid_lifetime,
       clockSkewMs: file.identity.clock_skew,
+      rotation: {
+        lifetimeMs:
+          file.identity.authority_lifetime === "off" ? undefined : file.identity.authority_lifetime,
+        prepareMs: file.identity.authority_prepare,
+      },
     },
     workloadApi: { socket: file.workload_api.socket },
     federation: {
@@ -209,6 +219,8 @@ export const valueOfKey: Readonly<Record<string, (config: Config) => unknown>> =
   "crypto.engine": (config) => config.crypto.engine,
   "identity.svid_lifetime": (config) => config.identity.svidLifetimeMs,
   "identity.clock_skew": (config) => config.identity.clockSkewMs,
+  "identity.authority_lifetime": (config) => config.identity.rotation.lifetimeMs,
+  "identity.authority_prepare": (config) => config.identity.rotation.prepareMs,
   "federation.listen": (config) => config.federation.listen,
   "federation.certificate": (config) => config.federation.certificateFile,
   "federation.key": (config) => config.federation.keyFile,

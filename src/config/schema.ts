@@ -156,6 +156,11 @@ export const fileSchema = z
     identity: section({
       svid_lifetime: duration(configLimits.svidLifetimeMs).prefault("24h"),
       clock_skew: duration(configLimits.clockSkewMs).prefault("60s"),
+      authority_lifetime: z
+        .literal("off")
+        .or(duration(configLimits.authorityLifetimeMs))
+        .prefault("365d"),
+      authority_prepare: duration(configLimits.authorityPrepareMs).prefault("7d"),
     }),
     workload_api: section({
       socket: z.literal("off").or(absolutePath(configLimits.socketPathBytesMax)).default("off"),

@@ -61,6 +61,11 @@ const catalogue = {
   }),
   "identity/not-yet-valid": is("error", "the stored SVID is not yet valid", stored),
   "identity/untrusted": is("error", "the stored SVID has no trusted root", stored),
+  "identity/revoked": is("error", "the mesh has shut this node out", { ...stored, ...lasting }),
+  "identity/authority-ending": is("warning", "the signing authority ends and no other is prepared", {
+    alert: "MeshdAuthorityEnding",
+    ...lasting,
+  }),
   "identity/signature-invalid": is("error", "the stored SVID's signature is wrong", stored),
   "identity/node-id-mismatch": is("error", "the stored SVID is of other keys", stored),
   "identity/svid-expiring": is("warning", "the SVID runs out and is not renewed", {

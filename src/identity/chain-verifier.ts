@@ -14,7 +14,12 @@ import {
   verifyToAnchors,
 } from "./chain.ts";
 import type { ChainErrorCode } from "./errors.ts";
-import { AUTHORITY_EXPIRY, CHAIN_CACHE_ENTRIES, CHAIN_VERIFICATIONS } from "./metrics.ts";
+import {
+  AUTHORITY_EXPIRY,
+  BUNDLE_SEQUENCE,
+  CHAIN_CACHE_ENTRIES,
+  CHAIN_VERIFICATIONS,
+} from "./metrics.ts";
 import type { PeerIdentity } from "./peer-identity.ts";
 import type { TrustBundle } from "./trust-bundle.ts";
 import { CERTIFICATE_BYTES_MAX, type ParsedCertificate } from "./x509/certificate.ts";
@@ -47,7 +52,7 @@ export class ChainVerifier {
     this.#options = options;
     this.#entriesMax = options.entriesMax ?? CHAIN_CACHE_ENTRIES_MAX;
     this.#anchors = trustAnchors(bundle);
-    this.#publishExpiry();
+    this.#publishBundle(bundle);
   }
 
   /**
@@ -58,7 +63,7 @@ export class ChainVerifier {
     this.#anchors = trustAnchors(bundle);
     this.#verified.clear();
     this.#publishSize();
-    this.#publishExpiry();
+    this.#publishBundle(bundle);
   }
 
   /** As `verifyChain`, with the memory. */
@@ -118,7 +123,8 @@ export class ChainVerifier {
   }
 
   /** While one root is valid, chains to it verify: the last one counts. */
-  #publishExpiry(): void {
+  #publishBundle({ sequence }: TrustBundle): void {
+    this.#meter.set(BUNDLE_SEQUENCE, sequence);
     const lastMs = Math.max(0, ...this.#anchors.roots.map(({ notAfterMs }) => notAfterMs));
     this.#meter.set(AUTHORITY_EXPIRY, Math.floor(lastMs / 1000), { authority: "root" });
   }

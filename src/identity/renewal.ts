@@ -120,6 +120,11 @@ export class SvidHolder {
     this.#publishExpiry();
   }
 
+  /** Makes the renewal due: the credential is to be replaced before its time. */
+  hurry(nowMs: WallMs): void {
+    this.#renewAtMs = Math.min(this.#renewAtMs, nowMs) as WallMs;
+  }
+
   /** Notes a failed renewal and sets the next attempt. */
   failed(nowMs: WallMs): void {
     this.#failures += 1;

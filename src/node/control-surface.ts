@@ -12,6 +12,7 @@ import type {
   AuditVerified,
   AuditVerifyRequest,
   BackupRequest,
+  AuthorityControl,
   Beacons,
   Body,
   CloseTunnelRequest,
@@ -78,6 +79,7 @@ import type { MemberView, ZoneView } from "../mesh/index.ts";
 import { Network } from "../adapters/libp2p/network.ts";
 import type { ListedForward } from "../adapters/tunnel/tunnels.ts";
 import { systemClock } from "../adapters/clock.ts";
+import { authorityControl } from "./trust/authority-view.ts";
 import type { ConfigView } from "./config-view.ts";
 import { draftOfEntry, entriesOf } from "./entry-view.ts";
 import type { Federation } from "./federation.ts";
@@ -381,6 +383,10 @@ export class ControlSurface implements NodeControl {
     return { quarantine: quarantine.filter(({ nodeId }) => nodeId === released) };
   }
 
+  authorities(): AuthorityControl {
+    return authorityControl(this.#parts.lifecycle.requireMember());
+  }
+
   federation(): Body<FederationList> {
     return this.#parts.federation.list();
   }
@@ -571,6 +577,9 @@ function tunnelsOf(member: Member | undefined, forwards: readonly ListedForward[
   };
 }
 
+/** Why an SVID that has not expired is refused by all. */
+const svidProblems = ["identity/revoked", "identity/untrusted"] as const;
+
 function memberHealth(member: Member): RaisedCondition[] {
   const health: RaisedCondition[] = [];
   const { kernelProblem } = member.learning;
@@ -601,6 +610,21 @@ function memberHealth(member: Member): RaisedCondition[] {
       code: "identity/expired",
       message: "The SVID has expired: no peer accepts it. Check the issuers.",
     });
+  if (member.isIssuer && member.authorities.isEnding) {
+    health.push({
+      code: "identity/authority-ending",
+      message:
+        "The authority that signs ends soon and no other one is prepared. Run meshctl trust authority prepare, or see the log why it is not done unattended.",
+    });
+  }
+  const problem = svidProblems.find((code) => code === member.svidProblem);
+  if (problem !== undefined) {
+    health.push({
+      code: problem,
+      message:
+        "This node's SVID is no longer good: it was shut out, or the authority that signed it was revoked. Join again with a new token, in a new state directory.",
+    });
+  }
   const members = member.mesh.members();
   const quarantined = members.filter(({ state }) => state === "quarantined");
   if (quarantined.length > 0) {

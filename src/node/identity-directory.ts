@@ -68,10 +68,17 @@ export class NodeIdentities {
     return identity;
   }
 
+  /** Forgets what no longer verifies, with another bundle say. */
+  recheck(): void {
+    for (const { nodeId, chain, ed25519 } of [...this.#known.values()])
+      if (nodeId !== this.#deps.self && !this.#deps.verify(chain, ed25519).ok)
+        this.#known.delete(nodeId);
+  }
+
   /** Keeps an identity that was verified, unless a known one is valid for longer. */
   add(identity: PeerIdentity): void {
     const known = this.#known.get(identity.nodeId);
-    if (known !== undefined && known.notAfterMs >= identity.notAfterMs) return;
+    if (known !== undefined && known.notAfterMs > identity.notAfterMs) return;
     this.#known.delete(identity.nodeId);
     this.#known.set(identity.nodeId, identity);
     if (this.#known.size > IDENTITIES_MAX) {

@@ -22,8 +22,8 @@ import { CERTIFICATE_BYTES_MAX } from "../x509/certificate.ts";
 export const ATTESTATION_PROTOCOL = "/x0tta6bl4/attest/1";
 /** Longest request, in bytes: the longest join fits several times. */
 export const ATTESTATION_REQUEST_BYTES_MAX = 1024;
-/** Longest response, in bytes: a chain of two and a bundle of two roots take about 46 KB. */
-export const ATTESTATION_RESPONSE_BYTES_MAX = 64 * 1024;
+/** Longest response, in bytes: a chain of two and the longest bundle. */
+export const ATTESTATION_RESPONSE_BYTES_MAX = 128 * 1024;
 
 /** What a peer may ask. */
 export type AttestationRequest =
