@@ -653,6 +653,17 @@ export const dashboards = [
           thresholds: good(0.35),
         },
         {
+          title: "Time without an issuer that is left",
+          unit: "s",
+          description:
+            "Until peers drop the node if nobody renews its SVID: the rest of its life and identity.issuer_grace.",
+          queries: {
+            [node]:
+              "(meshd_identity_svid_grace_end_timestamp_seconds{$i} - time()) * (meshd_identity_svid_grace_end_timestamp_seconds{$i} > bool 0)",
+          },
+          w: 12,
+        },
+        {
           title: "SVIDs: issued, and valid until",
           type: "table",
           unit: "dateTimeAsIso",

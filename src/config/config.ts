@@ -47,7 +47,12 @@ export interface Config {
     readonly connectionsTarget: number;
   };
   readonly crypto: { readonly engine: "auto" | "wasm" | "native" | "noble" };
-  readonly identity: { readonly svidLifetimeMs: number; readonly clockSkewMs: number };
+  readonly identity: {
+    readonly svidLifetimeMs: number;
+    readonly clockSkewMs: number;
+    /** How long past its end an SVID still counts, for times without any issuer. */
+    readonly issuerGraceMs: number;
+  };
   readonly federation: {
     /** Where the trust bundle is served. */
     readonly listen: MetricsListen;
@@ -124,6 +129,7 @@ export function configOf(file: ConfigFile): Config {
     identity: {
       svidLifetimeMs: file.identity.svid_lifetime,
       clockSkewMs: file.identity.clock_skew,
+      issuerGraceMs: file.identity.issuer_grace,
     },
     workloadApi: { socket: file.workload_api.socket },
     federation: {
@@ -185,6 +191,7 @@ export const valueOfKey: Readonly<Record<string, (config: Config) => unknown>> =
   "crypto.engine": (config) => config.crypto.engine,
   "identity.svid_lifetime": (config) => config.identity.svidLifetimeMs,
   "identity.clock_skew": (config) => config.identity.clockSkewMs,
+  "identity.issuer_grace": (config) => config.identity.issuerGraceMs,
   "federation.listen": (config) => config.federation.listen,
   "federation.certificate": (config) => config.federation.certificateFile,
   "federation.key": (config) => config.federation.keyFile,

@@ -29,6 +29,7 @@ const asInFile: Readonly<Record<string, (value: never) => ConfigValue>> = {
   "mesh.relay_time": durationText,
   "identity.svid_lifetime": durationText,
   "identity.clock_skew": durationText,
+  "identity.issuer_grace": durationText,
   "telemetry.metrics.listen": (listen: MetricsListen) =>
     listen === "off" ? listen : addressText(listen),
   policy: (rules: Config["policy"]) =>

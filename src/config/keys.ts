@@ -61,6 +61,7 @@ export const configLimits = {
   auditMebibytes: { min: 8, max: 65_536 },
   svidLifetimeMs: { min: 60_000, max: 90 * 86_400_000 },
   clockSkewMs: { min: 0, max: 600_000 },
+  issuerGraceMs: { min: 0, max: 30 * 86_400_000 },
 } as const;
 
 const rightsHint = `choose from ${policyRights.join(", ")}, tunnel.connect:<port>, tunnel.connect:*`;
@@ -172,6 +173,11 @@ export const configKeys: Readonly<Record<string, ConfigKey>> = {
   "identity.clock_skew": {
     rule: "a duration from 0s to 10m",
     hint: "write how far clocks may differ, such as 60s",
+    reload: false,
+  },
+  "identity.issuer_grace": {
+    rule: "a duration from 0s to 30d",
+    hint: "write how much longer than it is valid a node's certificate counts here when no issuer renewed it, such as 24h; the same on all nodes",
     reload: false,
   },
   "audit.keep_mebibytes": {

@@ -154,6 +154,7 @@ export const fileSchema = z
     identity: section({
       svid_lifetime: duration(configLimits.svidLifetimeMs).prefault("24h"),
       clock_skew: duration(configLimits.clockSkewMs).prefault("60s"),
+      issuer_grace: duration(configLimits.issuerGraceMs).prefault("0s"),
     }),
     workload_api: section({
       socket: z.literal("off").or(absolutePath(configLimits.socketPathBytesMax)).default("off"),

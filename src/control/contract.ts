@@ -110,6 +110,8 @@ export const statusSchema = answer({
       notBefore: isoTime,
       notAfter: isoTime,
       renewAt: isoTime,
+      /** Until when peers take it if it is not renewed. */
+      graceEnd: isoTime,
       serialNumber: z.string(),
     })
     .nullable(),

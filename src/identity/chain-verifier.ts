@@ -87,9 +87,9 @@ export class ChainVerifier {
     known: PeerIdentity,
     { now }: ChainClaim,
   ): Result<PeerIdentity, ChainErrorCode> {
-    const { clockSkewMs = 0, isRevoked } = this.#options;
+    const { clockSkewMs = 0, graceMs = 0, isRevoked } = this.#options;
     this.#verified.delete(key);
-    if (now > known.notAfterMs + clockSkewMs) return this.#forgotten("identity/expired");
+    if (now > known.notAfterMs + clockSkewMs + graceMs) return this.#forgotten("identity/expired");
     if (isRevoked !== undefined && parsedAll(known.chain).some(isRevoked))
       return this.#forgotten("identity/revoked");
     this.#remember(key, known);

@@ -38,6 +38,8 @@ export interface CertificateReference {
 export interface ChainOptions {
   /** Tolerance at both ends of a validity, in ms. @default 0 */
   readonly clockSkewMs?: number;
+  /** How long past its end a chain still counts, for times without any issuer, in ms. @default 0 */
+  readonly graceMs?: number;
   /** Asked for every certificate of the chain, the root excluded. @default nothing is revoked */
   readonly isRevoked?: (certificate: CertificateReference) => boolean;
 }
@@ -218,12 +220,12 @@ function namesIssuer(certificate: ParsedCertificate, issuer: ParsedCertificate):
 
 function checkValidity(
   path: readonly ParsedCertificate[],
-  { now, clockSkewMs = 0, isRevoked }: Omit<VerifyChainInput, "bundle">,
+  { now, clockSkewMs = 0, graceMs = 0, isRevoked }: Omit<VerifyChainInput, "bundle">,
 ): Refusal<ChainErrorCode> | undefined {
   if (!Number.isFinite(now))
     throw new MeshError("internal/invariant", "Invariant broken: the wall clock is no number.");
   for (const [index, certificate] of path.entries()) {
-    const code = untimely(certificate, now, clockSkewMs);
+    const code = untimely(certificate, now, clockSkewMs, graceMs);
     if (code !== undefined) return refuse(code);
     if (index < path.length - 1 && isRevoked?.(certificate) === true)
       return refuse("identity/revoked");
@@ -236,10 +238,11 @@ export function untimely(
   { notBeforeMs, notAfterMs }: Pick<ParsedCertificate, "notBeforeMs" | "notAfterMs">,
   nowMs: WallMs,
   clockSkewMs: number,
+  graceMs = 0,
 ): "identity/certificate-malformed" | "identity/not-yet-valid" | "identity/expired" | undefined {
   if (notBeforeMs > notAfterMs) return "identity/certificate-malformed";
   if (nowMs < notBeforeMs - clockSkewMs) return "identity/not-yet-valid";
-  return nowMs > notAfterMs + clockSkewMs ? "identity/expired" : undefined;
+  return nowMs > notAfterMs + clockSkewMs + graceMs ? "identity/expired" : undefined;
 }
 
 function isSignedBy(

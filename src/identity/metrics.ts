@@ -6,6 +6,7 @@ import { type Right, RIGHTS } from "./policy.ts";
 import { SVID_REFUSALS } from "./workload/messages.ts";
 
 export const SVID_EXPIRY = "meshd_identity_svid_expiry_timestamp_seconds";
+export const SVID_GRACE_END = "meshd_identity_svid_grace_end_timestamp_seconds";
 export const SVID_ISSUE = "meshd_identity_svid_issue_timestamp_seconds";
 export const AUTHORITY_EXPIRY = "meshd_identity_authority_expiry_timestamp_seconds";
 export const SVID_RENEWALS = "meshd_identity_svid_renewals_total";
@@ -32,6 +33,11 @@ export const identityMetrics: readonly MetricDeclaration[] = [
     name: SVID_EXPIRY,
     kind: "gauge",
     help: "When the node's own SVID expires, in seconds since 1970 (UTC); 0 before the node is enrolled.",
+  },
+  {
+    name: SVID_GRACE_END,
+    kind: "gauge",
+    help: "Until when peers take the node's own SVID if no issuer renews it, in seconds since 1970 (UTC): its end and identity.issuer_grace. 0 before the node is enrolled.",
   },
   {
     name: SVID_ISSUE,

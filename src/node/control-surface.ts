@@ -81,6 +81,7 @@ import type { HealthCode } from "./metrics.ts";
 import type { Operations } from "./operations.ts";
 import type { Access } from "./policy.ts";
 import { policyAnswer } from "./policy-view.ts";
+import { svidHealthOf } from "./svid-health.ts";
 import { draftOf } from "./task-manifest.ts";
 import { quarantinedCalled, quarantineOf } from "./quarantine-view.ts";
 import { linksOf, routeOf } from "./route-view.ts";
@@ -565,13 +566,7 @@ function memberHealth(member: Member): Condition[] {
     });
   }
   if (member.workloads !== undefined) health.push(...workloadHealth(member.workloads));
-  const svid = member.svid.health(systemClock.now().wallMs);
-  if (svid === "expired")
-    health.push({
-      code: "identity/expired",
-      severity: "error",
-      message: "The SVID has expired: no peer accepts it. Check the issuers.",
-    });
+  health.push(...svidHealthOf(member.svid, systemClock.now().wallMs));
   const members = member.mesh.members();
   const quarantined = members.filter(({ state }) => state === "quarantined");
   if (quarantined.length > 0) {
@@ -606,6 +601,7 @@ function svidOf({ svid }: Member): NonNullable<Status["svid"]> {
     notBefore: isoTime(notBeforeMs),
     notAfter: isoTime(notAfterMs),
     renewAt: isoTime(svid.renewAtMs),
+    graceEnd: isoTime(svid.graceEndMs),
     serialNumber,
   };
 }

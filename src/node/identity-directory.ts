@@ -41,7 +41,8 @@ export interface IdentityDirectoryDeps {
   readonly find: (nodeId: NodeId) => Promise<PeerIdentity>;
   readonly logger: Logger;
   readonly clock: Clock;
-  readonly clockSkewMs: number;
+  /** How long past its end an identity still counts. */
+  readonly toleranceMs: number;
   /** The own identity is never forgotten: peers ask for it. */
   readonly self: NodeId;
 }
@@ -62,7 +63,7 @@ export class NodeIdentities {
     if (identity === undefined) return undefined;
     this.#known.delete(nodeId);
     // An expired one is as good as none: whoever needs it fetches the renewed one.
-    if (this.#deps.clock.now().wallMs > identity.notAfterMs + this.#deps.clockSkewMs)
+    if (this.#deps.clock.now().wallMs > identity.notAfterMs + this.#deps.toleranceMs)
       return undefined;
     this.#known.set(nodeId, identity);
     return identity;

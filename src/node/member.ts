@@ -104,6 +104,8 @@ export class Member {
   readonly #desk: ReturnType<Issuing["openDesk"]> | undefined;
   readonly workloads: Workloads | undefined;
   #renewing = false;
+  /** How long past its end a peer's SVID counts. */
+  readonly #toleranceMs: number;
   /** The addresses that the own beacon tells. */
   #told = "";
   /** When the DHT is to get this node's record next; 0: as soon as it can. */
@@ -120,15 +122,15 @@ export class Member {
     this.#config = config;
     this.#bundle = bundleOf(credential);
     deps.access.bind(credential.trustDomain);
-    this.#verifier = new ChainVerifier({ engine, meter }, this.#bundle, {
-      clockSkewMs: config.identity.clockSkewMs,
-    });
-    this.svid = new SvidHolder({ meter, random }, this.#ownIdentity(credential));
+    const { clockSkewMs, issuerGraceMs: graceMs } = config.identity;
+    this.#toleranceMs = clockSkewMs + graceMs;
+    this.#verifier = new ChainVerifier({ engine, meter }, this.#bundle, { clockSkewMs, graceMs });
+    this.svid = new SvidHolder({ meter, random }, this.#ownIdentity(credential), graceMs);
     this.#records = new NodeRecords({
       engine,
       verify: (chain, ed25519) => this.#verify(chain, ed25519),
       clock: deps.clock,
-      clockSkewMs: config.identity.clockSkewMs,
+      clockSkewMs,
     });
     this.identities = new NodeIdentities({
       verify: (chain, ed25519) => this.#verify(chain, ed25519),
@@ -143,7 +145,7 @@ export class Member {
       },
       logger: deps.logger,
       clock: deps.clock,
-      clockSkewMs: config.identity.clockSkewMs,
+      toleranceMs: this.#toleranceMs,
       self: keys.nodeId,
     });
     this.identities.add(this.svid.identity);
@@ -171,7 +173,8 @@ export class Member {
         meter,
       },
       {
-        clockSkewMs: config.identity.clockSkewMs,
+        clockSkewMs,
+        svidGraceMs: graceMs,
         heartbeatIntervalMs: config.mesh.heartbeatIntervalMs,
         connectionsTarget: config.mesh.connectionsTarget,
       },
@@ -613,6 +616,7 @@ export class Member {
       meter,
       logger,
       audit,
+      graceMs: this.#config.identity.issuerGraceMs,
       ...(issuing && { issuing }),
     });
     await this.network.serve(
@@ -708,8 +712,7 @@ export class Member {
     }
     for (const peer of this.network.connectedPeers()) {
       const known = this.identities.lookup(peer.nodeId) ?? peer;
-      if (now > known.notAfterMs + this.#config.identity.clockSkewMs)
-        void this.#refreshOrDrop(peer);
+      if (now > known.notAfterMs + this.#toleranceMs) void this.#refreshOrDrop(peer);
     }
   }
 
@@ -733,7 +736,7 @@ export class Member {
         "SVID renewed",
       );
     } catch (error) {
-      this.svid.failed(clock.now().wallMs);
+      this.svid.failed(clock.now().wallMs, errorCode(error));
       logger.warn(
         { code: errorCode(error), error: errorMessage(error) },
         "SVID renewal failed; it is tried again",

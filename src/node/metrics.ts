@@ -21,6 +21,7 @@ export const healthCodes = [
   "node/log-level",
   "node/stalled",
   ...credentialProblems,
+  "identity/renewal-overdue",
   "workload/issuer-silent",
   "workload/users-hidden",
   "mesh/quarantined",

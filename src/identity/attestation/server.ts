@@ -60,6 +60,8 @@ export interface AttestationServerDeps {
   /** Hears of every SVID before it is sent, and of every refusal. */
   readonly audit?: AuditTrail;
   readonly issuing?: IssuingParts;
+  /** How long past its end an SVID may still be renewed, in ms. @default 0 */
+  readonly graceMs?: number;
 }
 
 type Answer = Result<Exclude<AttestationResponse, { result: "refused" }>, AttestationRefusalCode>;
@@ -134,7 +136,8 @@ export class AttestationServer {
     if (identity.trustDomain !== issuing.issuer.trustDomain)
       return refuse("identity/peer-not-entitled");
     // The connection may have outlived the SVID it was made with.
-    if (now.wallMs > identity.notAfterMs) return refuse("identity/peer-not-entitled");
+    if (now.wallMs > identity.notAfterMs + (this.#deps.graceMs ?? 0))
+      return refuse("identity/peer-not-entitled");
     if (!policy.allows(identity.spiffeId, "mesh.join")) return refuse("identity/denied");
     const last = this.#renewedAtMs.get(identity.nodeId);
     if (last !== undefined && now.monoMs - last < RENEW_INTERVAL_MS_MIN)

@@ -71,6 +71,7 @@ export function fakeStatus(): Body<Status> {
       notBefore: "2026-03-01T08:00:00.000Z",
       notAfter: "2026-03-02T08:00:00.000Z",
       renewAt: "2026-03-01T20:00:00.000Z",
+      graceEnd: "2026-03-02T08:00:00.000Z",
       serialNumber: "0badc0de",
     },
     peers: [

@@ -52,6 +52,7 @@ function setUp(
     readonly domain?: Domain;
     readonly tokenName?: string;
     readonly issuing?: boolean;
+    readonly graceMs?: number;
   } = {},
 ) {
   const domain = options.domain ?? makeDomain();
@@ -80,6 +81,7 @@ function setUp(
     bundle: () => bundle,
     policy: parsePolicy([{ spiffe: "spiffe://mesh.example/node/*", allow: ["mesh.join"] }]),
     meter,
+    ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
     ...(options.issuing === false ? {} : { issuing }),
   });
   const setBundle = (next: TrustBundle) => (bundle = next);
@@ -370,6 +372,15 @@ describe("the attestation server", () => {
       codeOfServer(world, renewalRequest(), peer, DAY_MS + 1),
       "identity/peer-not-entitled",
     );
+  });
+
+  it("renews for the grace past the end, so that who outlived all issuers needs no new token", () => {
+    const world = setUp({ graceMs: DAY_MS });
+    const identity = identityOf(world, "alpha", alpha);
+    const peer: AttestationPeer = { kind: "svid", identity };
+    assert.equal(codeOfServer(world, renewalRequest(), peer, 2 * DAY_MS), "ok");
+    const late = codeOfServer(world, renewalRequest(), peer, 2 * DAY_MS + 1);
+    assert.equal(late, "identity/peer-not-entitled");
   });
 
   it("renews no name that another node holds, nothing against the policy, nothing foreign", () => {

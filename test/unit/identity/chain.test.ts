@@ -448,6 +448,17 @@ describe("verifyChain", () => {
     assert.equal(at(notAfterMs + 1001, 1000), "identity/expired");
   });
 
+  it("counts for the grace past its end, and not before its beginning", () => {
+    const result = verifyChain({ engine, chain, ed25519, bundle: domain.bundle, now: NOW });
+    assert.ok(result.ok);
+    const { notBeforeMs, notAfterMs } = result.value;
+    const grace = { clockSkewMs: 10, graceMs: 1000 };
+    const at = (ms: number) => codeOf({ now: after(ms - NOW), ...grace });
+    assert.equal(at(notAfterMs + 1010), "ok");
+    assert.equal(at(notAfterMs + 1011), "identity/expired");
+    assert.equal(at(notBeforeMs - 11), "identity/not-yet-valid");
+  });
+
   it("refuses when an authority or the root has expired although the leaf has not", () => {
     const longLeaf = resign(leaf, issuerSigner, (tbs) => {
       tbs.validity.notAfter.utcTime = new Date(NOW + 8000 * DAY_MS);

@@ -45,7 +45,7 @@ function directory(
     find: sources.found ?? nothing,
     logger: { debug: ignore, info: ignore, warn: ignore, error: ignore },
     clock: { now: () => time },
-    clockSkewMs: 10,
+    toleranceMs: 10,
     self,
   });
   return { identities, time, asked };

@@ -1,0 +1,47 @@
+// What an operator is told of the node's own SVID: that nobody renews it, and how long it lasts without that.
+
+import type { Health } from "../control/index.ts";
+import type { SvidHolder } from "../identity/index.ts";
+import type { WallMs } from "../ports/index.ts";
+
+/** A failing renewal is told from this length on: an issuer's restart is none. */
+const OUTAGE_TOLD_MS = 60_000;
+
+type SvidCondition = Health & {
+  readonly code: "identity/expired" | "identity/renewal-overdue";
+};
+
+export function svidHealthOf(
+  svid: Pick<SvidHolder, "health" | "outage">,
+  nowMs: WallMs,
+): SvidCondition[] {
+  const state = svid.health(nowMs);
+  if (state === "expired")
+    return [
+      {
+        code: "identity/expired",
+        severity: "error",
+        message: "The SVID has expired: no peer accepts it. Check the issuers.",
+      },
+    ];
+  const { outage } = svid;
+  if (outage === undefined || (state !== "grace" && nowMs - outage.sinceMs < OUTAGE_TOLD_MS))
+    return [];
+  const { sinceMs, code, notAfterMs, graceEndMs } = outage;
+  const left =
+    state === "grace"
+      ? `It expired ${duration(nowMs - notAfterMs)} ago; peers take it for ${duration(graceEndMs - nowMs)} longer`
+      : `Peers take it for ${duration(graceEndMs - nowMs)} longer`;
+  return [
+    {
+      code: "identity/renewal-overdue",
+      severity: "warning",
+      message: `This node's SVID could not be renewed for ${duration(nowMs - sinceMs)} (${code}). ${left}. Start an issuer, or see meshctl peers whether one is in reach.`,
+    },
+  ];
+}
+
+function duration(ms: number): string {
+  const minutes = Math.max(1, Math.round(ms / 60_000));
+  return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`;
+}
