@@ -684,6 +684,17 @@ export const dashboards = [
           w: 12,
         },
         {
+          title: "Nodes that joined or tried to, by what they showed",
+          unit: "cpm",
+          description:
+            "Tokens and evidence at issuers; the issuer's log names the cause of a refusal.",
+          queries: {
+            "{{type}} {{result}}":
+              "60 * sum by (type, result) (rate(meshd_identity_node_attestations_total{$i}[$r]))",
+          },
+          w: 12,
+        },
+        {
           title: "Requests to issuers, by answer",
           unit: "cpm",
           description: "Bundles, joins and renewals. Refused joins: MeshdJoinsRefused.",

@@ -181,6 +181,7 @@ export const enrolledSchema = answer({
   spiffeId: z.string(),
   trustDomain: z.string(),
 });
+export const anchorSchema = answer({ anchor: z.string() });
 export const tokenSchema = answer({ token: z.string(), expiresAt: isoTime });
 
 export const logLevels = ["debug", "info", "warn", "error"] as const;
@@ -275,6 +276,7 @@ export type FlStatus = z.infer<typeof flSchema>;
 export type FlStarted = z.infer<typeof flStartedSchema>;
 export type FlStopped = z.infer<typeof flStoppedSchema>;
 export type Enrolled = z.infer<typeof enrolledSchema>;
+export type Anchor = z.infer<typeof anchorSchema>;
 export type Token = z.infer<typeof tokenSchema>;
 export type LogState = z.infer<typeof logSchema>;
 export type LogLevelRequest = z.infer<typeof logLevelRequestSchema>;

@@ -67,6 +67,7 @@ export {
   restoredSchema,
   type RouteAnswer,
   type Status,
+  type Anchor,
   type Token,
   type TokenRequest,
   tokenRequestSchema,

@@ -274,5 +274,6 @@ function identityOf(
     notBeforeMs: Math.max(...path.map(({ notBeforeMs }) => notBeforeMs)) as WallMs,
     notAfterMs: Math.min(...path.map(({ notAfterMs }) => notAfterMs)) as WallMs,
     serialNumber: leaf.serialNumber,
+    ...(leaf.nodeSelectors.length > 0 && { selectors: leaf.nodeSelectors }),
   };
 }

@@ -85,6 +85,18 @@ export type AttestationRefusalCode =
   | "identity/token-name-mismatch"
   /** The request does not parse or is too large. */
   | "identity/request-malformed"
+  /** This issuer does not take this kind of evidence. */
+  | "identity/attestor-unknown"
+  /** Whoever has to be asked about the evidence does not answer, or too many ask at once. */
+  | "identity/attestor-unavailable"
+  /** There is no open challenge for this node: it was used, or a minute has passed. */
+  | "identity/challenge-unknown"
+  /** The evidence is not genuine: a signature, a chain, or the word of who was asked. */
+  | "identity/evidence-refused"
+  /** The evidence is genuine and of something that the issuer's configuration does not let in. */
+  | "identity/evidence-not-allowed"
+  /** Another node has joined with this evidence. */
+  | "identity/evidence-used"
   /** The name is no valid node name. */
   | "identity/not-a-node-id"
   /** Another node holds the name. */
@@ -110,6 +122,8 @@ export type AttestationClientErrorCode =
   | "identity/response-malformed"
   /** The certificate we got is for another name or other keys than ours. */
   | "identity/svid-not-ours"
+  /** What this node is to show cannot be read or made. */
+  | "identity/evidence-missing"
   /** A message came in a state that expects none. */
   | "identity/unexpected-message";
 

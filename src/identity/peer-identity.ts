@@ -26,4 +26,6 @@ export interface PeerIdentity {
   readonly notAfterMs: WallMs;
   /** Lower-case hex. */
   readonly serialNumber: string;
+  /** What an attestor found out about the node when it joined. @default none */
+  readonly selectors?: readonly string[];
 }

@@ -7,6 +7,7 @@ import type { Readiness } from "../adapters/http/metrics-server.ts";
 import type { StateStore } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type {
+  Anchor,
   AuditList,
   AuditListRequest,
   AuditVerified,
@@ -277,6 +278,10 @@ export class ControlSurface implements NodeControl {
 
   join(request: JoinRequest): Promise<Body<Enrolled>> {
     return this.#parts.lifecycle.join(request);
+  }
+
+  anchor(): Body<Anchor> {
+    return this.#parts.lifecycle.anchor();
   }
 
   createToken(request: TokenRequest): Body<Token> {

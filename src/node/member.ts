@@ -19,7 +19,9 @@ import {
   type AuditTrail,
   bundleToJson,
   ChainVerifier,
+  Challenges,
   type EntryBook,
+  type IssuingParts,
   type NodeId,
   nodeIdOf,
   type NodeKeys,
@@ -42,6 +44,7 @@ import {
   type ReleaseRefusal,
 } from "../mesh/index.ts";
 import type { Clock, Logger, Meter, Random, Tracer } from "../ports/index.ts";
+import { attestorsOf } from "./attestors.ts";
 import { IDENTITY_BYTES_MAX, IDENTITY_PROTOCOL, NodeIdentities } from "./identity-directory.ts";
 import type { Issuing } from "./issuing.ts";
 import { Lookup } from "./lookup.ts";
@@ -617,7 +620,8 @@ export class Member {
       logger,
       audit,
       graceMs: this.#config.identity.issuerGraceMs,
-      ...(issuing && { issuing }),
+      self: this.#deps.keys.nodeId,
+      ...(issuing && { issuing: this.#issuingParts(issuing) }),
     });
     await this.network.serve(
       ATTESTATION_PROTOCOL,
@@ -629,9 +633,15 @@ export class Member {
       async (peer, request) => {
         if (peer.kind === "joining") this.#refuseQuarantined(peer.nodeId);
         issuing?.keepIntermediate(clock.now().wallMs);
-        return server.handle(request, await this.#asOfNow(peer), clock.now());
+        return server.answer(request, await this.#asOfNow(peer), () => clock.now());
       },
     );
+  }
+
+  #issuingParts({ issuer, ledger, names }: Issuing): IssuingParts {
+    const attestors = attestorsOf(this.#config.attestors, this.#deps.clock);
+    const challenges = new Challenges(this.#deps.random);
+    return { issuer, ledger, names, ...(attestors && { attestors, challenges }) };
   }
 
   /** Nodes get their workloads' entries and SVIDs from an issuer. */

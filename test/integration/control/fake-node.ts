@@ -416,6 +416,7 @@ export function fakeNode(
       calls.push(request);
       return enrolled;
     },
+    anchor: () => ({ anchor: "x0a1.anchor" }),
     createToken: (request) => {
       calls.push(request);
       return { token: "x0t.secret", expiresAt: "2026-03-01T13:00:00.000Z" };

@@ -138,6 +138,52 @@ const edges: readonly [path: string, good: readonly string[], bad: readonly stri
   ],
   ["identity.svid_lifetime", ["60s", "90d"], ["59s", "91d"]],
   ["identity.clock_skew", ["0s", "10m"], ["11m"]],
+  ["identity.issuer_grace", ["0s", "30d"], ["31d", "1"]],
+  [
+    "join",
+    [
+      ...["{}", "{attestor: aws_iid, anchor: x0a1.AAAA}", "{metadata: 'http://[::1]:80'}"],
+      "{attestor: x509pop, certificate: /a.crt, key: /a.key}",
+      "{attestor: k8s_psat, token: /t}",
+    ],
+    [
+      ...["{anchor: x0a1.AAAA}", "{attestor: aws_iid, anchor: x0t1.AAAA}", "{attestor: gcp}"],
+      ...["{attestor: x509pop}", "{attestor: x509pop, certificate: /a.crt}", "{token: t}"],
+      ...["{certificate: a.crt}", "{key: a.key}", "{metadata: 'http://a/b'}"],
+      "{metadata: 'https://a'}",
+      `{attestor: aws_iid, anchor: x0a1.${"A".repeat(1020)}}`,
+    ],
+  ],
+  ["attestors.x509pop", ["{ca: /a.pem}"], ["{}", "{ca: a.pem}", "[]"]],
+  [
+    "attestors.k8s_psat",
+    [
+      "{cluster: prod, service_accounts: ['a:b']}",
+      "{cluster: 1-a, service_accounts: ['a:b'], api_server: 'https://a:6443', audience: x, ca: /c, token: /t}",
+    ],
+    [
+      ...["{}", "{cluster: prod}", "{cluster: prod, service_accounts: []}"],
+      ...["{cluster: prod, service_accounts: [a]}", "{cluster: A, service_accounts: ['a:b']}"],
+      `{cluster: ${"a".repeat(17)}, service_accounts: ['a:b']}`,
+      "{cluster: a, service_accounts: ['a:b', 'a:b']}",
+      "{cluster: a, service_accounts: ['a:b'], api_server: 'http://a'}",
+      "{cluster: a, service_accounts: ['a:b'], audience: ''}",
+      "{cluster: a, service_accounts: ['a:b'], ca: c}",
+    ],
+  ],
+  [
+    "attestors.aws_iid",
+    [
+      "{certificates: /a.pem, accounts: ['123456789012']}",
+      "{certificates: /a.pem, accounts: ['123456789012'], regions: [eu-central-1]}",
+    ],
+    [
+      ...["{}", "{certificates: /a.pem}", "{certificates: /a.pem, accounts: []}"],
+      ...["{certificates: /a.pem, accounts: [123456789012]}", "{accounts: ['123456789012']}"],
+      "{certificates: /a.pem, accounts: ['12345678901']}",
+      "{certificates: /a.pem, accounts: ['123456789012'], regions: ['EU']}",
+    ],
+  ],
   ["federation.listen", ["off"], ["x", "1.2.3.4", "a:65536"]],
   ["federation.certificate", ["/a.pem"], ["a.pem", "''"]],
   ["federation.key", ["/a.pem"], ["a.pem", "''"]],

@@ -412,7 +412,7 @@ describe("verifyChain", () => {
       {
         ...common,
         spiffeId: "spiffe://mesh.example/node/alpha",
-        role: { kind: "node", nodeId },
+        role: { kind: "node", nodeId, selectors: [] },
         publicKey: keys.mldsa65.publicKey,
         issuer: parsedSecond.value.subject,
       },
