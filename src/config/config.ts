@@ -52,6 +52,9 @@ export interface Config {
     readonly clockSkewMs: number;
     /** How long past its end an SVID still counts, for times without any issuer. */
     readonly issuerGraceMs: number;
+    readonly source: "issuer" | "workload-api";
+    /** Of the Workload API; `null`: the environment says it. */
+    readonly socket: string | null;
   };
   /** How this node joins without a token. */
   readonly join: {
@@ -159,6 +162,8 @@ export function configOf(file: ConfigFile): Config {
       svidLifetimeMs: file.identity.svid_lifetime,
       clockSkewMs: file.identity.clock_skew,
       issuerGraceMs: file.identity.issuer_grace,
+      source: file.identity.source,
+      socket: file.identity.socket ?? null,
     },
     join: {
       anchor: file.join.anchor ?? null,
@@ -264,6 +269,8 @@ export const valueOfKey: Readonly<Record<string, (config: Config) => unknown>> =
   "attestors.x509pop": (config) => config.attestors.x509pop,
   "attestors.k8s_psat": (config) => config.attestors.k8sPsat,
   "attestors.aws_iid": (config) => config.attestors.awsIid,
+  "identity.source": (config) => config.identity.source,
+  "identity.socket": (config) => config.identity.socket,
   "federation.listen": (config) => config.federation.listen,
   "federation.certificate": (config) => config.federation.certificateFile,
   "federation.key": (config) => config.federation.keyFile,

@@ -14,6 +14,7 @@ export interface ConfigKey {
 /** The rights a policy rule can give, each checked where a stream opens or a message is validated. */
 export const policyRights = [
   "mesh.join",
+  "mesh.classical",
   "beacon.publish",
   "mesh.release",
   "fl.train",
@@ -184,6 +185,16 @@ export const configKeys: Readonly<Record<string, ConfigKey>> = {
   "identity.issuer_grace": {
     rule: "a duration from 0s to 30d",
     hint: "write how much longer than it is valid a node's certificate counts here when no issuer renewed it, such as 24h; the same on all nodes",
+    reload: false,
+  },
+  "identity.source": {
+    rule: "issuer or workload-api",
+    hint: "write workload-api to take this node's SVID from an agent on this host, such as SPIRE's: docs/identity.md",
+    reload: false,
+  },
+  "identity.socket": {
+    rule: `an absolute path of at most ${configLimits.socketPathBytesMax} bytes`,
+    hint: "name the agent's socket, such as /run/spire/agent/public/api.sock; without it SPIFFE_ENDPOINT_SOCKET says it",
     reload: false,
   },
   "join.anchor": {

@@ -159,6 +159,8 @@ export const fileSchema = z
       svid_lifetime: duration(configLimits.svidLifetimeMs).prefault("24h"),
       clock_skew: duration(configLimits.clockSkewMs).prefault("60s"),
       issuer_grace: duration(configLimits.issuerGraceMs).prefault("0s"),
+      source: z.enum(["issuer", "workload-api"]).default("issuer"),
+      socket: absolutePath(configLimits.socketPathBytesMax).optional(),
     }),
     join: section({
       anchor: z

@@ -112,6 +112,9 @@ export const statusSchema = answer({
       renewAt: isoTime,
       /** Until when peers take it if it is not renewed. */
       graceEnd: isoTime,
+      source: z.enum(["issuer", "workload-api"]),
+      /** Whether what vouches for the name is a chain of P-256 and not of ML-DSA-65. */
+      classical: z.boolean(),
       serialNumber: z.string(),
     })
     .nullable(),

@@ -218,9 +218,10 @@ function namesIssuer(certificate: ParsedCertificate, issuer: ParsedCertificate):
   return keysMatch && equalBytes(certificate.issuer, issuer.subject);
 }
 
-function checkValidity(
+/** Why a path is not valid now; undefined when it is. */
+export function checkValidity(
   path: readonly ParsedCertificate[],
-  { now, clockSkewMs = 0, graceMs = 0, isRevoked }: Omit<VerifyChainInput, "bundle">,
+  { now, clockSkewMs = 0, graceMs = 0, isRevoked }: Pick<VerifyChainInput, "now"> & ChainOptions,
 ): Refusal<ChainErrorCode> | undefined {
   if (!Number.isFinite(now))
     throw new MeshError("internal/invariant", "Invariant broken: the wall clock is no number.");
@@ -258,8 +259,9 @@ function isSignedBy(
   );
 }
 
-function identityOf(
-  input: Omit<VerifyChainInput, "bundle">,
+/** Who the holder of a verified path is. */
+export function identityOf(
+  input: Pick<VerifyChainInput, "chain" | "ed25519">,
   leaf: ParsedCertificate,
   name: LeafName,
   nodeId: NodeId,

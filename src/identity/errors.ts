@@ -51,7 +51,9 @@ export type ChainErrorCode =
   /** The NodeId in the leaf is missing or is not the hash of the two keys. */
   | "identity/node-id-mismatch"
   /** A certificate of the chain was revoked. */
-  | "identity/revoked";
+  | "identity/revoked"
+  /** The chain is of P-256, and the policy gives its holder no right mesh.classical. */
+  | "identity/classical-denied";
 
 /** Codes of trust bundles. */
 export type BundleErrorCode =
@@ -122,6 +124,10 @@ export type AttestationClientErrorCode =
   | "identity/response-malformed"
   /** The certificate we got is for another name or other keys than ours. */
   | "identity/svid-not-ours"
+  /** Nothing says where the Workload API is that the identity is to come from. */
+  | "identity/source-unknown"
+  /** The identity comes from a Workload API, and is neither made nor joined for here. */
+  | "identity/source-external"
   /** What this node is to show cannot be read or made. */
   | "identity/evidence-missing"
   /** A message came in a state that expects none. */

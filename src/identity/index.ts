@@ -77,6 +77,7 @@ export {
   type VerifyChainInput,
   verifyChain,
 } from "./chain.ts";
+export { bindChain, certificatesOf, isBoundChain } from "./bound-chain.ts";
 export { CHAIN_CACHE_ENTRIES_MAX, type ChainClaim, ChainVerifier } from "./chain-verifier.ts";
 export type {
   AttestationClientErrorCode,
@@ -173,6 +174,7 @@ export {
   BUNDLE_AUTHORITIES_MAX,
   BUNDLE_JSON_CHARS_MAX,
   bundleDigest,
+  bundleOfRoots,
   bundleToJson,
   type JwtAuthority,
   jwtBundleToJson,

@@ -3,6 +3,7 @@
 
 import { MeshError } from "../foundation/index.ts";
 import type { Meter, Random, WallMs } from "../ports/index.ts";
+import { certificatesOf } from "./bound-chain.ts";
 import type { IdentityErrorCode } from "./errors.ts";
 import { NOT_BEFORE_BACKDATE_MS } from "./issuer.ts";
 import {
@@ -173,7 +174,9 @@ export class SvidHolder {
     this.#meter.set(SVID_EXPIRY, Math.floor(notAfterMs / 1000));
     this.#meter.set(SVID_GRACE_END, Math.floor(this.graceEndMs / 1000));
     this.#meter.set(SVID_ISSUE, Math.floor(issueTime(this.#identity) / 1000));
-    const intermediates = chain.slice(1).map((der) => describeCertificate(der).notAfterMs);
+    const intermediates = certificatesOf(chain)
+      .slice(1)
+      .map((der) => describeCertificate(der).notAfterMs);
     if (intermediates.length === 0) return;
     const firstMs = Math.min(...intermediates);
     this.#meter.set(AUTHORITY_EXPIRY, Math.floor(firstMs / 1000), { authority: "intermediate" });

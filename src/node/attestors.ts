@@ -28,7 +28,6 @@ export function attestorsOf(
   const unknown = refuse("identity/attestor-unknown");
   return {
     types,
-    // eslint-disable-next-line @typescript-eslint/require-await -- some of them have to ask others
     verify: async (evidence, challenge) => {
       switch (evidence.type) {
         case "x509pop":

@@ -17,7 +17,6 @@ export interface AutoJoinDeps {
 export class AutoJoin {
   readonly #deps: AutoJoinDeps;
   #timer: NodeJS.Timeout | undefined;
-  #isStopped = false;
 
   constructor(deps: AutoJoinDeps) {
     this.#deps = deps;
@@ -28,18 +27,17 @@ export class AutoJoin {
   }
 
   stop(): void {
-    this.#isStopped = true;
     clearTimeout(this.#timer);
   }
 
   async #try(delayMs: number): Promise<void> {
     const { join, isUnenrolled, random } = this.#deps;
-    if (this.#isStopped || !isUnenrolled()) return;
+    if (!isUnenrolled()) return;
     const isJoined = await join().then(
       () => true,
       () => false,
     );
-    if (isJoined || this.#isStopped) return;
+    if (isJoined || !isUnenrolled()) return;
     this.#timer = setTimeout(
       () => void this.#try(Math.min(2 * delayMs, RETRY_MS_MAX)),
       delayMs * (0.75 + random.fraction() / 2),

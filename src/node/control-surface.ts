@@ -67,7 +67,12 @@ import type {
 } from "../control/index.ts";
 import type { CryptoEngine } from "../crypto/index.ts";
 import { toHex } from "../foundation/index.ts";
-import { bundleDigest, describeCertificate, type NodeKeys } from "../identity/index.ts";
+import {
+  bundleDigest,
+  certificatesOf,
+  describeCertificate,
+  type NodeKeys,
+} from "../identity/index.ts";
 import type { MemberView, ZoneView } from "../mesh/index.ts";
 import { Network } from "../adapters/libp2p/network.ts";
 import type { ListedForward } from "../adapters/tunnel/tunnels.ts";
@@ -82,7 +87,7 @@ import type { HealthCode } from "./metrics.ts";
 import type { Operations } from "./operations.ts";
 import type { Access } from "./policy.ts";
 import { policyAnswer } from "./policy-view.ts";
-import { svidHealthOf } from "./svid-health.ts";
+import { classicalHealthOf, svidHealthOf } from "./svid-health.ts";
 import { draftOf } from "./task-manifest.ts";
 import { quarantinedCalled, quarantineOf } from "./quarantine-view.ts";
 import { linksOf, routeOf } from "./route-view.ts";
@@ -153,7 +158,7 @@ export class ControlSurface implements NodeControl {
         metricsAddress: this.#metricsAddress(),
         pid: process.pid,
       },
-      svid: member === undefined ? null : svidOf(member),
+      svid: member === undefined ? null : svidOf(member, config.identity.source),
       peers: this.peers().peers,
       health,
       learning: running?.learning.status() ?? null,
@@ -217,12 +222,13 @@ export class ControlSurface implements NodeControl {
       trustDomain: identity?.trustDomain ?? null,
       ed25519PublicKey: toHex(keys.ed25519.publicKey),
       mldsa65PublicKeyDigest: toHex(engine.sha256(keys.mldsa65.publicKey)),
-      chain:
-        identity?.chain.map(describeCertificate).map(({ notBeforeMs, notAfterMs, ...names }) => ({
+      chain: certificatesOf(identity?.chain ?? [])
+        .map(describeCertificate)
+        .map(({ notBeforeMs, notAfterMs, ...names }) => ({
           ...names,
           notBefore: isoTime(notBeforeMs),
           notAfter: isoTime(notAfterMs),
-        })) ?? [],
+        })),
       bundle:
         member === undefined
           ? null
@@ -466,7 +472,15 @@ export class ControlSurface implements NodeControl {
     const health: Condition[] = [];
     if (problem !== undefined)
       health.push({ code: problem.code, severity: "error", message: problem.message });
-    if (state === "unenrolled" && problem === undefined) {
+    const { sourceProblem } = lifecycle;
+    if (sourceProblem !== undefined) {
+      health.push({
+        code: "identity/source-silent",
+        severity: "warning",
+        message: sourceProblem.message,
+      });
+    }
+    if (state === "unenrolled" && problem === undefined && config.identity.source === "issuer") {
       health.push({
         code: "node/unenrolled",
         severity: "warning",
@@ -571,7 +585,7 @@ function memberHealth(member: Member): Condition[] {
     });
   }
   if (member.workloads !== undefined) health.push(...workloadHealth(member.workloads));
-  health.push(...svidHealthOf(member.svid, systemClock.now().wallMs));
+  health.push(...svidHealthOf(member.svid, systemClock.now().wallMs), ...classicalHealthOf(member));
   const members = member.mesh.members();
   const quarantined = members.filter(({ state }) => state === "quarantined");
   if (quarantined.length > 0) {
@@ -600,14 +614,19 @@ function memberHealth(member: Member): Condition[] {
   return health;
 }
 
-function svidOf({ svid }: Member): NonNullable<Status["svid"]> {
-  const { notBeforeMs, notAfterMs, serialNumber } = svid.identity;
+function svidOf(
+  { svid }: Member,
+  source: Config["identity"]["source"],
+): NonNullable<Status["svid"]> {
+  const { notBeforeMs, notAfterMs, serialNumber, isClassical = false } = svid.identity;
   return {
     notBefore: isoTime(notBeforeMs),
     notAfter: isoTime(notAfterMs),
     renewAt: isoTime(svid.renewAtMs),
     graceEnd: isoTime(svid.graceEndMs),
     serialNumber,
+    source,
+    classical: isClassical,
   };
 }
 

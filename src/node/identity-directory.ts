@@ -69,6 +69,19 @@ export class NodeIdentities {
     return identity;
   }
 
+  /** Keeps the own identity, whatever was known: peers are told it, and a new authority may give it a shorter life. */
+  renewed(identity: PeerIdentity): void {
+    this.#known.delete(identity.nodeId);
+    this.add(identity);
+  }
+
+  /** Forgets who does not verify any more, because the trust bundle or the policy has changed. */
+  recheck(): void {
+    for (const [nodeId, { chain, ed25519 }] of this.#known)
+      if (nodeId !== this.#deps.self && !this.#deps.verify(chain, ed25519).ok)
+        this.#known.delete(nodeId);
+  }
+
   /** Keeps an identity that was verified, unless a known one is valid for longer. */
   add(identity: PeerIdentity): void {
     const known = this.#known.get(identity.nodeId);

@@ -1,5 +1,7 @@
 // From a host without a credential to a member of a mesh: unenrolled -> starting -> running -> stopping.
 
+import type { StoredCredential } from "../adapters/sqlite/state-store.ts";
+import type { WorkloadEndpoint } from "../adapters/workload-api/endpoint.ts";
 import { joinMesh, type JoinMeans } from "../adapters/libp2p/join-client.ts";
 import type { ControlErrorCode } from "../control/index.ts";
 import {
@@ -18,8 +20,10 @@ import {
   checkJoinToken,
   encodeJoinAnchor,
   type Evidence,
+  type IdentityErrorCode,
   isJoinAnchor,
   type JoinAnchor,
+  nodeSpiffeId,
   parseJoinAnchor,
   parseJoinToken,
 } from "../identity/index.ts";
@@ -27,13 +31,17 @@ import { hostname } from "node:os";
 import type { Config } from "../config/index.ts";
 import { proveSelf } from "./attestors.ts";
 import { AutoJoin } from "./auto-join.ts";
+import { CredentialSource, type SourceProblem } from "./credential-source.ts";
 import { Issuing } from "./issuing.ts";
 import { bundleOf, Member, type MemberDeps, type MemberOptions } from "./member.ts";
 
 export type LifecycleState = "unenrolled" | "starting" | "running" | "stopping";
 
 export type LifecycleDeps = Omit<MemberDeps, "issuing">;
-export type LifecycleOptions = Omit<MemberOptions, "credential">;
+export interface LifecycleOptions extends Omit<MemberOptions, "credential"> {
+  /** The Workload API that the identity is from. @default issuers of the mesh */
+  readonly source?: WorkloadEndpoint | undefined;
+}
 
 /** Addresses a join token carries at most; public ones first would need to know which are. */
 const TOKEN_ADDRESSES_MAX = 4;
@@ -45,6 +53,7 @@ export class Lifecycle {
   #member: Member | undefined;
   #issuing: Issuing | undefined;
   #autoJoin: AutoJoin | undefined;
+  #source: CredentialSource | undefined;
   /** Why a stored credential could not be used; the node then waits for a new token. */
   #problem: CredentialProblem | undefined;
 
@@ -72,6 +81,13 @@ export class Lifecycle {
    */
   async start(): Promise<void> {
     await this.#startStored();
+    const { source } = this.#options;
+    if (source !== undefined) {
+      const take = (credential: StoredCredential): Promise<void> => this.#take(credential);
+      this.#source = new CredentialSource({ ...this.#deps, take }, source);
+      this.#source.start();
+      return;
+    }
     const { anchor } = this.#options.config.join;
     if (anchor === null) return;
     this.#autoJoin = new AutoJoin({
@@ -99,8 +115,35 @@ export class Lifecycle {
   async stop(): Promise<void> {
     this.#state = "stopping";
     this.#autoJoin?.stop();
+    await this.#source?.stop();
     await this.#member?.stop();
     this.#member = undefined;
+  }
+
+  /** Why nothing comes from the Workload API that the identity is from. */
+  get sourceProblem(): SourceProblem | undefined {
+    return this.#source?.problem;
+  }
+
+  /** A credential of the Workload API: the first makes this node a member, later ones rotate. */
+  async #take(credential: StoredCredential): Promise<void> {
+    if (this.#isStopping()) return;
+    if (this.#member !== undefined) {
+      this.#member.take(credential);
+      return;
+    }
+    const { store, audit } = this.#deps;
+    if (store.credential() === undefined) {
+      const subject = nodeSpiffeId(credential.trustDomain, credential.name);
+      audit.record({ event: "node.join", subject, fields: { source: "workload-api" } });
+    }
+    store.saveCredential(credential);
+    try {
+      await this.#startMember();
+    } catch (error) {
+      this.#state = "unenrolled";
+      throw error;
+    }
   }
 
   reload(config: Config): void {
@@ -269,6 +312,11 @@ export class Lifecycle {
   }
 
   #requireUnenrolled(): void {
+    if (this.#options.source !== undefined)
+      throw new MeshError<IdentityErrorCode>(
+        "identity/source-external",
+        "This node takes its identity from a Workload API (identity.source). Register it there, or set identity.source to issuer.",
+      );
     if (this.#state === "unenrolled") return;
     throw new MeshError<ControlErrorCode>(
       "control/already-enrolled",
@@ -347,6 +395,7 @@ export const credentialProblems = [
   "identity/untrusted",
   "identity/signature-invalid",
   "identity/node-id-mismatch",
+  "identity/classical-denied",
 ] as const;
 type CredentialProblem = MeshError<(typeof credentialProblems)[number]>;
 

@@ -4,11 +4,19 @@ import { sizeHeapFor } from "../adapters/heap-size.ts";
 import type { KeyFiles } from "../adapters/key-files.ts";
 import { type EncrypterOptions, interopNoise, pqNoise } from "../adapters/libp2p/encrypter.ts";
 import { Network } from "../adapters/libp2p/network.ts";
+import { nativeEs256 } from "../adapters/crypto/es256.ts";
 import { Tunnels } from "../adapters/tunnel/tunnels.ts";
 import type { StateStore, StoredCredential } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type { CryptoEngine } from "../crypto/index.ts";
-import { errorCode, errorMessage, isMeshError, MeshError } from "../foundation/index.ts";
+import {
+  equalBytes,
+  errorCode,
+  errorMessage,
+  isMeshError,
+  MeshError,
+  refuse,
+} from "../foundation/index.ts";
 import { type AuthenticatedPeer, HandshakeLimiter, type PeerVerifier } from "../handshake/index.ts";
 import {
   acceptRenewal,
@@ -43,7 +51,7 @@ import {
   type MeshAction,
   type ReleaseRefusal,
 } from "../mesh/index.ts";
-import type { Clock, Logger, Meter, Random, Tracer } from "../ports/index.ts";
+import type { Clock, Logger, Meter, Random, Tracer, WallMs } from "../ports/index.ts";
 import { attestorsOf } from "./attestors.ts";
 import { IDENTITY_BYTES_MAX, IDENTITY_PROTOCOL, NodeIdentities } from "./identity-directory.ts";
 import type { Issuing } from "./issuing.ts";
@@ -127,7 +135,10 @@ export class Member {
     deps.access.bind(credential.trustDomain);
     const { clockSkewMs, issuerGraceMs: graceMs } = config.identity;
     this.#toleranceMs = clockSkewMs + graceMs;
-    this.#verifier = new ChainVerifier({ engine, meter }, this.#bundle, { clockSkewMs, graceMs });
+    this.#verifier = new ChainVerifier({ engine, meter, es256: nativeEs256 }, this.#bundle, {
+      clockSkewMs,
+      graceMs,
+    });
     this.svid = new SvidHolder({ meter, random }, this.#ownIdentity(credential), graceMs);
     this.#records = new NodeRecords({
       engine,
@@ -321,7 +332,7 @@ export class Member {
   /** Takes a changed configuration, when the policy is in force already: who lost the right to be here goes. */
   reload(config: Config): void {
     for (const peer of this.network.connectedPeers()) {
-      if (this.#deps.access.permits(peer.spiffeId, "mesh.join")) continue;
+      if (this.#mayBeHere(peer, "permits")) continue;
       this.#deps.logger.warn(
         { code: "handshake/not-allowed", spiffeId: peer.spiffeId },
         "peer lost its right to join",
@@ -379,7 +390,7 @@ export class Member {
         tracer,
         monoMs: () => clock.now().monoMs,
         reputation: (nodeId) => this.mesh.reputation(nodeId),
-        allowsMember: ({ spiffeId }) => this.#deps.access.allows(spiffeId, "mesh.join"),
+        allowsMember: (peer) => this.#mayBeHere(peer, "allows"),
         allowsUnauthenticated: () => this.#deps.access.permits(undefined, "mesh.join"),
         records: {
           validate: (key, record) => {
@@ -598,8 +609,21 @@ export class Member {
     return identity === undefined ? undefined : Network.peerIdOf(identity.ed25519);
   }
 
+  /** A classical chain that the policy does not take is no identity at all, wherever it is from. */
   #verify(chain: readonly Uint8Array[], ed25519: Uint8Array): ReturnType<ChainVerifier["verify"]> {
-    return this.#verifier.verify({ chain, ed25519, now: this.#deps.clock.now().wallMs });
+    const now = this.#deps.clock.now().wallMs;
+    const verified = this.#verifier.verify({ chain, ed25519, now });
+    if (!verified.ok || verified.value.isClassical !== true) return verified;
+    return this.#deps.access.allows(verified.value.spiffeId, "mesh.classical")
+      ? verified
+      : refuse("identity/classical-denied");
+  }
+
+  /** Asked when it matters, a no is a denial (`allows`). */
+  #mayBeHere({ spiffeId, isClassical = false }: PeerIdentity, ask: "allows" | "permits"): boolean {
+    const { access } = this.#deps;
+    const mayJoin = access[ask](spiffeId, "mesh.join");
+    return mayJoin && (!isClassical || access[ask](spiffeId, "mesh.classical"));
   }
 
   #ownIdentity({ chain }: StoredCredential): PeerIdentity {
@@ -607,7 +631,9 @@ export class Member {
     if (verified.ok) return verified.value;
     throw new MeshError(
       verified.code,
-      `Cannot use this node's SVID: ${verified.code}. Check the clock, or join again with a new token.`,
+      verified.code === "identity/classical-denied"
+        ? "Cannot use this node's SVID: it is of P-256. Give mesh.classical to such nodes in the policy of all nodes, if that is wanted."
+        : `Cannot use this node's SVID: ${verified.code}. Check the clock, or join again with a new token.`,
     );
   }
 
@@ -714,7 +740,8 @@ export class Member {
     void this.#reach.upkeep();
     if (this.#deps.clock.now().monoMs >= this.#recordDueMs) void this.#putRecord();
     const now = this.#deps.clock.now().wallMs;
-    if (now >= this.svid.renewAtMs && !this.#renewing) {
+    if (this.#config.identity.source === "workload-api") this.#expectPush(now);
+    else if (now >= this.svid.renewAtMs && !this.#renewing) {
       this.#renewing = true;
       void this.#renew().finally(() => {
         this.#renewing = false;
@@ -726,14 +753,45 @@ export class Member {
     }
   }
 
+  /** An agent renews by itself, at half of the life or so: at two thirds something is wrong. */
+  #expectPush(now: WallMs): void {
+    const { notBeforeMs, notAfterMs } = this.svid.identity;
+    const lateMs = notAfterMs - (notAfterMs - notBeforeMs) / 3;
+    if (now >= Math.max(lateMs, this.svid.renewAtMs))
+      this.svid.failed(now, "workload/agent-silent");
+  }
+
+  /** Takes a credential that came with its bundle; on disk first. @throws MeshError the codes of chain verification */
+  take(credential: StoredCredential): void {
+    const [before, bundle] = [this.#bundle, bundleOf(credential)];
+    const [leaf] = credential.chain;
+    const isSameLeaf = leaf !== undefined && equalBytes(leaf, this.svid.identity.chain[0] ?? leaf);
+    const isSameBundle = bundle.sequence === before.sequence;
+    if (isSameLeaf && isSameBundle) return;
+    this.#verifier.setBundle(bundle);
+    try {
+      this.#adopt(credential);
+    } catch (error) {
+      this.#verifier.setBundle(before);
+      throw error;
+    }
+    this.#bundle = bundle;
+    if (isSameBundle) return;
+    this.#deps.logger.info({ sequence: bundle.sequence }, "trust bundle changed");
+    this.identities.recheck();
+    for (const peer of this.network.connectedPeers())
+      if (this.identities.lookup(peer.nodeId) === undefined)
+        void this.#refreshOrDrop(peer, "identity/untrusted");
+  }
+
   /** A peer renews without a new handshake: it is asked for its new chain before it is dropped. */
-  async #refreshOrDrop(peer: PeerIdentity): Promise<void> {
+  async #refreshOrDrop(peer: PeerIdentity, code = "identity/expired"): Promise<void> {
     if (await this.identities.fetch(peer.nodeId, peer.nodeId)) return;
     this.#deps.logger.warn(
-      { code: "identity/expired", nodeId: peer.nodeId, spiffeId: peer.spiffeId },
-      "peer disconnected: its SVID expired",
+      { code, nodeId: peer.nodeId, spiffeId: peer.spiffeId },
+      "peer disconnected: its SVID is no longer good",
     );
-    this.#dropped(peer, "identity/expired");
+    this.#dropped(peer, code);
     await this.network.disconnect(peer.nodeId);
   }
 
@@ -840,7 +898,7 @@ export class Member {
     this.#deps.audit.note({ event: "svid.renew", subject, fields: { serial, notAfterMs } });
     this.#deps.store.saveCredential(credential);
     this.svid.renewed(identity);
-    this.identities.add(this.svid.identity);
+    this.identities.renewed(this.svid.identity);
     this.#recordDueMs = 0;
     this.#service.handle({ kind: "local-changed", svidNotAfterMs: this.svid.identity.notAfterMs });
   }

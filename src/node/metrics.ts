@@ -22,6 +22,8 @@ export const healthCodes = [
   "node/stalled",
   ...credentialProblems,
   "identity/renewal-overdue",
+  "identity/source-silent",
+  "identity/classical",
   "workload/issuer-silent",
   "workload/users-hidden",
   "mesh/quarantined",

@@ -3,6 +3,7 @@
 import type { Health } from "../control/index.ts";
 import type { SvidHolder } from "../identity/index.ts";
 import type { WallMs } from "../ports/index.ts";
+import type { Member } from "./member.ts";
 
 /** A failing renewal is told from this length on: an issuer's restart is none. */
 const OUTAGE_TOLD_MS = 60_000;
@@ -37,6 +38,27 @@ export function svidHealthOf(
       code: "identity/renewal-overdue",
       severity: "warning",
       message: `This node's SVID could not be renewed for ${duration(nowMs - sinceMs)} (${code}). ${left}. Start an issuer, or see meshctl peers whether one is in reach.`,
+    },
+  ];
+}
+
+/** Names that a classical chain vouches for are told for as long as they are here: the policy permits them, nobody should forget it. */
+export function classicalHealthOf({
+  svid,
+  network,
+}: Pick<Member, "svid" | "network">): (Health & { readonly code: "identity/classical" })[] {
+  const peers = network.connectedPeers().filter(({ isClassical }) => isClassical === true).length;
+  const isOwn = svid.identity.isClassical === true;
+  if (!isOwn && peers === 0) return [];
+  const who = [
+    ...(isOwn ? ["this node"] : []),
+    ...(peers === 0 ? [] : [`${peers} connected peer(s)`]),
+  ];
+  return [
+    {
+      code: "identity/classical",
+      severity: "info",
+      message: `A chain of P-256 vouches for ${who.join(" and ")}, as the policy permits (mesh.classical): not post-quantum.`,
     },
   ];
 }

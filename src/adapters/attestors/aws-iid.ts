@@ -2,7 +2,7 @@
 // by every process of the instance and has no end: so it lets in one node an instance, the first, and only of accounts and regions that
 // the operator named.
 
-import { createPublicKey, X509Certificate } from "node:crypto";
+import { type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import * as z from "zod";
 import { errorMessage, MeshError, refuse, ok, type Result } from "../../foundation/index.ts";
@@ -111,7 +111,7 @@ function metadata(
   return requestText({ url, method, headers, bytesMax, timeoutMs: TIMEOUT_MS });
 }
 
-function keysOf(file: string): ReturnType<typeof createPublicKey>[] {
+function keysOf(file: string): KeyObject[] {
   try {
     const certificates = pemCertificates(readFileSync(file, "utf8")).slice(0, CERTIFICATES_MAX);
     return certificates

@@ -72,6 +72,8 @@ export function fakeStatus(): Body<Status> {
       notAfter: "2026-03-02T08:00:00.000Z",
       renewAt: "2026-03-01T20:00:00.000Z",
       graceEnd: "2026-03-02T08:00:00.000Z",
+      source: "issuer",
+      classical: false,
       serialNumber: "0badc0de",
     },
     peers: [

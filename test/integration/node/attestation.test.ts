@@ -141,7 +141,7 @@ test("nodes join by what they have: certificate, pod, instance", {
   assert.equal(await count("aws_iid", "identity/evidence-used"), 1);
   assert.equal(await count("k8s_psat", "identity/evidence-refused"), 1);
   const { entries: log } = await issuer.client.audit({ limit: 100, event: "svid.issue" });
-  assert.ok(log.some(({ fields }) => fields?.["cause"] === "attest"));
+  assert.ok(log.some(({ fields }) => fields["cause"] === "attest"));
 });
 
 test("an anchor without anything to show, and one that is damaged, are refused with what to do", async (t) => {

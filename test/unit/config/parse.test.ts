@@ -138,6 +138,8 @@ const edges: readonly [path: string, good: readonly string[], bad: readonly stri
   ],
   ["identity.svid_lifetime", ["60s", "90d"], ["59s", "91d"]],
   ["identity.clock_skew", ["0s", "10m"], ["11m"]],
+  ["identity.source", ["issuer", "workload-api"], ["spire", "true"]],
+  ["identity.socket", [`/${"s".repeat(106)}`], [`/${"s".repeat(107)}`, "unix:///a"]],
   ["identity.issuer_grace", ["0s", "30d"], ["31d", "1"]],
   [
     "join",
