@@ -728,6 +728,14 @@ export const dashboards = [
           w: 12,
         },
         {
+          title: "Trust bundle",
+          unit: "none",
+          description:
+            "Its sequence at each node: one that stays behind was away, and does not know the newest authority.",
+          queries: { [node]: "meshd_identity_bundle_sequence{$i}" },
+          w: 12,
+        },
+        {
           title: "Chains in memory",
           unit: "none",
           description: "About 20 KiB each, 1,024 at most.",

@@ -55,6 +55,8 @@ export interface Config {
     readonly source: "issuer" | "workload-api";
     /** Of the Workload API; `null`: the environment says it. */
     readonly socket: string | null;
+    /** On issuers; no lifetime: authorities are replaced by hand alone. */
+    readonly rotation: { readonly lifetimeMs: number | undefined; readonly prepareMs: number };
   };
   /** How this node joins without a token. */
   readonly join: {
@@ -164,6 +166,11 @@ export function configOf(file: ConfigFile): Config {
       issuerGraceMs: file.identity.issuer_grace,
       source: file.identity.source,
       socket: file.identity.socket ?? null,
+      rotation: {
+        lifetimeMs:
+          file.identity.authority_lifetime === "off" ? undefined : file.identity.authority_lifetime,
+        prepareMs: file.identity.authority_prepare,
+      },
     },
     join: {
       anchor: file.join.anchor ?? null,
@@ -271,6 +278,8 @@ export const valueOfKey: Readonly<Record<string, (config: Config) => unknown>> =
   "attestors.aws_iid": (config) => config.attestors.awsIid,
   "identity.source": (config) => config.identity.source,
   "identity.socket": (config) => config.identity.socket,
+  "identity.authority_lifetime": (config) => config.identity.rotation.lifetimeMs,
+  "identity.authority_prepare": (config) => config.identity.rotation.prepareMs,
   "federation.listen": (config) => config.federation.listen,
   "federation.certificate": (config) => config.federation.certificateFile,
   "federation.key": (config) => config.federation.keyFile,

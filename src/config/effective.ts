@@ -30,6 +30,9 @@ const asInFile: Readonly<Record<string, (value: never) => ConfigValue>> = {
   "identity.svid_lifetime": durationText,
   "identity.clock_skew": durationText,
   "identity.issuer_grace": durationText,
+  "identity.authority_lifetime": (ms: number | undefined) =>
+    ms === undefined ? "off" : durationText(ms),
+  "identity.authority_prepare": durationText,
   "telemetry.metrics.listen": (listen: MetricsListen) =>
     listen === "off" ? listen : addressText(listen),
   policy: (rules: Config["policy"]) =>

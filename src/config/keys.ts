@@ -67,6 +67,8 @@ export const configLimits = {
   learningMebibytes: { min: 1, max: 65_536 },
   auditMebibytes: { min: 8, max: 65_536 },
   svidLifetimeMs: { min: 60_000, max: 90 * 86_400_000 },
+  authorityLifetimeMs: { min: 3_600_000, max: 3650 * 86_400_000 },
+  authorityPrepareMs: { min: 0, max: 365 * 86_400_000 },
   clockSkewMs: { min: 0, max: 600_000 },
   issuerGraceMs: { min: 0, max: 30 * 86_400_000 },
 } as const;
@@ -175,6 +177,16 @@ export const configKeys: Readonly<Record<string, ConfigKey>> = {
   "identity.svid_lifetime": {
     rule: "a duration from 1m to 90d",
     hint: "write a number and s, m, h or d, such as 24h; renewal comes at half of it",
+    reload: false,
+  },
+  "identity.authority_lifetime": {
+    rule: "a duration from 1h to 3650d, or off",
+    hint: "on issuers: after how long an authority is replaced by itself, such as 365d",
+    reload: false,
+  },
+  "identity.authority_prepare": {
+    rule: "a duration from 0s to 365d",
+    hint: "on issuers: how long a new authority is published before it signs; longer than other trust domains take to fetch the bundle",
     reload: false,
   },
   "identity.clock_skew": {

@@ -161,6 +161,11 @@ export const fileSchema = z
       issuer_grace: duration(configLimits.issuerGraceMs).prefault("0s"),
       source: z.enum(["issuer", "workload-api"]).default("issuer"),
       socket: absolutePath(configLimits.socketPathBytesMax).optional(),
+      authority_lifetime: z
+        .literal("off")
+        .or(duration(configLimits.authorityLifetimeMs))
+        .prefault("365d"),
+      authority_prepare: duration(configLimits.authorityPrepareMs).prefault("7d"),
     }),
     join: section({
       anchor: z

@@ -23,6 +23,12 @@ import {
 } from "./contract.ts";
 import { type ControlErrorCode, statusOfError } from "./errors.ts";
 import { entryCreateRequestSchema, entryRequestSchema } from "./entry-contract.ts";
+import {
+  activateRequestSchema,
+  revokeNodeRequestSchema,
+  revokeRequestSchema,
+  taintRequestSchema,
+} from "./authority-contract.ts";
 import { federatedRequestSchema, federateRequestSchema } from "./federation-contract.ts";
 import type { NodeControl } from "./node-control.ts";
 import {
@@ -192,6 +198,24 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
     [
       "POST /v1/entries/delete",
       async (body) => node.deleteEntry(await request(body, entryRequestSchema)),
+    ],
+    ["GET /v1/authorities", () => node.authorities().list()],
+    ["POST /v1/authorities/prepare", () => node.authorities().prepare()],
+    [
+      "POST /v1/authorities/activate",
+      async (body) => node.authorities().activate(await request(body, activateRequestSchema)),
+    ],
+    [
+      "POST /v1/authorities/taint",
+      async (body) => node.authorities().taint(await request(body, taintRequestSchema)),
+    ],
+    [
+      "POST /v1/authorities/revoke",
+      async (body) => node.authorities().revoke(await request(body, revokeRequestSchema)),
+    ],
+    [
+      "POST /v1/authorities/revoke-node",
+      async (body) => node.authorities().revokeNode(await request(body, revokeNodeRequestSchema)),
     ],
     ["GET /v1/federation", async () => node.federation()],
     [

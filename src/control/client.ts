@@ -22,6 +22,8 @@ import {
   type Entries,
   entriesSchema,
   errorSchema,
+  type Authorities,
+  authoritiesSchema,
   type Federation,
   federationSchema,
   type FlStarted,
@@ -82,6 +84,12 @@ import type { EntryCreateRequest, EntryRequest } from "./entry-contract.ts";
 import type { LookupRequest } from "./lookup-contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
 import type { PolicyCheckRequest } from "./policy-contract.ts";
+import type {
+  ActivateRequest,
+  RevokeNodeRequest,
+  RevokeRequest,
+  TaintRequest,
+} from "./authority-contract.ts";
 import type { FederatedRequest, FederateRequest } from "./federation-contract.ts";
 import type { ReleaseRequest } from "./quarantine-contract.ts";
 import type { RouteRequest } from "./route-contract.ts";
@@ -231,6 +239,30 @@ export class ControlClient {
 
   reloadPolicy(): Promise<PolicyReloaded> {
     return this.#call("POST", "/v1/policy/reload", policyReloadedSchema);
+  }
+
+  authorities(): Promise<Authorities> {
+    return this.#call("GET", "/v1/authorities", authoritiesSchema);
+  }
+
+  prepareAuthority(): Promise<Authorities> {
+    return this.#call("POST", "/v1/authorities/prepare", authoritiesSchema);
+  }
+
+  activateAuthority(request: ActivateRequest): Promise<Authorities> {
+    return this.#call("POST", "/v1/authorities/activate", authoritiesSchema, request);
+  }
+
+  taintAuthority(request: TaintRequest): Promise<Authorities> {
+    return this.#call("POST", "/v1/authorities/taint", authoritiesSchema, request);
+  }
+
+  revokeAuthority(request: RevokeRequest): Promise<Authorities> {
+    return this.#call("POST", "/v1/authorities/revoke", authoritiesSchema, request);
+  }
+
+  revokeNode(request: RevokeNodeRequest): Promise<Authorities> {
+    return this.#call("POST", "/v1/authorities/revoke-node", authoritiesSchema, request);
   }
 
   federation(): Promise<Federation> {

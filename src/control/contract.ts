@@ -13,6 +13,7 @@ import {
   flStoppedFields,
   learningStatusSchema,
 } from "./learning-contract.ts";
+import { authoritiesFields } from "./authority-contract.ts";
 import { entriesFields } from "./entry-contract.ts";
 import { lookupFields } from "./lookup-contract.ts";
 import {
@@ -202,6 +203,7 @@ export const quarantineSchema = answer(quarantineFields);
 export const policyCheckedSchema = answer(policyCheckedFields);
 export const policyReloadedSchema = answer(policyReloadedFields);
 export const federationSchema = answer(federationFields);
+export const authoritiesSchema = answer(authoritiesFields);
 export const auditListSchema = answer(auditListFields);
 export const auditVerifiedSchema = answer(auditVerifiedFields);
 export const entriesSchema = answer(entriesFields);
@@ -287,6 +289,7 @@ export type Tunnels = z.infer<typeof tunnelsSchema>;
 export type Zones = z.infer<typeof zonesSchema>;
 export type PolicyChecked = z.infer<typeof policyCheckedSchema>;
 export type PolicyReloaded = z.infer<typeof policyReloadedSchema>;
+export type Authorities = z.infer<typeof authoritiesSchema>;
 export type Federation = z.infer<typeof federationSchema>;
 export type AuditList = z.infer<typeof auditListSchema>;
 export type AuditVerified = z.infer<typeof auditVerifiedSchema>;

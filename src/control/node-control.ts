@@ -47,6 +47,7 @@ import type { EntryCreateRequest, EntryRequest } from "./entry-contract.ts";
 import type { LookupRequest } from "./lookup-contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
 import type { PolicyCheckRequest } from "./policy-contract.ts";
+import type { AuthorityControl } from "./authority-contract.ts";
 import type { FederatedRequest, FederateRequest } from "./federation-contract.ts";
 import type { ReleaseRequest } from "./quarantine-contract.ts";
 import type { RouteRequest } from "./route-contract.ts";
@@ -111,6 +112,7 @@ export interface NodeControl {
   checkPolicy(request: PolicyCheckRequest): Awaitable<Body<PolicyChecked>>;
   /** Reads the configuration file again, as SIGHUP does. @throws MeshError `config/*`; the old policy stays */
   reloadPolicy(): Awaitable<Body<PolicyReloaded>>;
+  authorities(): AuthorityControl;
   federation(): Awaitable<Body<Federation>>;
   /** Gives the new one alone. @throws MeshError `federation/*` */
   federate(request: FederateRequest): Awaitable<Body<Federation>>;

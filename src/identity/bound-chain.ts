@@ -95,6 +95,7 @@ export function verifyBoundChain(
       return refuse("identity/signature-invalid");
   }
   const nodeId = nodeIdOf(engine, ed25519, mldsa65);
+  if (anchors.revoked?.has(nodeId) === true) return refuse("identity/revoked");
   if (!es256.verify(leaf.publicKey, bindingMessage(engine, leaf.der, nodeId), signature))
     return refuse("identity/node-id-mismatch", "the binding is not the leaf's");
   const identity = identityOf(

@@ -16,7 +16,12 @@ import {
 import { certificatesOf, isBoundChain, verifyBoundChain } from "./bound-chain.ts";
 import type { ChainErrorCode } from "./errors.ts";
 import type { Es256 } from "./es256.ts";
-import { AUTHORITY_EXPIRY, CHAIN_CACHE_ENTRIES, CHAIN_VERIFICATIONS } from "./metrics.ts";
+import {
+  AUTHORITY_EXPIRY,
+  BUNDLE_SEQUENCE,
+  CHAIN_CACHE_ENTRIES,
+  CHAIN_VERIFICATIONS,
+} from "./metrics.ts";
 import type { PeerIdentity } from "./peer-identity.ts";
 import { parseWorkloadAuthorities, type TrustBundle } from "./trust-bundle.ts";
 import { CERTIFICATE_BYTES_MAX, type ParsedCertificate } from "./x509/certificate.ts";
@@ -59,7 +64,7 @@ export class ChainVerifier {
     this.#entriesMax = options.entriesMax ?? CHAIN_CACHE_ENTRIES_MAX;
     this.#anchors = trustAnchors(bundle);
     this.#boundAnchors = boundAnchors(bundle);
-    this.#publishExpiry();
+    this.#publishBundle(bundle);
   }
 
   /**
@@ -72,7 +77,7 @@ export class ChainVerifier {
     this.#boundAnchors = bound;
     this.#verified.clear();
     this.#publishSize();
-    this.#publishExpiry();
+    this.#publishBundle(bundle);
   }
 
   /** As `verifyChain`, with the memory. */
@@ -137,7 +142,8 @@ export class ChainVerifier {
   }
 
   /** While one root is valid, chains to it verify: the last one counts. */
-  #publishExpiry(): void {
+  #publishBundle({ sequence }: TrustBundle): void {
+    this.#meter.set(BUNDLE_SEQUENCE, sequence);
     const { roots } = this.#anchors.roots.length > 0 ? this.#anchors : this.#boundAnchors;
     const lastMs = Math.max(0, ...roots.map(({ notAfterMs }) => notAfterMs));
     this.#meter.set(AUTHORITY_EXPIRY, Math.floor(lastMs / 1000), { authority: "root" });
@@ -160,7 +166,7 @@ export class ChainVerifier {
 }
 
 function boundAnchors(bundle: TrustBundle): TrustAnchors {
-  return { trustDomain: bundle.trustDomain, roots: parseWorkloadAuthorities(bundle) };
+  return { ...trustAnchors(bundle), roots: parseWorkloadAuthorities(bundle) };
 }
 
 function parsedAll(chain: readonly Uint8Array[]): ParsedCertificate[] {

@@ -17,7 +17,7 @@ import type { NodeId, PeerIdentity } from "./peer-identity.ts";
 import { checkAuthorityProfile, checkLeafProfile, type LeafName } from "./profile.ts";
 import { parseAuthorities, type TrustBundle } from "./trust-bundle.ts";
 import { CERTIFICATE_BYTES_MAX, type ParsedCertificate } from "./x509/certificate.ts";
-import { X509_SIGNATURE_CONTEXT } from "./x509/algorithm.ts";
+import { type CertificateAlgorithm, X509_SIGNATURE_CONTEXT } from "./x509/algorithm.ts";
 import { parseCertificate } from "./x509/parse.ts";
 
 /** Most certificates of a chain, leaf included and root excluded. */
@@ -59,6 +59,8 @@ export interface VerifyChainInput extends ChainOptions {
 export interface TrustAnchors {
   readonly trustDomain: string;
   readonly roots: readonly ParsedCertificate[];
+  /** Nodes that the bundle shuts out. @default none */
+  readonly revoked?: ReadonlySet<NodeId>;
 }
 
 /**
@@ -66,7 +68,11 @@ export interface TrustAnchors {
  * @throws MeshError `identity/bundle-malformed`
  */
 export function trustAnchors(bundle: TrustBundle): TrustAnchors {
-  return { trustDomain: bundle.trustDomain, roots: parseAuthorities(bundle) };
+  return {
+    trustDomain: bundle.trustDomain,
+    roots: parseAuthorities(bundle),
+    revoked: new Set(bundle.notes?.revoked),
+  };
 }
 
 /**
@@ -101,9 +107,10 @@ export function verifyToAnchors(
     if (code !== undefined) return refuse(code);
   }
 
-  // 4. The NodeId in the leaf commits to both keys.
+  // 4. The NodeId in the leaf commits to both keys, and the bundle does not shut it out.
   const nodeId = checkNodeId(input.engine, leaf, input.ed25519);
   if (!nodeId.ok) return nodeId;
+  if (anchors.revoked?.has(nodeId.value) === true) return refuse("identity/revoked");
 
   // 5. The names lead up to a root of the bundle, and no authority signs for a longer path than it may.
   const path = findPath([leaf, ...intermediates], anchors);
@@ -210,6 +217,16 @@ export function findPath(
       return refuse("identity/path-too-long");
   }
   return ok(path);
+}
+
+/** Key identifier of the root that a chain leads to; undefined when its last certificate does not say. Nothing is verified. */
+export function signerOf(
+  chain: readonly Uint8Array[],
+  algorithm: CertificateAlgorithm = "ml-dsa-65",
+): string | undefined {
+  const top = chain.at(-1);
+  const parsed = top && parseCertificate(top, algorithm);
+  return parsed?.ok === true ? parsed.value.authorityKeyId : undefined;
 }
 
 function namesIssuer(certificate: ParsedCertificate, issuer: ParsedCertificate): boolean {

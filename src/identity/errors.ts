@@ -146,5 +146,23 @@ type EntryErrorCode =
   /** A stored entry is not what its author signed. */
   | "identity/entry-record-invalid";
 
+/** Why a step of an authority is refused. */
+export type RotationRefusal =
+  | "identity/authority-unknown"
+  /** One is prepared already. */
+  | "identity/authority-prepared"
+  /** There is none to activate. */
+  | "identity/authority-not-prepared"
+  /** Nodes may have live SVIDs and not the new authority. */
+  | "identity/authority-not-spread"
+  /** It signs; another has to be activated first. */
+  | "identity/authority-active"
+  /** As many as a bundle holds. */
+  | "identity/authorities-full";
+
 /** Every code of this room. */
-export type IdentityErrorCode = NameErrorCode | AttestationClientErrorCode | EntryErrorCode;
+export type IdentityErrorCode =
+  | NameErrorCode
+  | AttestationClientErrorCode
+  | EntryErrorCode
+  | RotationRefusal;

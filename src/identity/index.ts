@@ -58,6 +58,31 @@ export {
   FIRST_PREVIOUS,
   readAuditLine,
 } from "./audit/entry.ts";
+export {
+  activate,
+  activeOf,
+  type Authority,
+  type AuthorityKeys,
+  type AuthoritySet,
+  dueStep,
+  expire,
+  firstAuthority,
+  isEnding,
+  prepare,
+  replaceAtMs,
+  revoke,
+  type RotationOptions,
+  signed,
+  taint,
+} from "./authority/rotation.ts";
+export {
+  bundleOfState,
+  encodeTrustState,
+  parseTrustState,
+  sameContent,
+  type TrustState,
+} from "./authority/trust-state.ts";
+export { REVOKED_NODES_MAX } from "./bundle-notes.ts";
 export { type ForeignBundle, readForeignBundle } from "./foreign-bundle.ts";
 export { issueRecord } from "./audit/issue.ts";
 export {
@@ -74,6 +99,7 @@ export {
   type ChainOptions,
   type ClaimedLeaf,
   parseLeafKey,
+  signerOf,
   type VerifyChainInput,
   verifyChain,
 } from "./chain.ts";
@@ -85,6 +111,7 @@ export type {
   BundleErrorCode,
   ChainErrorCode,
   IdentityErrorCode,
+  RotationRefusal,
   TokenErrorCode,
 } from "./errors.ts";
 export {
@@ -179,6 +206,8 @@ export {
   type JwtAuthority,
   jwtBundleToJson,
   parseBundleJson,
+  publicBundle,
+  rootIdsOf,
   type TrustBundle,
 } from "./trust-bundle.ts";
 export { coordinatesOf, type Es256, type Es256Signer, isP256PublicKey } from "./es256.ts";
@@ -213,7 +242,11 @@ export {
   type SvidResponse,
 } from "./workload/messages.ts";
 export { isUnitName, OVERFLOW_ID, selects } from "./workload/selectors.ts";
-export { acceptSignedBundle, encodeSignedBundle } from "./workload/signed-bundle.ts";
+export {
+  acceptSignedBundle,
+  encodeSignedBundle,
+  statedSequence,
+} from "./workload/signed-bundle.ts";
 export { verifyWorkloadSvid } from "./workload/verify.ts";
 export {
   createWorkloadRoot,
@@ -223,4 +256,4 @@ export {
 } from "./workload/workload-issuer.ts";
 export type { CertificateAlgorithm } from "./x509/algorithm.ts";
 export { CERTIFICATE_BYTES_MAX } from "./x509/certificate.ts";
-export { type CertificateDescription, describeCertificate } from "./x509/describe.ts";
+export { type CertificateDescription, describeCertificate, describeRoot } from "./x509/describe.ts";

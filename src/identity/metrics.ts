@@ -10,6 +10,7 @@ export const SVID_EXPIRY = "meshd_identity_svid_expiry_timestamp_seconds";
 export const SVID_GRACE_END = "meshd_identity_svid_grace_end_timestamp_seconds";
 export const SVID_ISSUE = "meshd_identity_svid_issue_timestamp_seconds";
 export const AUTHORITY_EXPIRY = "meshd_identity_authority_expiry_timestamp_seconds";
+export const BUNDLE_SEQUENCE = "meshd_identity_bundle_sequence";
 export const SVID_RENEWALS = "meshd_identity_svid_renewals_total";
 export const ATTESTATIONS = "meshd_identity_attestations_total";
 export const NODE_ATTESTATIONS = "meshd_identity_node_attestations_total";
@@ -58,6 +59,11 @@ export const identityMetrics: readonly MetricDeclaration[] = [
     kind: "gauge",
     help: "When an authority above this node expires, in seconds since 1970 (UTC): the last root of the trust bundle, or the intermediate that signed the node's own SVID. 0 before the node is enrolled.",
     labels: { authority: ["root", "intermediate"] },
+  },
+  {
+    name: BUNDLE_SEQUENCE,
+    kind: "gauge",
+    help: "Sequence of the trust bundle that this node goes by; 0 before the node is enrolled.",
   },
   {
     name: SVID_RENEWALS,

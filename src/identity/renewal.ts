@@ -160,6 +160,11 @@ export class SvidHolder {
     this.#publishExpiry();
   }
 
+  /** Makes the renewal due: the credential is to be replaced before its time. */
+  hurry(nowMs: WallMs): void {
+    this.#renewAtMs = Math.min(this.#renewAtMs, nowMs) as WallMs;
+  }
+
   /** Notes a failed renewal with its code, and sets the next attempt. */
   failed(nowMs: WallMs, code: string): void {
     this.#failures += 1;

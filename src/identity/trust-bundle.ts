@@ -17,6 +17,7 @@ import {
   utf8Bytes,
 } from "../foundation/index.ts";
 import { fromBareBase64Url, fromBase64, toBase64 } from "./base64.ts";
+import { type BundleNotes, isEmptyNotes, parseBundleNotes } from "./bundle-notes.ts";
 import type { IdentityErrorCode } from "./errors.ts";
 import { coordinatesOf, isP256PublicKey, pointOf } from "./es256.ts";
 import { checkAuthorityProfile } from "./profile.ts";
@@ -25,12 +26,14 @@ import type { CertificateAlgorithm } from "./x509/algorithm.ts";
 import { CERTIFICATE_BYTES_MAX, type ParsedCertificate } from "./x509/certificate.ts";
 import { parseCertificate } from "./x509/parse.ts";
 
-/** Most authorities of a bundle: prepared, active, two retiring. With a chain they fit an attestation response. */
+/** Most roots of nodes in a bundle: prepared, active, two retiring. With a chain they fit an attestation response. */
 export const BUNDLE_AUTHORITIES_MAX = 4;
+/** Most P-256 roots and JWT keys: each issuer has its own. */
+const WORKLOAD_AUTHORITIES_MAX = 12;
 /** Longest `kid`, in characters. */
 const KEY_ID_CHARS_MAX = 128;
-/** Longest bundle document, in characters: four authorities of each kind take 45,000; keys of other uses may stand beside. */
-export const BUNDLE_JSON_CHARS_MAX = 64 * 1024;
+/** Longest bundle document, in characters: with as much of all as there may be it takes 70,000; other uses may stand beside. */
+export const BUNDLE_JSON_CHARS_MAX = 96 * 1024;
 /** Most elements of `keys` that are looked at; other uses and algorithms stand beside ours. */
 const KEYS_MAX = 32;
 
@@ -43,6 +46,7 @@ const KEY_TYPE_EC = "EC";
 const ALGORITHM = "ML-DSA-65";
 const ALGORITHM_ES256 = "ES256";
 const CURVE = "P-256";
+const NOTES = "x0tta6bl4_notes";
 
 /** A key that signs JWT-SVIDs. */
 export interface JwtAuthority {
@@ -65,6 +69,8 @@ export interface TrustBundle {
   readonly jwtAuthorities?: readonly JwtAuthority[];
   /** How often a consumer should look for a newer bundle, in seconds. */
   readonly refreshHintS?: number;
+  /** For the trust domain's own nodes. @default none */
+  readonly notes?: BundleNotes;
 }
 
 /**
@@ -110,7 +116,13 @@ export function bundleToJson(bundle: TrustBundle): string {
   const keys = [...roots, ...workloadRoots, ...jwtKeys(bundle)];
   const hint =
     bundle.refreshHintS === undefined ? {} : { spiffe_refresh_hint: bundle.refreshHintS };
-  return JSON.stringify({ keys, spiffe_sequence: bundle.sequence, ...hint });
+  const notes = bundle.notes === undefined ? {} : { [NOTES]: bundle.notes };
+  return JSON.stringify({ keys, spiffe_sequence: bundle.sequence, ...hint, ...notes });
+}
+
+/** What other trust domains get: without the notes for our own nodes. */
+export function publicBundle({ notes: _, ...bundle }: TrustBundle): TrustBundle {
+  return bundle;
 }
 
 /**
@@ -140,6 +152,8 @@ export function parseBundleJson(
   const hint = document["spiffe_refresh_hint"];
   if (!isCount(sequence) || (hint !== undefined && !isCount(hint)))
     return malformed("sequence or refresh hint");
+  const notes = parseBundleNotes(document[NOTES]);
+  if (notes === undefined) return malformed("notes");
   const authorities: Uint8Array[] = [];
   const workloadAuthorities: Uint8Array[] = [];
   const jwtAuthorities: JwtAuthority[] = [];
@@ -157,7 +171,7 @@ export function parseBundleJson(
     const list = read.algorithm === "es256" ? workloadAuthorities : authorities;
     if (!list.some((known) => equalBytes(known, read.der))) list.push(read.der);
   }
-  if ([authorities, workloadAuthorities, jwtAuthorities].some(isTooLong))
+  if (isTooLong(authorities) || [workloadAuthorities, jwtAuthorities].some(isTooLongForWorkloads))
     return malformed("too many authorities");
   return ok({
     trustDomain,
@@ -166,6 +180,7 @@ export function parseBundleJson(
     ...(workloadAuthorities.length === 0 ? {} : { workloadAuthorities }),
     ...(jwtAuthorities.length === 0 ? {} : { jwtAuthorities }),
     ...(hint === undefined ? {} : { refreshHintS: hint }),
+    ...(isEmptyNotes(notes) ? {} : { notes }),
   });
 }
 
@@ -200,17 +215,19 @@ export function parseWorkloadAuthorities(bundle: TrustBundle): ParsedCertificate
   return parseRoots(bundle, bundle.workloadAuthorities ?? [], "es256");
 }
 
+/** Key identifiers of all roots of a bundle. @throws MeshError `identity/bundle-malformed` */
+export function rootIdsOf(bundle: TrustBundle): string[] {
+  const roots = [...parseAuthorities(bundle), ...parseWorkloadAuthorities(bundle)];
+  return roots.flatMap(({ subjectKeyId }) => subjectKeyId ?? []);
+}
+
 function parseRoots(
   bundle: TrustBundle,
   roots: readonly Uint8Array[],
   algorithm: CertificateAlgorithm,
 ): ParsedCertificate[] {
-  if (isTooLong(roots)) {
-    throw bundleError(
-      bundle,
-      `it has ${roots.length} authorities, at most ${BUNDLE_AUTHORITIES_MAX} are allowed`,
-    );
-  }
+  if (algorithm === "es256" ? isTooLongForWorkloads(roots) : isTooLong(roots))
+    throw bundleError(bundle, `it has ${roots.length} authorities, which is too many`);
   return roots.map((der) => {
     const authority = readAuthority(bundle.trustDomain, der, algorithm);
     if (authority === undefined)
@@ -221,6 +238,10 @@ function parseRoots(
 
 function isTooLong(list: readonly unknown[]): boolean {
   return list.length > BUNDLE_AUTHORITIES_MAX;
+}
+
+function isTooLongForWorkloads(list: readonly unknown[]): boolean {
+  return list.length > WORKLOAD_AUTHORITIES_MAX;
 }
 
 function pointToJwk(publicKey: Uint8Array): Readonly<Record<string, string>> {

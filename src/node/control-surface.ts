@@ -13,6 +13,7 @@ import type {
   AuditVerified,
   AuditVerifyRequest,
   BackupRequest,
+  AuthorityControl,
   Beacons,
   Body,
   CloseTunnelRequest,
@@ -77,6 +78,7 @@ import type { MemberView, ZoneView } from "../mesh/index.ts";
 import { Network } from "../adapters/libp2p/network.ts";
 import type { ListedForward } from "../adapters/tunnel/tunnels.ts";
 import { systemClock } from "../adapters/clock.ts";
+import { authorityControl } from "./trust/authority-view.ts";
 import type { ConfigView } from "./config-view.ts";
 import { draftOfEntry, entriesOf } from "./entry-view.ts";
 import type { Federation } from "./federation.ts";
@@ -364,6 +366,10 @@ export class ControlSurface implements NodeControl {
     return { quarantine: quarantine.filter(({ nodeId }) => nodeId === released) };
   }
 
+  authorities(): AuthorityControl {
+    return authorityControl(this.#parts.lifecycle.requireMember());
+  }
+
   federation(): Body<FederationList> {
     return this.#parts.federation.list();
   }
@@ -558,6 +564,9 @@ function tunnelsOf(member: Member | undefined, forwards: readonly ListedForward[
   };
 }
 
+/** Why an SVID that has not expired is refused by all. */
+const svidProblems = ["identity/revoked", "identity/untrusted"] as const;
+
 function memberHealth(member: Member): Condition[] {
   const health: Condition[] = [];
   const { kernelProblem } = member.learning;
@@ -586,6 +595,23 @@ function memberHealth(member: Member): Condition[] {
   }
   if (member.workloads !== undefined) health.push(...workloadHealth(member.workloads));
   health.push(...svidHealthOf(member.svid, systemClock.now().wallMs), ...classicalHealthOf(member));
+  if (member.isIssuer && member.authorities.isEnding) {
+    health.push({
+      code: "identity/authority-ending",
+      severity: "warning",
+      message:
+        "The authority that signs ends soon and no other one is prepared. Run meshctl trust authority prepare, or see the log why it is not done unattended.",
+    });
+  }
+  const problem = svidProblems.find((code) => code === member.svidProblem);
+  if (problem !== undefined) {
+    health.push({
+      code: problem,
+      severity: "error",
+      message:
+        "This node's SVID is no longer good: it was shut out, or the authority that signed it was revoked. Join again with a new token, in a new state directory.",
+    });
+  }
   const members = member.mesh.members();
   const quarantined = members.filter(({ state }) => state === "quarantined");
   if (quarantined.length > 0) {

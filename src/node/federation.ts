@@ -12,6 +12,7 @@ import {
   bundleToJson,
   type ForeignBundle,
   isTrustDomain,
+  publicBundle,
   readForeignBundle,
   type TrustBundle,
 } from "../identity/index.ts";
@@ -278,7 +279,10 @@ export class Federation {
 
 /** The document for other trust domains: it asks them to come back as often as nobody tells them to. */
 export function servedBundle(bundle: TrustBundle): string {
-  return bundleToJson({ ...bundle, refreshHintS: bundle.refreshHintS ?? POLL_MS / 1_000 });
+  return bundleToJson({
+    ...publicBundle(bundle),
+    refreshHintS: bundle.refreshHintS ?? POLL_MS / 1_000,
+  });
 }
 
 function idOf(trustDomain: string): string {

@@ -85,7 +85,7 @@ export class NodeIdentities {
   /** Keeps an identity that was verified, unless a known one is valid for longer. */
   add(identity: PeerIdentity): void {
     const known = this.#known.get(identity.nodeId);
-    if (known !== undefined && known.notAfterMs >= identity.notAfterMs) return;
+    if (known !== undefined && known.notAfterMs > identity.notAfterMs) return;
     this.#known.delete(identity.nodeId);
     this.#known.set(identity.nodeId, identity);
     if (this.#known.size > IDENTITIES_MAX) {

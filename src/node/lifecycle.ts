@@ -33,11 +33,13 @@ import { proveSelf } from "./attestors.ts";
 import { AutoJoin } from "./auto-join.ts";
 import { CredentialSource, type SourceProblem } from "./credential-source.ts";
 import { Issuing } from "./issuing.ts";
-import { bundleOf, Member, type MemberDeps, type MemberOptions } from "./member.ts";
+import { createTrustDomain } from "./trust/first-state.ts";
+import { HeldBundle } from "./trust/held-bundle.ts";
+import { Member, type MemberDeps, type MemberOptions } from "./member.ts";
 
 export type LifecycleState = "unenrolled" | "starting" | "running" | "stopping";
 
-export type LifecycleDeps = Omit<MemberDeps, "issuing">;
+export type LifecycleDeps = Omit<MemberDeps, "issuing" | "held">;
 export interface LifecycleOptions extends Omit<MemberOptions, "credential"> {
   /** The Workload API that the identity is from. @default issuers of the mesh */
   readonly source?: WorkloadEndpoint | undefined;
@@ -163,11 +165,9 @@ export class Lifecycle {
         { trustDomain: stored.trustDomain },
       );
     }
-    Issuing.create(this.#deps, this.#deps.keys, {
-      trustDomain,
-      name,
-      svidLifetimeMs: this.#options.config.identity.svidLifetimeMs,
-    });
+    const { svidLifetimeMs } = this.#options.config.identity;
+    const self = this.#deps.keys.nodeId;
+    createTrustDomain({ ...this.#deps, self, svidLifetimeMs }, { trustDomain, name });
     this.#deps.logger.info({ trustDomain, name }, "trust domain made");
     return this.#enrolled();
   }
@@ -348,21 +348,20 @@ export class Lifecycle {
     const credential = this.#deps.store.credential();
     if (credential === undefined) return;
     this.#state = "starting";
-    const { config } = this.#options;
-    this.#issuing = Issuing.load(
-      this.#deps,
-      credential.trustDomain,
-      config.identity.svidLifetimeMs,
-    );
+    const { svidLifetimeMs, rotation, clockSkewMs } = this.#options.config.identity;
     const { keys, store } = this.#deps;
+    const held = new HeldBundle(this.#deps, credential);
+    this.#issuing = Issuing.load(this.#deps, held, {
+      svidLifetimeMs,
+      rotation: { ...rotation, clockSkewMs },
+    });
     if (this.#issuing !== undefined) {
       // An issuer needs nobody to renew: it starts with a fresh SVID, whatever the old one's age.
       const chain = this.#issuing.issueTo(keys, credential.name);
-      const bundle = bundleToJson(this.#issuing.withWorkloadKeys(bundleOf(credential)));
-      store.saveCredential({ ...credential, bundle, chain });
+      store.saveCredential({ ...credential, bundle: bundleToJson(held.bundle), chain });
     }
     const member = new Member(
-      { ...this.#deps, issuing: this.#issuing },
+      { ...this.#deps, issuing: this.#issuing, held },
       { ...this.#options, credential: store.credential() ?? credential },
     );
     this.#member = member;
@@ -393,6 +392,7 @@ export const credentialProblems = [
   "identity/expired",
   "identity/not-yet-valid",
   "identity/untrusted",
+  "identity/revoked",
   "identity/signature-invalid",
   "identity/node-id-mismatch",
   "identity/classical-denied",

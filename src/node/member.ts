@@ -33,10 +33,10 @@ import {
   type NodeId,
   nodeIdOf,
   type NodeKeys,
-  parseBundleJson,
   parseLeafKey,
   type PeerIdentity,
   renewalRequest,
+  signerOf,
   SVID_PROTOCOL,
   SVID_REQUEST_BYTES_MAX,
   SVID_RESPONSE_BYTES_MAX,
@@ -51,7 +51,7 @@ import {
   type MeshAction,
   type ReleaseRefusal,
 } from "../mesh/index.ts";
-import type { Clock, Logger, Meter, Random, Tracer, WallMs } from "../ports/index.ts";
+import type { Clock, Logger, Meter, Random, Tracer } from "../ports/index.ts";
 import { attestorsOf } from "./attestors.ts";
 import { IDENTITY_BYTES_MAX, IDENTITY_PROTOCOL, NodeIdentities } from "./identity-directory.ts";
 import type { Issuing } from "./issuing.ts";
@@ -64,11 +64,17 @@ import { MeshService } from "./mesh-service.ts";
 import type { Access } from "./policy.ts";
 import { Reach, RELAY_ROLE } from "./reach.ts";
 import { Rejoin } from "./rejoin.ts";
+import type { AuthorityKeeper } from "./trust/authority-keeper.ts";
+import { BUNDLE_MESSAGE_BYTES_MAX, BUNDLE_PROTOCOL, BundleSpread } from "./trust/bundle-spread.ts";
+import { bundleOf, type HeldBundle } from "./trust/held-bundle.ts";
 import { Workloads } from "./workload/workloads.ts";
 
 /** How often expiry and isolation are looked at: renewal times are hours, and a dial that fails costs little. */
 const UPKEEP_MS = 5_000;
 const ATTEST_TIMEOUT_MS = 10_000;
+/** Peers that lost their authority are asked for a new chain so many at a time and so long: all are gone within five seconds. */
+const REFRESHES_MAX = 32;
+const REFRESH_MS = 1_000;
 /** After a change of addresses, or when it could not be stored, the record goes to the DHT after this. */
 const RECORD_RETRY_MS = 30_000;
 
@@ -83,6 +89,7 @@ export interface MemberDeps {
   readonly keyFiles: KeyFiles;
   readonly keys: NodeKeys;
   readonly issuing: Issuing | undefined;
+  readonly held: HeldBundle;
   readonly audit: AuditTrail;
   readonly access: Access;
 }
@@ -105,7 +112,7 @@ export class Member {
   readonly #config: Config;
   readonly #service: MeshService;
   readonly #verifier: ChainVerifier;
-  #bundle: TrustBundle;
+  readonly #spread: BundleSpread;
   #upkeepTimer: NodeJS.Timeout | undefined;
   readonly lookup: Lookup;
   readonly #records: NodeRecords;
@@ -131,11 +138,10 @@ export class Member {
     const { config, credential, epoch } = options;
     this.#deps = deps;
     this.#config = config;
-    this.#bundle = bundleOf(credential);
     deps.access.bind(credential.trustDomain);
     const { clockSkewMs, issuerGraceMs: graceMs } = config.identity;
     this.#toleranceMs = clockSkewMs + graceMs;
-    this.#verifier = new ChainVerifier({ engine, meter, es256: nativeEs256 }, this.#bundle, {
+    this.#verifier = new ChainVerifier({ engine, meter, es256: nativeEs256 }, this.bundle, {
       clockSkewMs,
       graceMs,
     });
@@ -164,6 +170,13 @@ export class Member {
     });
     this.identities.add(this.svid.identity);
     this.network = this.#makeNetwork(options);
+    this.#spread = new BundleSpread({
+      ...{ held: deps.held, self: keys.nodeId, random, logger: deps.logger },
+      peers: () => this.network.connectedPeers(),
+      request: (to, protocol, request, limits) =>
+        this.network.request(to, protocol, request, limits),
+    });
+    deps.held.onChange(() => this.#bundleChanged());
     this.mesh = new MeshMachine(
       {
         engine,
@@ -194,7 +207,7 @@ export class Member {
       },
     );
     this.lookup = new Lookup({
-      trustDomain: this.#bundle.trustDomain,
+      trustDomain: this.bundle.trustDomain,
       records: this.#records,
       members: () => this.mesh.members(),
       spiffeIdOf: (nodeId) => this.identities.lookup(nodeId)?.spiffeId,
@@ -203,11 +216,7 @@ export class Member {
     this.#reach = this.#makeReach();
     this.#rejoin = this.#makeRejoin();
     this.#service = this.#makeMeshService();
-    this.#desk = deps.issuing?.openDesk({
-      ...deps,
-      policy: deps.access,
-      bundle: () => this.#bundle,
-    });
+    this.#desk = deps.issuing?.openDesk({ ...deps, policy: deps.access });
     this.workloads = this.#makeWorkloads();
     this.learning = this.#makeLearning();
     this.tunnels = new Tunnels({
@@ -223,20 +232,30 @@ export class Member {
   }
 
   get bundle(): TrustBundle {
-    return this.#bundle;
+    return this.#deps.held.bundle;
+  }
+
+  /** The authorities of this host, which holds the root. @throws MeshError `control/not-issuer` */
+  get authorities(): AuthorityKeeper {
+    if (this.#deps.issuing !== undefined) return this.#deps.issuing.authorities;
+    throw notIssuer();
   }
 
   /** The registration entries of this issuer. @throws MeshError `control/not-issuer` */
   get entries(): EntryBook {
     if (this.#desk !== undefined) return this.#desk.book;
-    throw new MeshError(
-      "control/not-issuer",
-      "This node issues no credentials. Run the command on an issuer: meshctl peers shows the roles.",
-    );
+    throw notIssuer();
   }
 
   get isIssuer(): boolean {
     return this.#deps.issuing !== undefined;
+  }
+
+  /** Why this node's own SVID is no longer good although it has not expired; undefined while it is. */
+  get svidProblem(): string | undefined {
+    const { chain, ed25519 } = this.svid.identity;
+    const verified = this.#verify(chain, ed25519);
+    return verified.ok ? undefined : verified.code;
   }
 
   /** What this node does for others, as its beacons tell. */
@@ -267,7 +286,7 @@ export class Member {
 
   /** The node that a text names. @throws MeshError `control/unknown-peer`, `control/ambiguous-peer` */
   find(peer: string): NodeId {
-    return memberCalled(this.mesh.members(), this.#bundle.trustDomain, peer).nodeId;
+    return memberCalled(this.mesh.members(), this.bundle.trustDomain, peer).nodeId;
   }
 
   /** Name and NodeId of the node that a text names, as far as they are known now. */
@@ -290,6 +309,11 @@ export class Member {
       { requestBytesMax: 32, streamsPerPeerMax: 8, relayed: true },
       (_peer, request) => Promise.resolve(this.identities.answer(request)),
     );
+    await network.serve(
+      BUNDLE_PROTOCOL,
+      { requestBytesMax: BUNDLE_MESSAGE_BYTES_MAX, streamsPerPeerMax: 4, relayed: true },
+      (_peer, request) => Promise.resolve(this.#spread.answer(request)),
+    );
     await this.#serveAttestation();
     await this.#serveWorkloads();
     await this.#service.start();
@@ -305,6 +329,7 @@ export class Member {
     await this.tunnels.configure(expose, forward);
     await this.workloads?.start(this.#config.workloadApi.socket);
     this.#rejoin.upkeep();
+    this.#spread.start();
     this.#upkeepTimer = setInterval(() => this.#upkeep(), UPKEEP_MS);
   }
 
@@ -321,6 +346,7 @@ export class Member {
   /** Tells the mesh that this node leaves, and closes everything. Idempotent. */
   async stop(): Promise<void> {
     clearInterval(this.#upkeepTimer);
+    this.#spread.stop();
     this.#rejoin.remember(true);
     this.tunnels.stop();
     await this.workloads?.stop();
@@ -406,6 +432,7 @@ export class Member {
           );
           this.#rejoin.reached(peer.nodeId, addresses);
           this.learning.peerHere(peer.nodeId);
+          this.#spread.met(peer.nodeId);
           sizeHeapFor(this.network.connectedPeers().length);
           this.#service.handle({ kind: "peer-connected", peer, addresses });
         },
@@ -499,7 +526,7 @@ export class Member {
         onZoneChanged: (zone) => store.saveZone(zone),
       },
       {
-        trustDomain: this.#bundle.trustDomain,
+        trustDomain: this.bundle.trustDomain,
         probeTimeoutMs: meshDefaults.probeTimeoutMs,
       },
     );
@@ -554,6 +581,16 @@ export class Member {
     return (
       spiffeId === this.#deps.store.issuerId() || this.#deps.access.allows(spiffeId, "mesh.release")
     );
+  }
+
+  /** @throws MeshError `mesh/quarantined`, `identity/revoked` */
+  #refuseShutOut(nodeId: NodeId): void {
+    this.#refuseQuarantined(nodeId);
+    if (this.bundle.notes?.revoked.includes(nodeId) === true)
+      throw new MeshError(
+        "identity/revoked",
+        "The node was shut out: meshctl trust authority list.",
+      );
   }
 
   /** @throws MeshError `mesh/quarantined` */
@@ -640,7 +677,7 @@ export class Member {
   async #serveAttestation(): Promise<void> {
     const { issuing, meter, logger, clock, audit, access } = this.#deps;
     const server = new AttestationServer({
-      bundle: () => this.#bundle,
+      bundle: () => this.bundle,
       policy: access,
       meter,
       logger,
@@ -657,17 +694,26 @@ export class Member {
         relayed: true,
       },
       async (peer, request) => {
-        if (peer.kind === "joining") this.#refuseQuarantined(peer.nodeId);
+        if (peer.kind === "joining") this.#refuseShutOut(peer.nodeId);
         issuing?.keepIntermediate(clock.now().wallMs);
         return server.answer(request, await this.#asOfNow(peer), () => clock.now());
       },
     );
   }
 
-  #issuingParts({ issuer, ledger, names }: Issuing): IssuingParts {
+  /** Who issues can change with the authority, so it is asked each time. */
+  #issuingParts(issuing: Issuing): IssuingParts {
     const attestors = attestorsOf(this.#config.attestors, this.#deps.clock);
     const challenges = new Challenges(this.#deps.random);
-    return { issuer, ledger, names, ...(attestors && { attestors, challenges }) };
+    return {
+      get issuer() {
+        return issuing.issuer;
+      },
+      ledger: issuing.ledger,
+      names: issuing.names,
+      issued: issuing.issued,
+      ...(attestors && { attestors, challenges }),
+    };
   }
 
   /** Nodes get their workloads' entries and SVIDs from an issuer. */
@@ -693,12 +739,12 @@ export class Member {
       {
         ...this.#deps,
         self: this.#deps.keys.nodeId,
-        bundle: () => this.#bundle,
-        adopt: (bundle) => this.#adoptBundle(bundle),
+        bundle: () => this.bundle,
+        adopt: (bytes) => this.#deps.held.offer(bytes),
         ask: (request) => this.#askIssuer(request),
         ...(this.#desk && { onEntries: (listener) => this.#desk?.book.onChange(listener) }),
       },
-      { trustDomain: this.#bundle.trustDomain, clockSkewMs: this.#config.identity.clockSkewMs },
+      { trustDomain: this.bundle.trustDomain, clockSkewMs: this.#config.identity.clockSkewMs },
     );
   }
 
@@ -714,13 +760,36 @@ export class Member {
     );
   }
 
-  /** Takes a bundle that a root has signed. On disk first. */
-  #adoptBundle(bundle: TrustBundle): void {
-    const { trustDomain, name, chain } = this.svid.identity;
-    this.#deps.store.saveCredential({ trustDomain, name, chain, bundle: bundleToJson(bundle) });
+  /** Another bundle counts: who is not vouched for any more goes, and what is to be renewed is renewed at once. */
+  #bundleChanged(): void {
+    const { bundle } = this;
+    const { audit, logger, clock } = this.#deps;
     this.#verifier.setBundle(bundle);
-    this.#bundle = bundle;
-    this.#deps.logger.info({ sequence: bundle.sequence }, "trust bundle changed");
+    logger.info({ sequence: bundle.sequence }, "trust bundle changed");
+    audit.note({ event: "bundle.change", fields: { sequence: bundle.sequence } });
+    void this.#checkPeers();
+    this.identities.recheck();
+    this.workloads?.bundleChanged();
+    const { identity } = this.svid;
+    const signer = signerOf(identity.chain) ?? "";
+    const isSound = this.#verify(identity.chain, identity.ed25519).ok;
+    if (isSound && bundle.notes?.tainted.includes(signer) !== true) return;
+    this.svid.hurry(clock.now().wallMs);
+    this.#renewIfDue();
+  }
+
+  /** Drops the peers whose chain is no longer good, unless they soon show another one. */
+  async #checkPeers(): Promise<void> {
+    const suspects = this.network.connectedPeers().flatMap((peer) => {
+      const { chain, ed25519 } = this.identities.lookup(peer.nodeId) ?? peer;
+      const verified = this.#verify(chain, ed25519);
+      return verified.ok ? [] : [{ peer, code: verified.code }];
+    });
+    const work = async (): Promise<void> => {
+      for (let next = suspects.shift(); next !== undefined; next = suspects.shift())
+        await this.#refreshOrDrop(next.peer, next.code, REFRESH_MS);
+    };
+    await Promise.all(Array.from({ length: REFRESHES_MAX }, work));
   }
 
   /** A connection outlives the SVID of its handshake: a peer that has renewed since then is taken by its new one. */
@@ -739,22 +808,19 @@ export class Member {
     this.#rejoin.upkeep();
     void this.#reach.upkeep();
     if (this.#deps.clock.now().monoMs >= this.#recordDueMs) void this.#putRecord();
+    this.#deps.issuing?.authorities.upkeep();
+    this.#renewIfDue();
     const now = this.#deps.clock.now().wallMs;
-    if (this.#config.identity.source === "workload-api") this.#expectPush(now);
-    else if (now >= this.svid.renewAtMs && !this.#renewing) {
-      this.#renewing = true;
-      void this.#renew().finally(() => {
-        this.#renewing = false;
-      });
-    }
     for (const peer of this.network.connectedPeers()) {
       const known = this.identities.lookup(peer.nodeId) ?? peer;
-      if (now > known.notAfterMs + this.#toleranceMs) void this.#refreshOrDrop(peer);
+      if (now > known.notAfterMs + this.#toleranceMs)
+        void this.#refreshOrDrop(peer, "identity/expired");
     }
   }
 
   /** An agent renews by itself, at half of the life or so: at two thirds something is wrong. */
-  #expectPush(now: WallMs): void {
+  #expectPush(): void {
+    const now = this.#deps.clock.now().wallMs;
     const { notBeforeMs, notAfterMs } = this.svid.identity;
     const lateMs = notAfterMs - (notAfterMs - notBeforeMs) / 3;
     if (now >= Math.max(lateMs, this.svid.renewAtMs))
@@ -763,7 +829,7 @@ export class Member {
 
   /** Takes a credential that came with its bundle; on disk first. @throws MeshError the codes of chain verification */
   take(credential: StoredCredential): void {
-    const [before, bundle] = [this.#bundle, bundleOf(credential)];
+    const [before, bundle] = [this.bundle, bundleOf(credential)];
     const [leaf] = credential.chain;
     const isSameLeaf = leaf !== undefined && equalBytes(leaf, this.svid.identity.chain[0] ?? leaf);
     const isSameBundle = bundle.sequence === before.sequence;
@@ -775,18 +841,27 @@ export class Member {
       this.#verifier.setBundle(before);
       throw error;
     }
-    this.#bundle = bundle;
-    if (isSameBundle) return;
-    this.#deps.logger.info({ sequence: bundle.sequence }, "trust bundle changed");
-    this.identities.recheck();
-    for (const peer of this.network.connectedPeers())
-      if (this.identities.lookup(peer.nodeId) === undefined)
-        void this.#refreshOrDrop(peer, "identity/untrusted");
+    if (!isSameBundle) this.#deps.held.replace(bundle, undefined);
+  }
+
+  #renewIfDue(): void {
+    if (this.#config.identity.source === "workload-api") {
+      this.#expectPush();
+      return;
+    }
+    if (this.#deps.clock.now().wallMs < this.svid.renewAtMs || this.#renewing) return;
+    this.#renewing = true;
+    void this.#renew().finally(() => {
+      this.#renewing = false;
+    });
   }
 
   /** A peer renews without a new handshake: it is asked for its new chain before it is dropped. */
-  async #refreshOrDrop(peer: PeerIdentity, code = "identity/expired"): Promise<void> {
-    if (await this.identities.fetch(peer.nodeId, peer.nodeId)) return;
+  async #refreshOrDrop(peer: PeerIdentity, code: string, withinMs?: number): Promise<void> {
+    // It is told why, and may have renewed by what it is told.
+    const told = withinMs === undefined ? Promise.resolve() : this.#spread.tell(peer.nodeId);
+    const fetched = told.then(() => this.identities.fetch(peer.nodeId, peer.nodeId));
+    if (await (withinMs === undefined ? fetched : Promise.race([fetched, later(withinMs)]))) return;
     this.#deps.logger.warn(
       { code, nodeId: peer.nodeId, spiffeId: peer.spiffeId },
       "peer disconnected: its SVID is no longer good",
@@ -847,14 +922,16 @@ export class Member {
     });
   }
 
+  /** With the newest bundle first: whoever has a live SVID knows every authority that was published before it was issued. */
   async #renewAt(nodeId: NodeId): Promise<StoredCredential> {
+    await this.#spread.compareWith(nodeId);
     const response = await this.network.request(nodeId, ATTESTATION_PROTOCOL, renewalRequest(), {
       timeoutMs: ATTEST_TIMEOUT_MS,
       responseBytesMax: ATTESTATION_RESPONSE_BYTES_MAX,
     });
     const renewed = acceptRenewal({
       engine: this.#deps.engine,
-      current: { identity: this.svid.identity, bundle: this.#bundle },
+      current: { identity: this.svid.identity, bundle: this.bundle },
       response,
       now: this.#deps.clock.now().wallMs,
     });
@@ -864,7 +941,7 @@ export class Member {
 
   #stored(): StoredCredential {
     const { trustDomain, name, chain } = this.svid.identity;
-    return { trustDomain, name, chain, bundle: bundleToJson(this.#bundle) };
+    return { trustDomain, name, chain, bundle: bundleToJson(this.bundle) };
   }
 
   /** The DHT holds what this node tells of itself, so that nodes of other zones find it. */
@@ -918,12 +995,14 @@ function releaseRefused(code: ReleaseRefusal | "mesh/not-allowed"): MeshError {
   return new MeshError(code, `Cannot release. ${RELEASE_REFUSED[code]}`);
 }
 
-/** @throws MeshError `identity/bundle-malformed` */
-export function bundleOf({ trustDomain, bundle }: StoredCredential): TrustBundle {
-  const parsed = parseBundleJson(trustDomain, bundle);
-  if (parsed.ok) return parsed.value;
-  throw new MeshError(
-    parsed.code,
-    "Cannot read the stored trust bundle. Restore a backup or join again.",
+/** False, after a while. */
+function later(ms: number): Promise<false> {
+  return new Promise((resolve) => setTimeout(resolve, ms, false));
+}
+
+function notIssuer(): MeshError {
+  return new MeshError(
+    "control/not-issuer",
+    "This node issues no credentials. Run the command on an issuer: meshctl peers shows the roles.",
   );
 }

@@ -24,6 +24,7 @@ export const healthCodes = [
   "identity/renewal-overdue",
   "identity/source-silent",
   "identity/classical",
+  "identity/authority-ending",
   "workload/issuer-silent",
   "workload/users-hidden",
   "mesh/quarantined",

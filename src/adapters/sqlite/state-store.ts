@@ -6,8 +6,10 @@ import {
   ByteReader,
   concatBytes,
   errorMessage,
+  fromBase64Url,
   fromHex,
   MeshError,
+  toBase64Url,
   toHex,
   uint32be,
 } from "../../foundation/index.ts";
@@ -182,6 +184,42 @@ export class StateStore {
       bundle,
       joinChain(chain),
     );
+  }
+
+  /** The trust bundle as a root signed it. */
+  signedBundle(): Uint8Array | undefined {
+    const row = this.#get("SELECT value FROM facts WHERE name = 'signed-bundle'");
+    return row === undefined ? undefined : fromBase64Url(text(row["value"]));
+  }
+
+  /** Keeps a newer bundle of this node's trust domain. */
+  saveBundle(json: string, signed: Uint8Array): void {
+    this.#atomically(() => this.#saveBundle(json, signed));
+  }
+
+  #saveBundle(json: string, signed: Uint8Array): void {
+    this.#run("UPDATE credential SET bundle = ?", json);
+    this.#run("INSERT OR REPLACE INTO facts VALUES ('signed-bundle', ?)", toBase64Url(signed));
+  }
+
+  /** What the holder of the root keeps of its authorities, as JSON. */
+  trustState(): string | undefined {
+    const row = this.#get("SELECT value FROM facts WHERE name = 'trust-state'");
+    return row === undefined ? undefined : text(row["value"]);
+  }
+
+  /** A step of an authority with all that follows from it: the bundle, and the root whose intermediate is no longer used. */
+  saveTrust(step: {
+    readonly state: string;
+    readonly bundle?: { readonly json: string; readonly signed: Uint8Array };
+    readonly newRoot?: Uint8Array;
+  }): void {
+    const { state, bundle, newRoot } = step;
+    this.#atomically(() => {
+      this.#run("INSERT OR REPLACE INTO facts VALUES ('trust-state', ?)", state);
+      if (bundle !== undefined) this.#saveBundle(bundle.json, bundle.signed);
+      if (newRoot !== undefined) this.saveIssuer({ root: newRoot, intermediate: undefined });
+    });
   }
 
   /** The boot counter of the last start. */

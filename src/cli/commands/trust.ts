@@ -1,4 +1,5 @@
-// meshctl trust federate add | list | refresh | remove: the other trust domains whose bundles this node keeps.
+// meshctl trust: authority (trust-authority.ts), and federate add | list | refresh | remove: the other trust domains whose bundles this
+// node keeps.
 
 import { resolve } from "node:path";
 import type { Command } from "commander";
@@ -7,10 +8,12 @@ import { answer } from "../answer.ts";
 import type { Cli, RegisterCommand, Screen } from "../cli.ts";
 import { relativeText, spanText } from "../format.ts";
 import { cell, plainText, renderTable } from "../table.ts";
+import { authorityCommands } from "./trust-authority.ts";
 
 /** Adds `trust` with its verbs. */
 export const trustCommand: RegisterCommand = (parent, cli) => {
   const trust = parent.command("trust").description("whom this trust domain trusts");
+  authorityCommands(trust, cli);
   federateCommand(trust, cli);
 };
 

@@ -24,8 +24,8 @@ import { CHALLENGE_BYTES, type Evidence, evidenceSchema } from "./evidence.ts";
 export const ATTESTATION_PROTOCOL = "/x0tta6bl4/attest/1";
 /** Longest request, in bytes: evidence of four certificates of 4 KiB in base64. */
 export const ATTESTATION_REQUEST_BYTES_MAX = 24 * 1024;
-/** Longest response, in bytes: a chain of two and a bundle of two roots take about 46 KB. */
-export const ATTESTATION_RESPONSE_BYTES_MAX = 64 * 1024;
+/** Longest response, in bytes: a chain of two and the longest bundle. */
+export const ATTESTATION_RESPONSE_BYTES_MAX = 128 * 1024;
 
 /** What a peer may ask. */
 export type AttestationRequest =

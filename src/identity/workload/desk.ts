@@ -11,7 +11,7 @@ import {
   toHex,
   utf8Bytes,
 } from "../../foundation/index.ts";
-import type { Logger, Meter, Now } from "../../ports/index.ts";
+import type { Logger, Meter, Now, WallMs } from "../../ports/index.ts";
 import type { Es256 } from "../es256.ts";
 import { WORKLOAD_ISSUES } from "../metrics.ts";
 import type { NodeId, PeerIdentity } from "../peer-identity.ts";
@@ -45,6 +45,8 @@ export interface Issuance {
   readonly node: NodeId;
   /** SHA-256 of the leaf or of the token, lower-case hex. */
   readonly digest: string;
+  /** It is good until then at the latest. */
+  readonly notAfterMs: WallMs;
 }
 
 export interface DeskDeps {
@@ -153,7 +155,7 @@ export class WorkloadDesk {
 
   #record(
     kind: Issuance["kind"],
-    { id, spiffeId }: RegistrationEntry,
+    { id, spiffeId, x509TtlS, jwtTtlS }: RegistrationEntry,
     { nodeId }: Requester,
     { wallMs }: Now,
     digest: Uint8Array,
@@ -165,6 +167,7 @@ export class WorkloadDesk {
       spiffeId,
       node: nodeId,
       digest: toHex(digest),
+      notAfterMs: (wallMs + (kind === "x509" ? x509TtlS : jwtTtlS) * 1_000) as WallMs,
     });
   }
 

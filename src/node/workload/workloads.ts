@@ -21,7 +21,6 @@ import {
   type Result,
 } from "../../foundation/index.ts";
 import {
-  acceptSignedBundle,
   algorithmsOf,
   encodeSvidMessage,
   entriesDigest,
@@ -56,7 +55,8 @@ export interface WorkloadsDeps {
   readonly meter: Meter;
   readonly self: NodeId;
   readonly bundle: () => TrustBundle;
-  readonly adopt: (bundle: TrustBundle) => void;
+  /** Takes a signed bundle; whether it is newer than the one that is held. */
+  readonly adopt: (signed: Uint8Array) => boolean;
   /** Sends a request to an issuer. */
   readonly ask: (request: Uint8Array) => Promise<Uint8Array>;
   /** Hears of changed entries, where this node is the issuer. */
@@ -117,6 +117,14 @@ export class Workloads implements WorkloadSource {
   outage(): { readonly sinceMs: number; readonly untilMs: number | undefined } | undefined {
     if (this.#silentSinceMs === undefined) return undefined;
     return { sinceMs: this.#silentSinceMs, untilMs: this.#firstExpiryMs() };
+  }
+
+  /** Another bundle counts: workloads are told, and SVIDs of an authority that is tainted or gone are replaced. */
+  bundleChanged(): void {
+    this.#tokens.forget();
+    this.#svids.bundleChanged();
+    for (const listener of this.#listeners) listener();
+    this.#work();
   }
 
   get wantsDigest(): boolean {
@@ -242,22 +250,11 @@ export class Workloads implements WorkloadSource {
         answer.result === "refused" ? answer.code : "identity/response-malformed",
         "The issuer told no entries.",
       );
-    const isNewBundle =
-      answer.bundle !== undefined && bundle().sequence < this.#signed(answer.bundle, adopt);
+    const isNewBundle = answer.bundle !== undefined && adopt(answer.bundle);
     if (answer.entries !== undefined) this.#entries = this.#checked(answer.entries);
     const isFirst = !this.#isSynced;
     this.#isSynced = true;
     return isNewBundle || isFirst || answer.entries !== undefined;
-  }
-
-  /** Takes a newer bundle; its sequence. */
-  #signed(bytes: Uint8Array, adopt: (bundle: TrustBundle) => void): number {
-    const { engine, bundle } = this.#deps;
-    const accepted = acceptSignedBundle(engine, bundle(), bytes);
-    if (!accepted.ok)
-      throw new MeshError(accepted.code, `The issuer's bundle is refused: ${accepted.code}.`);
-    adopt(accepted.value);
-    return accepted.value.sequence;
   }
 
   /** What an issuer tells is checked as if an operator had written it here. */

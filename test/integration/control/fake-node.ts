@@ -471,6 +471,9 @@ export function fakeNode(
       calls.push(request);
       return { exposed: [], forwards: [] };
     },
+    authorities: () => {
+      throw new Error("no issuer");
+    },
     federation: () => ({ endpoint: null, federations: [] }),
     federate: (request) => {
       calls.push(request);

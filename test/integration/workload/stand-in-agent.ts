@@ -8,11 +8,11 @@ import type { RunningServer } from "../../../src/adapters/http/running-server.ts
 import { startWorkloadApi } from "../../../src/adapters/workload-api/server.ts";
 import type { WorkloadSource, WorkloadView } from "../../../src/adapters/workload-api/source.ts";
 import { concatBytes, MeshError, ok, refuse } from "../../../src/foundation/index.ts";
-import { createWorkloadRoot } from "../../../src/identity/index.ts";
+import { createWorkloadRoot, type Es256Signer } from "../../../src/identity/index.ts";
 import { es256Certificates } from "../../../src/identity/x509/algorithm.ts";
 import { signCertificate } from "../../../src/identity/x509/encode.ts";
 import { parseCertificate } from "../../../src/identity/x509/parse.ts";
-import { newP256Secret } from "../../../src/node/workload/authority-keys.ts";
+import { nativeEs256 } from "../../../src/adapters/crypto/es256.ts";
 import type { WallMs } from "../../../src/ports/index.ts";
 
 const engine = createNativeEngine();
@@ -22,11 +22,13 @@ const random = systemRandom;
 export class Authority {
   readonly root: Uint8Array;
   readonly #trustDomain: string;
-  readonly #signer: ReturnType<typeof newP256Secret>["signer"];
+  readonly #signer: Es256Signer;
 
   constructor(trustDomain: string) {
     this.#trustDomain = trustDomain;
-    this.#signer = newP256Secret(random).signer;
+    const signer = nativeEs256.signer(random.bytes(32));
+    if (signer === undefined) throw new Error("no scalar of the curve: once in 2^32");
+    this.#signer = signer;
     const nowMs = Date.now() as WallMs;
     this.root = createWorkloadRoot({ engine, random }, this.#signer, { trustDomain, nowMs });
   }

@@ -510,7 +510,7 @@ describe("attestation messages", () => {
     assert.ok(!parseAttestationRequest(Uint8Array.of(0xff, 0xfe)).ok);
   });
 
-  it("bound responses: 64 KiB, 4 certificates, known codes", () => {
+  it("bound responses: 128 KiB, 4 certificates, known codes", () => {
     const response = (value: unknown) => parseAttestationResponse(text(value)).ok;
     const der = Buffer.alloc(10).toString("base64");
     assert.ok(response({ result: "svid", chain: [der, der, der, der], bundle: "" }));
@@ -520,8 +520,8 @@ describe("attestation messages", () => {
     assert.ok(!response({ result: "refused", code: "identity/other" }));
     const padded = (length: number) =>
       parseAttestationResponse(text('{"result":"bundle","bundle":""}'.padEnd(length))).ok;
-    assert.ok(padded(65_536));
-    assert.ok(!padded(65_537));
+    assert.ok(padded(131_072));
+    assert.ok(!padded(131_073));
   });
 
   it("fit the bound with the largest bundle there is", () => {

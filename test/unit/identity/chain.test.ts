@@ -550,6 +550,13 @@ describe("verifyChain", () => {
     }
     assert.equal(codeOf({ isRevoked: () => false }), "ok");
   });
+
+  it("refuses a node that the bundle shuts out, and no other", () => {
+    const notes = { tainted: [], revoked: [keys.nodeId], issuers: [] };
+    assert.equal(codeOf({ bundle: { ...domain.bundle, notes } }), "identity/revoked");
+    const other = { ...notes, revoked: ["0".repeat(64) as typeof keys.nodeId] };
+    assert.equal(codeOf({ bundle: { ...domain.bundle, notes: other } }), "ok");
+  });
 });
 
 describe("parseLeafKey", () => {

@@ -97,10 +97,10 @@ export function makeWorkloadDomain(seed = "root"): WorkloadDomain {
     workloadAuthorities: [certificate],
     jwtAuthorities: [{ keyId: jwtKeyId, publicKey: jwt.publicKey }],
   };
-  const issuer = new WorkloadIssuer(
-    { engine, random, issuer: domain.issuer },
-    { root: { certificate, signer: root }, jwt: { keyId: jwtKeyId, signer: jwt } },
-  );
+  const issuer = new WorkloadIssuer({ engine, random, issuer: () => domain.issuer }, () => ({
+    root: { certificate, signer: root },
+    jwt: { keyId: jwtKeyId, signer: jwt },
+  }));
   const meter = memoryMeter();
   const store = memoryEntries();
   const book = makeBook(store, meter);
