@@ -161,6 +161,7 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
     ["GET /v1/logs", async () => node.logs()],
     ["GET /v1/metrics", async () => node.metrics()],
     ["POST /v1/backup", async (body) => node.backup(await request(body, backupRequestSchema))],
+    ["GET /v1/anchor", async () => node.anchor()],
     ["POST /v1/tokens", async (body) => node.createToken(await request(body, tokenRequestSchema))],
     ["GET /v1/links", async () => node.links()],
     ["POST /v1/route", async (body) => node.route(await request(body, routeRequestSchema))],

@@ -65,6 +65,8 @@ import {
   quarantineSchema,
   type Status,
   statusSchema,
+  type Anchor,
+  anchorSchema,
   type Token,
   type LinksAnswer,
   linksSchema,
@@ -191,6 +193,10 @@ export class ControlClient {
 
   join(request: JoinRequest): Promise<Enrolled> {
     return this.#call("POST", "/v1/join", enrolledSchema, request, 6 * this.#timeoutMs);
+  }
+
+  anchor(): Promise<Anchor> {
+    return this.#call("GET", "/v1/anchor", anchorSchema);
   }
 
   createToken(request: TokenRequest): Promise<Token> {

@@ -112,6 +112,11 @@ export const statusSchema = answer({
       notBefore: isoTime,
       notAfter: isoTime,
       renewAt: isoTime,
+      /** Until when peers take it if it is not renewed. */
+      graceEnd: isoTime,
+      source: z.enum(["issuer", "workload-api"]),
+      /** Whether what vouches for the name is a chain of P-256 and not of ML-DSA-65. */
+      classical: z.boolean(),
       serialNumber: z.string(),
     })
     .nullable(),
@@ -181,6 +186,7 @@ export const enrolledSchema = answer({
   spiffeId: z.string(),
   trustDomain: z.string(),
 });
+export const anchorSchema = answer({ anchor: z.string() });
 export const tokenSchema = answer({ token: z.string(), expiresAt: isoTime });
 
 export const logLevels = ["debug", "info", "warn", "error"] as const;
@@ -279,6 +285,7 @@ export type FlStatus = z.infer<typeof flSchema>;
 export type FlStarted = z.infer<typeof flStartedSchema>;
 export type FlStopped = z.infer<typeof flStoppedSchema>;
 export type Enrolled = z.infer<typeof enrolledSchema>;
+export type Anchor = z.infer<typeof anchorSchema>;
 export type Token = z.infer<typeof tokenSchema>;
 export type LogState = z.infer<typeof logSchema>;
 export type LogLevelRequest = z.infer<typeof logLevelRequestSchema>;

@@ -78,6 +78,7 @@ export {
   restoredSchema,
   type RouteAnswer,
   type Status,
+  type Anchor,
   type Token,
   type TokenRequest,
   tokenRequestSchema,

@@ -32,6 +32,7 @@ import type {
   Quarantine,
   RouteAnswer,
   Status,
+  Anchor,
   Token,
   TokenRequest,
   Tunnels,
@@ -91,6 +92,8 @@ export interface NodeControl {
   /** Enrols this node with a one-time token. @throws MeshError `control/already-enrolled` and what attestation throws */
   join(request: JoinRequest): Awaitable<Body<Enrolled>>;
   /** @throws MeshError `control/not-issuer`, `control/not-enrolled` */
+  /** What hosts need that join by evidence; no secret. @throws MeshError `control/not-issuer`, `control/not-enrolled` */
+  anchor(): Awaitable<Body<Anchor>>;
   createToken(request: TokenRequest): Awaitable<Body<Token>>;
   /** The own links as they are measured. */
   links(): Awaitable<Body<LinksAnswer>>;

@@ -6,10 +6,20 @@ export {
   type ClientStep,
   type Credential,
   JoinClient,
+  type JoinProof,
   type OwnKeys,
   renewalRequest,
   type UnanchoredIssuer,
 } from "./attestation/client.ts";
+export { Challenges } from "./attestation/challenges.ts";
+export {
+  type Attested,
+  challengeMessage,
+  type Evidence,
+  evidenceLimits,
+  type EvidenceRefusalCode,
+  type EvidenceVerifier,
+} from "./attestation/evidence.ts";
 export {
   ATTESTATION_PROTOCOL,
   ATTESTATION_REFUSALS,
@@ -93,6 +103,7 @@ export {
   type VerifyChainInput,
   verifyChain,
 } from "./chain.ts";
+export { bindChain, certificatesOf, isBoundChain } from "./bound-chain.ts";
 export { CHAIN_CACHE_ENTRIES_MAX, type ChainClaim, ChainVerifier } from "./chain-verifier.ts";
 export type {
   AttestationClientErrorCode,
@@ -116,6 +127,14 @@ export {
   SVID_LIFETIME_MS,
   SVID_LIFETIME_MS_MIN,
 } from "./issuer.ts";
+export {
+  encodeJoinAnchor,
+  isJoinAnchor,
+  type JoinAnchor,
+  parseJoinAnchor,
+} from "./join-anchor.ts";
+export { type CertificateProfile, readCertificateProfile } from "./x509/parse.ts";
+export { ATTESTOR_TYPES, type AttestorType } from "./node-selectors.ts";
 export {
   checkJoinToken,
   encodeJoinToken,
@@ -182,6 +201,7 @@ export {
   BUNDLE_AUTHORITIES_MAX,
   BUNDLE_JSON_CHARS_MAX,
   bundleDigest,
+  bundleOfRoots,
   bundleToJson,
   type JwtAuthority,
   jwtBundleToJson,

@@ -184,6 +184,21 @@ export function parseBundleJson(
   });
 }
 
+/** A bundle of the roots among certificates of a trust domain, by the algorithms that are known here; at most four of each. */
+export function bundleOfRoots(
+  trustDomain: string,
+  certificates: readonly Uint8Array[],
+  sequence: number,
+): TrustBundle {
+  const roots = (algorithm: CertificateAlgorithm): readonly Uint8Array[] =>
+    certificates
+      .filter((der) => readAuthority(trustDomain, der, algorithm) !== undefined)
+      .slice(0, BUNDLE_AUTHORITIES_MAX);
+  const workloadAuthorities = roots("es256");
+  const more = workloadAuthorities.length === 0 ? {} : { workloadAuthorities };
+  return { trustDomain, sequence, authorities: roots("ml-dsa-65"), ...more };
+}
+
 /**
  * Reads and checks the roots of a bundle's nodes.
  * @throws MeshError `identity/bundle-malformed`

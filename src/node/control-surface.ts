@@ -7,6 +7,7 @@ import type { Readiness } from "../adapters/http/metrics-server.ts";
 import type { StateStore } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type {
+  Anchor,
   AuditList,
   AuditListRequest,
   AuditVerified,
@@ -74,7 +75,12 @@ import type {
 import type { CryptoEngine } from "../crypto/index.ts";
 import { toHex } from "../foundation/index.ts";
 import { type RaisedCondition, type SymptomCode, symptoms } from "../healing/index.ts";
-import { bundleDigest, describeCertificate, type NodeKeys } from "../identity/index.ts";
+import {
+  bundleDigest,
+  certificatesOf,
+  describeCertificate,
+  type NodeKeys,
+} from "../identity/index.ts";
 import type { MemberView, ZoneView } from "../mesh/index.ts";
 import { Network } from "../adapters/libp2p/network.ts";
 import type { ListedForward } from "../adapters/tunnel/tunnels.ts";
@@ -91,6 +97,7 @@ import type { Member } from "./member.ts";
 import type { Operations } from "./operations.ts";
 import type { Access } from "./policy.ts";
 import { policyAnswer } from "./policy-view.ts";
+import { classicalHealthOf, svidHealthOf } from "./svid-health.ts";
 import { draftOf } from "./task-manifest.ts";
 import { quarantinedCalled, quarantineOf } from "./quarantine-view.ts";
 import { linksOf, routeOf } from "./route-view.ts";
@@ -160,7 +167,7 @@ export class ControlSurface implements NodeControl {
         metricsAddress: this.#metricsAddress(),
         pid: process.pid,
       },
-      svid: member === undefined ? null : svidOf(member),
+      svid: member === undefined ? null : svidOf(member, config.identity.source),
       peers: this.peers().peers,
       health,
       learning: running?.learning.status() ?? null,
@@ -224,12 +231,13 @@ export class ControlSurface implements NodeControl {
       trustDomain: identity?.trustDomain ?? null,
       ed25519PublicKey: toHex(keys.ed25519.publicKey),
       mldsa65PublicKeyDigest: toHex(engine.sha256(keys.mldsa65.publicKey)),
-      chain:
-        identity?.chain.map(describeCertificate).map(({ notBeforeMs, notAfterMs, ...names }) => ({
+      chain: certificatesOf(identity?.chain ?? [])
+        .map(describeCertificate)
+        .map(({ notBeforeMs, notAfterMs, ...names }) => ({
           ...names,
           notBefore: isoTime(notBeforeMs),
           notAfter: isoTime(notAfterMs),
-        })) ?? [],
+        })),
       bundle:
         member === undefined
           ? null
@@ -285,6 +293,10 @@ export class ControlSurface implements NodeControl {
 
   join(request: JoinRequest): Promise<Body<Enrolled>> {
     return this.#parts.lifecycle.join(request);
+  }
+
+  anchor(): Body<Anchor> {
+    return this.#parts.lifecycle.anchor();
   }
 
   createToken(request: TokenRequest): Body<Token> {
@@ -504,7 +516,10 @@ export class ControlSurface implements NodeControl {
     const { member, problem, state } = lifecycle;
     const health: RaisedCondition[] = [];
     if (problem !== undefined) health.push({ code: problem.code, message: problem.message });
-    if (state === "unenrolled" && problem === undefined) {
+    const { sourceProblem } = lifecycle;
+    if (sourceProblem !== undefined)
+      health.push({ code: "identity/source-silent", message: sourceProblem.message });
+    if (state === "unenrolled" && problem === undefined && config.identity.source === "issuer") {
       health.push({
         code: "node/unenrolled",
         message: "In no mesh yet: run meshctl init or meshctl join.",
@@ -604,12 +619,7 @@ function memberHealth(member: Member): RaisedCondition[] {
     });
   }
   if (member.workloads !== undefined) health.push(...workloadHealth(member.workloads));
-  const svid = member.svid.health(systemClock.now().wallMs);
-  if (svid === "expired")
-    health.push({
-      code: "identity/expired",
-      message: "The SVID has expired: no peer accepts it. Check the issuers.",
-    });
+  health.push(...svidHealthOf(member.svid, systemClock.now().wallMs), ...classicalHealthOf(member));
   if (member.isIssuer && member.authorities.isEnding) {
     health.push({
       code: "identity/authority-ending",
@@ -650,13 +660,19 @@ function memberHealth(member: Member): RaisedCondition[] {
   return health;
 }
 
-function svidOf({ svid }: Member): NonNullable<Status["svid"]> {
-  const { notBeforeMs, notAfterMs, serialNumber } = svid.identity;
+function svidOf(
+  { svid }: Member,
+  source: Config["identity"]["source"],
+): NonNullable<Status["svid"]> {
+  const { notBeforeMs, notAfterMs, serialNumber, isClassical = false } = svid.identity;
   return {
     notBefore: isoTime(notBeforeMs),
     notAfter: isoTime(notAfterMs),
     renewAt: isoTime(svid.renewAtMs),
+    graceEnd: isoTime(svid.graceEndMs),
     serialNumber,
+    source,
+    classical: isClassical,
   };
 }
 

@@ -5,12 +5,20 @@ import type { KeyFiles } from "../adapters/key-files.ts";
 import { type EncrypterOptions, interopNoise, pqNoise } from "../adapters/libp2p/encrypter.ts";
 import { Network } from "../adapters/libp2p/network.ts";
 import { topicOf } from "../adapters/libp2p/topics.ts";
+import { nativeEs256 } from "../adapters/crypto/es256.ts";
 import { Tunnels } from "../adapters/tunnel/tunnels.ts";
 import type { StateStore, StoredCredential } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type { CryptoEngine } from "../crypto/index.ts";
 import type { Claim, Incident } from "../healing/index.ts";
-import { errorCode, errorMessage, isMeshError, MeshError } from "../foundation/index.ts";
+import {
+  equalBytes,
+  errorCode,
+  errorMessage,
+  isMeshError,
+  MeshError,
+  refuse,
+} from "../foundation/index.ts";
 import { type AuthenticatedPeer, HandshakeLimiter, type PeerVerifier } from "../handshake/index.ts";
 import {
   acceptRenewal,
@@ -21,7 +29,9 @@ import {
   type AuditTrail,
   bundleToJson,
   ChainVerifier,
+  Challenges,
   type EntryBook,
+  type IssuingParts,
   type NodeId,
   nodeIdOf,
   type NodeKeys,
@@ -44,6 +54,7 @@ import {
   type ReleaseRefusal,
 } from "../mesh/index.ts";
 import type { Clock, Logger, Meter, Random, Tracer } from "../ports/index.ts";
+import { attestorsOf } from "./attestors.ts";
 import { IDENTITY_BYTES_MAX, IDENTITY_PROTOCOL, NodeIdentities } from "./identity-directory.ts";
 import type { Issuing } from "./issuing.ts";
 import { Lookup } from "./lookup.ts";
@@ -60,7 +71,7 @@ import { Reach, RELAY_ROLE } from "./reach.ts";
 import { Rejoin } from "./rejoin.ts";
 import type { AuthorityKeeper } from "./trust/authority-keeper.ts";
 import { BUNDLE_MESSAGE_BYTES_MAX, BUNDLE_PROTOCOL, BundleSpread } from "./trust/bundle-spread.ts";
-import type { HeldBundle } from "./trust/held-bundle.ts";
+import { bundleOf, type HeldBundle } from "./trust/held-bundle.ts";
 import { Workloads } from "./workload/workloads.ts";
 
 /** How often expiry and isolation are looked at: renewal times are hours, and a dial that fails costs little. */
@@ -125,6 +136,8 @@ export class Member {
   readonly repairs: MemberRepairs;
   readonly claims: RepairClaims;
   readonly lessons: Lessons;
+  /** How long past its end a peer's SVID counts. */
+  readonly #toleranceMs: number;
   /** The addresses that the own beacon tells. */
   #told = "";
   /** When the DHT is to get this node's record next; 0: as soon as it can. */
@@ -141,15 +154,18 @@ export class Member {
     this.#config = config;
     this.#limiter = new HandshakeLimiter(deps.clock.now().monoMs);
     deps.access.bind(credential.trustDomain);
-    this.#verifier = new ChainVerifier({ engine, meter }, this.bundle, {
-      clockSkewMs: config.identity.clockSkewMs,
+    const { clockSkewMs, issuerGraceMs: graceMs } = config.identity;
+    this.#toleranceMs = clockSkewMs + graceMs;
+    this.#verifier = new ChainVerifier({ engine, meter, es256: nativeEs256 }, this.bundle, {
+      clockSkewMs,
+      graceMs,
     });
-    this.svid = new SvidHolder({ meter, random }, this.#ownIdentity(credential));
+    this.svid = new SvidHolder({ meter, random }, this.#ownIdentity(credential), graceMs);
     this.#records = new NodeRecords({
       engine,
       verify: (chain, ed25519) => this.#verify(chain, ed25519),
       clock: deps.clock,
-      clockSkewMs: config.identity.clockSkewMs,
+      clockSkewMs,
     });
     this.identities = new NodeIdentities({
       verify: (chain, ed25519) => this.#verify(chain, ed25519),
@@ -164,7 +180,7 @@ export class Member {
       },
       logger: deps.logger,
       clock: deps.clock,
-      clockSkewMs: config.identity.clockSkewMs,
+      toleranceMs: this.#toleranceMs,
       self: keys.nodeId,
     });
     this.identities.add(this.svid.identity);
@@ -199,7 +215,8 @@ export class Member {
         meter,
       },
       {
-        clockSkewMs: config.identity.clockSkewMs,
+        clockSkewMs,
+        svidGraceMs: graceMs,
         heartbeatIntervalMs: config.mesh.heartbeatIntervalMs,
         connectionsTarget: config.mesh.connectionsTarget,
       },
@@ -363,7 +380,7 @@ export class Member {
   /** Takes a changed configuration, when the policy is in force already: who lost the right to be here goes. */
   reload(config: Config): void {
     for (const peer of this.network.connectedPeers()) {
-      if (this.#deps.access.permits(peer.spiffeId, "mesh.join")) continue;
+      if (this.#mayBeHere(peer, "permits")) continue;
       this.#deps.logger.warn(
         { code: "handshake/not-allowed", spiffeId: peer.spiffeId },
         "peer lost its right to join",
@@ -420,7 +437,7 @@ export class Member {
         tracer,
         monoMs: () => clock.now().monoMs,
         reputation: (nodeId) => this.mesh.reputation(nodeId),
-        allowsMember: ({ spiffeId }) => this.#deps.access.allows(spiffeId, "mesh.join"),
+        allowsMember: (peer) => this.#mayBeHere(peer, "allows"),
         allowsUnauthenticated: () => this.#deps.access.permits(undefined, "mesh.join"),
         records: {
           validate: (key, record) => {
@@ -697,8 +714,21 @@ export class Member {
     return identity === undefined ? undefined : Network.peerIdOf(identity.ed25519);
   }
 
+  /** A classical chain that the policy does not take is no identity at all, wherever it is from. */
   #verify(chain: readonly Uint8Array[], ed25519: Uint8Array): ReturnType<ChainVerifier["verify"]> {
-    return this.#verifier.verify({ chain, ed25519, now: this.#deps.clock.now().wallMs });
+    const now = this.#deps.clock.now().wallMs;
+    const verified = this.#verifier.verify({ chain, ed25519, now });
+    if (!verified.ok || verified.value.isClassical !== true) return verified;
+    return this.#deps.access.allows(verified.value.spiffeId, "mesh.classical")
+      ? verified
+      : refuse("identity/classical-denied");
+  }
+
+  /** Asked when it matters, a no is a denial (`allows`). */
+  #mayBeHere({ spiffeId, isClassical = false }: PeerIdentity, ask: "allows" | "permits"): boolean {
+    const { access } = this.#deps;
+    const mayJoin = access[ask](spiffeId, "mesh.join");
+    return mayJoin && (!isClassical || access[ask](spiffeId, "mesh.classical"));
   }
 
   #ownIdentity({ chain }: StoredCredential): PeerIdentity {
@@ -706,7 +736,9 @@ export class Member {
     if (verified.ok) return verified.value;
     throw new MeshError(
       verified.code,
-      `Cannot use this node's SVID: ${verified.code}. Check the clock, or join again with a new token.`,
+      verified.code === "identity/classical-denied"
+        ? "Cannot use this node's SVID: it is of P-256. Give mesh.classical to such nodes in the policy of all nodes, if that is wanted."
+        : `Cannot use this node's SVID: ${verified.code}. Check the clock, or join again with a new token.`,
     );
   }
 
@@ -718,7 +750,9 @@ export class Member {
       meter,
       logger,
       audit,
-      ...(issuing && { issuing }),
+      graceMs: this.#config.identity.issuerGraceMs,
+      self: this.#deps.keys.nodeId,
+      ...(issuing && { issuing: this.#issuingParts(issuing) }),
     });
     await this.network.serve(
       ATTESTATION_PROTOCOL,
@@ -730,9 +764,24 @@ export class Member {
       async (peer, request) => {
         if (peer.kind === "joining") this.#refuseShutOut(peer.nodeId);
         issuing?.keepIntermediate(clock.now().wallMs);
-        return server.handle(request, await this.#asOfNow(peer), clock.now());
+        return server.answer(request, await this.#asOfNow(peer), () => clock.now());
       },
     );
+  }
+
+  /** Who issues can change with the authority, so it is asked each time. */
+  #issuingParts(issuing: Issuing): IssuingParts {
+    const attestors = attestorsOf(this.#config.attestors, this.#deps.clock);
+    const challenges = new Challenges(this.#deps.random);
+    return {
+      get issuer() {
+        return issuing.issuer;
+      },
+      ledger: issuing.ledger,
+      names: issuing.names,
+      issued: issuing.issued,
+      ...(attestors && { attestors, challenges }),
+    };
   }
 
   /** Nodes get their workloads' entries and SVIDs from an issuer. */
@@ -835,12 +884,42 @@ export class Member {
     const now = this.#deps.clock.now().wallMs;
     for (const peer of this.network.connectedPeers()) {
       const known = this.identities.lookup(peer.nodeId) ?? peer;
-      if (now > known.notAfterMs + this.#config.identity.clockSkewMs)
+      if (now > known.notAfterMs + this.#toleranceMs)
         void this.#refreshOrDrop(peer, "identity/expired");
     }
   }
 
+  /** An agent renews by itself, at half of the life or so: at two thirds something is wrong. */
+  #expectPush(): void {
+    const now = this.#deps.clock.now().wallMs;
+    const { notBeforeMs, notAfterMs } = this.svid.identity;
+    const lateMs = notAfterMs - (notAfterMs - notBeforeMs) / 3;
+    if (now >= Math.max(lateMs, this.svid.renewAtMs))
+      this.svid.failed(now, "workload/agent-silent");
+  }
+
+  /** Takes a credential that came with its bundle; on disk first. @throws MeshError the codes of chain verification */
+  take(credential: StoredCredential): void {
+    const [before, bundle] = [this.bundle, bundleOf(credential)];
+    const [leaf] = credential.chain;
+    const isSameLeaf = leaf !== undefined && equalBytes(leaf, this.svid.identity.chain[0] ?? leaf);
+    const isSameBundle = bundle.sequence === before.sequence;
+    if (isSameLeaf && isSameBundle) return;
+    this.#verifier.setBundle(bundle);
+    try {
+      this.#adopt(credential);
+    } catch (error) {
+      this.#verifier.setBundle(before);
+      throw error;
+    }
+    if (!isSameBundle) this.#deps.held.replace(bundle, undefined);
+  }
+
   #renewIfDue(): void {
+    if (this.#config.identity.source === "workload-api") {
+      this.#expectPush();
+      return;
+    }
     if (this.#deps.clock.now().wallMs < this.svid.renewAtMs) return;
     // Its failure is logged, and the next attempt is set.
     this.#renew().catch(() => undefined);
@@ -875,7 +954,7 @@ export class Member {
         "SVID renewed",
       );
     } catch (error) {
-      this.svid.failed(clock.now().wallMs);
+      this.svid.failed(clock.now().wallMs, errorCode(error));
       logger.warn(
         { code: errorCode(error), error: errorMessage(error) },
         "SVID renewal failed; it is tried again",
@@ -972,7 +1051,7 @@ export class Member {
     this.#deps.audit.note({ event: "svid.renew", subject, fields: { serial, notAfterMs } });
     this.#deps.store.saveCredential(credential);
     this.svid.renewed(identity);
-    this.identities.add(this.svid.identity);
+    this.identities.renewed(this.svid.identity);
     this.#recordDueMs = 0;
     this.#service.handle({ kind: "local-changed", svidNotAfterMs: this.svid.identity.notAfterMs });
   }

@@ -1,4 +1,4 @@
-// meshctl join: enrols this node with a one-time token.
+// meshctl join: enrols this node with a one-time token, or an anchor.
 
 import { readFileSync } from "node:fs";
 import type { JoinRequest } from "../../control/index.ts";
@@ -22,7 +22,10 @@ export const joinCommand: RegisterCommand = (parent, cli) => {
   const command = parent
     .command("join")
     .description("enrol this node with a token from `meshctl token create`")
-    .argument("<token>", "the token, or - to read it from standard input")
+    .argument(
+      "<token>",
+      "the token, or an anchor of `meshctl token anchor` (see join in meshd.yml), or - for standard input",
+    )
     .option("--name <name>", "the name to ask for")
     .option(
       "--wait <duration>",

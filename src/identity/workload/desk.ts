@@ -65,7 +65,7 @@ export interface DeskDeps {
 }
 
 type Answer = Result<Exclude<SvidResponse, { result: "refused" }>, SvidRefusalCode>;
-type Requester = Pick<PeerIdentity, "nodeId" | "name" | "spiffeId" | "notAfterMs">;
+type Requester = Pick<PeerIdentity, "nodeId" | "name" | "spiffeId" | "notAfterMs" | "selectors">;
 
 export class WorkloadDesk {
   readonly #deps: DeskDeps;
@@ -91,7 +91,7 @@ export class WorkloadDesk {
     if (request.op === "sync") return ok(this.#sync(request, node));
     const entry = this.#deps.book.list().find(({ id }) => id === request.entry);
     // An entry of another node is as unknown as none: its existence is nobody else's business.
-    if (entry === undefined || !isParent(entry, node.name)) return refuse("identity/entry-unknown");
+    if (entry === undefined || !isParent(entry, node)) return refuse("identity/entry-unknown");
     if (!this.#takeToken(node.nodeId, now.monoMs)) return refuse("identity/rate-limited");
     try {
       return request.op === "x509"
@@ -106,10 +106,10 @@ export class WorkloadDesk {
 
   #sync(
     request: Extract<SvidRequest, { op: "sync" }>,
-    { name }: Requester,
+    node: Requester,
   ): SvidResponse & { result: "sync" } {
     const { engine, book, bundle, signedBundle } = this.#deps;
-    const entries = book.forNode(name);
+    const entries = book.forNode(node);
     const isNewer = bundle().sequence > request.bundleSequence;
     return {
       result: "sync",

@@ -13,7 +13,8 @@ import {
   utf8Bytes,
   utf8Text,
 } from "../../foundation/index.ts";
-import { fromBase64, toBase64 } from "../base64.ts";
+import { base64Bytes } from "../base64-schema.ts";
+import { toBase64 } from "../base64.ts";
 import { CHAIN_CERTIFICATES_MAX } from "../chain.ts";
 import type { NodeId } from "../peer-identity.ts";
 import type { CertificateAlgorithm } from "../x509/algorithm.ts";
@@ -45,13 +46,6 @@ export const SVID_REFUSALS = [
 ] as const;
 export type SvidRefusalCode = (typeof SVID_REFUSALS)[number];
 
-const bytes = (bytesMax: number) =>
-  z.string().transform((text, context) => {
-    const read = fromBase64(text, bytesMax);
-    if (read !== undefined && read.length > 0) return read;
-    context.addIssue({ code: "custom", message: "no base64" });
-    return z.NEVER;
-  });
 const entryId = z.string().regex(/^[0-9a-f]{32}$/);
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -62,8 +56,8 @@ const requestSchema = z.discriminatedUnion("op", [
     op: z.literal("x509"),
     entry: entryId,
     algorithm: z.enum(["es256", "ml-dsa-65"]),
-    publicKey: bytes(KEY_BYTES_MAX),
-    proof: bytes(PROOF_BYTES_MAX),
+    publicKey: base64Bytes(KEY_BYTES_MAX),
+    proof: base64Bytes(PROOF_BYTES_MAX),
   }),
   z.strictObject({
     op: z.literal("jwt"),
@@ -75,13 +69,13 @@ const requestSchema = z.discriminatedUnion("op", [
 const responseSchema = z.discriminatedUnion("result", [
   z.strictObject({
     result: z.literal("sync"),
-    bundle: bytes(SIGNED_BUNDLE_BYTES_MAX).optional(),
+    bundle: base64Bytes(SIGNED_BUNDLE_BYTES_MAX).optional(),
     /** The node checks each of them again. */
     entries: z.array(z.unknown()).max(ENTRIES_PER_NODE_MAX).optional(),
   }),
   z.strictObject({
     result: z.literal("x509"),
-    chain: z.array(bytes(CERTIFICATE_BYTES_MAX)).min(1).max(CHAIN_CERTIFICATES_MAX),
+    chain: z.array(base64Bytes(CERTIFICATE_BYTES_MAX)).min(1).max(CHAIN_CERTIFICATES_MAX),
   }),
   z.strictObject({ result: z.literal("jwt"), token: z.string().max(JWT_CHARS_MAX) }),
   z.strictObject({ result: z.literal("refused"), code: z.enum(SVID_REFUSALS) }),
