@@ -73,6 +73,7 @@ export {
   type HealingStatus,
   type IncidentExplained,
   type Incidents,
+  type SimilarIncidents,
   type Quarantine,
   type Restored,
   restoredSchema,

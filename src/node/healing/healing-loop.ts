@@ -15,6 +15,7 @@ import {
   meterView,
   type RaisedCondition,
   type Sensors,
+  type SimilarIncident,
   type SymptomCode,
   symptoms,
   type TakenAction,
@@ -99,6 +100,11 @@ export class HealingLoop {
       "control/unknown-incident",
       `This node remembers no incident '${id.slice(0, 64)}'. See meshctl incidents list.`,
     );
+  }
+
+  /** Past incidents like that one. @throws MeshError `control/unknown-incident` */
+  similar(id: string): readonly SimilarIncident[] {
+    return this.#deps.knowledge.recall(this.incident(id));
   }
 
   /** On disk first: a restart does not thaw. @throws MeshError `state/write-failed`, `audit/write-failed` */

@@ -1,7 +1,7 @@
 // What a daemon remembers of incidents, and what it says when it cannot.
 
 import { SqliteArchive } from "../../adapters/sqlite/incident-archive.ts";
-import { KnowledgeBase, type RaisedCondition } from "../../healing/index.ts";
+import { type Incident, KnowledgeBase, type RaisedCondition } from "../../healing/index.ts";
 import type { WallMs } from "../../ports/index.ts";
 
 export class HealingMemory {
@@ -17,6 +17,11 @@ export class HealingMemory {
   raised(): RaisedCondition[] {
     const { problem } = this.#archive;
     return problem === undefined ? [] : [{ code: problem.code, message: problem.message }];
+  }
+
+  /** All own incidents, the oldest first. */
+  *own(): Generator<Incident> {
+    for (const { incident, node } of this.#archive.all()) if (node === undefined) yield incident;
   }
 
   close(): void {

@@ -40,8 +40,6 @@ const ORDER_TIMER = "healing:";
 /** What others want to know of a node that heals itself. */
 export interface HealingObserver {
   effect(node: NodeIndex, effect: HealingEffect): void;
-  /** After every look. */
-  looked(node: NodeIndex): void;
 }
 
 export interface HealingNodeParts {
@@ -135,11 +133,10 @@ export class HealingNode implements SimNode<MeshDatagram> {
   }
 
   #look(now: Now): void {
-    const { machine, sensors, observer, node } = this.#parts;
+    const { machine, sensors } = this.#parts;
     sensors.late(Math.max(0, now.monoMs - this.#dueMs));
     this.#carryOut(machine.handle({ kind: "observed", reading: sensors.read() }, now));
     for (const incident of this.#desk.due(now.monoMs)) this.#tell({ kind: "lesson", incident });
-    observer.looked(node);
     this.#dueMs = now.monoMs + LOOK_MS;
     this.#out.push({ kind: "set-timer", id: LOOK_TIMER, delayMs: LOOK_MS });
   }

@@ -23,7 +23,6 @@ import { SimSensors } from "./sensors.ts";
 /** Told of everything that healing does. */
 export interface HealingListener {
   effect?(node: NodeIndex, effect: HealingEffect, machine: HealingMachine): void;
-  looked?(node: NodeIndex, machine: HealingMachine): void;
   /** A node's healing begins anew: it was started. */
   began?(node: NodeIndex): void;
 }
@@ -85,11 +84,10 @@ export class HealingWorld {
       engine: ailments.engine(node, this.#engine),
       signer: ailments.signer(node, self.signer),
       observer: {
+        // A liar's healing is its own affair.
         effect: (at, effect) => {
+          if (this.#swarm.node(at) === undefined) return;
           for (const listener of this.#listeners) listener.effect?.(at, effect, machine);
-        },
-        looked: (at) => {
-          for (const listener of this.#listeners) listener.looked?.(at, machine);
         },
       },
     });
