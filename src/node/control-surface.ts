@@ -581,7 +581,7 @@ function memberHealth(member: Member): Condition[] {
       severity: "error",
       message: "The SVID has expired: no peer accepts it. Check the issuers.",
     });
-  if (member.isIssuer && member.authorities.isEnding) {
+  if (member.issuing?.keeper?.isEnding === true) {
     health.push({
       code: "identity/authority-ending",
       severity: "warning",

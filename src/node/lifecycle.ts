@@ -32,7 +32,6 @@ export class Lifecycle {
   readonly #options: LifecycleOptions;
   #state: LifecycleState = "unenrolled";
   #member: Member | undefined;
-  #issuing: Issuing | undefined;
   /** Why a stored credential could not be used; the node then waits for a new token. */
   #problem: CredentialProblem | undefined;
 
@@ -150,7 +149,8 @@ export class Lifecycle {
   createToken({ ttlSeconds, name }: TokenRequest): Body<Token> {
     const member = this.#requireMember();
     const { engine, clock } = this.#deps;
-    if (this.#issuing === undefined) {
+    const { issuing } = member;
+    if (issuing === undefined) {
       throw new MeshError<ControlErrorCode>(
         "control/not-issuer",
         "This node issues no credentials. Run the command on an issuer: meshctl peers shows the roles.",
@@ -161,10 +161,14 @@ export class Lifecycle {
       event: "token.create",
       fields: { ttlSeconds, ...(name === undefined ? {} : { name }) },
     });
-    const created = this.#issuing.ledger.create(
+    const others = member.issuerAddresses().slice(0, TOKEN_ADDRESSES_MAX / 2);
+    const created = issuing.ledger.create(
       {
         trustDomain: member.bundle.trustDomain,
-        addresses: reachable(member.network.addresses()).slice(0, TOKEN_ADDRESSES_MAX),
+        addresses: [
+          ...reachable(member.network.addresses()).slice(0, TOKEN_ADDRESSES_MAX - others.length),
+          ...others,
+        ],
         bundleDigest: bundleDigest(engine, member.bundle),
         ...(name === undefined ? {} : { name }),
       },
@@ -222,17 +226,17 @@ export class Lifecycle {
     const { svidLifetimeMs, rotation, clockSkewMs } = this.#options.config.identity;
     const { keys, store } = this.#deps;
     const held = new HeldBundle(this.#deps, credential);
-    this.#issuing = Issuing.load(this.#deps, held, {
+    const issuing = Issuing.load(this.#deps, held, {
       svidLifetimeMs,
       rotation: { ...rotation, clockSkewMs },
     });
-    if (this.#issuing !== undefined) {
+    if (issuing !== undefined) {
       // An issuer needs nobody to renew: it starts with a fresh SVID, whatever the old one's age.
-      const chain = this.#issuing.issueTo(keys, credential.name);
+      const chain = issuing.issueTo(keys, credential.name);
       store.saveCredential({ ...credential, bundle: bundleToJson(held.bundle), chain });
     }
     const member = new Member(
-      { ...this.#deps, issuing: this.#issuing, held },
+      { ...this.#deps, issuing, held },
       { ...this.#options, credential: store.credential() ?? credential },
     );
     this.#member = member;

@@ -51,7 +51,7 @@ export interface IssuingParts {
   }) => void;
 }
 
-/** What the server uses. `issuing` undefined: this node issues nothing. */
+/** What the server uses. Without `issuing` this node issues nothing. */
 export interface AttestationServerDeps {
   readonly bundle: () => TrustBundle;
   readonly policy: Pick<Policy, "allows">;
@@ -59,7 +59,7 @@ export interface AttestationServerDeps {
   readonly logger?: Pick<Logger, "warn">;
   /** Hears of every SVID before it is sent, and of every refusal. */
   readonly audit?: AuditTrail;
-  readonly issuing?: IssuingParts;
+  readonly issuing?: () => IssuingParts | undefined;
 }
 
 type Answer = Result<Exclude<AttestationResponse, { result: "refused" }>, AttestationRefusalCode>;
@@ -108,7 +108,7 @@ export class AttestationServer {
     peer: AttestationPeer,
     now: Now,
   ): Answer {
-    const { issuing } = this.#deps;
+    const issuing = this.#deps.issuing?.();
     if (peer.kind !== "joining") return refuse("identity/peer-not-entitled");
     if (issuing === undefined) return refuse("identity/not-issuer");
     if (!isNodeName(request.name)) return refuse("identity/not-a-node-id");
@@ -127,7 +127,8 @@ export class AttestationServer {
   }
 
   #renew(peer: AttestationPeer, now: Now): Answer {
-    const { issuing, policy } = this.#deps;
+    const { policy } = this.#deps;
+    const issuing = this.#deps.issuing?.();
     if (peer.kind !== "svid") return refuse("identity/peer-not-entitled");
     if (issuing === undefined) return refuse("identity/not-issuer");
     const { identity } = peer;

@@ -80,7 +80,7 @@ function setUp(
     bundle: () => bundle,
     policy: parsePolicy([{ spiffe: "spiffe://mesh.example/node/*", allow: ["mesh.join"] }]),
     meter,
-    ...(options.issuing === false ? {} : { issuing }),
+    ...(options.issuing === false ? {} : { issuing: () => issuing }),
   });
   const setBundle = (next: TrustBundle) => (bundle = next);
   return {
