@@ -638,7 +638,7 @@ function memberHealth(member: Member): RaisedCondition[] {
   }
   if (member.workloads !== undefined) health.push(...workloadHealth(member.workloads));
   health.push(...svidHealthOf(member.svid, systemClock.now().wallMs), ...classicalHealthOf(member));
-  if (member.isIssuer && member.authorities.isEnding) {
+  if (member.issuing?.keeper?.isEnding === true) {
     health.push({
       code: "identity/authority-ending",
       message:

@@ -30,12 +30,17 @@ import {
   bundleToJson,
   ChainVerifier,
   Challenges,
+  encodeAttestationResponse,
+  encodeSvidMessage,
   type EntryBook,
+  ISSUER_PROTOCOL,
+  ISSUER_REQUEST_BYTES_MAX,
   type IssuingParts,
   type NodeId,
   nodeIdOf,
   type NodeKeys,
   parseLeafKey,
+  parseSvidResponse,
   type PeerIdentity,
   renewalRequest,
   signerOf,
@@ -68,6 +73,7 @@ import { memberCalled } from "./member-lookup.ts";
 import { MeshService } from "./mesh-service.ts";
 import type { Access } from "./policy.ts";
 import { Reach, RELAY_ROLE } from "./reach.ts";
+import { IssuerRole } from "./trust/issuer-role.ts";
 import { Rejoin } from "./rejoin.ts";
 import type { AuthorityKeeper } from "./trust/authority-keeper.ts";
 import { BUNDLE_MESSAGE_BYTES_MAX, BUNDLE_PROTOCOL, BundleSpread } from "./trust/bundle-spread.ts";
@@ -127,8 +133,7 @@ export class Member {
   readonly #records: NodeRecords;
   readonly #reach: Reach;
   readonly #rejoin: Rejoin;
-  /** Registration entries and who gives SVIDs by them; on issuers alone. */
-  readonly #desk: ReturnType<Issuing["openDesk"]> | undefined;
+  readonly #issuer: IssuerRole;
   readonly workloads: Workloads | undefined;
   #renewing: Promise<void> | undefined;
   readonly #limiter: HandshakeLimiter;
@@ -184,6 +189,16 @@ export class Member {
       self: keys.nodeId,
     });
     this.identities.add(this.svid.identity);
+    this.#issuer = new IssuerRole({
+      ...deps,
+      policy: deps.access,
+      svidLifetimeMs: config.identity.svidLifetimeMs,
+      request: async (to, protocol, request, limits) => {
+        await this.#reachMember(to);
+        return this.network.request(to, protocol, request, limits);
+      },
+      onChange: () => this.#rolesChanged(),
+    });
     this.network = this.#makeNetwork(options);
     this.#spread = new BundleSpread({
       ...{ held: deps.held, self: keys.nodeId, random, logger: deps.logger },
@@ -231,7 +246,6 @@ export class Member {
     this.#reach = this.#makeReach();
     this.#rejoin = this.#makeRejoin();
     this.#service = this.#makeMeshService();
-    this.#desk = deps.issuing?.openDesk({ ...deps, policy: deps.access });
     this.workloads = this.#makeWorkloads();
     this.learning = this.#makeLearning();
     this.tunnels = new Tunnels({
@@ -255,18 +269,30 @@ export class Member {
 
   /** The authorities of this host, which holds the root. @throws MeshError `control/not-issuer` */
   get authorities(): AuthorityKeeper {
-    if (this.#deps.issuing !== undefined) return this.#deps.issuing.authorities;
-    throw notIssuer();
+    const keeper = this.#issuer.issuing?.keeper;
+    if (keeper !== undefined) return keeper;
+    throw new MeshError(
+      "control/not-issuer",
+      "This node does not hold the root of the trust domain. Run the command on the host where meshctl init was run.",
+    );
   }
 
   /** The registration entries of this issuer. @throws MeshError `control/not-issuer` */
   get entries(): EntryBook {
-    if (this.#desk !== undefined) return this.#desk.book;
-    throw notIssuer();
+    if (this.#issuer.book !== undefined) return this.#issuer.book;
+    throw new MeshError(
+      "control/not-issuer",
+      "This node issues no credentials. Run the command on an issuer: meshctl peers shows the roles.",
+    );
   }
 
   get isIssuer(): boolean {
-    return this.#deps.issuing !== undefined;
+    return this.issuing !== undefined;
+  }
+
+  /** What makes this node an issuer, while it is one. */
+  get issuing(): Issuing | undefined {
+    return this.#issuer.issuing;
   }
 
   /** Why this node's own SVID is no longer good although it has not expired; undefined while it is. */
@@ -274,6 +300,17 @@ export class Member {
     const { chain, ed25519 } = this.svid.identity;
     const verified = this.#verify(chain, ed25519);
     return verified.ok ? undefined : verified.code;
+  }
+
+  /** Where the other issuers are reached, one address each. */
+  issuerAddresses(): string[] {
+    return this.mesh.members().flatMap(({ nodeId, addresses }) => {
+      const address = addresses.find((one) => !one.includes("/p2p-circuit"));
+      const peerId = this.#peerIdOf(nodeId)?.toString();
+      if (!this.#issuer.issuers.includes(nodeId) || address === undefined || peerId === undefined)
+        return [];
+      return [address.includes("/p2p/") ? address : `${address}/p2p/${peerId}`];
+    });
   }
 
   /** What this node does for others, as its beacons tell. */
@@ -333,7 +370,7 @@ export class Member {
       (_peer, request) => Promise.resolve(this.#spread.answer(request)),
     );
     await this.#serveAttestation();
-    await this.#serveWorkloads();
+    await this.#serveIssuers();
     await this.#service.start();
     // Connections that opened before the machine listened; a second report of one changes nothing.
     for (const peer of this.network.connectedPeers()) {
@@ -393,7 +430,7 @@ export class Member {
   }
 
   #makeNetwork({ config, credential, version }: MemberOptions): Network {
-    const { engine, random, clock, logger, meter, tracer, keys, keyFiles, issuing } = this.#deps;
+    const { engine, random, clock, logger, meter, tracer, keys, keyFiles } = this.#deps;
     const shared = { engine, random, clock, logger, meter, tracer, limiter: this.#limiter };
     const verifier: PeerVerifier = {
       verifyChain: (chain, ed25519) => this.#verify(chain, ed25519),
@@ -424,7 +461,7 @@ export class Member {
             },
             {
               trustDomain: credential.trustDomain,
-              acceptJoining: () => issuing !== undefined,
+              acceptJoining: () => this.isIssuer,
               onAuthenticated,
             },
           );
@@ -560,6 +597,12 @@ export class Member {
       },
       this.#config.mesh.bootstrap,
     );
+  }
+
+  /** The own beacon tells whether this node issues. */
+  #rolesChanged(): void {
+    this.#deps.logger.info({ roles: this.roles }, "roles changed");
+    this.#service.handle({ kind: "local-changed", roles: this.roles });
   }
 
   /** The own beacon tells where this node can be reached now. */
@@ -743,7 +786,7 @@ export class Member {
   }
 
   async #serveAttestation(): Promise<void> {
-    const { issuing, meter, logger, clock, audit, access } = this.#deps;
+    const { meter, logger, clock, audit, access } = this.#deps;
     const server = new AttestationServer({
       bundle: () => this.bundle,
       policy: access,
@@ -752,7 +795,7 @@ export class Member {
       audit,
       graceMs: this.#config.identity.issuerGraceMs,
       self: this.#deps.keys.nodeId,
-      ...(issuing && { issuing: this.#issuingParts(issuing) }),
+      issuing: this.#issuingParts(),
     });
     await this.network.serve(
       ATTESTATION_PROTOCOL,
@@ -762,32 +805,40 @@ export class Member {
         relayed: true,
       },
       async (peer, request) => {
-        if (peer.kind === "joining") this.#refuseShutOut(peer.nodeId);
-        issuing?.keepIntermediate(clock.now().wallMs);
+        if (peer.kind === "joining") {
+          this.#refuseShutOut(peer.nodeId);
+          const code = await this.#issuer.beforeJoin(request, peer.nodeId);
+          if (code !== undefined) return encodeAttestationResponse({ result: "refused", code });
+        }
+        this.issuing?.keepIntermediate(clock.now().wallMs);
         return server.answer(request, await this.#asOfNow(peer), () => clock.now());
       },
     );
   }
 
-  /** Who issues can change with the authority, so it is asked each time. */
-  #issuingParts(issuing: Issuing): IssuingParts {
+  /** Whether this node issues, and by which authority, can change: it is asked each time. */
+  #issuingParts(): () => IssuingParts | undefined {
     const attestors = attestorsOf(this.#config.attestors, this.#deps.clock);
     const challenges = new Challenges(this.#deps.random);
-    return {
-      get issuer() {
-        return issuing.issuer;
-      },
-      ledger: issuing.ledger,
-      names: issuing.names,
-      issued: issuing.issued,
-      ...(attestors && { attestors, challenges }),
+    return () => {
+      if (this.issuing === undefined) return undefined;
+      const { issuer, ledger, names, issued } = this.issuing;
+      return { issuer, ledger, names, issued, ...(attestors && { attestors, challenges }) };
     };
   }
 
-  /** Nodes get their workloads' entries and SVIDs from an issuer. */
-  async #serveWorkloads(): Promise<void> {
-    const desk = this.#desk?.desk;
-    if (desk === undefined) return;
+  /** Nodes get their workloads' entries and SVIDs from an issuer, and issuers speak with one another. */
+  async #serveIssuers(): Promise<void> {
+    await this.network.serve(
+      ISSUER_PROTOCOL,
+      { requestBytesMax: ISSUER_REQUEST_BYTES_MAX, streamsPerPeerMax: 8, relayed: true },
+      async (peer, request) => {
+        const now = await this.#asOfNow(peer);
+        if (now.kind !== "svid")
+          throw new MeshError("identity/peer-not-entitled", "Only members issue.");
+        return this.#issuer.answer(request, now.identity.nodeId);
+      },
+    );
     const options = {
       requestBytesMax: SVID_REQUEST_BYTES_MAX,
       streamsPerPeerMax: 8,
@@ -797,6 +848,9 @@ export class Member {
       const now = await this.#asOfNow(peer);
       if (now.kind !== "svid")
         throw new MeshError("identity/peer-not-entitled", "Only members have workloads.");
+      const { desk } = this.#issuer;
+      if (desk === undefined)
+        return encodeSvidMessage({ result: "refused", code: "identity/not-issuer" });
       return desk.handle(request, now.identity, this.#deps.clock.now());
     });
   }
@@ -810,7 +864,7 @@ export class Member {
         bundle: () => this.bundle,
         adopt: (bytes) => this.#deps.held.offer(bytes),
         ask: (request) => this.#askIssuer(request),
-        ...(this.#desk && { onEntries: (listener) => this.#desk?.book.onChange(listener) }),
+        onEntries: (listener) => this.#issuer.book?.onChange(listener),
       },
       { trustDomain: this.bundle.trustDomain, clockSkewMs: this.#config.identity.clockSkewMs },
     );
@@ -818,14 +872,18 @@ export class Member {
 
   /** What an issuer answers about workloads; on an issuer, itself, by the same desk. */
   async #askIssuer(request: Uint8Array): Promise<Uint8Array> {
-    if (this.#desk !== undefined)
-      return this.#desk.desk.handle(request, this.svid.identity, this.#deps.clock.now());
-    return this.#atIssuers((nodeId) =>
-      this.network.request(nodeId, SVID_PROTOCOL, request, {
+    const { desk } = this.#issuer;
+    if (desk !== undefined) return desk.handle(request, this.svid.identity, this.#deps.clock.now());
+    return this.#atIssuers(async (nodeId) => {
+      const answer = await this.network.request(nodeId, SVID_PROTOCOL, request, {
         timeoutMs: ATTEST_TIMEOUT_MS,
         responseBytesMax: SVID_RESPONSE_BYTES_MAX,
-      }),
-    );
+      });
+      const parsed = parseSvidResponse(answer);
+      if (parsed.ok && parsed.value.result === "refused" && isElsewhere(parsed.value.code))
+        throw new MeshError(parsed.value.code, `The issuer refused: ${parsed.value.code}.`);
+      return answer;
+    });
   }
 
   /** Another bundle counts: who is not vouched for any more goes, and what is to be renewed is renewed at once. */
@@ -838,6 +896,7 @@ export class Member {
     void this.#checkPeers();
     this.identities.recheck();
     this.workloads?.bundleChanged();
+    void this.#issuer.upkeep();
     const { identity } = this.svid;
     const signer = signerOf(identity.chain) ?? "";
     const isSound = this.#verify(identity.chain, identity.ed25519).ok;
@@ -879,7 +938,7 @@ export class Member {
       this.#deps.logger.debug({ code: errorCode(error) }, "lesson not told");
     });
     if (this.#deps.clock.now().monoMs >= this.#recordDueMs) void this.#putRecord();
-    this.#deps.issuing?.authorities.upkeep();
+    void this.#issuer.upkeep();
     this.#renewIfDue();
     const now = this.#deps.clock.now().wallMs;
     for (const peer of this.network.connectedPeers()) {
@@ -964,9 +1023,17 @@ export class Member {
   }
 
   async #renewNow(): Promise<void> {
-    const { issuing, keys } = this.#deps;
+    const { issuing } = this;
     if (issuing === undefined) return this.#renewAtIssuer();
-    this.#adopt({ ...this.#stored(), chain: issuing.issueTo(keys, this.svid.identity.name) });
+    try {
+      const chain = issuing.issueTo(this.#deps.keys, this.svid.identity.name);
+      this.#adopt({ ...this.#stored(), chain });
+    } catch (error) {
+      // One that holds no root, and that the holder of the root has not certified for long, is a node like others.
+      if (issuing.keeper !== undefined || errorCode(error) !== "identity/issuer-unusable")
+        throw error;
+      await this.#renewAtIssuer();
+    }
   }
 
   async #renewAtIssuer(): Promise<void> {
@@ -988,12 +1055,13 @@ export class Member {
     throw refusal;
   }
 
-  /** Present issuers that may renew here: the one this node joined through, and those the policy names. */
+  /** Present issuers that may renew here: those of the bundle, the one this node joined through, and those the policy names. */
   #issuers(): readonly MemberView[] {
     const pinned = this.#deps.store.issuerId();
     return this.mesh.members().filter(({ nodeId, state }) => {
       const spiffeId = this.identities.lookup(nodeId)?.spiffeId;
       if (spiffeId === undefined || !["joining", "alive", "suspect"].includes(state)) return false;
+      if (this.#issuer.issuers.includes(nodeId)) return true;
       return spiffeId === pinned || this.#deps.access.permits(spiffeId, "issuer.attest");
     });
   }
@@ -1071,14 +1139,12 @@ function releaseRefused(code: ReleaseRefusal | "mesh/not-allowed"): MeshError {
   return new MeshError(code, `Cannot release. ${RELEASE_REFUSED[code]}`);
 }
 
+/** Whether another issuer may do what one refuses: it has the entry already, or the time. */
+function isElsewhere(code: string): boolean {
+  return ["identity/not-issuer", "identity/entry-unknown", "identity/rate-limited"].includes(code);
+}
+
 /** False, after a while. */
 function later(ms: number): Promise<false> {
   return new Promise((resolve) => setTimeout(resolve, ms, false));
-}
-
-function notIssuer(): MeshError {
-  return new MeshError(
-    "control/not-issuer",
-    "This node issues no credentials. Run the command on an issuer: meshctl peers shows the roles.",
-  );
 }

@@ -63,7 +63,7 @@ export interface IssuingParts {
   }) => void;
 }
 
-/** What the server uses. `issuing` undefined: this node issues nothing. */
+/** What the server uses. Without `issuing` this node issues nothing. */
 export interface AttestationServerDeps {
   readonly bundle: () => TrustBundle;
   readonly policy: Pick<Policy, "allows">;
@@ -71,7 +71,7 @@ export interface AttestationServerDeps {
   readonly logger?: Pick<Logger, "warn">;
   /** Hears of every SVID before it is sent, and of every refusal. */
   readonly audit?: AuditTrail;
-  readonly issuing?: IssuingParts;
+  readonly issuing?: () => IssuingParts | undefined;
   /** This node; what evidence proves, it proves to it alone. Needed where there are attestors. */
   readonly self?: NodeId;
   /** How long past its end an SVID may still be renewed, in ms. @default 0 */
@@ -153,7 +153,7 @@ export class AttestationServer {
   }
 
   #challenge(peer: AttestationPeer, now: Now): Answer {
-    const { issuing } = this.#deps;
+    const issuing = this.#deps.issuing?.();
     if (peer.kind !== "joining") return refuse("identity/peer-not-entitled");
     if (issuing === undefined) return refuse("identity/not-issuer");
     if (issuing.challenges === undefined) return refuse("identity/attestor-unknown");
@@ -161,7 +161,8 @@ export class AttestationServer {
   }
 
   async #attest(evidence: Evidence, peer: AttestationPeer, now: () => Now): Promise<Answer> {
-    const { issuing, self } = this.#deps;
+    const { self } = this.#deps;
+    const issuing = this.#deps.issuing?.();
     if (peer.kind !== "joining") return refuse("identity/peer-not-entitled");
     if (issuing === undefined) return refuse("identity/not-issuer");
     const { attestors, challenges } = issuing;
@@ -199,7 +200,7 @@ export class AttestationServer {
     peer: AttestationPeer,
     now: Now,
   ): Answer {
-    const { issuing } = this.#deps;
+    const issuing = this.#deps.issuing?.();
     if (peer.kind !== "joining") return refuse("identity/peer-not-entitled");
     if (issuing === undefined) return refuse("identity/not-issuer");
     if (!isNodeName(request.name)) return refuse("identity/not-a-node-id");
@@ -218,7 +219,8 @@ export class AttestationServer {
   }
 
   #renew(peer: AttestationPeer, now: Now): Answer {
-    const { issuing, policy } = this.#deps;
+    const { policy } = this.#deps;
+    const issuing = this.#deps.issuing?.();
     if (peer.kind !== "svid") return refuse("identity/peer-not-entitled");
     if (issuing === undefined) return refuse("identity/not-issuer");
     const { identity } = peer;

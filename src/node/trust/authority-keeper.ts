@@ -13,14 +13,20 @@ import {
   type AuditTrail,
   type Authority,
   type AuthoritySet,
+  type CertifyRequest,
   bundleOfState,
   bundleToJson,
   dueStep,
   encodeSignedBundle,
   encodeTrustState,
   expire,
+  type GrantedIssuer,
   type IdentityErrorCode,
   isEnding,
+  type Issuer,
+  ISSUERS_MAX,
+  jwtKeyIdOf,
+  knownFrom,
   type NodeId,
   nodeSpiffeId,
   prepare,
@@ -39,6 +45,7 @@ import {
 import type { Clock, Logger, Random, WallMs } from "../../ports/index.ts";
 import { makeAuthority, rootKeyName, workloadRootKeyName } from "./authority-keys.ts";
 import type { HeldBundle } from "./held-bundle.ts";
+import type { SigningAuthority } from "./signing-authority.ts";
 
 export interface AuthorityKeeperDeps {
   readonly engine: CryptoEngine;
@@ -52,7 +59,7 @@ export interface AuthorityKeeperDeps {
   readonly self: NodeId;
 }
 
-export class AuthorityKeeper {
+export class AuthorityKeeper implements SigningAuthority {
   readonly #deps: AuthorityKeeperDeps;
   readonly #options: RotationOptions;
   #state: TrustState;
@@ -65,7 +72,9 @@ export class AuthorityKeeper {
     this.#options = options;
     this.#state = state;
     this.#removeUnusedKeys();
-    this.#rootSigner(this.active); // tells at the start when a key is missing
+    // Tells at the start when a key is missing.
+    this.#rootSigner(this.active);
+    this.workloads();
   }
 
   get authorities(): AuthoritySet {
@@ -74,6 +83,15 @@ export class AuthorityKeeper {
 
   get active(): Authority {
     return activeOf(this.authorities);
+  }
+
+  /** Changes when another authority signs. */
+  get id(): string {
+    return this.active.id;
+  }
+
+  get issuers(): readonly GrantedIssuer[] {
+    return this.#state.issuers;
   }
 
   get revokedNodes(): TrustState["revoked"] {
@@ -149,6 +167,64 @@ export class AuthorityKeeper {
     const next = { ...this.#state, revoked: [...others, { nodeId, name, untilMs }] };
     const subject = nodeSpiffeId(this.#deps.held.bundle.trustDomain, name);
     this.#commit(next, { event: "node.revoke", subject, fields: { nodeId, untilMs } });
+  }
+
+  /** Lets a node issue, under an intermediate that it asks for. @throws MeshError `identity/issuers-full` */
+  grant(nodeId: NodeId, name: string, force: boolean): void {
+    const others = this.#state.issuers.filter((issuer) => issuer.nodeId !== nodeId);
+    if (others.length >= ISSUERS_MAX - 1) throw tooManyIssuers();
+    const issuer = { nodeId, name, force, workloads: [], untilMs: this.#now() };
+    this.#commitIssuers("issuer.grant", [...others, issuer], issuer);
+  }
+
+  /** Lets a node issue no longer: its intermediate is not renewed, what it signed for workloads is invalid at once. */
+  withdraw(nodeId: NodeId): void {
+    const issuer = this.#issuer(nodeId);
+    const others = this.#state.issuers.filter((one) => one !== issuer);
+    this.#commitIssuers("issuer.withdraw", others, issuer);
+  }
+
+  /**
+   * Signs another issuer's intermediate and publishes its keys for workloads.
+   * @throws MeshError `identity/issuer-unusable`, `control/not-issuer` for a node that may not issue, `state/*`, `audit/write-failed`
+   */
+  certify(
+    nodeId: NodeId,
+    { publicKey, workloads }: CertifyRequest,
+    issuer: Issuer,
+    lifetimeMs: number,
+  ): { readonly certificate: Uint8Array; readonly root: Uint8Array; readonly readyAtMs: WallMs } {
+    const granted = this.#issuer(nodeId);
+    const { engine } = this.#deps;
+    const nowMs = this.#now();
+    if (workloads.some(({ jwt }) => jwt.keyId !== jwtKeyIdOf(engine, jwt.publicKey)))
+      throw unusableKeys();
+    const readyAtMs = granted.force ? nowMs : knownFrom(this.authorities, nowMs, this.#options);
+    const certificate = issuer.certify(publicKey, nowMs, lifetimeMs);
+    const untilMs = (nowMs + lifetimeMs) as WallMs;
+    // What hangs on the intermediate is as if it had been signed here.
+    this.signed("node", untilMs);
+    const others = this.#state.issuers.filter((one) => one !== granted);
+    this.#commitIssuers("issuer.certify", [...others, { ...granted, workloads, untilMs }], granted);
+    return { certificate, root: this.active.root, readyAtMs };
+  }
+
+  #issuer(nodeId: NodeId): GrantedIssuer {
+    const granted = this.#state.issuers.find((issuer) => issuer.nodeId === nodeId);
+    if (granted !== undefined) return granted;
+    throw new MeshError(
+      "control/not-issuer",
+      "That node was not made an issuer. See meshctl trust issuer list.",
+    );
+  }
+
+  #commitIssuers(
+    event: AuditEvent,
+    issuers: readonly GrantedIssuer[],
+    { nodeId, name }: GrantedIssuer,
+  ): void {
+    const subject = nodeSpiffeId(this.#deps.held.bundle.trustDomain, name);
+    this.#commit({ ...this.#state, issuers }, { event, subject, fields: { nodeId } });
   }
 
   /** Notes until when an SVID is good; before it is handed out. @throws MeshError `state/write-failed` */
@@ -272,6 +348,20 @@ export class AuthorityKeeper {
   #now(): WallMs {
     return this.#deps.clock.now().wallMs;
   }
+}
+
+function tooManyIssuers(): MeshError<IdentityErrorCode> {
+  return new MeshError<IdentityErrorCode>(
+    "identity/issuers-full",
+    `There are ${ISSUERS_MAX} issuers already. Withdraw one first: meshctl trust issuer remove.`,
+  );
+}
+
+function unusableKeys(): MeshError<IdentityErrorCode> {
+  return new MeshError<IdentityErrorCode>(
+    "identity/issuer-unusable",
+    "An issuer's JWT key has another id than it must have. Upgrade that issuer.",
+  );
 }
 
 const REFUSED: Readonly<Record<RotationRefusal, string>> = {

@@ -72,6 +72,14 @@ export function rootKeyName(keyFiles: Pick<KeyFiles, "names">, id: string): Seed
   return keyFiles.names().includes(name) ? name : "root";
 }
 
+/** The name of an intermediate's seed, by its certificate. */
+export function intermediateKeyName(
+  engine: Pick<CryptoEngine, "sha256">,
+  certificate: Uint8Array,
+): `intermediate-${string}` {
+  return `intermediate-${toHex(engine.sha256(certificate)).slice(0, 16)}`;
+}
+
 /** The name of the key of a P-256 root, by its certificate. */
 export function workloadRootKeyName(
   engine: Pick<CryptoEngine, "sha256">,

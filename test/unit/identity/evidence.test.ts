@@ -63,23 +63,23 @@ function world(
   const domain = makeDomain();
   const random = seededRandom("evidence");
   const meter = memoryMeter();
-  const store = new MemoryTokenStore();
+  const ledger = new TokenLedger({ engine, random, store: new MemoryTokenStore() });
+  const names = new MemoryNameRegistry();
+  const challenges = new Challenges(random);
   const spiffe = options.policy ?? "spiffe://mesh.example/node/*";
   const server = new AttestationServer({
     bundle: () => domain.bundle,
     policy: parsePolicy([{ spiffe, allow: ["mesh.join"] }]),
     meter,
     self: issuerKeys.nodeId,
-    issuing: {
+    issuing: () => ({
       issuer: domain.issuer,
-      ledger: new TokenLedger({ engine, random, store }),
-      names: new MemoryNameRegistry(),
-      challenges: new Challenges(random),
+      ...{ ledger, names, challenges },
       attestors: {
         types: options.types ?? ["aws_iid"],
         verify: (_evidence, challenge) => judged(challenge),
       },
-    },
+    }),
   });
   const anchor: JoinAnchor = {
     trustDomain: domain.bundle.trustDomain,
