@@ -108,7 +108,7 @@ export async function createNode(
     build.version,
   );
   const process = startProcessMeter(prom, { version: build.version, engine: engine.name });
-  const lifecycle = new Lifecycle(
+  const lifecycle: Lifecycle = new Lifecycle(
     {
       engine,
       random: systemRandom,
@@ -121,6 +121,7 @@ export async function createNode(
       keys,
       audit,
       access,
+      foreign: (trustDomain) => federation.documentOf(trustDomain),
     },
     {
       ...{ config, epoch, version: build.version },

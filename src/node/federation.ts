@@ -148,6 +148,11 @@ export class Federation {
     };
   }
 
+  /** What is kept of a trust domain; undefined when it is not federated with. */
+  documentOf(trustDomain: string): string | undefined {
+    return this.#watched.get(trustDomain)?.bundle;
+  }
+
   /** Fetches what is due, and takes a changed certificate; every five seconds. */
   async upkeep(): Promise<void> {
     this.#server?.renew();

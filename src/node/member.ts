@@ -92,6 +92,8 @@ export interface MemberDeps {
   readonly held: HeldBundle;
   readonly audit: AuditTrail;
   readonly access: Access;
+  /** The document of another trust domain that this node federates with. */
+  readonly foreign: (trustDomain: string) => string | undefined;
 }
 
 export interface MemberOptions {
