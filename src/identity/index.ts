@@ -227,7 +227,7 @@ export {
   type TrustBundle,
 } from "./trust-bundle.ts";
 export { coordinatesOf, type Es256, type Es256Signer, isP256PublicKey } from "./es256.ts";
-export { entriesDigest, type Issuance, WorkloadDesk } from "./workload/desk.ts";
+export { entriesDigest, foreignDigest, type Issuance, WorkloadDesk } from "./workload/desk.ts";
 export {
   algorithmsOf,
   type EntryDraft,
@@ -256,6 +256,7 @@ export {
   SVID_RESPONSE_BYTES_MAX,
   type SvidRequest,
   type SvidResponse,
+  type ToldBundle,
 } from "./workload/messages.ts";
 export { isUnitName, OVERFLOW_ID, selects } from "./workload/selectors.ts";
 export {

@@ -112,6 +112,9 @@ export const identityMetrics: readonly MetricDeclaration[] = [
     name: WORKLOAD_ISSUES,
     kind: "counter",
     help: "One request of a node for its workloads that this issuer answered; result is ok or the code of the refusal.",
-    labels: { kind: ["sync", "x509", "jwt", "unreadable"], result: ["ok", ...SVID_REFUSALS] },
+    labels: {
+      kind: ["sync", "federated", "x509", "jwt", "unreadable"],
+      result: ["ok", ...SVID_REFUSALS],
+    },
   },
 ];

@@ -113,7 +113,7 @@ export async function createNode(
   );
   const memory = new HealingMemory(config.stateDir, systemClock.now().wallMs);
   const process = startProcessMeter(prom, { version: build.version, engine: engine.name });
-  const lifecycle = new Lifecycle(
+  const lifecycle: Lifecycle = new Lifecycle(
     {
       engine,
       random: systemRandom,
@@ -128,6 +128,7 @@ export async function createNode(
       access,
       onRepairClaim: (claim) => healing().claimed(claim),
       onLesson: (nodeId, incident) => memory.knowledge.hear(nodeId, incident),
+      foreign: (trustDomain) => federation.documentOf(trustDomain),
     },
     {
       ...{ config, epoch, version: build.version },

@@ -107,6 +107,8 @@ export interface MemberDeps {
   readonly onRepairClaim: (claim: Claim) => void;
   /** Another node tells what it learned from an incident. */
   readonly onLesson: (nodeId: NodeId, incident: Incident) => void;
+  /** The document of another trust domain that this node federates with. */
+  readonly foreign: (trustDomain: string) => string | undefined;
 }
 
 export interface MemberOptions {

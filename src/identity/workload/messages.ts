@@ -46,12 +46,26 @@ export const SVID_REFUSALS = [
 ] as const;
 export type SvidRefusalCode = (typeof SVID_REFUSALS)[number];
 
+/** Most bundles of other trust domains that a node gets, and most characters of all together. */
+export const FOREIGN_BUNDLES_MAX = 64;
+export const FOREIGN_CHARS_MAX = 1024 * 1024;
+
+const foreignBundle = z.strictObject({
+  trustDomain: z.string().max(255),
+  /** In SPIFFE's JSON form, as its endpoint gave it. */
+  document: z.string().max(FOREIGN_CHARS_MAX),
+});
+/** The bundle of another trust domain, as an issuer tells it. */
+export type ToldBundle = z.output<typeof foreignBundle>;
+
 const entryId = z.string().regex(/^[0-9a-f]{32}$/);
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
 const requestSchema = z.discriminatedUnion("op", [
   /** What is new: the bundle above a sequence, the entries when they are others than those with a digest. */
   z.strictObject({ op: z.literal("sync"), bundleSequence: z.int().min(0), entriesDigest: digest }),
+  /** The bundles of other trust domains that the node's entries federate with, when they are others than those with a digest. */
+  z.strictObject({ op: z.literal("federated"), bundlesDigest: digest }),
   z.strictObject({
     op: z.literal("x509"),
     entry: entryId,
@@ -72,6 +86,10 @@ const responseSchema = z.discriminatedUnion("result", [
     bundle: base64Bytes(SIGNED_BUNDLE_BYTES_MAX).optional(),
     /** The node checks each of them again. */
     entries: z.array(z.unknown()).max(ENTRIES_PER_NODE_MAX).optional(),
+  }),
+  z.strictObject({
+    result: z.literal("federated"),
+    bundles: z.array(foreignBundle).max(FOREIGN_BUNDLES_MAX).optional(),
   }),
   z.strictObject({
     result: z.literal("x509"),
