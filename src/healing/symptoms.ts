@@ -72,7 +72,7 @@ const catalogue = {
   "identity/classical": is("info", "a classical chain vouches for a node", lasting),
   "identity/authority-ending": is(
     "warning",
-    "the signing authority ends and no other is prepared",
+    "the signing authority ends, none is prepared",
     {
       alert: "MeshdAuthorityEnding",
       ...lasting,
