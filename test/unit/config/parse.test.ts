@@ -138,6 +138,8 @@ const edges: readonly [path: string, good: readonly string[], bad: readonly stri
   ],
   ["identity.svid_lifetime", ["60s", "90d"], ["59s", "91d"]],
   ["identity.clock_skew", ["0s", "10m"], ["11m"]],
+  ["identity.authority_lifetime", ["1h", "3650d", "off"], ["59m", "3651d", "never"]],
+  ["identity.authority_prepare", ["0s", "365d"], ["366d", "off"]],
   ["federation.listen", ["off"], ["x", "1.2.3.4", "a:65536"]],
   ["federation.certificate", ["/a.pem"], ["a.pem", "''"]],
   ["federation.key", ["/a.pem"], ["a.pem", "''"]],
