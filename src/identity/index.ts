@@ -58,6 +58,7 @@ export {
   FIRST_PREVIOUS,
   readAuditLine,
 } from "./audit/entry.ts";
+export { caughtUp } from "./authority/catch-up.ts";
 export {
   activate,
   activeOf,

@@ -943,8 +943,12 @@ export class Member {
     void this.#issuer.upkeep();
     this.#renewIfDue();
     const now = this.#deps.clock.now().wallMs;
+    const tainted = new Set<string | undefined>(this.bundle.notes?.tainted);
     for (const peer of this.network.connectedPeers()) {
       const known = this.identities.lookup(peer.nodeId) ?? peer;
+      // It renews: with its new chain here, the revocation to come finds nothing to drop.
+      if (tainted.size > 0 && tainted.has(signerOf(known.chain)))
+        void this.identities.fetch(peer.nodeId, peer.nodeId);
       if (now > known.notAfterMs + this.#toleranceMs)
         void this.#refreshOrDrop(peer, "identity/expired");
     }

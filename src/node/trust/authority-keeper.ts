@@ -16,6 +16,7 @@ import {
   type CertifyRequest,
   bundleOfState,
   bundleToJson,
+  caughtUp,
   dueStep,
   encodeSignedBundle,
   encodeTrustState,
@@ -43,7 +44,7 @@ import {
   type WorkloadAuthorities,
 } from "../../identity/index.ts";
 import type { Clock, Logger, Random, WallMs } from "../../ports/index.ts";
-import { makeAuthority, rootKeyName, workloadRootKeyName } from "./authority-keys.ts";
+import { makeAuthority, rootKeyOf, workloadRootKeyName } from "./authority-keys.ts";
 import type { HeldBundle } from "./held-bundle.ts";
 import type { SigningAuthority } from "./signing-authority.ts";
 
@@ -71,6 +72,8 @@ export class AuthorityKeeper implements SigningAuthority {
     this.#deps = deps;
     this.#options = options;
     this.#state = state;
+    this.#catchUp();
+    deps.held.onChange(() => this.#catchUp());
     this.#removeUnusedKeys();
     // Tells at the start when a key is missing.
     this.#rootSigner(this.active);
@@ -277,6 +280,32 @@ export class AuthorityKeeper implements SigningAuthority {
     this.#commit(next, { event: "authority.expire", subject: gone.map(({ id }) => id).join(" ") });
   }
 
+  /** The bundle is newer than this host's own account: that is of a backup. */
+  #catchUp(): void {
+    const { held, self, store, logger } = this.#deps;
+    const { trustDomain, sequence } = held.bundle;
+    const own = bundleOfState(this.#state, { trustDomain, sequence, self });
+    if (sameContent(own, held.bundle)) return;
+    const nowMs = this.#now();
+    const untilMs = (nowMs + this.#options.reserveMs) as WallMs;
+    const next = caughtUp(this.#state, held.bundle, { nowMs, untilMs, self });
+    if (next === undefined) {
+      logger.warn(
+        { sequence },
+        "no authority of this host counts any more: restore a newer backup",
+      );
+      return;
+    }
+    store.saveTrust({
+      state: encodeTrustState(next),
+      ...(activeOf(next.authorities).id !== this.active.id && {
+        newRoot: activeOf(next.authorities).root,
+      }),
+    });
+    this.#state = next;
+    logger.warn({ sequence }, "the bundle was newer than what this host knew of its authorities");
+  }
+
   #step(event: AuditEvent, id: string, step: Result<AuthoritySet, RotationRefusal>): void {
     const authorities = this.#checked(step);
     const subject =
@@ -312,14 +341,17 @@ export class AuthorityKeeper implements SigningAuthority {
 
   /** By the authority that has been published longest and is not tainted: a node that was away knows it most probably. */
   #sign(bundle: TrustBundle, { authorities }: TrustState): Uint8Array {
-    const isUsable = ({ state }: Authority): boolean => state === "active" || state === "old";
-    const signer = authorities.find(isUsable) ?? activeOf(authorities);
-    return encodeSignedBundle(bundle, this.#rootSigner(signer));
+    const { engine, keyFiles } = this.#deps;
+    const old = authorities
+      .filter(({ state }) => state === "old")
+      .map(({ id }) => rootKeyOf(engine, keyFiles, id)?.signer)
+      .find((signer) => signer !== undefined);
+    return encodeSignedBundle(bundle, old ?? this.#rootSigner(activeOf(authorities)));
   }
 
   #rootSigner({ id }: Authority): MlDsaSigner {
     const { engine, keyFiles } = this.#deps;
-    return engine.mlDsa65.signer(keyFiles.existing(rootKeyName(keyFiles, id)));
+    return rootKeyOf(engine, keyFiles, id)?.signer ?? missing();
   }
 
   #p256(name: SeedName): WorkloadAuthorities["root"]["signer"] {
@@ -336,7 +368,7 @@ export class AuthorityKeeper implements SigningAuthority {
     const { engine, keyFiles } = this.#deps;
     const used = new Set<SeedName>(
       this.authorities.flatMap(({ id, workloadRoot, jwt }) => [
-        rootKeyName(keyFiles, id),
+        rootKeyOf(engine, keyFiles, id)?.name ?? "root",
         workloadRootKeyName(engine, workloadRoot),
         `jwt-${jwt.keyId}` as const,
       ]),
@@ -348,6 +380,13 @@ export class AuthorityKeeper implements SigningAuthority {
   #now(): WallMs {
     return this.#deps.clock.now().wallMs;
   }
+}
+
+function missing(): never {
+  throw new MeshError(
+    "state/key-missing",
+    "Cannot find the key of the authority that signs, although this host holds the root. Restore a backup.",
+  );
 }
 
 function tooManyIssuers(): MeshError<IdentityErrorCode> {
