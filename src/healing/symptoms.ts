@@ -70,14 +70,10 @@ const catalogue = {
     alert: "MeshdSvidRenewalFailing",
   }),
   "identity/classical": is("info", "a classical chain vouches for a node", lasting),
-  "identity/authority-ending": is(
-    "warning",
-    "the signing authority ends, none is prepared",
-    {
-      alert: "MeshdAuthorityEnding",
-      ...lasting,
-    },
-  ),
+  "identity/authority-ending": is("warning", "the signing authority ends, none is prepared", {
+    alert: "MeshdAuthorityEnding",
+    ...lasting,
+  }),
   "identity/signature-invalid": is("error", "the stored SVID's signature is wrong", stored),
   "identity/node-id-mismatch": is("error", "the stored SVID is of other keys", stored),
   "identity/renewal-overdue": is("warning", "the SVID runs out and is not renewed", {
