@@ -15,6 +15,7 @@ const suites: Record<string, () => Promise<{ suite: BenchSuite }>> = {
   orchestrators: () => import("./orchestrators.ts"),
   robustness: () => import("./robustness.ts"),
   tunnel: () => import("./tunnel.ts"),
+  healing: () => import("./healing.ts"),
   tracing: () => import("./tracing.ts"),
   idle: () => import("./idle.ts"),
   executable: () => import("./executable.ts"),
