@@ -4,6 +4,7 @@ import type { Meter, MetricDeclaration } from "../ports/index.ts";
 import { actionKinds, actionOutcomes, incidentOutcomes } from "./incident.ts";
 import type { HealingEffect, HealingView } from "./machine-types.ts";
 
+const LOOKS = "meshd_healing_looks_total";
 const INCIDENTS = "meshd_healing_incidents_total";
 const ACTIONS = "meshd_healing_actions_total";
 const OPEN = "meshd_healing_incidents_open";
@@ -12,6 +13,7 @@ const BUDGET = "meshd_healing_budget_left";
 const CLAIMS = "meshd_healing_claims";
 
 export const healingMetrics: readonly MetricDeclaration[] = [
+  { name: LOOKS, kind: "counter", help: "The loop looked at the node; once a second it does." },
   {
     name: INCIDENTS,
     kind: "counter",
@@ -47,7 +49,9 @@ export function meterEffect(meter: Meter, effect: HealingEffect): void {
     meter.count(INCIDENTS, { outcome: effect.incident.outcome });
 }
 
+/** After each look. */
 export function meterView(meter: Meter, { open, budgetLeft, claims }: HealingView): void {
+  meter.count(LOOKS);
   meter.set(OPEN, open.length);
   meter.set(UNMENDED, open.filter(({ outcome }) => outcome === "unmended").length);
   meter.set(BUDGET, budgetLeft);

@@ -46,11 +46,13 @@ export class Planner {
     const live = incident.symptoms.filter(({ clearedMs }) => clearedMs === undefined);
     const causes = live.filter(({ code }) => code === incident.cause.code);
     const rest = live.filter(({ code }) => code !== incident.cause.code);
-    return [...causes, ...rest].flatMap((symptom) =>
+    const plans = [...causes, ...rest].flatMap((symptom) =>
       this.#ranked(symptom, incident.similar)
         .filter((playbook) => applies(playbook, standing, reading))
         .flatMap((playbook) => this.#next(playbook, symptom, incident, now)),
     );
+    // What was not tried yet goes before what was tried in vain, however short its cooldown is.
+    return plans.sort((a, b) => triesOf(a, incident) - triesOf(b, incident));
   }
 
   tried({ playbook, step, target }: Plan, now: Now): void {
@@ -87,6 +89,16 @@ export class Planner {
     }
     return [];
   }
+}
+
+function triesOf({ playbook, step, target }: Plan, { actions }: Incident): number {
+  return actions.filter(
+    (one) =>
+      one.playbook === playbook.name &&
+      one.action === step.action &&
+      one.target === target &&
+      one.outcome !== "refused-by-guard",
+  ).length;
 }
 
 function tryKey(playbook: Playbook, step: Step, target: string | undefined): string {

@@ -1,5 +1,6 @@
 // How a daemon does what healing decides. What is not here this node cannot do, and a playbook that asks for it is refused.
 
+import { collectGarbage } from "../../adapters/heap-size.ts";
 import type { StateStore } from "../../adapters/sqlite/state-store.ts";
 import { errorCode, errorMessage, MeshError } from "../../foundation/index.ts";
 import type { ActionEnd, ActionKind, ActionOrder, Actuators } from "../../healing/index.ts";
@@ -29,6 +30,7 @@ export class NodeActuators implements Actuators {
       ["fetch-bundle", (domain) => this.#fetchBundle(domain)],
       ["shed-load", () => this.#member().repairs.shed(true)],
       ["restart-part", (part) => this.#restart(required(part))],
+      ["free-memory", collectGarbage],
       ["compact-store", () => deps.store.compact()],
     ]);
   }

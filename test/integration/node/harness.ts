@@ -41,6 +41,7 @@ export interface FileOptions {
   readonly workload_api?: object;
   readonly tunnel?: object;
   readonly learning?: object;
+  readonly healing?: object;
   readonly crypto?: object;
   readonly telemetry?: {
     readonly metrics?: object;
