@@ -1,104 +1,105 @@
-// What the healing loop costs an idle node with 50 peers: CPU of one look, which happens once a second, and the memory that it
-// holds after an hour. Sensors, machine and metrics are the daemon's; the mesh that they look at is a list.
+// npm run bench -- healing [--seeds N] [--nodes N] [--rules single,pairs,large,thousand,memory]: what healing is worth and whether it
+// ever harms, in the simulator. Every fault alone and in pairs with healing off and on; large meshes; a leak that comes again, with
+// memory of the first and without. Prints tables in Markdown; `--rules` chooses which.
 
-import { tmpdir } from "node:os";
-import { performance } from "node:perf_hooks";
-import { collectGarbage } from "../src/adapters/heap-size.ts";
-import { systemClock } from "../src/adapters/clock.ts";
-import { createPromMeter } from "../src/adapters/telemetry/prom-meter.ts";
-import { MemoryKnowledge } from "../src/healing/index.ts";
-import type { MemberView } from "../src/mesh/index.ts";
-import { HealingLoop } from "../src/node/healing/healing-loop.ts";
-import { NodeSensors } from "../src/node/healing/sensors.ts";
-import type { Member } from "../src/node/member.ts";
-import { allMetrics } from "../src/node/metrics.ts";
-import type { MonoMs, WallMs } from "../src/ports/index.ts";
-import { type BenchSuite, summarize } from "./measure.ts";
+import { benchFaults, type BenchFault } from "./healing/faults.ts";
+import { benchRun, secondsAt, type Summary, summaryOf } from "./healing/runs.ts";
+import type { BenchSuite } from "./measure.ts";
 
-const PEERS = 50;
-const WARM_UP_LOOKS = 600;
-const HOUR_LOOKS = 3_600;
-const BATCH_LOOKS = 60;
+const SMALL = 12;
+const LARGE = 100;
+const HUGE = 1_000;
+const MINUTES = 1.25;
+const HEAD =
+  "| what | runs | whole again off p50, p99 s | on p50, p99 s | availability off, on % | actions with healing on | harm | broken |\n|---|---|---|---|---|---|---|---|";
+/** Something is always wrong somewhere, of what a fleet sees every day. */
+const STANDING =
+  "chaos: { faults: 12, kinds: [crash, loss, latency, slow, renewal_stuck, store_grows], longest: 15s }";
+/** Further apart than the cooldown of what ends it. */
+const LEAKS: readonly BenchFault[] = ["30s", "36m"].map((at) => ({
+  name: "leak",
+  line: `{ inject: leak, at: ${at}, for: 9m, nodes: [1], full_after: 9m }`,
+}));
 
-/** A member that is well, as far as sensors look. */
-function memberOf(views: readonly MemberView[]): Member {
-  const hour = 3_600_000;
-  const now = systemClock.now().wallMs;
-  const member = {
-    mesh: { members: () => views.map((view) => ({ ...view })) },
-    svid: {
-      identity: { notBeforeMs: now - hour, notAfterMs: now + 23 * hour },
-      renewAtMs: now + 11 * hour,
+export const suite: BenchSuite = (_report, { slice }) => {
+  const seeds = Number(slice["seeds"] ?? 5);
+  const chosen = (slice["rules"] ?? "single,pairs,large,memory").split(",");
+  const tables: Readonly<Record<string, () => void>> = {
+    single: () => {
+      for (const fault of benchFaults)
+        row(fault.name + (fault.mendable === true ? " (mendable)" : ""), [fault], SMALL, seeds);
     },
-    learning: { anomaly: undefined, voidRounds: 0 },
+    pairs: () => {
+      for (const [a, b] of pairs()) row(`${a.name} + ${b.name}`, [a, b], SMALL, seeds);
+    },
+    large: () => {
+      for (const fault of benchFaults.filter(({ mendable }) => mendable))
+        row(`${fault.name}, ${LARGE} nodes`, [fault], LARGE, seeds);
+    },
+    thousand: () => {
+      const more = `zones: auto\n${STANDING}`;
+      line(
+        `standing chaos, ${HUGE} nodes`,
+        (healing, seed) =>
+          benchRun({ ...{ seed, healing, more }, nodes: HUGE, minutes: MINUTES, faults: [] }),
+        seeds,
+      );
+    },
+    memory: () => memory(seeds),
   };
-  return member as unknown as Member;
-}
-
-function viewOf(index: number): MemberView {
-  return {
-    ...{ nodeId: index.toString(16).padStart(64, "0"), name: `node-${index}`, state: "alive" },
-    ...{ connected: true, reputation: 0, epoch: 1, sequence: 1, heartbeatIndex: 1, load: 0 },
-    lastBeaconAtMs: systemClock.now().monoMs,
-    lastAliveAtMs: Infinity as MonoMs,
-    ...{
-      addresses: ["/ip4/10.0.0.1/tcp/4001"],
-      zone: "default",
-      roles: [],
-      rttMs: 2,
-      lossRatio: 0,
-    },
-    svidNotAfterMs: 0 as WallMs,
-  } as unknown as MemberView;
-}
-
-export const suite: BenchSuite = (report) => {
-  const prom = createPromMeter(allMetrics);
-  const member = memberOf(Array.from({ length: PEERS }, (_, index) => viewOf(index)));
-  collectGarbage();
-  const before = process.memoryUsage().heapUsed;
-  const nothing = (): undefined => undefined;
-  const loop = new HealingLoop(
-    {
-      ...{ self: "f".repeat(64), clock: systemClock, meter: prom.meter },
-      logger: { debug: nothing, info: nothing, warn: nothing, error: nothing },
-      audit: { record: nothing, note: nothing },
-      sensors: new NodeSensors({
-        ...{ clock: systemClock, prom, stateDir: tmpdir(), connectionsTarget: 16, engineRank: 0 },
-        ...{ member: () => member, raised: () => [] },
-      }),
-      actuators: { kinds: new Set(), begin: nothing, undo: nothing },
-      knowledge: new MemoryKnowledge(),
-      freezer: { isHealingFrozen: false, saveHealingFrozen: nothing },
-      claim: () => Promise.resolve(),
-    },
-    {
-      ...{ mode: "act", playbooks: null },
-      guards: {
-        ...{ actionsAtOnce: 2, actionsPerWindow: 12, meshShareMax: 0.1, haltShare: 0.3 },
-        flapWindowMs: 300_000,
-      },
-    },
-  );
-  const samples: number[] = [];
-  for (let looks = 0; looks < WARM_UP_LOOKS + HOUR_LOOKS; looks += BATCH_LOOKS) {
-    const cpu = process.cpuUsage();
-    const start = performance.now();
-    for (let look = 0; look < BATCH_LOOKS; look++) loop.look();
-    const { user, system } = process.cpuUsage(cpu);
-    if (looks >= WARM_UP_LOOKS) samples.push((user + system) / 1_000 / BATCH_LOOKS);
-    if (performance.now() - start > 60_000) throw new Error("a minute for sixty looks");
+  for (const name of chosen) {
+    console.log(`\n${name}, ${seeds} seeds\n${name === "memory" ? "" : HEAD}`);
+    tables[name]?.();
   }
-  collectGarbage();
-  const held = (process.memoryUsage().heapUsed - before) / 1e6;
-  report(summarize("healing/look/cpu", "ms", samples));
-  report(
-    summarize(
-      "healing/core-share",
-      "%",
-      samples.map((ms) => ms / 10),
-    ),
-  );
-  report(summarize("healing/heap", "MB", [held]));
   return Promise.resolve();
 };
+
+function* pairs(): Generator<readonly [BenchFault, BenchFault]> {
+  for (const [at, a] of benchFaults.entries())
+    for (const b of benchFaults.slice(at + 1)) yield [a, b];
+}
+
+function row(name: string, faults: readonly BenchFault[], nodes: number, seeds: number): void {
+  line(
+    name,
+    (healing, seed) => benchRun({ ...{ seed, healing, nodes, faults }, minutes: MINUTES }),
+    seeds,
+  );
+}
+
+function line(
+  name: string,
+  run: (healing: "on" | "off", seed: number) => ReturnType<typeof benchRun>,
+  seeds: number,
+): void {
+  const each = Array.from({ length: seeds }, (_, at) => at + 1);
+  const [off, on] = (["off", "on"] as const).map((healing) =>
+    summaryOf(each.map((seed) => run(healing, seed))),
+  ) as [Summary, Summary];
+  const times = ({ recoveryMs }: Summary): string =>
+    `${secondsAt(recoveryMs, 0.5)}, ${secondsAt(recoveryMs, 0.99)}`;
+  const share = ({ availability }: Summary): string => (100 * availability).toFixed(3);
+  const actions = Object.entries(on.actions).map(([what, count]) => `${what} ${count}`);
+  const broken = [off, on].map(({ violations }) => violations.length).join(", ");
+  console.log(
+    `| ${name} | ${off.runs} + ${on.runs} | ${times(off)} | ${times(on)} | ${share(off)}, ${share(on)} | ${actions.join(", ") || "none"} | ${on.harmful} | ${broken} |`,
+  );
+  for (const what of new Set(on.violations))
+    if (!off.violations.includes(what)) console.log(`    with healing alone: ${what}`);
+}
+
+/** A leak of the same part twice: what the memory of the first is worth for the second. */
+function memory(seeds: number): void {
+  for (const remembers of [false, true]) {
+    const outcomes = Array.from({ length: seeds }, (_, at) =>
+      benchRun(
+        { seed: at + 1, nodes: 4, minutes: 46, healing: "on", faults: LEAKS },
+        { healing: { remembers } },
+      ),
+    );
+    const { mendMs, actions } = summaryOf(outcomes);
+    console.log(
+      `a leak twice, ${remembers ? "remembered" : "forgotten each time"}: mended after p50 ${secondsAt(mendMs, 0.5)} s, p99 ${secondsAt(mendMs, 0.99)} s; ${JSON.stringify(actions)}`,
+    );
+  }
+}

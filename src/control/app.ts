@@ -114,6 +114,7 @@ const LOOKING = new Set([
   "POST /v1/policy/check",
   "POST /v1/incidents/list",
   "POST /v1/incidents/show",
+  "POST /v1/incidents/similar",
 ]);
 
 function rightTo(route: string): ControlRight {
@@ -185,6 +186,11 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
       "POST /v1/incidents/show",
       async (body) => node.incident(await request(body, incidentRequestSchema)),
     ],
+    [
+      "POST /v1/incidents/similar",
+      async (body) => node.similarIncidents(await request(body, incidentRequestSchema)),
+    ],
+    ["GET /v1/incidents/export", () => Promise.resolve(node.exportIncidents())],
     ["GET /v1/quarantine", async () => node.quarantine()],
     [
       "POST /v1/quarantine/release",

@@ -58,6 +58,8 @@ import {
   type IncidentExplained,
   incidentExplainedSchema,
   type Incidents,
+  type SimilarIncidents,
+  similarIncidentsSchema,
   incidentsSchema,
   type Quarantine,
   quarantineSchema,
@@ -234,6 +236,15 @@ export class ControlClient {
     return this.#call("POST", "/v1/incidents/show", incidentExplainedSchema, request);
   }
 
+  similarIncidents(request: IncidentRequest): Promise<SimilarIncidents> {
+    return this.#call("POST", "/v1/incidents/similar", similarIncidentsSchema, request);
+  }
+
+  /** Lines of JSON as they come. Iterating throws as {@link backup}. */
+  exportIncidents(): AsyncGenerator<Uint8Array> {
+    return this.#stream("GET", "/v1/incidents/export");
+  }
+
   quarantine(): Promise<Quarantine> {
     return this.#call("GET", "/v1/quarantine", quarantineSchema);
   }
@@ -318,9 +329,12 @@ export class ControlClient {
   }
 
   /** The bytes of an encrypted backup as they come. Iterating throws `control/timeout` or `control/unreachable` when they end early. */
-  async *backup(request: BackupRequest): AsyncGenerator<Uint8Array> {
-    const timeoutMs = 60 * this.#timeoutMs;
-    const response = await open(this.#socketPath, "POST", "/v1/backup", timeoutMs, request);
+  backup(request: BackupRequest): AsyncGenerator<Uint8Array> {
+    return this.#stream("POST", "/v1/backup", request);
+  }
+
+  async *#stream(method: "GET" | "POST", path: string, body?: object): AsyncGenerator<Uint8Array> {
+    const response = await open(this.#socketPath, method, path, 60 * this.#timeoutMs, body);
     if (response.status >= 400)
       throw daemonError(response.status, parseJson(await textOf(response)));
     yield* response.chunks;

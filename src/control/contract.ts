@@ -25,7 +25,12 @@ import {
 } from "./operations-contract.ts";
 import { policyCheckedFields, policyReloadedFields } from "./policy-contract.ts";
 import { federationFields } from "./federation-contract.ts";
-import { healingFields, incidentFields, incidentsFields } from "./healing-contract.ts";
+import {
+  healingFields,
+  incidentFields,
+  incidentsFields,
+  similarFields,
+} from "./healing-contract.ts";
 import { quarantineFields } from "./quarantine-contract.ts";
 import { linksFields, routeFields } from "./route-contract.ts";
 import { tunnelsFields } from "./tunnel-contract.ts";
@@ -197,6 +202,7 @@ export const quarantineSchema = answer(quarantineFields);
 export const healingSchema = answer(healingFields);
 export const incidentsSchema = answer(incidentsFields);
 export const incidentExplainedSchema = answer(incidentFields);
+export const similarIncidentsSchema = answer(similarFields);
 export const policyCheckedSchema = answer(policyCheckedFields);
 export const policyReloadedSchema = answer(policyReloadedFields);
 export const federationSchema = answer(federationFields);
@@ -290,6 +296,7 @@ export type AuditVerified = z.infer<typeof auditVerifiedSchema>;
 export type HealingStatus = z.infer<typeof healingSchema>;
 export type Incidents = z.infer<typeof incidentsSchema>;
 export type IncidentExplained = z.infer<typeof incidentExplainedSchema>;
+export type SimilarIncidents = z.infer<typeof similarIncidentsSchema>;
 export type Quarantine = z.infer<typeof quarantineSchema>;
 export type Entries = z.infer<typeof entriesSchema>;
 export type LinksAnswer = z.infer<typeof linksSchema>;

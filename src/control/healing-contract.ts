@@ -61,6 +61,25 @@ const incident = z.object({
 
 export const incidentsFields = { incidents: z.array(incident) };
 
+/** Past incidents like one, the most similar first. */
+export const similarFields = {
+  /** The incident that they are like. */
+  id: z.string(),
+  similar: z.array(
+    z.object({
+      id: z.string(),
+      /** 0 to 1. */
+      similarity: z.number(),
+      /** Whose it was, by name; `null`: this node's. */
+      node: z.string().nullable(),
+      openedAt: time,
+      cause: z.object({ code: z.string(), title: z.string() }),
+      outcome: z.enum(["open", "mended", "self-mended", "unmended"]),
+      actions: z.array(z.object({ playbook: z.string(), action: z.string(), outcome: z.string() })),
+    }),
+  ),
+};
+
 export const incidentFields = {
   incident,
   /** From what was seen to what came of it, in order. */

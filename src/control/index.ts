@@ -65,6 +65,7 @@ export {
   type HealingStatus,
   type IncidentExplained,
   type Incidents,
+  type SimilarIncidents,
   type Quarantine,
   type Restored,
   restoredSchema,

@@ -29,6 +29,7 @@ import type {
   HealingStatus,
   IncidentExplained,
   Incidents,
+  SimilarIncidents,
   Quarantine,
   RouteAnswer,
   Status,
@@ -111,6 +112,10 @@ export interface NodeControl {
   incidents(request: IncidentsRequest): Awaitable<Body<Incidents>>;
   /** @throws MeshError `control/unknown-incident` */
   incident(request: IncidentRequest): Awaitable<Body<IncidentExplained>>;
+  /** Past incidents like this one. @throws MeshError `control/unknown-incident` */
+  similarIncidents(request: IncidentRequest): Awaitable<Body<SimilarIncidents>>;
+  /** All own incidents, the oldest first, as lines of JSON. */
+  exportIncidents(): AsyncIterable<Uint8Array>;
   /** Nodes in quarantine and those released, the newest last. */
   quarantine(): Awaitable<Body<Quarantine>>;
   /** Gives the released node alone. @throws MeshError `mesh/not-allowed`, `mesh/not-quarantined`, `mesh/epochs-used-up` */

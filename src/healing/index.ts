@@ -17,6 +17,26 @@ export {
   type SimilarIncident,
   type TakenAction,
 } from "./incident.ts";
+export {
+  type ArchivedIncident,
+  type IncidentArchive,
+  MemoryArchive,
+  type Whose,
+} from "./knowledge/archive.ts";
+export {
+  KnowledgeBase,
+  knowledgeDefaults,
+  type KnowledgeOptions,
+} from "./knowledge/knowledge-base.ts";
+export {
+  decodeNotice,
+  encodeNotice,
+  type Notice,
+  type NoticeBody,
+  type NoticeCode,
+  noticeContext,
+} from "./exchange/notice.ts";
+export { NoticeDesk, type NoticeVerdict } from "./exchange/notice-desk.ts";
 export { explain, type ExplanationLine, explanationSteps } from "./explain.ts";
 export { HealingMachine, type HealingMachineDeps } from "./machine.ts";
 export { healingMetrics, meterEffect, meterView } from "./metrics.ts";

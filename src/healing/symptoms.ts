@@ -158,6 +158,8 @@ const catalogue = {
   "healing/frozen": is("info", "an operator froze healing", lasting),
   "healing/halted": is("warning", "healing holds still: too much is unwell", lasting),
   "healing/playbooks-refused": is("warning", "the operator's playbooks were refused", lasting),
+  "healing/knowledge-rebuilt": is("warning", "the file of incidents was damaged", lasting),
+  "healing/knowledge-lost": is("warning", "incidents are not kept on disk", lasting),
   "healing/sensor-missing": is("info", "a sensor gives no reading", {
     timeToVisibleMs: 10_000,
     ...lasting,

@@ -41,6 +41,7 @@ import type {
   IncidentRequest,
   Incidents,
   IncidentsRequest,
+  SimilarIncidents,
   ForwardRequest,
   Health,
   Identity,
@@ -81,7 +82,14 @@ import { systemClock } from "../adapters/clock.ts";
 import type { ConfigView } from "./config-view.ts";
 import { draftOfEntry, entriesOf } from "./entry-view.ts";
 import type { Federation } from "./federation.ts";
-import { explainedOf, healingOf, incidentOf } from "./healing/incident-view.ts";
+import {
+  explainedOf,
+  exportOf,
+  healingOf,
+  incidentOf,
+  similarOf,
+} from "./healing/incident-view.ts";
+import type { HealingMemory } from "./healing/memory.ts";
 import type { HealingLoop } from "./healing/healing-loop.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { LogLevelSwitch } from "./log-level.ts";
@@ -111,6 +119,7 @@ export interface SurfaceParts {
   readonly federation: Federation;
   readonly configView: ConfigView;
   readonly healing: () => HealingLoop;
+  readonly memory: HealingMemory;
 }
 
 /** A health entry whose code the catalogue knows. */
@@ -363,6 +372,15 @@ export class ControlSurface implements NodeControl {
 
   incident({ id }: IncidentRequest): Body<IncidentExplained> {
     return explainedOf(this.#parts.healing().incident(id), this.#nameOf);
+  }
+
+  similarIncidents({ id }: IncidentRequest): Body<SimilarIncidents> {
+    const healing = this.#parts.healing();
+    return similarOf(healing.incident(id).id, healing.similar(id), this.#nameOf);
+  }
+
+  exportIncidents(): AsyncIterable<Uint8Array> {
+    return exportOf(this.#parts.memory.own(), this.#nameOf);
   }
 
   /** A NodeId by the node's name; anything else is a name already. */

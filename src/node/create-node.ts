@@ -34,13 +34,13 @@ import {
 } from "../crypto/index.ts";
 import { errorCode, errorMessage } from "../foundation/index.ts";
 import { LOCAL, type NodeKeys, nodeKeysFromSeeds, nodeSpiffeId } from "../identity/index.ts";
-import { MemoryKnowledge } from "../healing/index.ts";
 import type { Meter, SpanAttributes } from "../ports/index.ts";
 import { type ConfigSource, ConfigView } from "./config-view.ts";
 import { ControlSurface } from "./control-surface.ts";
 import { Federation, servedBundle } from "./federation.ts";
 import { NodeActuators } from "./healing/actuators.ts";
 import { HealingLoop } from "./healing/healing-loop.ts";
+import { HealingMemory } from "./healing/memory.ts";
 import { NodeSensors } from "./healing/sensors.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { LogLevelSwitch } from "./log-level.ts";
@@ -110,6 +110,7 @@ export async function createNode(
     { random: systemRandom, meter, logger, resource: () => resourceOf(build, keys, store) },
     build.version,
   );
+  const memory = new HealingMemory(config.stateDir, systemClock.now().wallMs);
   const process = startProcessMeter(prom, { version: build.version, engine: engine.name });
   const lifecycle = new Lifecycle(
     {
@@ -125,6 +126,7 @@ export async function createNode(
       audit,
       access,
       onRepairClaim: (claim) => healing().claimed(claim),
+      onLesson: (nodeId, incident) => memory.knowledge.hear(nodeId, incident),
     },
     { config, epoch, version: build.version },
   );
@@ -162,6 +164,7 @@ export async function createNode(
     federation,
     recentLines,
     configView,
+    memory,
   });
   const healing = (): HealingLoop => daemon.healing;
   return daemon;
@@ -255,6 +258,7 @@ interface Parts {
   readonly federation: Federation;
   readonly recentLines: RecentLines;
   readonly configView: ConfigView;
+  readonly memory: HealingMemory;
 }
 
 class Daemon implements MeshNode {
@@ -284,7 +288,8 @@ class Daemon implements MeshNode {
   }
 
   #makeHealing(): HealingLoop {
-    const { config, prom, lifecycle, engine, store, keys, logger, audit, federation } = this.#parts;
+    const { config, prom, lifecycle, engine, store, keys, logger, audit, federation, memory } =
+      this.#parts;
     const member = (): Lifecycle["member"] => lifecycle.member;
     const sensors = new NodeSensors({
       ...{ clock: systemClock, prom, stateDir: config.stateDir, member },
@@ -296,7 +301,9 @@ class Daemon implements MeshNode {
       {
         ...{ self: keys.nodeId, clock: systemClock, logger, meter: prom.meter, audit, sensors },
         actuators: new NodeActuators({ member, store, federation }),
-        knowledge: new MemoryKnowledge(),
+        knowledge: memory.knowledge,
+        remembered: () => memory.raised(),
+        closed: (incident) => member()?.lessons.closed(incident),
         freezer: store,
         claim: async (leftMs) => member()?.claims.publish(leftMs),
       },
@@ -416,6 +423,7 @@ class Daemon implements MeshNode {
     process.stop();
     audit.close();
     keys.destroy();
+    this.#parts.memory.close();
     store.close();
     logger.info({}, "meshd stopped");
   }

@@ -9,7 +9,7 @@ import { Tunnels } from "../adapters/tunnel/tunnels.ts";
 import type { StateStore, StoredCredential } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type { CryptoEngine } from "../crypto/index.ts";
-import type { Claim } from "../healing/index.ts";
+import type { Claim, Incident } from "../healing/index.ts";
 import { errorCode, errorMessage, isMeshError, MeshError } from "../foundation/index.ts";
 import { type AuthenticatedPeer, HandshakeLimiter, type PeerVerifier } from "../handshake/index.ts";
 import {
@@ -50,6 +50,7 @@ import { Lookup } from "./lookup.ts";
 import { NodeRecords, RECORD_LIFE_MS } from "./node-record.ts";
 import { roundEvidenceReader } from "./learning/round-evidence.ts";
 import { MemberRepairs } from "./healing/member-repairs.ts";
+import { Lessons } from "./healing/lessons.ts";
 import { RepairClaims } from "./healing/repair-claims.ts";
 import { LearningService } from "./learning-service.ts";
 import { memberCalled } from "./member-lookup.ts";
@@ -80,6 +81,8 @@ export interface MemberDeps {
   readonly access: Access;
   /** Another node has a token of the mesh's budget of repair. */
   readonly onRepairClaim: (claim: Claim) => void;
+  /** Another node tells what it learned from an incident. */
+  readonly onLesson: (nodeId: NodeId, incident: Incident) => void;
 }
 
 export interface MemberOptions {
@@ -114,6 +117,7 @@ export class Member {
   /** What healing can do here. */
   readonly repairs: MemberRepairs;
   readonly claims: RepairClaims;
+  readonly lessons: Lessons;
   /** The addresses that the own beacon tells. */
   #told = "";
   /** When the DHT is to get this node's record next; 0: as soon as it can. */
@@ -216,6 +220,7 @@ export class Member {
     });
     this.repairs = this.#makeRepairs();
     this.claims = this.#makeClaims();
+    this.lessons = this.#makeLessons(epoch);
   }
 
   get bundle(): TrustBundle {
@@ -298,6 +303,7 @@ export class Member {
     this.network.subscribe(this.#repairTopic(), (_from, bytes) =>
       Promise.resolve(this.claims.receive(bytes)),
     );
+    this.network.subscribe(this.#lessonTopic(), (from, bytes) => this.lessons.receive(from, bytes));
     await this.learning.start();
     await this.tunnels.start();
     const { expose, forward } = this.#config.tunnel;
@@ -461,6 +467,20 @@ export class Member {
       allows: (spiffeId) => access.allows(spiffeId, "beacon.publish"),
       publish: (bytes) => this.network.publish(this.#repairTopic(), bytes),
     });
+  }
+
+  #makeLessons(epoch: number): Lessons {
+    const { engine, keys, clock, random, access, onLesson } = this.#deps;
+    return new Lessons({
+      ...{ engine, clock, random, signer: keys.mldsa65, self: keys.nodeId, epoch, onLesson },
+      identities: this.identities,
+      allows: (spiffeId) => access.allows(spiffeId, "beacon.publish"),
+      publish: (bytes) => this.network.publish(this.#lessonTopic(), bytes),
+    });
+  }
+
+  #lessonTopic(): string {
+    return topicOf(this.#bundle.trustDomain, this.mesh.zone, "lessons");
   }
 
   #repairTopic(): string {
@@ -746,6 +766,9 @@ export class Member {
     this.#rejoin.remember();
     this.#rejoin.upkeep();
     void this.#reach.upkeep();
+    this.lessons.tell().catch((error: unknown) => {
+      this.#deps.logger.debug({ code: errorCode(error) }, "lesson not told");
+    });
     if (this.#deps.clock.now().monoMs >= this.#recordDueMs) void this.#putRecord();
     const now = this.#deps.clock.now().wallMs;
     // Its failure is logged, and the next attempt is set.

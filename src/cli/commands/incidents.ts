@@ -1,7 +1,12 @@
-// meshctl incidents list | show | explain: what went wrong on this node, why, and what was done about it.
+// meshctl incidents list | show | explain | similar | export: what went wrong on this node, why, and what was done about it.
 
-import { type IncidentExplained, incidentLimits, type Incidents } from "../../control/index.ts";
-import { answer } from "../answer.ts";
+import {
+  type IncidentExplained,
+  incidentLimits,
+  type Incidents,
+  type SimilarIncidents,
+} from "../../control/index.ts";
+import { answer, clientOf } from "../answer.ts";
 import { integer } from "../arguments.ts";
 import type { RegisterCommand, Screen } from "../cli.ts";
 import { relativeText, spanText, timeText } from "../format.ts";
@@ -46,6 +51,21 @@ export const incidentsCommand: RegisterCommand = (parent, cli) => {
   explain.action((id: string) =>
     answer(cli, explain, { call: (client) => client.incident({ id }), draw: drawExplanation }),
   );
+  const similar = command
+    .command("similar")
+    .description("past incidents like this one, of this node and of others, and what helped")
+    .argument("[id]", "its id, or last", "last");
+  similar.action((id: string) =>
+    answer(cli, similar, { call: (client) => client.similarIncidents({ id }), draw: drawSimilar }),
+  );
+  const exported = command
+    .command("export")
+    .description("print all incidents of this node, the oldest first, one line of JSON each");
+  exported.action(async () => {
+    const lines = new TextDecoder();
+    for await (const chunk of clientOf(cli, exported).exportIncidents())
+      cli.out(lines.decode(chunk, { stream: true }));
+  });
 };
 
 function drawList({ incidents }: Incidents, screen: Screen): string {
@@ -66,6 +86,29 @@ function drawList({ incidents }: Incidents, screen: Screen): string {
       cell(causeText(one)),
       cell([...new Set(one.actions.map(({ action }) => action))].join(" ") || "none", "dim"),
       cell(one.outcome, tones[one.outcome]),
+    ]),
+    screen,
+  );
+}
+
+function drawSimilar({ id, similar }: SimilarIncidents, screen: Screen): string {
+  if (similar.length === 0) return `This node remembers nothing like ${plainText(id)}.\n`;
+  return renderTable(
+    [
+      { head: "ALIKE" },
+      { head: "NODE" },
+      { head: "OUTCOME" },
+      { head: "TRIED", widthMax: 40 },
+      { head: "CAUSE", widthMax: 36 },
+      { head: "ID" },
+    ],
+    similar.map(({ similarity, node, outcome, actions, cause, ...one }) => [
+      cell(`${Math.round(100 * similarity)} %`),
+      cell(node ?? "this one"),
+      cell(outcome, tones[outcome]),
+      cell(actions.map(({ action, outcome: end }) => `${action}: ${end}`).join(", ") || "nothing"),
+      cell(cause.title),
+      cell(one.id),
     ]),
     screen,
   );

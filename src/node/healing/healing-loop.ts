@@ -15,6 +15,7 @@ import {
   meterView,
   type RaisedCondition,
   type Sensors,
+  type SimilarIncident,
   type SymptomCode,
   symptoms,
   type TakenAction,
@@ -33,6 +34,10 @@ export interface HealingLoopDeps {
   readonly sensors: Sensors;
   readonly actuators: Actuators;
   readonly knowledge: Knowledge;
+  /** What is wrong with that. */
+  readonly remembered: () => readonly RaisedCondition[];
+  /** An incident is over: others may learn from it. */
+  readonly closed: (incident: Incident) => void;
   /** Whether an operator froze it, over restarts. */
   readonly freezer: { isHealingFrozen: boolean; saveHealingFrozen(frozen: boolean): void };
   /** Tells the mesh of this node's token. */
@@ -97,6 +102,11 @@ export class HealingLoop {
     );
   }
 
+  /** Past incidents like that one. @throws MeshError `control/unknown-incident` */
+  similar(id: string): readonly SimilarIncident[] {
+    return this.#deps.knowledge.recall(this.incident(id));
+  }
+
   /** On disk first: a restart does not thaw. @throws MeshError `state/write-failed`, `audit/write-failed` */
   freeze(frozen: boolean): void {
     this.#deps.audit.record({ event: frozen ? "heal.freeze" : "heal.thaw" });
@@ -109,11 +119,12 @@ export class HealingLoop {
     this.#handle({ kind: "claimed", claim });
   }
 
-  /** What the operator's file is to be told as. */
+  /** What is wrong with the operator's file, and with what is remembered. */
   raised(): RaisedCondition[] {
     const { problem } = this.#playbooks;
-    if (problem === undefined) return [];
-    return [{ code: "healing/playbooks-refused", message: problem.message }];
+    const remembered = this.#deps.remembered();
+    if (problem === undefined) return [...remembered];
+    return [...remembered, { code: "healing/playbooks-refused", message: problem.message }];
   }
 
   /** Symptoms that the loop itself has found, for the health of the node. */
@@ -189,6 +200,7 @@ export class HealingLoop {
 
   #told({ incident, change }: Extract<HealingEffect, { kind: "incident" }>): void {
     if (change === "changed") return;
+    if (change === "closed") this.#deps.closed(incident);
     const { id, cause, outcome } = incident;
     const fields = { incident: id, cause: cause.code, outcome };
     this.#deps.logger.info(fields, change === "opened" ? "incident opened" : "incident closed");

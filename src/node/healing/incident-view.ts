@@ -1,7 +1,20 @@
 // Healing as the control API tells of it.
 
-import type { Body, HealingStatus, IncidentExplained, Incidents } from "../../control/index.ts";
-import { explain, type Incident, symptoms } from "../../healing/index.ts";
+import type {
+  Body,
+  HealingStatus,
+  IncidentExplained,
+  Incidents,
+  SimilarIncidents,
+} from "../../control/index.ts";
+import { utf8Bytes } from "../../foundation/index.ts";
+import {
+  explain,
+  type Incident,
+  observationNames,
+  type SimilarIncident,
+  symptoms,
+} from "../../healing/index.ts";
 import type { HealingLoop } from "./healing-loop.ts";
 
 type NameOf = (id: string) => string;
@@ -20,7 +33,8 @@ export function healingOf(loop: HealingLoop): Body<HealingStatus> {
     openIncidents: view.open.length,
     missing: [...view.missing],
     playbooks: [...loop.playbooks],
-    playbookProblem: loop.raised()[0]?.message ?? null,
+    playbookProblem:
+      loop.raised().find(({ code }) => code === "healing/playbooks-refused")?.message ?? null,
   };
 }
 
@@ -57,6 +71,40 @@ export function incidentOf(incident: Incident, nameOf: NameOf): Shown {
       ...{ id: other, similarity, node },
     })),
   };
+}
+
+/** `id`: the incident that they are like. */
+export function similarOf(
+  id: string,
+  similar: readonly SimilarIncident[],
+  nameOf: NameOf,
+): Body<SimilarIncidents> {
+  return {
+    id,
+    similar: similar.map(
+      ({ id: other, similarity, node, openedAtMs, cause, outcome, actions }) => ({
+        ...{ id: other, similarity, outcome, openedAt: new Date(openedAtMs).toISOString() },
+        node: node === undefined ? null : nameOf(node),
+        cause: { code: cause, title: symptoms[cause].title },
+        actions: actions.map((action) => ({ ...action })),
+      }),
+    ),
+  };
+}
+
+/** Incidents as lines of JSON, each with what was measured when it opened (0 to 1 of each observation's scale). */
+export async function* exportOf(
+  incidents: Iterable<Incident>,
+  nameOf: NameOf,
+): AsyncGenerator<Uint8Array> {
+  for (const incident of incidents) {
+    const features = observationNames.map(
+      (name, at) => [name, incident.features[at] ?? 0] as const,
+    );
+    const measured: Record<string, number> = Object.fromEntries(features);
+    const line = { ...incidentOf(incident, nameOf), features: measured };
+    yield await Promise.resolve(utf8Bytes(`${JSON.stringify(line)}\n`));
+  }
 }
 
 function timeOf(ms: number | undefined): string | null {

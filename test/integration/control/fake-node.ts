@@ -467,6 +467,22 @@ export function fakeNode(
       calls.push(request);
       return { incidents: [incident] };
     },
+    similarIncidents: (request) => {
+      calls.push(request);
+      const { openedAt, outcome, cause, actions } = incident;
+      const one = { similarity: 0.87, openedAt, outcome, cause, actions };
+      return {
+        id: request.id,
+        similar: [
+          { ...one, id: "a1b2c3d4-m000-0", node: null },
+          { ...one, id: "c3c3c3c3c3c3c3c3:c3c3c3c3-m001-0", similarity: 0.4, node: "node-c" },
+        ],
+      };
+    },
+    exportIncidents: async function* () {
+      for (const one of [incident, incident])
+        yield await Promise.resolve(new TextEncoder().encode(`${JSON.stringify(one)}\n`));
+    },
     incident: (request) => {
       calls.push(request);
       return {
