@@ -199,7 +199,7 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
       "POST /v1/incidents/similar",
       async (body) => node.similarIncidents(await request(body, incidentRequestSchema)),
     ],
-    ["GET /v1/incidents/export", async () => node.exportIncidents()],
+    ["GET /v1/incidents/export", () => Promise.resolve(node.exportIncidents())],
     ["GET /v1/quarantine", async () => node.quarantine()],
     [
       "POST /v1/quarantine/release",

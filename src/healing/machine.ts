@@ -252,9 +252,11 @@ export class HealingMachine implements HealingProtocol {
   #claimed(execution: Execution, now: Now): HealingEffect[] {
     if (now.monoMs - execution.sinceMs < CLAIM_SETTLE_MS) return [];
     const refusal = this.#guards.mesh(execution.sinceMs, this.#reading, now);
-    const check = refusal ?? this.#guards.flaps(execution.plan, now);
+    const { plan } = execution;
+    const check =
+      refusal ?? this.#guards.flaps(plan, now) ?? this.#guards.unproven(plan, this.#reading);
     if (check === undefined) return this.#act(execution, now);
-    this.#planner.putOff(execution.plan, this.#options.claimMs, now);
+    this.#planner.putOff(plan, this.#options.claimMs, now);
     return this.#conclude(execution, { outcome: "refused-by-guard", check }, now);
   }
 

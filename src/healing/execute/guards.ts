@@ -73,7 +73,7 @@ export class Guards {
       if (this.claims.mustPause(this.#self, now.monoMs))
         return "mesh: this node was under repair for long, others have their turn";
     }
-    return this.flaps(plan, now) ?? this.#quarantine(plan, reading);
+    return this.flaps(plan, now) ?? this.unproven(plan, reading);
   }
 
   /**
@@ -116,7 +116,7 @@ export class Guards {
   }
 
   /** One node alone shuts another out only on a proof that every node can check. */
-  #quarantine({ step, target }: Plan, { peers }: Reading): string | undefined {
+  unproven({ step, target }: Plan, { peers }: Reading): string | undefined {
     if (step.action !== "quarantine-peer") return undefined;
     const isProven = peers.some(({ nodeId, proven }) => nodeId === target && proven);
     return isProven ? undefined : "no transferable proof against this node";

@@ -98,8 +98,11 @@ export async function* exportOf(
   nameOf: NameOf,
 ): AsyncGenerator<Uint8Array> {
   for (const incident of incidents) {
-    const features = observationNames.map((name, at) => [name, incident.features[at] ?? 0]);
-    const line = { ...incidentOf(incident, nameOf), features: Object.fromEntries(features) };
+    const features = observationNames.map(
+      (name, at) => [name, incident.features[at] ?? 0] as const,
+    );
+    const measured: Record<string, number> = Object.fromEntries(features);
+    const line = { ...incidentOf(incident, nameOf), features: measured };
     yield await Promise.resolve(utf8Bytes(`${JSON.stringify(line)}\n`));
   }
 }

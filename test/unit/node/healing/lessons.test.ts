@@ -79,7 +79,7 @@ test("what one node learned, the other hears once", async () => {
   assert.equal(await other.lessons.receive(A, bytes), "ignore");
   assert.equal(other.heard.length, 1);
   assert.equal(other.heard[0]?.[0], A);
-  assert.equal(other.heard[0]?.[1].actions[0]?.playbook, "rejoin");
+  assert.equal(other.heard[0][1].actions[0]?.playbook, "rejoin");
 });
 
 test("a lesson in another's name, or changed on its way, is rejected and not heard", async () => {
