@@ -15,6 +15,7 @@ const suites: Record<string, () => Promise<{ suite: BenchSuite }>> = {
   orchestrators: () => import("./orchestrators.ts"),
   robustness: () => import("./robustness.ts"),
   tunnel: () => import("./tunnel.ts"),
+  "healing-cost": () => import("./healing-cost.ts"),
   tracing: () => import("./tracing.ts"),
   idle: () => import("./idle.ts"),
   executable: () => import("./executable.ts"),

@@ -54,7 +54,7 @@ const catalogue = {
     timeToVisibleMs: 5_000,
     alert: "MeshdMemoryHigh",
   }),
-  "node/clock-stepped": is("warning", "the wall clock stepped", { alert: "MeshdClockSkew" }),
+  "node/clock-stepped": is("info", "the wall clock stepped", { alert: "MeshdClockSkew" }),
   "identity/expired": is("error", "the SVID has expired", {
     dependsOn: ["node/clock-stepped", "identity/svid-expiring", "mesh/isolated"],
     alert: "MeshdSvidExpired",

@@ -62,7 +62,7 @@ export class HealingLoop {
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    this.#timer = setInterval(() => this.look(), LOOK_MS);
     this.#timer.unref();
   }
 
@@ -139,7 +139,8 @@ export class HealingLoop {
       });
   }
 
-  #look(): void {
+  /** One look at the node, and what follows from it. */
+  look(): void {
     try {
       this.#handle({ kind: "observed", reading: this.#deps.sensors.read() });
       meterView(this.#deps.meter, this.view);
