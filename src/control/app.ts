@@ -25,9 +25,11 @@ import { type ControlErrorCode, statusOfError } from "./errors.ts";
 import { entryCreateRequestSchema, entryRequestSchema } from "./entry-contract.ts";
 import {
   activateRequestSchema,
+  grantRequestSchema,
   revokeNodeRequestSchema,
   revokeRequestSchema,
   taintRequestSchema,
+  withdrawRequestSchema,
 } from "./authority-contract.ts";
 import { federatedRequestSchema, federateRequestSchema } from "./federation-contract.ts";
 import type { NodeControl } from "./node-control.ts";
@@ -216,6 +218,14 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
     [
       "POST /v1/authorities/revoke-node",
       async (body) => node.authorities().revokeNode(await request(body, revokeNodeRequestSchema)),
+    ],
+    [
+      "POST /v1/issuers/grant",
+      async (body) => node.authorities().grant(await request(body, grantRequestSchema)),
+    ],
+    [
+      "POST /v1/issuers/withdraw",
+      async (body) => node.authorities().withdraw(await request(body, withdrawRequestSchema)),
     ],
     ["GET /v1/federation", async () => node.federation()],
     [

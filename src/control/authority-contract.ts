@@ -25,6 +25,14 @@ export const authoritiesFields = {
   ),
   /** When the active one is replaced by itself; `null`: never. */
   replaceAt: moment.nullable(),
+  /** Nodes that issue beside this one. */
+  issuers: z.array(
+    z.object({
+      ...{ nodeId: z.string(), name: z.string() },
+      /** When its intermediate ends; `null` before it has asked for one. */
+      until: moment.nullable(),
+    }),
+  ),
   revokedNodes: z.array(z.object({ nodeId: z.string(), name: z.string(), until: moment })),
 };
 
@@ -42,6 +50,15 @@ export const revokeRequestSchema = z.strictObject({
 });
 export const revokeNodeRequestSchema = z.strictObject({ peer: z.string().min(1).max(2048) });
 
+export const grantRequestSchema = z.strictObject({
+  peer: z.string().min(1).max(2048),
+  /** Its keys sign as soon as they are published. */
+  force: z.boolean().default(false),
+});
+export const withdrawRequestSchema = z.strictObject({ peer: z.string().min(1).max(2048) });
+
+export type GrantRequest = z.infer<typeof grantRequestSchema>;
+export type WithdrawRequest = z.infer<typeof withdrawRequestSchema>;
 export type AuthoritiesAnswer = z.infer<z.ZodObject<typeof authoritiesFields>>;
 export type ActivateRequest = z.infer<typeof activateRequestSchema>;
 export type TaintRequest = z.infer<typeof taintRequestSchema>;
@@ -62,4 +79,8 @@ export interface AuthorityControl {
   revoke(request: RevokeRequest): Promise<AuthoritiesAnswer>;
   /** Shuts a node out. @throws MeshError `control/unknown-peer`, `control/ambiguous-peer` */
   revokeNode(request: RevokeNodeRequest): Promise<AuthoritiesAnswer>;
+  /** Lets a node issue. @throws MeshError as {@link revokeNode}, `identity/issuers-full` */
+  grant(request: GrantRequest): Promise<AuthoritiesAnswer>;
+  /** Lets it issue no longer. @throws MeshError `control/unknown-peer` for one that did not */
+  withdraw(request: WithdrawRequest): Promise<AuthoritiesAnswer>;
 }

@@ -86,9 +86,11 @@ import type { BackupRequest } from "./operations-contract.ts";
 import type { PolicyCheckRequest } from "./policy-contract.ts";
 import type {
   ActivateRequest,
+  GrantRequest,
   RevokeNodeRequest,
   RevokeRequest,
   TaintRequest,
+  WithdrawRequest,
 } from "./authority-contract.ts";
 import type { FederatedRequest, FederateRequest } from "./federation-contract.ts";
 import type { ReleaseRequest } from "./quarantine-contract.ts";
@@ -263,6 +265,14 @@ export class ControlClient {
 
   revokeNode(request: RevokeNodeRequest): Promise<Authorities> {
     return this.#call("POST", "/v1/authorities/revoke-node", authoritiesSchema, request);
+  }
+
+  grantIssuer(request: GrantRequest): Promise<Authorities> {
+    return this.#call("POST", "/v1/issuers/grant", authoritiesSchema, request);
+  }
+
+  withdrawIssuer(request: WithdrawRequest): Promise<Authorities> {
+    return this.#call("POST", "/v1/issuers/withdraw", authoritiesSchema, request);
   }
 
   federation(): Promise<Federation> {

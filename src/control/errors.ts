@@ -73,6 +73,7 @@ const statusOf: Readonly<Record<string, ErrorStatus>> = {
   "identity/authority-active": { http: 409, exit: failure },
   "identity/authority-in-use": { http: 409, exit: failure },
   "identity/authorities-full": { http: 409, exit: failure },
+  "identity/issuers-full": { http: 409, exit: failure },
   "identity/entries-full": { http: 409, exit: failure },
   "identity/": { http: 403, exit: failure },
   "handshake/": { http: 502, exit: failure },

@@ -135,6 +135,8 @@ export type AttestationClientErrorCode =
 
 /** Codes of registration entries. */
 type EntryErrorCode =
+  /** As many issuers exist as a bundle names. */
+  | "identity/issuers-full"
   /** An entry's field breaks its rule; `details.problems` has all of them. */
   | "identity/entry-invalid"
   /** The entry gives nothing that another does not. */

@@ -34,6 +34,7 @@ export {
 } from "./attestation/messages.ts";
 export {
   type AttestationPeer,
+  type AttestationDeps,
   AttestationServer,
   type AttestationServerDeps,
   type IssuingParts,
@@ -58,6 +59,7 @@ export {
   FIRST_PREVIOUS,
   readAuditLine,
 } from "./audit/entry.ts";
+export { caughtUp } from "./authority/catch-up.ts";
 export {
   activate,
   activeOf,
@@ -68,6 +70,7 @@ export {
   expire,
   firstAuthority,
   isEnding,
+  knownFrom,
   prepare,
   replaceAtMs,
   revoke,
@@ -78,11 +81,26 @@ export {
 export {
   bundleOfState,
   encodeTrustState,
+  type GrantedIssuer,
   parseTrustState,
   sameContent,
   type TrustState,
+  type WorkloadKeys,
 } from "./authority/trust-state.ts";
-export { REVOKED_NODES_MAX } from "./bundle-notes.ts";
+export { ISSUERS_MAX, REVOKED_NODES_MAX } from "./bundle-notes.ts";
+export { IssuerDesk, type IssuerDeskDeps } from "./issuers/desk.ts";
+export {
+  CERTIFY_CONTEXT,
+  certifyMessage,
+  type CertifyRequest,
+  encodeIssuerMessage,
+  ISSUER_PROTOCOL,
+  ISSUER_REQUEST_BYTES_MAX,
+  ISSUER_RESPONSE_BYTES_MAX,
+  type IssuerRequest,
+  type IssuerResponse,
+  parseIssuerResponse,
+} from "./issuers/messages.ts";
 export { type ForeignBundle, readForeignBundle } from "./foreign-bundle.ts";
 export { issueRecord } from "./audit/issue.ts";
 export {
@@ -227,7 +245,7 @@ export {
   parseEntry,
   type RegistrationEntry,
 } from "./workload/entry.ts";
-export { EntryBook, type EntryStore } from "./workload/entry-book.ts";
+export { type AuthorKeys, EntryBook, type EntryStore } from "./workload/entry-book.ts";
 export {
   AUDIENCE_CHARS_MAX,
   AUDIENCES_MAX,

@@ -595,7 +595,7 @@ function memberHealth(member: Member): Condition[] {
   }
   if (member.workloads !== undefined) health.push(...workloadHealth(member.workloads));
   health.push(...svidHealthOf(member.svid, systemClock.now().wallMs), ...classicalHealthOf(member));
-  if (member.isIssuer && member.authorities.isEnding) {
+  if (member.issuing?.keeper?.isEnding === true) {
     health.push({
       code: "identity/authority-ending",
       severity: "warning",

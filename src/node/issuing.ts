@@ -4,15 +4,14 @@ import type { KeyFiles } from "../adapters/key-files.ts";
 import { nativeEs256 } from "../adapters/crypto/es256.ts";
 import type { StateStore } from "../adapters/sqlite/state-store.ts";
 import type { CryptoEngine } from "../crypto/index.ts";
-import { toHex } from "../foundation/index.ts";
 import {
   type AuditTrail,
   describeCertificate,
-  encodeSignedBundle,
   EntryBook,
   INTERMEDIATE_LIFETIME_MS,
   issueRecord,
   Issuer,
+  type IssuerDeskDeps,
   type IssuingParts,
   type NodeKeys,
   type Policy,
@@ -22,8 +21,10 @@ import {
   WorkloadIssuer,
 } from "../identity/index.ts";
 import type { Clock, Logger, Meter, Random, WallMs } from "../ports/index.ts";
+import { intermediateKeyName } from "./trust/authority-keys.ts";
 import { AuthorityKeeper } from "./trust/authority-keeper.ts";
 import { storedTrustState } from "./trust/first-state.ts";
+import type { SigningAuthority } from "./trust/signing-authority.ts";
 import type { HeldBundle } from "./trust/held-bundle.ts";
 
 export interface IssuingDeps {
@@ -37,47 +38,66 @@ export interface IssuingDeps {
   readonly keys: NodeKeys;
 }
 
-export interface IssuingOptions {
+interface IssuingOptions {
   readonly svidLifetimeMs: number;
   readonly rotation: Pick<RotationOptions, "lifetimeMs" | "prepareMs" | "clockSkewMs">;
 }
 
+/** Life of another issuer's intermediate, at least: a new authority waits for its end, so it is short. Asked for at half of it. */
+const GRANTED_LIFETIME_MS = 14 * 86_400_000;
+
 /** The issuer of this host. */
 export class Issuing implements IssuingParts {
-  readonly authorities: AuthorityKeeper;
+  /** On the holder of the root; undefined on an issuer under it. */
+  readonly keeper: AuthorityKeeper | undefined;
   readonly ledger: TokenLedger;
   readonly names: StateStore["names"];
   readonly #deps: IssuingDeps;
   readonly #held: HeldBundle;
   readonly #svidLifetimeMs: number;
+  readonly #authority: SigningAuthority;
   /** The issuer under the authority that was active when it was made. */
   #current: { readonly authority: string; readonly issuer: Issuer } | undefined;
 
-  private constructor(
+  constructor(
     deps: IssuingDeps,
     held: HeldBundle,
-    { svidLifetimeMs, rotation }: IssuingOptions,
+    authority: SigningAuthority,
+    svidLifetimeMs: number,
   ) {
     this.#deps = deps;
     this.#held = held;
     this.#svidLifetimeMs = svidLifetimeMs;
+    this.#authority = authority;
+    this.keeper = authority instanceof AuthorityKeeper ? authority : undefined;
     const { engine, random, store } = deps;
-    const options = { ...rotation, reserveMs: lifetimes(svidLifetimeMs).intermediateLifetimeMs };
-    const trustDeps = { ...deps, held, self: deps.keys.nodeId, svidLifetimeMs };
-    const state = storedTrustState(trustDeps, held);
-    this.authorities = new AuthorityKeeper(trustDeps, options, state);
     this.names = store.names;
     this.ledger = new TokenLedger({ engine, random, store: store.tokens });
   }
 
-  /** The issuer of an earlier run; undefined when this host is none. @throws MeshError `identity/issuer-unusable`, `state/*` */
+  /** The issuer of the host that holds the root; undefined on others. @throws MeshError `identity/issuer-unusable`, `state/*` */
   static load(deps: IssuingDeps, held: HeldBundle, options: IssuingOptions): Issuing | undefined {
-    return deps.store.issuer() === undefined ? undefined : new Issuing(deps, held, options);
+    const { store } = deps;
+    if (store.issuer() === undefined || store.grantedKeys() !== undefined) return undefined;
+    const { svidLifetimeMs, rotation } = options;
+    const reserveMs = lifetimes(svidLifetimeMs).intermediateLifetimeMs;
+    const trustDeps = { ...deps, held, self: deps.keys.nodeId, svidLifetimeMs };
+    const state = storedTrustState(trustDeps, held);
+    const keeper = new AuthorityKeeper(trustDeps, { ...rotation, reserveMs }, state);
+    return new Issuing(deps, held, keeper, svidLifetimeMs);
+  }
+
+  /** Answers another issuer that asks for its intermediate; on the holder of the root. */
+  get certify(): IssuerDeskDeps["certify"] {
+    const { keeper } = this;
+    if (keeper === undefined) return undefined;
+    const lifetimeMs = Math.max(GRANTED_LIFETIME_MS, 2 * this.#svidLifetimeMs);
+    return (nodeId, request) => keeper.certify(nodeId, request, this.issuer, lifetimeMs);
   }
 
   /** Signs under the active authority. @throws MeshError `identity/issuer-unusable`, `state/key-missing` */
   get issuer(): Issuer {
-    const { id } = this.authorities.active;
+    const { id } = this.#authority;
     if (this.#current?.authority === id) return this.#current.issuer;
     const issuer = this.#openIssuer();
     this.#current = { authority: id, issuer };
@@ -87,7 +107,7 @@ export class Issuing implements IssuingParts {
   /** Of every SVID it is known until when it is good, before it is handed out: so long its authority stays in the bundle. */
   readonly issued = ({ chain }: { readonly chain: readonly Uint8Array[] }): void => {
     const [leaf] = chain;
-    if (leaf !== undefined) this.authorities.signed("node", describeCertificate(leaf).notAfterMs);
+    if (leaf !== undefined) this.#authority.signed("node", describeCertificate(leaf).notAfterMs);
   };
 
   /**
@@ -100,26 +120,27 @@ export class Issuing implements IssuingParts {
     readonly meter: Meter;
     readonly logger: Logger;
   }): { readonly desk: WorkloadDesk; readonly book: EntryBook } {
-    const { engine, random, store, keys } = this.#deps;
+    const { engine, random, store, keys, audit } = this.#deps;
     const { trustDomain } = this.#held.bundle;
     const { nodeId: author, mldsa65: signer } = keys;
+    const ed25519 = keys.ed25519.publicKey;
     const bookDeps = { engine, random, meter: deps.meter, store: store.workloads, author, signer };
-    const book = new EntryBook(bookDeps, trustDomain);
-    this.authorities.workloads(); // tells at the start when a key is missing
+    const book = new EntryBook({ ...bookDeps, ed25519 }, trustDomain);
     const desk = new WorkloadDesk({
       ...deps,
       engine,
       es256: nativeEs256,
       book,
       issuer: new WorkloadIssuer({ engine, random, issuer: () => this.issuer }, () =>
-        this.authorities.workloads(),
+        this.#authority.workloads(),
       ),
       bundle: () => this.#held.bundle,
-      signedBundle: () =>
-        this.#held.signed ?? encodeSignedBundle(this.#held.bundle, this.authorities.root().signer),
+      signedBundle: () => this.#held.signed,
       record: (issuance) => {
-        this.authorities.signed("workload", issuance.notAfterMs);
+        this.#authority.signed("workload", issuance.notAfterMs);
         store.workloads.record(issuance);
+        const { spiffeId: subject, kind, entry, node, digest } = issuance;
+        audit.note({ event: "workload.issue", subject, fields: { kind, entry, node, digest } });
       },
     });
     return { desk, book };
@@ -151,21 +172,22 @@ export class Issuing implements IssuingParts {
     if (fresh === undefined) return;
     const { subject, serial, notAfterMs } = describeCertificate(fresh.certificate);
     audit.record({ event: "authority.rotate", subject, fields: { serial, notAfterMs } });
-    keyFiles.save(seedName(engine, fresh.certificate), fresh.seed);
-    store.saveIssuer({ root: this.authorities.active.root, intermediate: fresh.certificate });
-    if (before !== undefined) keyFiles.remove(seedName(engine, before));
+    keyFiles.save(intermediateKeyName(engine, fresh.certificate), fresh.seed);
+    const { certificate: root } = this.#authority.root();
+    store.saveIssuer({ root, intermediate: fresh.certificate });
+    if (before !== undefined) keyFiles.remove(intermediateKeyName(engine, before));
   }
 
   #openIssuer(): Issuer {
     const { engine, random, store, keyFiles } = this.#deps;
-    const { certificate: root, signer: rootSigner } = this.authorities.root();
+    const { certificate: root, signer: rootSigner } = this.#authority.root();
     const certificate = store.issuer()?.intermediate;
-    const used = certificate && seedName(engine, certificate);
+    const used = certificate && intermediateKeyName(engine, certificate);
     for (const name of keyFiles.names())
       if (name.startsWith("intermediate-") && name !== used) keyFiles.remove(name);
     const intermediate = certificate && used && { certificate, seed: keyFiles.existing(used) };
     return new Issuer(
-      { engine, random, rootSigner },
+      { engine, random, ...(rootSigner && { rootSigner }) },
       {
         trustDomain: this.#held.bundle.trustDomain,
         root,
@@ -176,12 +198,8 @@ export class Issuing implements IssuingParts {
   }
 }
 
-function seedName(engine: CryptoEngine, certificate: Uint8Array): `intermediate-${string}` {
-  return `intermediate-${toHex(engine.sha256(certificate)).slice(0, 16)}`;
-}
-
 /** Long SVID lives need a longer-lived intermediate: it must outlast them twice. */
-export function lifetimes(svidLifetimeMs: number): {
+function lifetimes(svidLifetimeMs: number): {
   svidLifetimeMs: number;
   intermediateLifetimeMs: number;
 } {

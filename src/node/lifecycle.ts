@@ -53,7 +53,6 @@ export class Lifecycle {
   readonly #options: LifecycleOptions;
   #state: LifecycleState = "unenrolled";
   #member: Member | undefined;
-  #issuing: Issuing | undefined;
   #autoJoin: AutoJoin | undefined;
   #source: CredentialSource | undefined;
   /** Why a stored credential could not be used; the node then waits for a new token. */
@@ -264,17 +263,21 @@ export class Lifecycle {
     return { anchor: encodeJoinAnchor(this.#anchorOf(this.#requireMember())) };
   }
 
-  #anchorOf({ bundle, network }: Member): JoinAnchor {
+  /** Whom to ask: this issuer first, others behind it. */
+  #anchorOf(member: Member): JoinAnchor {
+    const { bundle, network } = member;
+    const others = member.issuerAddresses().slice(0, TOKEN_ADDRESSES_MAX / 2);
+    const own = reachable(network.addresses()).slice(0, TOKEN_ADDRESSES_MAX - others.length);
     return {
       trustDomain: bundle.trustDomain,
-      addresses: reachable(network.addresses()).slice(0, TOKEN_ADDRESSES_MAX),
+      addresses: [...own, ...others],
       bundleDigest: bundleDigest(this.#deps.engine, bundle),
     };
   }
 
   #requireIssuing(): Issuing {
-    this.#requireMember();
-    if (this.#issuing !== undefined) return this.#issuing;
+    const { issuing } = this.#requireMember();
+    if (issuing !== undefined) return issuing;
     throw new MeshError<ControlErrorCode>(
       "control/not-issuer",
       "This node issues no credentials. Run the command on an issuer: meshctl peers shows the roles.",
@@ -351,17 +354,17 @@ export class Lifecycle {
     const { svidLifetimeMs, rotation, clockSkewMs } = this.#options.config.identity;
     const { keys, store } = this.#deps;
     const held = new HeldBundle(this.#deps, credential);
-    this.#issuing = Issuing.load(this.#deps, held, {
+    const issuing = Issuing.load(this.#deps, held, {
       svidLifetimeMs,
       rotation: { ...rotation, clockSkewMs },
     });
-    if (this.#issuing !== undefined) {
+    if (issuing !== undefined) {
       // An issuer needs nobody to renew: it starts with a fresh SVID, whatever the old one's age.
-      const chain = this.#issuing.issueTo(keys, credential.name);
+      const chain = issuing.issueTo(keys, credential.name);
       store.saveCredential({ ...credential, bundle: bundleToJson(held.bundle), chain });
     }
     const member = new Member(
-      { ...this.#deps, issuing: this.#issuing, held },
+      { ...this.#deps, issuing, held },
       { ...this.#options, credential: store.credential() ?? credential },
     );
     this.#member = member;

@@ -28,12 +28,17 @@ import {
   bundleToJson,
   ChainVerifier,
   Challenges,
+  type AttestationDeps,
+  encodeAttestationResponse,
+  encodeSvidMessage,
   type EntryBook,
-  type IssuingParts,
+  ISSUER_PROTOCOL,
+  ISSUER_REQUEST_BYTES_MAX,
   type NodeId,
   nodeIdOf,
   type NodeKeys,
   parseLeafKey,
+  parseSvidResponse,
   type PeerIdentity,
   renewalRequest,
   signerOf,
@@ -63,6 +68,7 @@ import { memberCalled } from "./member-lookup.ts";
 import { MeshService } from "./mesh-service.ts";
 import type { Access } from "./policy.ts";
 import { Reach, RELAY_ROLE } from "./reach.ts";
+import { IssuerRole } from "./trust/issuer-role.ts";
 import { Rejoin } from "./rejoin.ts";
 import type { AuthorityKeeper } from "./trust/authority-keeper.ts";
 import { BUNDLE_MESSAGE_BYTES_MAX, BUNDLE_PROTOCOL, BundleSpread } from "./trust/bundle-spread.ts";
@@ -120,8 +126,7 @@ export class Member {
   readonly #records: NodeRecords;
   readonly #reach: Reach;
   readonly #rejoin: Rejoin;
-  /** Registration entries and who gives SVIDs by them; on issuers alone. */
-  readonly #desk: ReturnType<Issuing["openDesk"]> | undefined;
+  readonly #issuer: IssuerRole;
   readonly workloads: Workloads | undefined;
   #renewing = false;
   /** How long past its end a peer's SVID counts. */
@@ -171,6 +176,16 @@ export class Member {
       self: keys.nodeId,
     });
     this.identities.add(this.svid.identity);
+    this.#issuer = new IssuerRole({
+      ...deps,
+      policy: deps.access,
+      svidLifetimeMs: config.identity.svidLifetimeMs,
+      request: async (to, protocol, request, limits) => {
+        await this.#reachMember(to);
+        return this.network.request(to, protocol, request, limits);
+      },
+      onChange: () => this.#rolesChanged(),
+    });
     this.network = this.#makeNetwork(options);
     this.#spread = new BundleSpread({
       ...{ held: deps.held, self: keys.nodeId, random, logger: deps.logger },
@@ -218,7 +233,6 @@ export class Member {
     this.#reach = this.#makeReach();
     this.#rejoin = this.#makeRejoin();
     this.#service = this.#makeMeshService();
-    this.#desk = deps.issuing?.openDesk({ ...deps, policy: deps.access });
     this.workloads = this.#makeWorkloads();
     this.learning = this.#makeLearning();
     this.tunnels = new Tunnels({
@@ -239,18 +253,30 @@ export class Member {
 
   /** The authorities of this host, which holds the root. @throws MeshError `control/not-issuer` */
   get authorities(): AuthorityKeeper {
-    if (this.#deps.issuing !== undefined) return this.#deps.issuing.authorities;
-    throw notIssuer();
+    const keeper = this.#issuer.issuing?.keeper;
+    if (keeper !== undefined) return keeper;
+    throw new MeshError(
+      "control/not-issuer",
+      "This node does not hold the root of the trust domain. Run the command on the host where meshctl init was run.",
+    );
   }
 
   /** The registration entries of this issuer. @throws MeshError `control/not-issuer` */
   get entries(): EntryBook {
-    if (this.#desk !== undefined) return this.#desk.book;
-    throw notIssuer();
+    if (this.#issuer.book !== undefined) return this.#issuer.book;
+    throw new MeshError(
+      "control/not-issuer",
+      "This node issues no credentials. Run the command on an issuer: meshctl peers shows the roles.",
+    );
   }
 
   get isIssuer(): boolean {
-    return this.#deps.issuing !== undefined;
+    return this.issuing !== undefined;
+  }
+
+  /** What makes this node an issuer, while it is one. */
+  get issuing(): Issuing | undefined {
+    return this.#issuer.issuing;
   }
 
   /** Why this node's own SVID is no longer good although it has not expired; undefined while it is. */
@@ -258,6 +284,17 @@ export class Member {
     const { chain, ed25519 } = this.svid.identity;
     const verified = this.#verify(chain, ed25519);
     return verified.ok ? undefined : verified.code;
+  }
+
+  /** Where the other issuers are reached, one address each. */
+  issuerAddresses(): string[] {
+    return this.mesh.members().flatMap(({ nodeId, addresses }) => {
+      const address = addresses.find((one) => !one.includes("/p2p-circuit"));
+      const peerId = this.#peerIdOf(nodeId)?.toString();
+      if (!this.#issuer.issuers.includes(nodeId) || address === undefined || peerId === undefined)
+        return [];
+      return [address.includes("/p2p/") ? address : `${address}/p2p/${peerId}`];
+    });
   }
 
   /** What this node does for others, as its beacons tell. */
@@ -317,7 +354,7 @@ export class Member {
       (_peer, request) => Promise.resolve(this.#spread.answer(request)),
     );
     await this.#serveAttestation();
-    await this.#serveWorkloads();
+    await this.#serveIssuers();
     await this.#service.start();
     // Connections that opened before the machine listened; a second report of one changes nothing.
     for (const peer of this.network.connectedPeers()) {
@@ -373,7 +410,7 @@ export class Member {
   }
 
   #makeNetwork({ config, credential, version }: MemberOptions): Network {
-    const { engine, random, clock, logger, meter, tracer, keys, keyFiles, issuing } = this.#deps;
+    const { engine, random, clock, logger, meter, tracer, keys, keyFiles } = this.#deps;
     const limiter = new HandshakeLimiter(clock.now().monoMs);
     const shared = { engine, random, clock, logger, meter, tracer, limiter };
     const verifier: PeerVerifier = {
@@ -405,7 +442,7 @@ export class Member {
             },
             {
               trustDomain: credential.trustDomain,
-              acceptJoining: () => issuing !== undefined,
+              acceptJoining: () => this.isIssuer,
               onAuthenticated,
             },
           );
@@ -494,6 +531,12 @@ export class Member {
       },
       this.#config.mesh.bootstrap,
     );
+  }
+
+  /** The own beacon tells whether this node issues. */
+  #rolesChanged(): void {
+    this.#deps.logger.info({ roles: this.roles }, "roles changed");
+    this.#service.handle({ kind: "local-changed", roles: this.roles });
   }
 
   /** The own beacon tells where this node can be reached now. */
@@ -677,7 +720,7 @@ export class Member {
   }
 
   async #serveAttestation(): Promise<void> {
-    const { issuing, meter, logger, clock, audit, access } = this.#deps;
+    const { meter, logger, clock, audit, access } = this.#deps;
     const server = new AttestationServer({
       bundle: () => this.bundle,
       policy: access,
@@ -685,8 +728,8 @@ export class Member {
       logger,
       audit,
       graceMs: this.#config.identity.issuerGraceMs,
-      self: this.#deps.keys.nodeId,
-      ...(issuing && { issuing: this.#issuingParts(issuing) }),
+      ...this.#attestation(),
+      issuing: () => this.issuing,
     });
     await this.network.serve(
       ATTESTATION_PROTOCOL,
@@ -696,32 +739,38 @@ export class Member {
         relayed: true,
       },
       async (peer, request) => {
-        if (peer.kind === "joining") this.#refuseShutOut(peer.nodeId);
-        issuing?.keepIntermediate(clock.now().wallMs);
+        if (peer.kind === "joining") {
+          this.#refuseShutOut(peer.nodeId);
+          const code = await this.#issuer.beforeJoin(request, peer.nodeId);
+          if (code !== undefined) return encodeAttestationResponse({ result: "refused", code });
+        }
+        this.issuing?.keepIntermediate(clock.now().wallMs);
         return server.answer(request, await this.#asOfNow(peer), () => clock.now());
       },
     );
   }
 
-  /** Who issues can change with the authority, so it is asked each time. */
-  #issuingParts(issuing: Issuing): IssuingParts {
-    const attestors = attestorsOf(this.#config.attestors, this.#deps.clock);
-    const challenges = new Challenges(this.#deps.random);
-    return {
-      get issuer() {
-        return issuing.issuer;
-      },
-      ledger: issuing.ledger,
-      names: issuing.names,
-      issued: issuing.issued,
-      ...(attestors && { attestors, challenges }),
-    };
+  #attestation(): { readonly attestation?: AttestationDeps } {
+    const { clock, random, keys } = this.#deps;
+    const attestors = attestorsOf(this.#config.attestors, clock);
+    if (attestors === undefined) return {};
+    const challenges = new Challenges(random);
+    const claim: AttestationDeps["claim"] = (name, nodeId) => this.#issuer.claim(name, nodeId);
+    return { attestation: { attestors, challenges, self: keys.nodeId, claim } };
   }
 
-  /** Nodes get their workloads' entries and SVIDs from an issuer. */
-  async #serveWorkloads(): Promise<void> {
-    const desk = this.#desk?.desk;
-    if (desk === undefined) return;
+  /** Nodes get their workloads' entries and SVIDs from an issuer, and issuers speak with one another. */
+  async #serveIssuers(): Promise<void> {
+    await this.network.serve(
+      ISSUER_PROTOCOL,
+      { requestBytesMax: ISSUER_REQUEST_BYTES_MAX, streamsPerPeerMax: 8, relayed: true },
+      async (peer, request) => {
+        const now = await this.#asOfNow(peer);
+        if (now.kind !== "svid")
+          throw new MeshError("identity/peer-not-entitled", "Only members issue.");
+        return this.#issuer.answer(request, now.identity.nodeId);
+      },
+    );
     const options = {
       requestBytesMax: SVID_REQUEST_BYTES_MAX,
       streamsPerPeerMax: 8,
@@ -731,6 +780,9 @@ export class Member {
       const now = await this.#asOfNow(peer);
       if (now.kind !== "svid")
         throw new MeshError("identity/peer-not-entitled", "Only members have workloads.");
+      const { desk } = this.#issuer;
+      if (desk === undefined)
+        return encodeSvidMessage({ result: "refused", code: "identity/not-issuer" });
       return desk.handle(request, now.identity, this.#deps.clock.now());
     });
   }
@@ -744,7 +796,7 @@ export class Member {
         bundle: () => this.bundle,
         adopt: (bytes) => this.#deps.held.offer(bytes),
         ask: (request) => this.#askIssuer(request),
-        ...(this.#desk && { onEntries: (listener) => this.#desk?.book.onChange(listener) }),
+        onEntries: (listener) => this.#issuer.book?.onChange(listener),
       },
       { trustDomain: this.bundle.trustDomain, clockSkewMs: this.#config.identity.clockSkewMs },
     );
@@ -752,14 +804,18 @@ export class Member {
 
   /** What an issuer answers about workloads; on an issuer, itself, by the same desk. */
   async #askIssuer(request: Uint8Array): Promise<Uint8Array> {
-    if (this.#desk !== undefined)
-      return this.#desk.desk.handle(request, this.svid.identity, this.#deps.clock.now());
-    return this.#atIssuers((nodeId) =>
-      this.network.request(nodeId, SVID_PROTOCOL, request, {
+    const { desk } = this.#issuer;
+    if (desk !== undefined) return desk.handle(request, this.svid.identity, this.#deps.clock.now());
+    return this.#atIssuers(async (nodeId) => {
+      const answer = await this.network.request(nodeId, SVID_PROTOCOL, request, {
         timeoutMs: ATTEST_TIMEOUT_MS,
         responseBytesMax: SVID_RESPONSE_BYTES_MAX,
-      }),
-    );
+      });
+      const parsed = parseSvidResponse(answer);
+      if (parsed.ok && parsed.value.result === "refused" && isElsewhere(parsed.value.code))
+        throw new MeshError(parsed.value.code, `The issuer refused: ${parsed.value.code}.`);
+      return answer;
+    });
   }
 
   /** Another bundle counts: who is not vouched for any more goes, and what is to be renewed is renewed at once. */
@@ -772,6 +828,7 @@ export class Member {
     void this.#checkPeers();
     this.identities.recheck();
     this.workloads?.bundleChanged();
+    void this.#issuer.upkeep();
     const { identity } = this.svid;
     const signer = signerOf(identity.chain) ?? "";
     const isSound = this.#verify(identity.chain, identity.ed25519).ok;
@@ -810,11 +867,15 @@ export class Member {
     this.#rejoin.upkeep();
     void this.#reach.upkeep();
     if (this.#deps.clock.now().monoMs >= this.#recordDueMs) void this.#putRecord();
-    this.#deps.issuing?.authorities.upkeep();
+    void this.#issuer.upkeep();
     this.#renewIfDue();
     const now = this.#deps.clock.now().wallMs;
+    const tainted = new Set<string | undefined>(this.bundle.notes?.tainted);
     for (const peer of this.network.connectedPeers()) {
       const known = this.identities.lookup(peer.nodeId) ?? peer;
+      // It renews: with its new chain here, the revocation to come finds nothing to drop.
+      if (tainted.size > 0 && tainted.has(signerOf(known.chain)))
+        void this.identities.fetch(peer.nodeId, peer.nodeId);
       if (now > known.notAfterMs + this.#toleranceMs)
         void this.#refreshOrDrop(peer, "identity/expired");
     }
@@ -890,9 +951,17 @@ export class Member {
   }
 
   async #renewNow(): Promise<void> {
-    const { issuing, keys } = this.#deps;
+    const { issuing } = this;
     if (issuing === undefined) return this.#renewAtIssuer();
-    this.#adopt({ ...this.#stored(), chain: issuing.issueTo(keys, this.svid.identity.name) });
+    try {
+      const chain = issuing.issueTo(this.#deps.keys, this.svid.identity.name);
+      this.#adopt({ ...this.#stored(), chain });
+    } catch (error) {
+      // One that holds no root, and that the holder of the root has not certified for long, is a node like others.
+      if (issuing.keeper !== undefined || errorCode(error) !== "identity/issuer-unusable")
+        throw error;
+      await this.#renewAtIssuer();
+    }
   }
 
   async #renewAtIssuer(): Promise<void> {
@@ -914,12 +983,13 @@ export class Member {
     throw refusal;
   }
 
-  /** Present issuers that may renew here: the one this node joined through, and those the policy names. */
+  /** Present issuers that may renew here: those of the bundle, the one this node joined through, and those the policy names. */
   #issuers(): readonly MemberView[] {
     const pinned = this.#deps.store.issuerId();
     return this.mesh.members().filter(({ nodeId, state }) => {
       const spiffeId = this.identities.lookup(nodeId)?.spiffeId;
       if (spiffeId === undefined || !["joining", "alive", "suspect"].includes(state)) return false;
+      if (this.#issuer.issuers.includes(nodeId)) return true;
       return spiffeId === pinned || this.#deps.access.permits(spiffeId, "issuer.attest");
     });
   }
@@ -997,14 +1067,12 @@ function releaseRefused(code: ReleaseRefusal | "mesh/not-allowed"): MeshError {
   return new MeshError(code, `Cannot release. ${RELEASE_REFUSED[code]}`);
 }
 
+/** Whether another issuer may do what one refuses: it has the entry already, or the time. */
+function isElsewhere(code: string): boolean {
+  return ["identity/not-issuer", "identity/entry-unknown", "identity/rate-limited"].includes(code);
+}
+
 /** False, after a while. */
 function later(ms: number): Promise<false> {
   return new Promise((resolve) => setTimeout(resolve, ms, false));
-}
-
-function notIssuer(): MeshError {
-  return new MeshError(
-    "control/not-issuer",
-    "This node issues no credentials. Run the command on an issuer: meshctl peers shows the roles.",
-  );
 }

@@ -202,6 +202,28 @@ export class StateStore {
     this.#run("INSERT OR REPLACE INTO facts VALUES ('signed-bundle', ?)", toBase64Url(signed));
   }
 
+  /** What an issuer without a root keeps of its keys for workloads, as JSON. */
+  grantedKeys(): string | undefined {
+    const row = this.#get("SELECT value FROM facts WHERE name = 'granted-keys'");
+    return row === undefined ? undefined : text(row["value"]);
+  }
+
+  /** Keeps those, with the intermediate when there is a new one. */
+  saveGranted(keys: string, issuer?: StoredIssuer): void {
+    this.#atomically(() => {
+      this.#run("INSERT OR REPLACE INTO facts VALUES ('granted-keys', ?)", keys);
+      if (issuer !== undefined) this.saveIssuer(issuer);
+    });
+  }
+
+  /** This host issues no longer. */
+  forgetGranted(): void {
+    this.#atomically(() => {
+      this.#run("DELETE FROM facts WHERE name = 'granted-keys'");
+      this.#run("DELETE FROM issuer");
+    });
+  }
+
   /** What the holder of the root keeps of its authorities, as JSON. */
   trustState(): string | undefined {
     const row = this.#get("SELECT value FROM facts WHERE name = 'trust-state'");

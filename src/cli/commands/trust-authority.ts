@@ -1,5 +1,5 @@
-// meshctl trust authority prepare | activate | taint | revoke | list, and meshctl trust revoke: the life of the authorities that sign
-// for this trust domain, and nodes that are shut out. On the host that holds the root.
+// meshctl trust authority prepare | activate | taint | revoke | list, trust issuer add | list | remove, and trust revoke: the life of the
+// authorities that sign for this trust domain, who signs under them, and nodes that are shut out. On the host that holds the root.
 
 import type { Command } from "commander";
 import type { Authorities, ControlClient } from "../../control/index.ts";
@@ -44,11 +44,50 @@ export function authorityCommands(trust: Command, cli: Cli): void {
   revoke.action((id: string, { force = false }: { readonly force?: boolean }) =>
     run(revoke, (client) => client.revokeAuthority({ id, force })),
   );
+  issuerCommands(trust, cli);
   const shutOut = trust
     .command("revoke")
     .description("shut a node out: its certificate is invalid everywhere within seconds")
     .argument("<node>", "the node's name, or its id from the 8th digit on");
   shutOut.action((peer: string) => run(shutOut, (client) => client.revokeNode({ peer })));
+}
+
+function issuerCommands(trust: Command, cli: Cli): void {
+  const command = trust
+    .command("issuer")
+    .description("nodes that issue beside the holder of the root, so that one can be lost");
+  const list = command.command("list").description("list them");
+  list.action(() =>
+    answer(cli, list, { call: (client) => client.authorities(), draw: drawIssuers }),
+  );
+  const add = command
+    .command("add")
+    .description("let a node admit and renew nodes, and issue to workloads")
+    .argument("<node>", "the node's name, or its id from the 8th digit on")
+    .option("--force", "its P-256 and JWT keys sign at once, also before all nodes can know them");
+  add.action((peer: string, { force = false }: { readonly force?: boolean }) =>
+    answer(cli, add, { call: (client) => client.grantIssuer({ peer, force }), draw: drawIssuers }),
+  );
+  const remove = command
+    .command("remove")
+    .description("let it issue no longer: what it signed for workloads is replaced at once")
+    .argument("<node>", "its name, or its id from the 8th digit on");
+  remove.action((peer: string) =>
+    answer(cli, remove, { call: (client) => client.withdrawIssuer({ peer }), draw: drawIssuers }),
+  );
+}
+
+function drawIssuers({ issuers }: Authorities, screen: Screen): string {
+  if (issuers.length === 0) return "This host alone issues.\n";
+  return renderTable(
+    [{ head: "ISSUER", widthMax: 40 }, { head: "ID" }, { head: "INTERMEDIATE ENDS" }],
+    issuers.map(({ name, nodeId, until }) => [
+      cell(plainText(name)),
+      cell(shortId(nodeId)),
+      cell(until === null ? "not asked for yet" : relativeText(until, screen.nowMs())),
+    ]),
+    screen,
+  );
 }
 
 function draw(

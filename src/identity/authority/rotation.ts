@@ -72,11 +72,15 @@ export function prepare(
 ): Step {
   if (set.some(({ state }) => state === "prepared")) return refuse("identity/authority-prepared");
   if (set.length >= BUNDLE_AUTHORITIES_MAX) return refuse("identity/authorities-full");
-  const readyAtMs = Math.max(
-    nowMs + options.prepareMs,
-    ...set.map(({ nodesUntilMs }) => nodesUntilMs + options.clockSkewMs),
-  ) as WallMs;
+  const readyAtMs = knownFrom(set, nowMs, options);
   return ok([...set, { ...keys, state: "prepared", ...times(nowMs), readyAtMs }]);
+}
+
+/** From when on every node with a live SVID knows what is published now. */
+export function knownFrom(set: AuthoritySet, nowMs: WallMs, options: RotationOptions): WallMs {
+  const { prepareMs, clockSkewMs } = options;
+  const ends = set.map(({ nodesUntilMs }) => nodesUntilMs + clockSkewMs);
+  return Math.max(nowMs + prepareMs, ...ends) as WallMs;
 }
 
 /** Lets the prepared authority sign. `force`: also before all nodes can have it. */

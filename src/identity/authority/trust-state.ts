@@ -21,6 +21,8 @@ export interface GrantedIssuer {
   readonly nodeId: NodeId;
   readonly name: string;
   readonly workloads: readonly WorkloadKeys[];
+  /** Its keys sign as soon as they are published. */
+  readonly force: boolean;
   /** When its intermediate ends: nothing that it signs for nodes is good for longer. */
   readonly untilMs: WallMs;
 }
@@ -72,7 +74,7 @@ const stateSchema = z.strictObject({
   issuers: z
     .array(
       z.strictObject({
-        ...{ nodeId, name: z.string(), untilMs: moment },
+        ...{ nodeId, name: z.string(), force: z.boolean(), untilMs: moment },
         workloads: z.array(z.strictObject(workloadKeys)).max(WORKLOAD_KEYS_MAX),
       }),
     )

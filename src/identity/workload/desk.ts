@@ -61,8 +61,8 @@ export interface DeskDeps {
   readonly bundle: () => TrustBundle;
   /** The document of another trust domain that this issuer federates with. */
   readonly foreign: (trustDomain: string) => string | undefined;
-  /** The bundle, signed by a root. */
-  readonly signedBundle: () => Uint8Array;
+  /** The bundle, signed by a root; undefined while this host has it from a join alone. */
+  readonly signedBundle: () => Uint8Array | undefined;
   /** On disk when it returns; what it throws keeps the SVID from being handed out. */
   readonly record: (issuance: Issuance) => void;
   readonly meter: Meter;
@@ -116,10 +116,10 @@ export class WorkloadDesk {
   ): SvidResponse & { result: "sync" } {
     const { engine, book, bundle, signedBundle } = this.#deps;
     const entries = book.forNode(node);
-    const isNewer = bundle().sequence > request.bundleSequence;
+    const newer = bundle().sequence > request.bundleSequence ? signedBundle() : undefined;
     return {
       result: "sync",
-      ...(isNewer && { bundle: signedBundle() }),
+      ...(newer && { bundle: newer }),
       ...(entriesDigest(engine, entries) !== request.entriesDigest && { entries }),
     };
   }

@@ -13,14 +13,21 @@ import {
   type AuditTrail,
   type Authority,
   type AuthoritySet,
+  type CertifyRequest,
   bundleOfState,
   bundleToJson,
+  caughtUp,
   dueStep,
   encodeSignedBundle,
   encodeTrustState,
   expire,
+  type GrantedIssuer,
   type IdentityErrorCode,
   isEnding,
+  type Issuer,
+  ISSUERS_MAX,
+  jwtKeyIdOf,
+  knownFrom,
   type NodeId,
   nodeSpiffeId,
   prepare,
@@ -37,8 +44,9 @@ import {
   type WorkloadAuthorities,
 } from "../../identity/index.ts";
 import type { Clock, Logger, Random, WallMs } from "../../ports/index.ts";
-import { makeAuthority, rootKeyName, workloadRootKeyName } from "./authority-keys.ts";
+import { makeAuthority, rootKeyOf, workloadRootKeyName } from "./authority-keys.ts";
 import type { HeldBundle } from "./held-bundle.ts";
+import type { SigningAuthority } from "./signing-authority.ts";
 
 export interface AuthorityKeeperDeps {
   readonly engine: CryptoEngine;
@@ -52,7 +60,7 @@ export interface AuthorityKeeperDeps {
   readonly self: NodeId;
 }
 
-export class AuthorityKeeper {
+export class AuthorityKeeper implements SigningAuthority {
   readonly #deps: AuthorityKeeperDeps;
   readonly #options: RotationOptions;
   #state: TrustState;
@@ -64,8 +72,12 @@ export class AuthorityKeeper {
     this.#deps = deps;
     this.#options = options;
     this.#state = state;
+    this.#catchUp();
+    deps.held.onChange(() => this.#catchUp());
     this.#removeUnusedKeys();
-    this.#rootSigner(this.active); // tells at the start when a key is missing
+    // Tells at the start when a key is missing.
+    this.#rootSigner(this.active);
+    this.workloads();
   }
 
   get authorities(): AuthoritySet {
@@ -74,6 +86,15 @@ export class AuthorityKeeper {
 
   get active(): Authority {
     return activeOf(this.authorities);
+  }
+
+  /** Changes when another authority signs. */
+  get id(): string {
+    return this.active.id;
+  }
+
+  get issuers(): readonly GrantedIssuer[] {
+    return this.#state.issuers;
   }
 
   get revokedNodes(): TrustState["revoked"] {
@@ -151,6 +172,64 @@ export class AuthorityKeeper {
     this.#commit(next, { event: "node.revoke", subject, fields: { nodeId, untilMs } });
   }
 
+  /** Lets a node issue, under an intermediate that it asks for. @throws MeshError `identity/issuers-full` */
+  grant(nodeId: NodeId, name: string, force: boolean): void {
+    const others = this.#state.issuers.filter((issuer) => issuer.nodeId !== nodeId);
+    if (others.length >= ISSUERS_MAX - 1) throw tooManyIssuers();
+    const issuer = { nodeId, name, force, workloads: [], untilMs: this.#now() };
+    this.#commitIssuers("issuer.grant", [...others, issuer], issuer);
+  }
+
+  /** Lets a node issue no longer: its intermediate is not renewed, what it signed for workloads is invalid at once. */
+  withdraw(nodeId: NodeId): void {
+    const issuer = this.#issuer(nodeId);
+    const others = this.#state.issuers.filter((one) => one !== issuer);
+    this.#commitIssuers("issuer.withdraw", others, issuer);
+  }
+
+  /**
+   * Signs another issuer's intermediate and publishes its keys for workloads.
+   * @throws MeshError `identity/issuer-unusable`, `control/not-issuer` for a node that may not issue, `state/*`, `audit/write-failed`
+   */
+  certify(
+    nodeId: NodeId,
+    { publicKey, workloads }: CertifyRequest,
+    issuer: Issuer,
+    lifetimeMs: number,
+  ): { readonly certificate: Uint8Array; readonly root: Uint8Array; readonly readyAtMs: WallMs } {
+    const granted = this.#issuer(nodeId);
+    const { engine } = this.#deps;
+    const nowMs = this.#now();
+    if (workloads.some(({ jwt }) => jwt.keyId !== jwtKeyIdOf(engine, jwt.publicKey)))
+      throw unusableKeys();
+    const readyAtMs = granted.force ? nowMs : knownFrom(this.authorities, nowMs, this.#options);
+    const certificate = issuer.certify(publicKey, nowMs, lifetimeMs);
+    const untilMs = (nowMs + lifetimeMs) as WallMs;
+    // What hangs on the intermediate is as if it had been signed here.
+    this.signed("node", untilMs);
+    const others = this.#state.issuers.filter((one) => one !== granted);
+    this.#commitIssuers("issuer.certify", [...others, { ...granted, workloads, untilMs }], granted);
+    return { certificate, root: this.active.root, readyAtMs };
+  }
+
+  #issuer(nodeId: NodeId): GrantedIssuer {
+    const granted = this.#state.issuers.find((issuer) => issuer.nodeId === nodeId);
+    if (granted !== undefined) return granted;
+    throw new MeshError(
+      "control/not-issuer",
+      "That node was not made an issuer. See meshctl trust issuer list.",
+    );
+  }
+
+  #commitIssuers(
+    event: AuditEvent,
+    issuers: readonly GrantedIssuer[],
+    { nodeId, name }: GrantedIssuer,
+  ): void {
+    const subject = nodeSpiffeId(this.#deps.held.bundle.trustDomain, name);
+    this.#commit({ ...this.#state, issuers }, { event, subject, fields: { nodeId } });
+  }
+
   /** Notes until when an SVID is good; before it is handed out. @throws MeshError `state/write-failed` */
   signed(kind: "node" | "workload", untilMs: WallMs): void {
     const moved = signed(this.authorities, kind, untilMs, this.#now());
@@ -201,6 +280,32 @@ export class AuthorityKeeper {
     this.#commit(next, { event: "authority.expire", subject: gone.map(({ id }) => id).join(" ") });
   }
 
+  /** The bundle is newer than this host's own account: that is of a backup. */
+  #catchUp(): void {
+    const { held, self, store, logger } = this.#deps;
+    const { trustDomain, sequence } = held.bundle;
+    const own = bundleOfState(this.#state, { trustDomain, sequence, self });
+    if (sameContent(own, held.bundle)) return;
+    const nowMs = this.#now();
+    const untilMs = (nowMs + this.#options.reserveMs) as WallMs;
+    const next = caughtUp(this.#state, held.bundle, { nowMs, untilMs, self });
+    if (next === undefined) {
+      logger.warn(
+        { sequence },
+        "no authority of this host counts any more: restore a newer backup",
+      );
+      return;
+    }
+    store.saveTrust({
+      state: encodeTrustState(next),
+      ...(activeOf(next.authorities).id !== this.active.id && {
+        newRoot: activeOf(next.authorities).root,
+      }),
+    });
+    this.#state = next;
+    logger.warn({ sequence }, "the bundle was newer than what this host knew of its authorities");
+  }
+
   #step(event: AuditEvent, id: string, step: Result<AuthoritySet, RotationRefusal>): void {
     const authorities = this.#checked(step);
     const subject =
@@ -236,14 +341,17 @@ export class AuthorityKeeper {
 
   /** By the authority that has been published longest and is not tainted: a node that was away knows it most probably. */
   #sign(bundle: TrustBundle, { authorities }: TrustState): Uint8Array {
-    const isUsable = ({ state }: Authority): boolean => state === "active" || state === "old";
-    const signer = authorities.find(isUsable) ?? activeOf(authorities);
-    return encodeSignedBundle(bundle, this.#rootSigner(signer));
+    const { engine, keyFiles } = this.#deps;
+    const old = authorities
+      .filter(({ state }) => state === "old")
+      .map(({ id }) => rootKeyOf(engine, keyFiles, id)?.signer)
+      .find((signer) => signer !== undefined);
+    return encodeSignedBundle(bundle, old ?? this.#rootSigner(activeOf(authorities)));
   }
 
   #rootSigner({ id }: Authority): MlDsaSigner {
     const { engine, keyFiles } = this.#deps;
-    return engine.mlDsa65.signer(keyFiles.existing(rootKeyName(keyFiles, id)));
+    return rootKeyOf(engine, keyFiles, id)?.signer ?? missing();
   }
 
   #p256(name: SeedName): WorkloadAuthorities["root"]["signer"] {
@@ -260,7 +368,7 @@ export class AuthorityKeeper {
     const { engine, keyFiles } = this.#deps;
     const used = new Set<SeedName>(
       this.authorities.flatMap(({ id, workloadRoot, jwt }) => [
-        rootKeyName(keyFiles, id),
+        rootKeyOf(engine, keyFiles, id)?.name ?? "root",
         workloadRootKeyName(engine, workloadRoot),
         `jwt-${jwt.keyId}` as const,
       ]),
@@ -272,6 +380,27 @@ export class AuthorityKeeper {
   #now(): WallMs {
     return this.#deps.clock.now().wallMs;
   }
+}
+
+function missing(): never {
+  throw new MeshError(
+    "state/key-missing",
+    "Cannot find the key of the authority that signs, although this host holds the root. Restore a backup.",
+  );
+}
+
+function tooManyIssuers(): MeshError<IdentityErrorCode> {
+  return new MeshError<IdentityErrorCode>(
+    "identity/issuers-full",
+    `There are ${ISSUERS_MAX} issuers already. Withdraw one first: meshctl trust issuer remove.`,
+  );
+}
+
+function unusableKeys(): MeshError<IdentityErrorCode> {
+  return new MeshError<IdentityErrorCode>(
+    "identity/issuer-unusable",
+    "An issuer's JWT key has another id than it must have. Upgrade that issuer.",
+  );
 }
 
 const REFUSED: Readonly<Record<RotationRefusal, string>> = {

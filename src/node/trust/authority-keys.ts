@@ -2,7 +2,7 @@
 
 import { nativeEs256 } from "../../adapters/crypto/es256.ts";
 import type { KeyFiles, SeedName } from "../../adapters/key-files.ts";
-import type { CryptoEngine } from "../../crypto/index.ts";
+import type { CryptoEngine, MlDsaSigner } from "../../crypto/index.ts";
 import { toHex } from "../../foundation/index.ts";
 import {
   type AuthorityKeys,
@@ -66,10 +66,26 @@ export function makeWorkloadKeys(
   return { workloadRoot, workloadRootId, jwt: { keyId, publicKey } };
 }
 
-/** The name of a root's seed; that of a trust domain's first one bears no id. */
-export function rootKeyName(keyFiles: Pick<KeyFiles, "names">, id: string): SeedName {
-  const name: SeedName = `root-${id.slice(0, NAME_DIGITS)}`;
-  return keyFiles.names().includes(name) ? name : "root";
+/** The key of a root and the name of its seed, that of a trust domain's first one without id; undefined when it is not on this disk. */
+export function rootKeyOf(
+  engine: CryptoEngine,
+  keyFiles: Pick<KeyFiles, "names" | "existing">,
+  id: string,
+): { readonly name: SeedName; readonly signer: MlDsaSigner } | undefined {
+  const digits = id.slice(0, NAME_DIGITS);
+  const names = keyFiles.names();
+  const name = ([`root-${digits}`, "root"] as const).find((one) => names.includes(one));
+  if (name === undefined) return undefined;
+  const signer = engine.mlDsa65.signer(keyFiles.existing(name));
+  return jwtKeyIdOf(engine, signer.publicKey) === digits ? { name, signer } : undefined;
+}
+
+/** The name of an intermediate's seed, by its certificate. */
+export function intermediateKeyName(
+  engine: Pick<CryptoEngine, "sha256">,
+  certificate: Uint8Array,
+): `intermediate-${string}` {
+  return `intermediate-${toHex(engine.sha256(certificate)).slice(0, 16)}`;
 }
 
 /** The name of the key of a P-256 root, by its certificate. */

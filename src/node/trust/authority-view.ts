@@ -30,7 +30,26 @@ export function authorityControl(member: Member): AuthorityControl {
         const nodeId = member.find(peer);
         keeper.revokeNode(nodeId, member.nameOf(nodeId));
       }),
+    grant: ({ peer, force }) =>
+      after(() => {
+        const nodeId = member.find(peer);
+        keeper.grant(nodeId, member.nameOf(nodeId), force);
+      }),
+    withdraw: ({ peer }) => after(() => keeper.withdraw(issuerCalled(keeper, peer))),
   };
+}
+
+/** By what was granted: the node itself may be lost. @throws MeshError `control/unknown-peer` */
+function issuerCalled({ issuers }: AuthorityKeeper, peer: string): NodeId {
+  const found = issuers.find(
+    ({ name, nodeId }) => name === peer || (peer.length >= 8 && nodeId.startsWith(peer)),
+  );
+  if (found !== undefined) return found.nodeId;
+  throw new MeshError(
+    "control/unknown-peer",
+    `No other issuer is called '${peer}'. See meshctl trust issuer list.`,
+    { peer },
+  );
 }
 
 function view(member: Member, keeper: AuthorityKeeper): Answer {
@@ -39,6 +58,10 @@ function view(member: Member, keeper: AuthorityKeeper): Answer {
     sequence: member.bundle.sequence,
     authorities: keeper.authorities.map((one) => shown(one, member)),
     replaceAt: replaceAtMs === undefined ? null : time(replaceAtMs),
+    issuers: keeper.issuers.map(({ nodeId, name, untilMs, workloads }) => ({
+      ...{ nodeId, name },
+      until: workloads.length === 0 ? null : time(untilMs),
+    })),
     revokedNodes: keeper.revokedNodes.map(({ untilMs, ...node }) => ({
       ...node,
       until: time(untilMs),

@@ -82,7 +82,7 @@ function setUp(
     policy: parsePolicy([{ spiffe: "spiffe://mesh.example/node/*", allow: ["mesh.join"] }]),
     meter,
     ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
-    ...(options.issuing === false ? {} : { issuing }),
+    ...(options.issuing === false ? {} : { issuing: () => issuing }),
   });
   const setBundle = (next: TrustBundle) => (bundle = next);
   return {

@@ -7,6 +7,7 @@ import {
   createWorkloadRoot,
   encodeSignedBundle,
   encodeSvidMessage,
+  type AuthorKeys,
   EntryBook,
   type EntryDraft,
   type EntryStore,
@@ -53,11 +54,14 @@ export const draft: EntryDraft = {
 /** Records in memory; `full` makes every write fail. */
 export function memoryEntries(): EntryStore & { readonly kept: Map<string, Uint8Array> } {
   const kept = new Map<string, Uint8Array>();
+  const authors = new Map<string, AuthorKeys>();
   return {
     kept,
     records: () => [...kept.values()],
     save: (id, record) => void kept.set(id, record),
     remove: (id) => void kept.delete(id),
+    authors: () => [...authors.values()],
+    saveAuthor: (nodeId, keys) => void authors.set(nodeId, keys),
   };
 }
 
@@ -77,10 +81,19 @@ export interface WorkloadDomain {
   readonly foreign: Map<string, string>;
 }
 
-export function makeBook(store: EntryStore, meter = memoryMeter(), entriesMax?: number): EntryBook {
-  const { nodeId: author, mldsa65: signer } = nodeKeys("issuer");
-  const random = seededRandom("book");
-  return new EntryBook({ engine, random, meter, store, author, signer }, TRUST_DOMAIN, entriesMax);
+export function makeBook(
+  store: EntryStore,
+  meter = memoryMeter(),
+  entriesMax?: number,
+  name = "issuer",
+): EntryBook {
+  const { nodeId: author, mldsa65: signer, ed25519 } = nodeKeys(name);
+  const random = seededRandom(`book of ${name}`);
+  return new EntryBook(
+    { engine, random, meter, store, author, signer, ed25519: ed25519.publicKey },
+    TRUST_DOMAIN,
+    entriesMax,
+  );
 }
 
 export function makeWorkloadDomain(seed = "root"): WorkloadDomain {

@@ -1,7 +1,7 @@
 // Authorities on the disk of their issuer: every step is whole or not done wherever it is cut off, and a year passes unattended.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -43,6 +43,21 @@ class MemoryStore {
   #state: string | undefined;
   #signed: Uint8Array | undefined;
 
+  copy(): MemoryStore {
+    const copy = new MemoryStore();
+    copy.credential = this.credential;
+    copy.#issuer = this.#issuer;
+    copy.#state = this.#state;
+    copy.#signed = this.#signed;
+    return copy;
+  }
+
+  #keepBundle({ json, signed }: { readonly json: string; readonly signed: Uint8Array }): void {
+    if (this.credential === undefined) return;
+    this.credential = { ...this.credential, bundle: json };
+    this.#signed = signed;
+  }
+
   store(cut: () => void) {
     return {
       names: new MemoryNameRegistry(),
@@ -51,14 +66,13 @@ class MemoryStore {
       saveCredential: (credential: StoredCredential) => void (this.credential = credential),
       trustState: () => this.#state,
       signedBundle: () => this.#signed,
-      saveBundle: () => assert.fail("the holder of the root makes bundles"),
+      saveBundle: (json: string, signed: Uint8Array) => {
+        this.#keepBundle({ json, signed });
+      },
       saveTrust: ({ state, bundle, newRoot }: Parameters<StateStore["saveTrust"]>[0]) => {
         cut();
         this.#state = state;
-        if (bundle !== undefined && this.credential !== undefined) {
-          this.credential = { ...this.credential, bundle: bundle.json };
-          this.#signed = bundle.signed;
-        }
+        if (bundle !== undefined) this.#keepBundle(bundle);
         if (newRoot !== undefined) this.#issuer = { root: newRoot, intermediate: undefined };
       },
     };
@@ -69,15 +83,24 @@ class MemoryStore {
 class Host {
   readonly #directory = mkdtempSync(join(tmpdir(), "keeper-"));
   readonly #random = seededRandom("keeper");
-  readonly #disk = new MemoryStore();
+  readonly #disk: MemoryStore;
   readonly events: AuditRecord[] = [];
   nowMs = NOW;
   /** Writes that are left until the process is cut off. */
   left = Infinity;
 
-  constructor() {
+  constructor(disk?: MemoryStore) {
     directories.push(this.#directory);
-    createTrustDomain(this.#deps(), { trustDomain: TRUST_DOMAIN, name: "root" });
+    this.#disk = disk ?? new MemoryStore();
+    if (disk === undefined)
+      createTrustDomain(this.#deps(), { trustDomain: TRUST_DOMAIN, name: "root" });
+  }
+
+  /** A host with a copy of this one's disk. */
+  copy(): Host {
+    const copy = new Host(this.#disk.copy());
+    cpSync(this.#directory, copy.#directory, { recursive: true });
+    return copy;
   }
 
   /** A start of the process. */
@@ -207,6 +230,66 @@ describe("authorities that nobody attends", () => {
     host.left = Infinity;
     keeper.upkeep();
     assert.equal(keeper.isEnding, false);
+  });
+});
+
+describe("an issuer whose disk is older than its bundle", () => {
+  const wholeOf = (bundle: TrustBundle): number[] => [
+    bundle.authorities.length,
+    bundle.workloadAuthorities?.length ?? 0,
+    bundle.jwtAuthorities?.length ?? 0,
+  ];
+
+  it("goes on with what it has and leaves published what it does not know", () => {
+    const host = new Host();
+    const { keeper } = host.start();
+    keeper.prepare();
+    keeper.activate(true);
+    const backup = host.copy();
+    keeper.prepare();
+    keeper.activate(true);
+    keeper.taint(keeper.authorities[0]?.id ?? "");
+    keeper.revokeNode("cd".repeat(32) as NodeId, "lost");
+    const newest = host.start().held;
+
+    const restored = backup.start();
+    assert.equal(restored.held.offer(newest.signed ?? new Uint8Array()), true);
+    const states = restored.keeper.authorities.map(({ state }) => state);
+    assert.deepEqual(states, ["old", "tainted", "active"], "made since, marked since, as before");
+    assert.equal(restored.keeper.revokedNodes.length, 1);
+    assert.deepEqual(wholeOf(restored.held.bundle), [3, 3, 3]);
+    const { sequence } = restored.held.bundle;
+    restored.keeper.revoke(restored.keeper.authorities[1]?.id ?? "");
+    assert.equal(restored.held.bundle.sequence, sequence + 1);
+    assert.deepEqual(wholeOf(restored.held.bundle), [2, 2, 2]);
+    const taken = acceptSignedBundle(
+      engine,
+      newest.bundle,
+      restored.held.signed ?? new Uint8Array(),
+    );
+    assert.ok(taken.ok, "every node follows it");
+    // In time the one without keys goes by itself.
+    backup.nowMs = (NOW + 40 * DAY_MS) as WallMs;
+    restored.keeper.upkeep();
+    assert.deepEqual(wholeOf(restored.held.bundle), [1, 1, 1]);
+    assert.equal(backup.start().keeper.authorities.length, 1);
+  });
+
+  it("signs with the one that was prepared when the active one is gone", () => {
+    const host = new Host();
+    const { keeper } = host.start();
+    keeper.prepare();
+    const backup = host.copy();
+    keeper.activate(true);
+    keeper.revoke(keeper.authorities[0]?.id ?? "");
+    const restored = backup.start();
+    restored.held.offer(host.start().held.signed ?? new Uint8Array());
+    assert.deepEqual(
+      restored.keeper.authorities.map(({ id, state }) => [id, state]),
+      [[keeper.active.id, "active"]],
+    );
+    restored.keeper.root();
+    restored.keeper.workloads();
   });
 });
 
