@@ -34,6 +34,7 @@ export {
 } from "./attestation/messages.ts";
 export {
   type AttestationPeer,
+  type AttestationDeps,
   AttestationServer,
   type AttestationServerDeps,
   type IssuingParts,
@@ -227,7 +228,13 @@ export {
   rootIdsOf,
   type TrustBundle,
 } from "./trust-bundle.ts";
-export { coordinatesOf, type Es256, type Es256Signer, isP256PublicKey } from "./es256.ts";
+export {
+  coordinatesOf,
+  type Es256,
+  type Es256Signer,
+  isP256PublicKey,
+  isP384PublicKey,
+} from "./es256.ts";
 export { entriesDigest, foreignDigest, type Issuance, WorkloadDesk } from "./workload/desk.ts";
 export {
   algorithmsOf,

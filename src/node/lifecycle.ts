@@ -263,7 +263,7 @@ export class Lifecycle {
     return { anchor: encodeJoinAnchor(this.#anchorOf(this.#requireMember())) };
   }
 
-  /** Where this issuer is and where others are: any of them lets a host in. */
+  /** Whom to ask: this issuer first, others behind it. */
   #anchorOf(member: Member): JoinAnchor {
     const { bundle, network } = member;
     const others = member.issuerAddresses().slice(0, TOKEN_ADDRESSES_MAX / 2);

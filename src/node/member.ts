@@ -30,12 +30,12 @@ import {
   bundleToJson,
   ChainVerifier,
   Challenges,
+  type AttestationDeps,
   encodeAttestationResponse,
   encodeSvidMessage,
   type EntryBook,
   ISSUER_PROTOCOL,
   ISSUER_REQUEST_BYTES_MAX,
-  type IssuingParts,
   type NodeId,
   nodeIdOf,
   type NodeKeys,
@@ -796,8 +796,8 @@ export class Member {
       logger,
       audit,
       graceMs: this.#config.identity.issuerGraceMs,
-      self: this.#deps.keys.nodeId,
-      issuing: this.#issuingParts(),
+      ...this.#attestation(),
+      issuing: () => this.issuing,
     });
     await this.network.serve(
       ATTESTATION_PROTOCOL,
@@ -818,15 +818,13 @@ export class Member {
     );
   }
 
-  /** Whether this node issues, and by which authority, can change: it is asked each time. */
-  #issuingParts(): () => IssuingParts | undefined {
-    const attestors = attestorsOf(this.#config.attestors, this.#deps.clock);
-    const challenges = new Challenges(this.#deps.random);
-    return () => {
-      if (this.issuing === undefined) return undefined;
-      const { issuer, ledger, names, issued } = this.issuing;
-      return { issuer, ledger, names, issued, ...(attestors && { attestors, challenges }) };
-    };
+  #attestation(): { readonly attestation?: AttestationDeps } {
+    const { clock, random, keys } = this.#deps;
+    const attestors = attestorsOf(this.#config.attestors, clock);
+    if (attestors === undefined) return {};
+    const challenges = new Challenges(random);
+    const claim: AttestationDeps["claim"] = (name, nodeId) => this.#issuer.claim(name, nodeId);
+    return { attestation: { attestors, challenges, self: keys.nodeId, claim } };
   }
 
   /** Nodes get their workloads' entries and SVIDs from an issuer, and issuers speak with one another. */

@@ -53,14 +53,21 @@ export interface IssuingParts {
   readonly ledger: TokenLedger;
   readonly names: NameRegistry;
   /** Called after an SVID was signed, before it is sent. */
-  /** Who judges evidence. @default nobody: a join takes a token */
-  readonly attestors?: EvidenceVerifier;
-  readonly challenges?: Challenges;
   readonly issued?: (svid: {
     readonly nodeId: NodeId;
     readonly name: string;
     readonly chain: readonly Uint8Array[];
   }) => void;
+}
+
+/** What joins by evidence need. */
+export interface AttestationDeps {
+  readonly attestors: EvidenceVerifier;
+  readonly challenges: Challenges;
+  /** This node: what evidence proves, it proves to it alone. */
+  readonly self: NodeId;
+  /** Takes the name at the other issuers, too; false when another node has it there. @default there are none */
+  readonly claim?: (name: string, nodeId: NodeId) => Promise<boolean>;
 }
 
 /** What the server uses. Without `issuing` this node issues nothing. */
@@ -72,8 +79,8 @@ export interface AttestationServerDeps {
   /** Hears of every SVID before it is sent, and of every refusal. */
   readonly audit?: AuditTrail;
   readonly issuing?: () => IssuingParts | undefined;
-  /** This node; what evidence proves, it proves to it alone. Needed where there are attestors. */
-  readonly self?: NodeId;
+  /** How evidence is judged. @default a join takes a token */
+  readonly attestation?: AttestationDeps;
   /** How long past its end an SVID may still be renewed, in ms. @default 0 */
   readonly graceMs?: number;
 }
@@ -153,29 +160,34 @@ export class AttestationServer {
   }
 
   #challenge(peer: AttestationPeer, now: Now): Answer {
-    const issuing = this.#deps.issuing?.();
+    const { attestation } = this.#deps;
     if (peer.kind !== "joining") return refuse("identity/peer-not-entitled");
-    if (issuing === undefined) return refuse("identity/not-issuer");
-    if (issuing.challenges === undefined) return refuse("identity/attestor-unknown");
-    return ok({ result: "challenge", nonce: issuing.challenges.make(peer.nodeId, now.monoMs) });
+    if (this.#deps.issuing?.() === undefined) return refuse("identity/not-issuer");
+    if (attestation === undefined) return refuse("identity/attestor-unknown");
+    const nonce = attestation.challenges.make(peer.nodeId, now.monoMs);
+    return ok({ result: "challenge", nonce });
   }
 
   async #attest(evidence: Evidence, peer: AttestationPeer, now: () => Now): Promise<Answer> {
-    const { self } = this.#deps;
+    const { attestation } = this.#deps;
     const issuing = this.#deps.issuing?.();
     if (peer.kind !== "joining") return refuse("identity/peer-not-entitled");
     if (issuing === undefined) return refuse("identity/not-issuer");
-    const { attestors, challenges } = issuing;
-    if (attestors?.types.includes(evidence.type) !== true || self === undefined)
+    if (attestation?.attestors.types.includes(evidence.type) !== true)
       return refuse("identity/attestor-unknown");
+    const { attestors, challenges, self, claim } = attestation;
     if (this.#judging >= EVIDENCE_UNDER_WAY_MAX) return refuse("identity/attestor-unavailable");
-    const nonce = challenges?.take(peer.nodeId, now().monoMs);
-    if (nonce?.ok !== true) return refuse("identity/challenge-unknown");
+    const nonce = challenges.take(peer.nodeId, now().monoMs);
+    if (!nonce.ok) return nonce;
     const message = challengeMessage({ nonce: nonce.value, issuer: self, node: peer.nodeId });
     this.#judging += 1;
     try {
       const attested = await attestors.verify(evidence, message);
-      if (attested.ok) return this.#admit(issuing, { ...attested.value, holder: peer }, now());
+      if (attested.ok) {
+        const isFree = (await claim?.(attested.value.name, peer.nodeId)) ?? true;
+        if (!isFree) return refuse("identity/evidence-used");
+        return this.#admit(issuing, { ...attested.value, holder: peer }, now());
+      }
       const { code, detail } = attested;
       this.#deps.logger?.warn({ code, detail, type: evidence.type }, "evidence refused");
       return attested;

@@ -123,6 +123,11 @@ export class IssuerRole {
     return (await this.#links.claim(name, nodeId)) ? undefined : "identity/name-taken";
   }
 
+  /** Takes a name that evidence gave at all issuers in reach. @returns whether it is free, or that node's */
+  claim(name: string, nodeId: NodeId): Promise<boolean> {
+    return this.#links.claim(name, nodeId);
+  }
+
   get #mayIssue(): boolean {
     const { nodeId } = this.#deps.keys;
     return this.issuers.includes(nodeId) && this.issuers[0] !== nodeId;

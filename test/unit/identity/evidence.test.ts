@@ -58,28 +58,36 @@ const joining = (keys: NodeKeys): AttestationPeer => ({
 function world(
   judged: (challenge: Uint8Array) => Promise<Result<Attested, "identity/evidence-refused">> = () =>
     Promise.resolve({ ok: true, value: { name: "aws-i-1", selectors: SELECTORS } }),
-  options: { readonly types?: EvidenceVerifier["types"]; readonly policy?: string } = {},
+  options: {
+    readonly types?: EvidenceVerifier["types"];
+    readonly policy?: string;
+    readonly elsewhere?: string;
+  } = {},
 ) {
   const domain = makeDomain();
   const random = seededRandom("evidence");
   const meter = memoryMeter();
-  const ledger = new TokenLedger({ engine, random, store: new MemoryTokenStore() });
+  const store = new MemoryTokenStore();
   const names = new MemoryNameRegistry();
-  const challenges = new Challenges(random);
   const spiffe = options.policy ?? "spiffe://mesh.example/node/*";
   const server = new AttestationServer({
     bundle: () => domain.bundle,
     policy: parsePolicy([{ spiffe, allow: ["mesh.join"] }]),
     meter,
-    self: issuerKeys.nodeId,
     issuing: () => ({
       issuer: domain.issuer,
-      ...{ ledger, names, challenges },
+      ledger: new TokenLedger({ engine, random, store }),
+      names,
+    }),
+    attestation: {
+      self: issuerKeys.nodeId,
+      claim: (name) => Promise.resolve(options.elsewhere !== name),
+      challenges: new Challenges(random),
       attestors: {
         types: options.types ?? ["aws_iid"],
         verify: (_evidence, challenge) => judged(challenge),
       },
-    }),
+    },
   });
   const anchor: JoinAnchor = {
     trustDomain: domain.bundle.trustDomain,
@@ -160,6 +168,8 @@ describe("joining by evidence", () => {
     assert.equal((await join(mesh, alpha)).outcome, "aws-i-1");
     assert.equal((await join(mesh, alpha, 1_000)).outcome, "aws-i-1");
     assert.equal((await join(mesh, beta, 2_000)).outcome, "identity/evidence-used");
+    const late = world(undefined, { elsewhere: "aws-i-1" });
+    assert.equal((await join(late, alpha)).outcome, "identity/evidence-used", "at another issuer");
   });
 
   it("keeps the selectors over a renewal", async () => {
