@@ -25,7 +25,7 @@ import {
   restoredFields,
 } from "./operations-contract.ts";
 import { policyCheckedFields, policyReloadedFields } from "./policy-contract.ts";
-import { federationFields } from "./federation-contract.ts";
+import { federationFields, ownBundleFields } from "./federation-contract.ts";
 import { quarantineFields } from "./quarantine-contract.ts";
 import { linksFields, routeFields } from "./route-contract.ts";
 import { tunnelsFields } from "./tunnel-contract.ts";
@@ -202,6 +202,7 @@ export const zonesSchema = answer(zonesFields);
 export const quarantineSchema = answer(quarantineFields);
 export const policyCheckedSchema = answer(policyCheckedFields);
 export const policyReloadedSchema = answer(policyReloadedFields);
+export const ownBundleSchema = answer(ownBundleFields);
 export const federationSchema = answer(federationFields);
 export const authoritiesSchema = answer(authoritiesFields);
 export const auditListSchema = answer(auditListFields);
@@ -290,6 +291,7 @@ export type Zones = z.infer<typeof zonesSchema>;
 export type PolicyChecked = z.infer<typeof policyCheckedSchema>;
 export type PolicyReloaded = z.infer<typeof policyReloadedSchema>;
 export type Authorities = z.infer<typeof authoritiesSchema>;
+export type OwnBundle = z.infer<typeof ownBundleSchema>;
 export type Federation = z.infer<typeof federationSchema>;
 export type AuditList = z.infer<typeof auditListSchema>;
 export type AuditVerified = z.infer<typeof auditVerifiedSchema>;

@@ -50,6 +50,7 @@ import type {
   LookupRequest,
   Metrics,
   NodeControl,
+  OwnBundle,
   Peer,
   Peers,
   PolicyChecked,
@@ -368,6 +369,10 @@ export class ControlSurface implements NodeControl {
 
   authorities(): AuthorityControl {
     return authorityControl(this.#parts.lifecycle.requireMember());
+  }
+
+  ownBundle(): Body<OwnBundle> {
+    return this.#parts.federation.ownBundle();
   }
 
   federation(): Body<FederationList> {
