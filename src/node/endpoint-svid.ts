@@ -43,7 +43,7 @@ export class EndpointSvid implements ServerCredentials {
           ...{ key: Buffer.from(key.pkcs8), format: "der", type: "pkcs8" },
         });
         const renewAtMs = nowMs + (ENDPOINT_SVID_SECONDS * 1000) / 2;
-        const pem = pkcs8.export({ format: "pem", type: "pkcs8" }).toString();
+        const pem = pkcs8.export({ format: "pem", type: "pkcs8" });
         this.#held = { cert: pemOf(leaf), key: pem, renewAtMs };
       }
     }
