@@ -15,10 +15,13 @@ const suites: Record<string, () => Promise<{ suite: BenchSuite }>> = {
   orchestrators: () => import("./orchestrators.ts"),
   robustness: () => import("./robustness.ts"),
   tunnel: () => import("./tunnel.ts"),
+  "healing-cost": () => import("./healing-cost.ts"),
   tracing: () => import("./tracing.ts"),
   idle: () => import("./idle.ts"),
   executable: () => import("./executable.ts"),
   leak: () => import("./leak.ts"),
+  recall: () => import("./recall.ts"),
+  healing: () => import("./healing.ts"),
   "constant-time": () => import("./constant-time.ts"),
 };
 
@@ -30,6 +33,8 @@ const onRequest: Readonly<Record<string, { seconds: number }>> = {
   idle: { seconds: 30 },
   executable: { seconds: 30 },
   leak: { seconds: 1 },
+  recall: { seconds: 1 },
+  healing: { seconds: 1 },
   "constant-time": { seconds: 10 },
 };
 

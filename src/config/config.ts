@@ -121,6 +121,19 @@ export interface Config {
     /** `null`: train on the generated glyphs. */
     readonly csv: { readonly file: string; readonly label: string } | null;
   };
+  readonly healing: {
+    /** `advise`: what would be done is said, and nothing is done. */
+    readonly mode: "act" | "advise";
+    /** The operator's playbooks; `null`: only those that ship. */
+    readonly playbooks: string | null;
+    readonly guards: {
+      readonly actionsAtOnce: number;
+      readonly actionsPerWindow: number;
+      readonly meshShareMax: number;
+      readonly haltShare: number;
+      readonly flapWindowMs: number;
+    };
+  };
   readonly telemetry: {
     readonly metrics: { readonly listen: MetricsListen };
     readonly log: {
@@ -209,6 +222,17 @@ export function configOf(file: ConfigFile): Config {
       memoryBytes: file.learning.memory_mebibytes * 1024 * 1024,
       csv: file.learning.csv ?? null,
     },
+    healing: {
+      mode: file.healing.mode,
+      playbooks: file.healing.playbooks ?? null,
+      guards: {
+        actionsAtOnce: file.healing.actions_at_once,
+        actionsPerWindow: file.healing.actions_per_window,
+        meshShareMax: file.healing.mesh_share,
+        haltShare: file.healing.halt_share,
+        flapWindowMs: file.healing.flap_window,
+      },
+    },
     telemetry: {
       metrics: { listen: file.telemetry.metrics.listen },
       log: { level: file.telemetry.log.level, format: file.telemetry.log.format },
@@ -296,6 +320,13 @@ export const valueOfKey: Readonly<Record<string, (config: Config) => unknown>> =
   "learning.adversary": (config) => config.learning.adversary,
   "learning.memory_mebibytes": (config) => config.learning.memoryBytes / (1024 * 1024),
   "learning.csv": (config) => config.learning.csv,
+  "healing.mode": (config) => config.healing.mode,
+  "healing.playbooks": (config) => config.healing.playbooks,
+  "healing.actions_at_once": (config) => config.healing.guards.actionsAtOnce,
+  "healing.actions_per_window": (config) => config.healing.guards.actionsPerWindow,
+  "healing.mesh_share": (config) => config.healing.guards.meshShareMax,
+  "healing.halt_share": (config) => config.healing.guards.haltShare,
+  "healing.flap_window": (config) => config.healing.guards.flapWindowMs,
   "telemetry.metrics.listen": (config) => config.telemetry.metrics.listen,
   "telemetry.log.level": (config) => config.telemetry.log.level,
   "telemetry.log.format": (config) => config.telemetry.log.format,

@@ -29,6 +29,7 @@ const asInFile: Readonly<Record<string, (value: never) => ConfigValue>> = {
   "mesh.relay_time": durationText,
   "identity.svid_lifetime": durationText,
   "identity.clock_skew": durationText,
+  "healing.flap_window": durationText,
   "identity.issuer_grace": durationText,
   "identity.authority_lifetime": (ms: number | undefined) =>
     ms === undefined ? "off" : durationText(ms),

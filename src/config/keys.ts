@@ -70,6 +70,9 @@ export const configLimits = {
   authorityLifetimeMs: { min: 3_600_000, max: 3650 * 86_400_000 },
   authorityPrepareMs: { min: 0, max: 365 * 86_400_000 },
   clockSkewMs: { min: 0, max: 600_000 },
+  healingActionsAtOnce: { min: 1, max: 16 },
+  healingActionsPerWindow: { min: 1, max: 1_000 },
+  flapWindowMs: { min: 1_000, max: 86_400_000 },
   issuerGraceMs: { min: 0, max: 30 * 86_400_000 },
 } as const;
 
@@ -478,6 +481,41 @@ export const configKeys: Readonly<Record<string, ConfigKey>> = {
   "learning.csv.label": {
     rule: "the name of a column, 1 to 128 characters",
     hint: "copy the column's name from the header row",
+    reload: false,
+  },
+  "healing.mode": {
+    rule: "act or advise",
+    hint: "advise writes down what healing would do, and does nothing",
+    reload: true,
+  },
+  "healing.playbooks": {
+    rule: "an absolute path",
+    hint: "name a file of playbooks: docs/healing.md; it is read again at each reload",
+    reload: true,
+  },
+  "healing.actions_at_once": {
+    rule: `a whole number from ${configLimits.healingActionsAtOnce.min} to ${configLimits.healingActionsAtOnce.max}`,
+    hint: "how many actions of healing may be under way on this node",
+    reload: false,
+  },
+  "healing.actions_per_window": {
+    rule: `a whole number from ${configLimits.healingActionsPerWindow.min} to ${configLimits.healingActionsPerWindow.max}`,
+    hint: "how many actions of healing may begin within ten minutes",
+    reload: false,
+  },
+  "healing.mesh_share": {
+    rule: "a number above 0 and at most 0.5",
+    hint: "which part of the mesh may be under disruptive repair at once; one node always may",
+    reload: false,
+  },
+  "healing.halt_share": {
+    rule: "a number above 0 and at most 0.5",
+    hint: "while a greater part of the mesh is unwell, nothing disruptive is done",
+    reload: false,
+  },
+  "healing.flap_window": {
+    rule: "a duration from 1s to 24h",
+    hint: "within this nothing is set back to what it was before it was changed",
     reload: false,
   },
   "telemetry.metrics.listen": {

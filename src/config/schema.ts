@@ -119,6 +119,8 @@ const allowList = (form: RegExp) =>
 /** Where Kubernetes puts what a pod needs to ask its API server. */
 const serviceAccount = "/var/run/secrets/kubernetes.io/serviceaccount";
 const ratio = z.number().min(0).max(1);
+/** Part of the mesh that is put at risk, or taken for a disaster: never none of it, and never more than half. */
+const share = z.number().gt(0).max(0.5);
 
 /** The rules of a file that has no `policy`: every node of the trust domain may take part. */
 const defaultPolicy: z.input<typeof rule>[] = [
@@ -251,6 +253,15 @@ export const fileSchema = z
           label: z.string().min(1).max(128),
         })
         .optional(),
+    }),
+    healing: section({
+      mode: z.enum(["act", "advise"]).default("act"),
+      playbooks: absolutePath(configLimits.pathBytesMax).optional(),
+      actions_at_once: bounded(configLimits.healingActionsAtOnce).default(2),
+      actions_per_window: bounded(configLimits.healingActionsPerWindow).default(12),
+      mesh_share: share.default(0.1),
+      halt_share: share.default(0.3),
+      flap_window: duration(configLimits.flapWindowMs).prefault("5m"),
     }),
     telemetry: section({
       metrics: section({ listen: metricsListen.prefault("127.0.0.1:9464") }),

@@ -26,6 +26,12 @@ import {
 } from "./operations-contract.ts";
 import { policyCheckedFields, policyReloadedFields } from "./policy-contract.ts";
 import { federationFields, ownBundleFields } from "./federation-contract.ts";
+import {
+  healingFields,
+  incidentFields,
+  incidentsFields,
+  similarFields,
+} from "./healing-contract.ts";
 import { quarantineFields } from "./quarantine-contract.ts";
 import { linksFields, routeFields } from "./route-contract.ts";
 import { tunnelsFields } from "./tunnel-contract.ts";
@@ -200,6 +206,10 @@ export const logSchema = answer({
 export const tunnelsSchema = answer(tunnelsFields);
 export const zonesSchema = answer(zonesFields);
 export const quarantineSchema = answer(quarantineFields);
+export const healingSchema = answer(healingFields);
+export const incidentsSchema = answer(incidentsFields);
+export const incidentExplainedSchema = answer(incidentFields);
+export const similarIncidentsSchema = answer(similarFields);
 export const policyCheckedSchema = answer(policyCheckedFields);
 export const policyReloadedSchema = answer(policyReloadedFields);
 export const ownBundleSchema = answer(ownBundleFields);
@@ -295,6 +305,10 @@ export type OwnBundle = z.infer<typeof ownBundleSchema>;
 export type Federation = z.infer<typeof federationSchema>;
 export type AuditList = z.infer<typeof auditListSchema>;
 export type AuditVerified = z.infer<typeof auditVerifiedSchema>;
+export type HealingStatus = z.infer<typeof healingSchema>;
+export type Incidents = z.infer<typeof incidentsSchema>;
+export type IncidentExplained = z.infer<typeof incidentExplainedSchema>;
+export type SimilarIncidents = z.infer<typeof similarIncidentsSchema>;
 export type Quarantine = z.infer<typeof quarantineSchema>;
 export type Entries = z.infer<typeof entriesSchema>;
 export type LinksAnswer = z.infer<typeof linksSchema>;

@@ -27,6 +27,10 @@ import type {
   Peers,
   PolicyChecked,
   PolicyReloaded,
+  HealingStatus,
+  IncidentExplained,
+  Incidents,
+  SimilarIncidents,
   Quarantine,
   RouteAnswer,
   Status,
@@ -50,6 +54,7 @@ import type { BackupRequest } from "./operations-contract.ts";
 import type { PolicyCheckRequest } from "./policy-contract.ts";
 import type { AuthorityControl } from "./authority-contract.ts";
 import type { FederatedRequest, FederateRequest } from "./federation-contract.ts";
+import type { FreezeRequest, IncidentRequest, IncidentsRequest } from "./healing-contract.ts";
 import type { ReleaseRequest } from "./quarantine-contract.ts";
 import type { RouteRequest } from "./route-contract.ts";
 import type { TrainerControl } from "./trainer-contract.ts";
@@ -105,6 +110,17 @@ export interface NodeControl {
   forward(request: ForwardRequest): Awaitable<Body<Tunnels>>;
   /** Gives what is left. @throws MeshError `tunnel/unknown` */
   closeTunnel(request: CloseTunnelRequest): Awaitable<Body<Tunnels>>;
+  healing(): Awaitable<Body<HealingStatus>>;
+  /** Gives the state after it. @throws MeshError `state/write-failed`, `audit/write-failed` */
+  freezeHealing(request: FreezeRequest): Awaitable<Body<HealingStatus>>;
+  /** The newest first. */
+  incidents(request: IncidentsRequest): Awaitable<Body<Incidents>>;
+  /** @throws MeshError `control/unknown-incident` */
+  incident(request: IncidentRequest): Awaitable<Body<IncidentExplained>>;
+  /** Past incidents like this one. @throws MeshError `control/unknown-incident` */
+  similarIncidents(request: IncidentRequest): Awaitable<Body<SimilarIncidents>>;
+  /** All own incidents, the oldest first, as lines of JSON. */
+  exportIncidents(): AsyncIterable<Uint8Array>;
   /** Nodes in quarantine and those released, the newest last. */
   quarantine(): Awaitable<Body<Quarantine>>;
   /** Gives the released node alone. @throws MeshError `mesh/not-allowed`, `mesh/not-quarantined`, `mesh/epochs-used-up` */

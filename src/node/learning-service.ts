@@ -350,6 +350,16 @@ export class LearningService {
     return task.taskId;
   }
 
+  /** Ends the threads of the running task and takes it up again from the disk; without a task there is nothing to do. */
+  async restart(): Promise<void> {
+    if (await this.#tasks.letGo()) this.#resume(this.#deps.store.latestTask());
+  }
+
+  /** What the learned detector makes of this node now; `undefined` without a model. */
+  get anomaly(): Anomaly | undefined {
+    return this.#watch.anomaly;
+  }
+
   /** Goes on with a stopped task, if it is still the last one and no other has begun since. */
   #again(taskId: string): void {
     const stored = this.#deps.store.latestTask();

@@ -4,11 +4,13 @@ import { sizeHeapFor } from "../adapters/heap-size.ts";
 import type { KeyFiles } from "../adapters/key-files.ts";
 import { type EncrypterOptions, interopNoise, pqNoise } from "../adapters/libp2p/encrypter.ts";
 import { Network } from "../adapters/libp2p/network.ts";
+import { topicOf } from "../adapters/libp2p/topics.ts";
 import { nativeEs256 } from "../adapters/crypto/es256.ts";
 import { Tunnels } from "../adapters/tunnel/tunnels.ts";
 import type { StateStore, StoredCredential } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type { CryptoEngine } from "../crypto/index.ts";
+import type { Claim, Incident } from "../healing/index.ts";
 import {
   equalBytes,
   errorCode,
@@ -63,6 +65,9 @@ import type { Issuing } from "./issuing.ts";
 import { Lookup } from "./lookup.ts";
 import { NodeRecords, RECORD_LIFE_MS } from "./node-record.ts";
 import { roundEvidenceReader } from "./learning/round-evidence.ts";
+import { MemberRepairs } from "./healing/member-repairs.ts";
+import { Lessons } from "./healing/lessons.ts";
+import { RepairClaims } from "./healing/repair-claims.ts";
 import { LearningService } from "./learning-service.ts";
 import { memberCalled } from "./member-lookup.ts";
 import { MeshService } from "./mesh-service.ts";
@@ -98,6 +103,10 @@ export interface MemberDeps {
   readonly held: HeldBundle;
   readonly audit: AuditTrail;
   readonly access: Access;
+  /** Another node has a token of the mesh's budget of repair. */
+  readonly onRepairClaim: (claim: Claim) => void;
+  /** Another node tells what it learned from an incident. */
+  readonly onLesson: (nodeId: NodeId, incident: Incident) => void;
   /** The document of another trust domain that this node federates with. */
   readonly foreign: (trustDomain: string) => string | undefined;
 }
@@ -128,7 +137,12 @@ export class Member {
   readonly #rejoin: Rejoin;
   readonly #issuer: IssuerRole;
   readonly workloads: Workloads | undefined;
-  #renewing = false;
+  #renewing: Promise<void> | undefined;
+  readonly #limiter: HandshakeLimiter;
+  /** What healing can do here. */
+  readonly repairs: MemberRepairs;
+  readonly claims: RepairClaims;
+  readonly lessons: Lessons;
   /** How long past its end a peer's SVID counts. */
   readonly #toleranceMs: number;
   /** The addresses that the own beacon tells. */
@@ -145,6 +159,7 @@ export class Member {
     const { config, credential, epoch } = options;
     this.#deps = deps;
     this.#config = config;
+    this.#limiter = new HandshakeLimiter(deps.clock.now().monoMs);
     deps.access.bind(credential.trustDomain);
     const { clockSkewMs, issuerGraceMs: graceMs } = config.identity;
     this.#toleranceMs = clockSkewMs + graceMs;
@@ -245,6 +260,9 @@ export class Member {
       meter,
       relayed: config.mesh.relayBulk,
     });
+    this.repairs = this.#makeRepairs();
+    this.claims = this.#makeClaims();
+    this.lessons = this.#makeLessons(epoch);
   }
 
   get bundle(): TrustBundle {
@@ -362,6 +380,10 @@ export class Member {
     }
     this.#told = ""; // what was told before the machine ran was not heard
     this.#tellAddresses();
+    this.network.subscribe(this.#repairTopic(), (_from, bytes) =>
+      Promise.resolve(this.claims.receive(bytes)),
+    );
+    this.network.subscribe(this.#lessonTopic(), (from, bytes) => this.lessons.receive(from, bytes));
     await this.learning.start();
     await this.tunnels.start();
     const { expose, forward } = this.#config.tunnel;
@@ -411,8 +433,7 @@ export class Member {
 
   #makeNetwork({ config, credential, version }: MemberOptions): Network {
     const { engine, random, clock, logger, meter, tracer, keys, keyFiles } = this.#deps;
-    const limiter = new HandshakeLimiter(clock.now().monoMs);
-    const shared = { engine, random, clock, logger, meter, tracer, limiter };
+    const shared = { engine, random, clock, logger, meter, tracer, limiter: this.#limiter };
     const verifier: PeerVerifier = {
       verifyChain: (chain, ed25519) => this.#verify(chain, ed25519),
       parseLeafKey: (chain, ed25519) => parseLeafKey({ engine, chain, ed25519 }),
@@ -500,6 +521,53 @@ export class Member {
         upnp: config.mesh.upnp,
       },
     );
+  }
+
+  #makeRepairs(): MemberRepairs {
+    return new MemberRepairs({
+      engine: this.#deps.engine,
+      members: () => this.mesh.members(),
+      isConnected: (nodeId) => this.network.isConnected(nodeId),
+      ...{ reach: this.#reach, rejoin: this.#rejoin, service: this.#service },
+      ...{ learning: this.learning, limiter: this.#limiter },
+      addressesOf: async (nodeId) => {
+        const key = this.#records.keyOfNode(nodeId);
+        return this.#records.admit(key, await this.network.findRecord(key)).addresses;
+      },
+      renew: () => this.#renew(),
+      bundle: () => this.bundle,
+      adopt: (bytes) => this.#deps.held.offer(bytes),
+      askIssuer: (request) => this.#askIssuer(request),
+    });
+  }
+
+  #makeClaims(): RepairClaims {
+    const { engine, keys, clock, access, onRepairClaim } = this.#deps;
+    return new RepairClaims({
+      ...{ engine, clock, signer: keys.mldsa65, self: keys.nodeId, onClaim: onRepairClaim },
+      clockSkewMs: this.#config.identity.clockSkewMs,
+      identityOf: (nodeId) => this.identities.lookup(nodeId),
+      allows: (spiffeId) => access.allows(spiffeId, "beacon.publish"),
+      publish: (bytes) => this.network.publish(this.#repairTopic(), bytes),
+    });
+  }
+
+  #makeLessons(epoch: number): Lessons {
+    const { engine, keys, clock, random, access, onLesson } = this.#deps;
+    return new Lessons({
+      ...{ engine, clock, random, signer: keys.mldsa65, self: keys.nodeId, epoch, onLesson },
+      identities: this.identities,
+      allows: (spiffeId) => access.allows(spiffeId, "beacon.publish"),
+      publish: (bytes) => this.network.publish(this.#lessonTopic(), bytes),
+    });
+  }
+
+  #lessonTopic(): string {
+    return topicOf(this.bundle.trustDomain, this.mesh.zone, "lessons");
+  }
+
+  #repairTopic(): string {
+    return topicOf(this.bundle.trustDomain, this.mesh.zone, "repair");
   }
 
   #makeReach(): Reach {
@@ -866,6 +934,9 @@ export class Member {
     this.#rejoin.remember();
     this.#rejoin.upkeep();
     void this.#reach.upkeep();
+    this.lessons.tell().catch((error: unknown) => {
+      this.#deps.logger.debug({ code: errorCode(error) }, "lesson not told");
+    });
     if (this.#deps.clock.now().monoMs >= this.#recordDueMs) void this.#putRecord();
     void this.#issuer.upkeep();
     this.#renewIfDue();
@@ -912,11 +983,9 @@ export class Member {
       this.#expectPush();
       return;
     }
-    if (this.#deps.clock.now().wallMs < this.svid.renewAtMs || this.#renewing) return;
-    this.#renewing = true;
-    void this.#renew().finally(() => {
-      this.#renewing = false;
-    });
+    if (this.#deps.clock.now().wallMs < this.svid.renewAtMs) return;
+    // Its failure is logged, and the next attempt is set.
+    this.#renew().catch(() => undefined);
   }
 
   /** A peer renews without a new handshake: it is asked for its new chain before it is dropped. */
@@ -933,7 +1002,13 @@ export class Member {
     await this.network.disconnect(peer.nodeId);
   }
 
-  async #renew(): Promise<void> {
+  /** One renewal at a time; who comes meanwhile waits for it. @throws MeshError why it failed */
+  #renew(): Promise<void> {
+    this.#renewing ??= this.#renewOnce().finally(() => (this.#renewing = undefined));
+    return this.#renewing;
+  }
+
+  async #renewOnce(): Promise<void> {
     const { logger, clock, tracer } = this.#deps;
     try {
       await tracer.span("svid.renew", { parent: "root" }, () => this.#renewNow());
@@ -947,6 +1022,7 @@ export class Member {
         { code: errorCode(error), error: errorMessage(error) },
         "SVID renewal failed; it is tried again",
       );
+      throw error;
     }
   }
 

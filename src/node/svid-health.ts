@@ -1,6 +1,6 @@
 // What an operator is told of the node's own SVID: that nobody renews it, and how long it lasts without that.
 
-import type { Health } from "../control/index.ts";
+import type { RaisedCondition } from "../healing/index.ts";
 import type { SvidHolder } from "../identity/index.ts";
 import type { WallMs } from "../ports/index.ts";
 import type { Member } from "./member.ts";
@@ -8,20 +8,15 @@ import type { Member } from "./member.ts";
 /** A failing renewal is told from this length on: an issuer's restart is none. */
 const OUTAGE_TOLD_MS = 60_000;
 
-type SvidCondition = Health & {
-  readonly code: "identity/expired" | "identity/renewal-overdue";
-};
-
 export function svidHealthOf(
   svid: Pick<SvidHolder, "health" | "outage">,
   nowMs: WallMs,
-): SvidCondition[] {
+): RaisedCondition[] {
   const state = svid.health(nowMs);
   if (state === "expired")
     return [
       {
         code: "identity/expired",
-        severity: "error",
         message: "The SVID has expired: no peer accepts it. Check the issuers.",
       },
     ];
@@ -36,7 +31,6 @@ export function svidHealthOf(
   return [
     {
       code: "identity/renewal-overdue",
-      severity: "warning",
       message: `This node's SVID could not be renewed for ${duration(nowMs - sinceMs)} (${code}). ${left}. Start an issuer, or see meshctl peers whether one is in reach.`,
     },
   ];
@@ -46,7 +40,7 @@ export function svidHealthOf(
 export function classicalHealthOf({
   svid,
   network,
-}: Pick<Member, "svid" | "network">): (Health & { readonly code: "identity/classical" })[] {
+}: Pick<Member, "svid" | "network">): RaisedCondition[] {
   const peers = network.connectedPeers().filter(({ isClassical }) => isClassical === true).length;
   const isOwn = svid.identity.isClassical === true;
   if (!isOwn && peers === 0) return [];
@@ -57,7 +51,6 @@ export function classicalHealthOf({
   return [
     {
       code: "identity/classical",
-      severity: "info",
       message: `A chain of P-256 vouches for ${who.join(" and ")}, as the policy permits (mesh.classical): not post-quantum.`,
     },
   ];

@@ -110,6 +110,19 @@ export class TaskQueue {
     if (ends) this.#current?.stop();
   }
 
+  /**
+   * Ends the threads of the running task and forgets it here; the disk keeps it.
+   * @returns whether it can be taken up again: there was one, and neither it nor the node has ended meanwhile
+   */
+  async letGo(): Promise<boolean> {
+    const run = this.#current;
+    await run?.halt();
+    if (run === undefined || this.#current !== run || this.#stopped) return false;
+    this.#setCurrent(undefined);
+    this.#runs.delete(run.task.taskId);
+    return true;
+  }
+
   /** Ends everything without forgetting it: the next start resumes what ran. */
   async stop(): Promise<void> {
     this.#stopped = true;

@@ -32,6 +32,7 @@ export interface IssuerRoleDeps extends Pick<IssuerLinksDeps, "request"> {
   readonly audit: AuditTrail;
   readonly keys: NodeKeys;
   readonly policy: Pick<Policy, "allows">;
+  /** The document of another trust domain that this node federates with. */
   readonly foreign: (trustDomain: string) => string | undefined;
   readonly held: HeldBundle;
   readonly svidLifetimeMs: number;

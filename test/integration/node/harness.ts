@@ -43,6 +43,7 @@ export interface FileOptions {
   readonly workload_api?: object;
   readonly tunnel?: object;
   readonly learning?: object;
+  readonly healing?: object;
   readonly crypto?: object;
   readonly telemetry?: {
     readonly metrics?: object;

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { symptoms } from "../../../src/healing/index.ts";
 import type { SvidHealth, SvidHolder } from "../../../src/identity/index.ts";
 import { svidHealthOf } from "../../../src/node/svid-health.ts";
 import type { WallMs } from "../../../src/ports/index.ts";
@@ -19,7 +20,7 @@ const outage: NonNullable<SvidHolder["outage"]> = {
 function told(health: SvidHealth, nowMs: number, failing = true): string[] {
   const svid = { health: () => health, outage: failing ? outage : undefined };
   return svidHealthOf(svid, nowMs as WallMs).map(
-    ({ code, severity, message }) => `${code} ${severity}: ${message}`,
+    ({ code, message }) => `${code} ${symptoms[code].severity}: ${message}`,
   );
 }
 
