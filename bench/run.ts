@@ -16,10 +16,13 @@ const suites: Record<string, () => Promise<{ suite: BenchSuite }>> = {
   robustness: () => import("./robustness.ts"),
   issuance: () => import("./issuance.ts"),
   tunnel: () => import("./tunnel.ts"),
+  "healing-cost": () => import("./healing-cost.ts"),
   tracing: () => import("./tracing.ts"),
   idle: () => import("./idle.ts"),
   executable: () => import("./executable.ts"),
   leak: () => import("./leak.ts"),
+  recall: () => import("./recall.ts"),
+  healing: () => import("./healing.ts"),
   "constant-time": () => import("./constant-time.ts"),
 };
 
@@ -31,6 +34,8 @@ const onRequest: Readonly<Record<string, { seconds: number }>> = {
   idle: { seconds: 30 },
   executable: { seconds: 30 },
   leak: { seconds: 1 },
+  recall: { seconds: 1 },
+  healing: { seconds: 1 },
   "constant-time": { seconds: 10 },
 };
 

@@ -653,6 +653,17 @@ export const dashboards = [
           thresholds: good(0.35),
         },
         {
+          title: "Time without an issuer that is left",
+          unit: "s",
+          description:
+            "Until peers drop the node if nobody renews its SVID: the rest of its life and identity.issuer_grace.",
+          queries: {
+            [node]:
+              "(meshd_identity_svid_grace_end_timestamp_seconds{$i} - time()) * (meshd_identity_svid_grace_end_timestamp_seconds{$i} > bool 0)",
+          },
+          w: 12,
+        },
+        {
           title: "SVIDs: issued, and valid until",
           type: "table",
           unit: "dateTimeAsIso",
@@ -669,6 +680,17 @@ export const dashboards = [
           description: "Finished attempts. Failed ones are repeated: MeshdSvidRenewalFailing.",
           queries: {
             "{{instance}} {{result}}": "60 * rate(meshd_identity_svid_renewals_total{$i}[$r])",
+          },
+          w: 12,
+        },
+        {
+          title: "Nodes that joined or tried to, by what they showed",
+          unit: "cpm",
+          description:
+            "Tokens and evidence at issuers; the issuer's log names the cause of a refusal.",
+          queries: {
+            "{{type}} {{result}}":
+              "60 * sum by (type, result) (rate(meshd_identity_node_attestations_total{$i}[$r]))",
           },
           w: 12,
         },
@@ -1127,7 +1149,7 @@ export const dashboards = [
           type: "table",
           unit: "none",
           description: "What the daemons say about themselves; empty is good.",
-          queries: { condition: "meshd_node_health_condition{$i} == 1" },
+          queries: { condition: "meshd_health_issue{$i} == 1" },
           w: 12,
         },
         {
@@ -1254,6 +1276,66 @@ export const dashboards = [
             "{{instance}} {{reason}}": "increase(meshd_process_watchdog_withheld_total{$i}[$r])",
             "{{instance}} messages lost": "increase(meshd_process_notify_failures_total{$i}[$r])",
           },
+          w: 8,
+        },
+      ],
+      [
+        "Healing",
+        {
+          title: "Incidents: opened and closed, by outcome",
+          unit: "none",
+          description:
+            "open counts those that began. Self-mended ones went without an action. meshctl incidents list.",
+          queries: {
+            "{{outcome}}": "sum by (outcome) (increase(meshd_healing_incidents_total{$i}[$r]))",
+          },
+          w: 8,
+        },
+        {
+          title: "Actions by what came of them",
+          unit: "none",
+          description: "worse is an alarm: MeshdHealingHarm. refused-by-guard was not done.",
+          queries: {
+            "{{outcome}}": "sum by (outcome) (increase(meshd_healing_actions_total{$i}[$r]))",
+          },
+          w: 8,
+        },
+        {
+          title: "Actions by kind",
+          unit: "none",
+          description: "What was begun: meshctl audit list --event heal.action has each of them.",
+          queries: {
+            "{{action}}":
+              'sum by (action) (increase(meshd_healing_actions_total{$i,outcome="running"}[$r]))',
+          },
+          w: 8,
+        },
+        {
+          title: "Open incidents",
+          unit: "none",
+          description: "Unmended ones wait for a person: MeshdIncidentUnmended.",
+          queries: {
+            "{{instance}} open": "meshd_healing_incidents_open{$i}",
+            "{{instance}} unmended": "meshd_healing_incidents_unmended{$i}",
+          },
+          w: 8,
+        },
+        {
+          title: "Budget left, and others under repair",
+          unit: "none",
+          description:
+            "Actions that may still begin (at 0: MeshdHealingBudgetSpent), and tokens of the mesh that others hold.",
+          queries: {
+            "{{instance}} budget": "meshd_healing_budget_left{$i}",
+            "{{instance}} claims": "meshd_healing_claims{$i}",
+          },
+          w: 8,
+        },
+        {
+          title: "Looks of the loop",
+          unit: "cps",
+          description: "One a second. At 0: MeshdHealingStopped.",
+          queries: { [node]: "rate(meshd_healing_looks_total{$i}[$r])" },
           w: 8,
         },
       ],

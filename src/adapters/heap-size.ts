@@ -1,6 +1,7 @@
 // How the garbage collector trades memory for CPU: a node with a few peers is to be small, one with many must keep up.
 
 import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 
 /** From so many peers on the heap may grow; below half of it it is kept small again. */
 export const HEAP_GROWS_AT_PEERS = 64;
@@ -17,6 +18,13 @@ export function sizeHeapFor(peers: number): "small" | "fast" {
   if (peers >= HEAP_GROWS_AT_PEERS) choose("fast");
   else if (peers < HEAP_GROWS_AT_PEERS / 2) choose("small");
   return heap;
+}
+
+/** Collects all garbage now, old generation too. The function that does so is made at the first call: V8 hides it otherwise. */
+export function collectGarbage(): void {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  collect();
 }
 
 function choose(next: typeof heap): void {

@@ -10,7 +10,9 @@ import { devCommand } from "./commands/dev.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { entryCommand } from "./commands/entry.ts";
 import { flCommand } from "./commands/fl/fl.ts";
+import { healCommand } from "./commands/heal.ts";
 import { identityCommand } from "./commands/identity.ts";
+import { incidentsCommand } from "./commands/incidents.ts";
 import { initCommand } from "./commands/init.ts";
 import { joinCommand } from "./commands/join.ts";
 import { linksCommand } from "./commands/links.ts";
@@ -43,6 +45,8 @@ export const meshctlProgram: Program = {
     beaconsCommand,
     zonesCommand,
     quarantineCommand,
+    healCommand,
+    incidentsCommand,
     auditCommand,
     policyCommand,
     trustCommand,

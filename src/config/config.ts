@@ -1,6 +1,6 @@
 // The configuration that the rest of the daemon sees: units in the names, nothing optional by accident.
 
-import type { PolicyRight } from "./keys.ts";
+import type { attestorTypes, PolicyRight } from "./keys.ts";
 import type { ConfigFile, MetricsListen, TcpAddress } from "./schema.ts";
 
 /** Where an exposed port leads unless the file says otherwise. */
@@ -50,8 +50,42 @@ export interface Config {
   readonly identity: {
     readonly svidLifetimeMs: number;
     readonly clockSkewMs: number;
+    /** How long past its end an SVID still counts, for times without any issuer. */
+    readonly issuerGraceMs: number;
+    readonly source: "issuer" | "workload-api";
+    /** Of the Workload API; `null`: the environment says it. */
+    readonly socket: string | null;
     /** On issuers; no lifetime: authorities are replaced by hand alone. */
     readonly rotation: { readonly lifetimeMs: number | undefined; readonly prepareMs: number };
+  };
+  /** How this node joins without a token. */
+  readonly join: {
+    readonly anchor: string | null;
+    readonly attestor: "off" | (typeof attestorTypes)[number];
+    /** PEM files, for x509pop. */
+    readonly certificateFile: string | null;
+    readonly keyFile: string | null;
+    /** A projected service account token, for k8s_psat. */
+    readonly tokenFile: string;
+    /** Of the instance metadata service, for aws_iid. */
+    readonly metadataUrl: string;
+  };
+  /** By what nodes may join here; `null`: not by that. */
+  readonly attestors: {
+    readonly x509pop: { readonly caFile: string } | null;
+    readonly k8sPsat: {
+      readonly cluster: string;
+      readonly apiServer: string;
+      readonly caFile: string;
+      readonly tokenFile: string;
+      readonly audience: string;
+      readonly serviceAccounts: readonly string[];
+    } | null;
+    readonly awsIid: {
+      readonly certificatesFile: string;
+      readonly accounts: readonly string[];
+      readonly regions: readonly string[];
+    } | null;
   };
   readonly federation: {
     /** Where the trust bundle is served. */
@@ -85,6 +119,19 @@ export interface Config {
     readonly memoryBytes: number;
     /** `null`: train on the generated glyphs. */
     readonly csv: { readonly file: string; readonly label: string } | null;
+  };
+  readonly healing: {
+    /** `advise`: what would be done is said, and nothing is done. */
+    readonly mode: "act" | "advise";
+    /** The operator's playbooks; `null`: only those that ship. */
+    readonly playbooks: string | null;
+    readonly guards: {
+      readonly actionsAtOnce: number;
+      readonly actionsPerWindow: number;
+      readonly meshShareMax: number;
+      readonly haltShare: number;
+      readonly flapWindowMs: number;
+    };
   };
   readonly telemetry: {
     readonly metrics: { readonly listen: MetricsListen };
@@ -129,12 +176,24 @@ export function configOf(file: ConfigFile): Config {
     identity: {
       svidLifetimeMs: file.identity.svid_lifetime,
       clockSkewMs: file.identity.clock_skew,
+      issuerGraceMs: file.identity.issuer_grace,
+      source: file.identity.source,
+      socket: file.identity.socket ?? null,
       rotation: {
         lifetimeMs:
           file.identity.authority_lifetime === "off" ? undefined : file.identity.authority_lifetime,
         prepareMs: file.identity.authority_prepare,
       },
     },
+    join: {
+      anchor: file.join.anchor ?? null,
+      attestor: file.join.attestor,
+      certificateFile: file.join.certificate ?? null,
+      keyFile: file.join.key ?? null,
+      tokenFile: file.join.token,
+      metadataUrl: file.join.metadata,
+    },
+    attestors: attestorsOf(file.attestors),
     workloadApi: { socket: file.workload_api.socket },
     federation: {
       listen: file.federation.listen,
@@ -161,6 +220,17 @@ export function configOf(file: ConfigFile): Config {
       memoryBytes: file.learning.memory_mebibytes * 1024 * 1024,
       csv: file.learning.csv ?? null,
     },
+    healing: {
+      mode: file.healing.mode,
+      playbooks: file.healing.playbooks ?? null,
+      guards: {
+        actionsAtOnce: file.healing.actions_at_once,
+        actionsPerWindow: file.healing.actions_per_window,
+        meshShareMax: file.healing.mesh_share,
+        haltShare: file.healing.halt_share,
+        flapWindowMs: file.healing.flap_window,
+      },
+    },
     telemetry: {
       metrics: { listen: file.telemetry.metrics.listen },
       log: { level: file.telemetry.log.level, format: file.telemetry.log.format },
@@ -172,6 +242,31 @@ export function configOf(file: ConfigFile): Config {
       },
     },
   });
+}
+
+function attestorsOf({ x509pop, k8s_psat, aws_iid }: ConfigFile["attestors"]): Config["attestors"] {
+  return {
+    x509pop: x509pop === undefined ? null : { caFile: x509pop.ca },
+    k8sPsat:
+      k8s_psat === undefined
+        ? null
+        : {
+            cluster: k8s_psat.cluster,
+            apiServer: k8s_psat.api_server,
+            caFile: k8s_psat.ca,
+            tokenFile: k8s_psat.token,
+            audience: k8s_psat.audience,
+            serviceAccounts: k8s_psat.service_accounts,
+          },
+    awsIid:
+      aws_iid === undefined
+        ? null
+        : {
+            certificatesFile: aws_iid.certificates,
+            accounts: aws_iid.accounts,
+            regions: aws_iid.regions,
+          },
+  };
 }
 
 /** Where each key of the file went. A list or mapping counts as one value. */
@@ -195,6 +290,18 @@ export const valueOfKey: Readonly<Record<string, (config: Config) => unknown>> =
   "crypto.engine": (config) => config.crypto.engine,
   "identity.svid_lifetime": (config) => config.identity.svidLifetimeMs,
   "identity.clock_skew": (config) => config.identity.clockSkewMs,
+  "identity.issuer_grace": (config) => config.identity.issuerGraceMs,
+  "join.anchor": (config) => config.join.anchor,
+  "join.attestor": (config) => config.join.attestor,
+  "join.certificate": (config) => config.join.certificateFile,
+  "join.key": (config) => config.join.keyFile,
+  "join.token": (config) => config.join.tokenFile,
+  "join.metadata": (config) => config.join.metadataUrl,
+  "attestors.x509pop": (config) => config.attestors.x509pop,
+  "attestors.k8s_psat": (config) => config.attestors.k8sPsat,
+  "attestors.aws_iid": (config) => config.attestors.awsIid,
+  "identity.source": (config) => config.identity.source,
+  "identity.socket": (config) => config.identity.socket,
   "identity.authority_lifetime": (config) => config.identity.rotation.lifetimeMs,
   "identity.authority_prepare": (config) => config.identity.rotation.prepareMs,
   "federation.listen": (config) => config.federation.listen,
@@ -210,6 +317,13 @@ export const valueOfKey: Readonly<Record<string, (config: Config) => unknown>> =
   "learning.adversary": (config) => config.learning.adversary,
   "learning.memory_mebibytes": (config) => config.learning.memoryBytes / (1024 * 1024),
   "learning.csv": (config) => config.learning.csv,
+  "healing.mode": (config) => config.healing.mode,
+  "healing.playbooks": (config) => config.healing.playbooks,
+  "healing.actions_at_once": (config) => config.healing.guards.actionsAtOnce,
+  "healing.actions_per_window": (config) => config.healing.guards.actionsPerWindow,
+  "healing.mesh_share": (config) => config.healing.guards.meshShareMax,
+  "healing.halt_share": (config) => config.healing.guards.haltShare,
+  "healing.flap_window": (config) => config.healing.guards.flapWindowMs,
   "telemetry.metrics.listen": (config) => config.telemetry.metrics.listen,
   "telemetry.log.level": (config) => config.telemetry.log.level,
   "telemetry.log.format": (config) => config.telemetry.log.format,

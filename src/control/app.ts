@@ -38,6 +38,11 @@ import {
   flRunRequestSchema,
   flScopeRequestSchema,
 } from "./learning-contract.ts";
+import {
+  freezeRequestSchema,
+  incidentRequestSchema,
+  incidentsRequestSchema,
+} from "./healing-contract.ts";
 import { lookupRequestSchema } from "./lookup-contract.ts";
 import { backupRequestSchema } from "./operations-contract.ts";
 import { policyCheckRequestSchema } from "./policy-contract.ts";
@@ -115,6 +120,9 @@ const LOOKING = new Set([
   "POST /v1/audit/list",
   "POST /v1/audit/verify",
   "POST /v1/policy/check",
+  "POST /v1/incidents/list",
+  "POST /v1/incidents/show",
+  "POST /v1/incidents/similar",
 ]);
 
 function rightTo(route: string): ControlRight {
@@ -156,6 +164,7 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
     ["GET /v1/logs", async () => node.logs()],
     ["GET /v1/metrics", async () => node.metrics()],
     ["POST /v1/backup", async (body) => node.backup(await request(body, backupRequestSchema))],
+    ["GET /v1/anchor", async () => node.anchor()],
     ["POST /v1/tokens", async (body) => node.createToken(await request(body, tokenRequestSchema))],
     ["GET /v1/links", async () => node.links()],
     ["POST /v1/route", async (body) => node.route(await request(body, routeRequestSchema))],
@@ -173,6 +182,24 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
       "POST /v1/tunnels/close",
       async (body) => node.closeTunnel(await request(body, closeTunnelRequestSchema)),
     ],
+    ["GET /v1/healing", async () => node.healing()],
+    [
+      "POST /v1/healing/freeze",
+      async (body) => node.freezeHealing(await request(body, freezeRequestSchema)),
+    ],
+    [
+      "POST /v1/incidents/list",
+      async (body) => node.incidents(await request(body, incidentsRequestSchema)),
+    ],
+    [
+      "POST /v1/incidents/show",
+      async (body) => node.incident(await request(body, incidentRequestSchema)),
+    ],
+    [
+      "POST /v1/incidents/similar",
+      async (body) => node.similarIncidents(await request(body, incidentRequestSchema)),
+    ],
+    ["GET /v1/incidents/export", () => Promise.resolve(node.exportIncidents())],
     ["GET /v1/quarantine", async () => node.quarantine()],
     [
       "POST /v1/quarantine/release",

@@ -55,10 +55,20 @@ import {
   type PolicyReloaded,
   policyReloadedSchema,
   peersSchema,
+  type HealingStatus,
+  healingSchema,
+  type IncidentExplained,
+  incidentExplainedSchema,
+  type Incidents,
+  type SimilarIncidents,
+  similarIncidentsSchema,
+  incidentsSchema,
   type Quarantine,
   quarantineSchema,
   type Status,
   statusSchema,
+  type Anchor,
+  anchorSchema,
   type Token,
   type LinksAnswer,
   linksSchema,
@@ -91,6 +101,7 @@ import type {
   WithdrawRequest,
 } from "./authority-contract.ts";
 import type { FederatedRequest, FederateRequest } from "./federation-contract.ts";
+import type { IncidentRequest, IncidentsRequest } from "./healing-contract.ts";
 import type { ReleaseRequest } from "./quarantine-contract.ts";
 import type { RouteRequest } from "./route-contract.ts";
 import type { CloseTunnelRequest, ExposeRequest, ForwardRequest } from "./tunnel-contract.ts";
@@ -188,6 +199,10 @@ export class ControlClient {
     return this.#call("POST", "/v1/join", enrolledSchema, request, 6 * this.#timeoutMs);
   }
 
+  anchor(): Promise<Anchor> {
+    return this.#call("GET", "/v1/anchor", anchorSchema);
+  }
+
   createToken(request: TokenRequest): Promise<Token> {
     return this.#call("POST", "/v1/tokens", tokenSchema, request);
   }
@@ -218,6 +233,32 @@ export class ControlClient {
 
   closeTunnel(request: CloseTunnelRequest): Promise<Tunnels> {
     return this.#call("POST", "/v1/tunnels/close", tunnelsSchema, request);
+  }
+
+  healing(): Promise<HealingStatus> {
+    return this.#call("GET", "/v1/healing", healingSchema);
+  }
+
+  /** Gives the state after it. */
+  freezeHealing(frozen: boolean): Promise<HealingStatus> {
+    return this.#call("POST", "/v1/healing/freeze", healingSchema, { frozen });
+  }
+
+  incidents(request: IncidentsRequest): Promise<Incidents> {
+    return this.#call("POST", "/v1/incidents/list", incidentsSchema, request);
+  }
+
+  incident(request: IncidentRequest): Promise<IncidentExplained> {
+    return this.#call("POST", "/v1/incidents/show", incidentExplainedSchema, request);
+  }
+
+  similarIncidents(request: IncidentRequest): Promise<SimilarIncidents> {
+    return this.#call("POST", "/v1/incidents/similar", similarIncidentsSchema, request);
+  }
+
+  /** Lines of JSON as they come. Iterating throws as {@link backup}. */
+  exportIncidents(): AsyncGenerator<Uint8Array> {
+    return this.#stream("GET", "/v1/incidents/export");
   }
 
   quarantine(): Promise<Quarantine> {
@@ -336,9 +377,12 @@ export class ControlClient {
   }
 
   /** The bytes of an encrypted backup as they come. Iterating throws `control/timeout` or `control/unreachable` when they end early. */
-  async *backup(request: BackupRequest): AsyncGenerator<Uint8Array> {
-    const timeoutMs = 60 * this.#timeoutMs;
-    const response = await open(this.#socketPath, "POST", "/v1/backup", timeoutMs, request);
+  backup(request: BackupRequest): AsyncGenerator<Uint8Array> {
+    return this.#stream("POST", "/v1/backup", request);
+  }
+
+  async *#stream(method: "GET" | "POST", path: string, body?: object): AsyncGenerator<Uint8Array> {
+    const response = await open(this.#socketPath, method, path, 60 * this.#timeoutMs, body);
     if (response.status >= 400)
       throw daemonError(response.status, parseJson(await textOf(response)));
     yield* response.chunks;

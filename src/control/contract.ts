@@ -26,6 +26,12 @@ import {
 } from "./operations-contract.ts";
 import { policyCheckedFields, policyReloadedFields } from "./policy-contract.ts";
 import { federationFields } from "./federation-contract.ts";
+import {
+  healingFields,
+  incidentFields,
+  incidentsFields,
+  similarFields,
+} from "./healing-contract.ts";
 import { quarantineFields } from "./quarantine-contract.ts";
 import { linksFields, routeFields } from "./route-contract.ts";
 import { tunnelsFields } from "./tunnel-contract.ts";
@@ -111,6 +117,11 @@ export const statusSchema = answer({
       notBefore: isoTime,
       notAfter: isoTime,
       renewAt: isoTime,
+      /** Until when peers take it if it is not renewed. */
+      graceEnd: isoTime,
+      source: z.enum(["issuer", "workload-api"]),
+      /** Whether what vouches for the name is a chain of P-256 and not of ML-DSA-65. */
+      classical: z.boolean(),
       serialNumber: z.string(),
     })
     .nullable(),
@@ -180,6 +191,7 @@ export const enrolledSchema = answer({
   spiffeId: z.string(),
   trustDomain: z.string(),
 });
+export const anchorSchema = answer({ anchor: z.string() });
 export const tokenSchema = answer({ token: z.string(), expiresAt: isoTime });
 
 export const logLevels = ["debug", "info", "warn", "error"] as const;
@@ -194,6 +206,10 @@ export const logSchema = answer({
 export const tunnelsSchema = answer(tunnelsFields);
 export const zonesSchema = answer(zonesFields);
 export const quarantineSchema = answer(quarantineFields);
+export const healingSchema = answer(healingFields);
+export const incidentsSchema = answer(incidentsFields);
+export const incidentExplainedSchema = answer(incidentFields);
+export const similarIncidentsSchema = answer(similarFields);
 export const policyCheckedSchema = answer(policyCheckedFields);
 export const policyReloadedSchema = answer(policyReloadedFields);
 export const federationSchema = answer(federationFields);
@@ -275,6 +291,7 @@ export type FlStatus = z.infer<typeof flSchema>;
 export type FlStarted = z.infer<typeof flStartedSchema>;
 export type FlStopped = z.infer<typeof flStoppedSchema>;
 export type Enrolled = z.infer<typeof enrolledSchema>;
+export type Anchor = z.infer<typeof anchorSchema>;
 export type Token = z.infer<typeof tokenSchema>;
 export type LogState = z.infer<typeof logSchema>;
 export type LogLevelRequest = z.infer<typeof logLevelRequestSchema>;
@@ -286,6 +303,10 @@ export type Authorities = z.infer<typeof authoritiesSchema>;
 export type Federation = z.infer<typeof federationSchema>;
 export type AuditList = z.infer<typeof auditListSchema>;
 export type AuditVerified = z.infer<typeof auditVerifiedSchema>;
+export type HealingStatus = z.infer<typeof healingSchema>;
+export type Incidents = z.infer<typeof incidentsSchema>;
+export type IncidentExplained = z.infer<typeof incidentExplainedSchema>;
+export type SimilarIncidents = z.infer<typeof similarIncidentsSchema>;
 export type Quarantine = z.infer<typeof quarantineSchema>;
 export type Entries = z.infer<typeof entriesSchema>;
 export type LinksAnswer = z.infer<typeof linksSchema>;

@@ -14,6 +14,7 @@ export type ControlErrorCode =
   | "control/task-running"
   | "control/no-task"
   | "control/no-round"
+  | "control/unknown-incident"
   | "control/unknown-participant"
   | "control/unknown-peer"
   | "control/ambiguous-peer"
@@ -53,6 +54,7 @@ const statusOf: Readonly<Record<string, ErrorStatus>> = {
   "control/unknown-participant": { http: 422, exit: usage },
   "control/no-task": { http: 404, exit: failure },
   "control/no-round": { http: 404, exit: failure },
+  "control/unknown-incident": { http: 404, exit: failure },
   "control/unknown-peer": { http: 404, exit: failure },
   "control/ambiguous-peer": { http: 422, exit: usage },
   "control/disabled": { http: 403, exit: failure },

@@ -70,11 +70,16 @@ export {
   type Peers,
   type PolicyChecked,
   type PolicyReloaded,
+  type HealingStatus,
+  type IncidentExplained,
+  type Incidents,
+  type SimilarIncidents,
   type Quarantine,
   type Restored,
   restoredSchema,
   type RouteAnswer,
   type Status,
+  type Anchor,
   type Token,
   type TokenRequest,
   tokenRequestSchema,
@@ -111,6 +116,12 @@ export {
   type Verdict,
 } from "./learning-contract.ts";
 export type { EntryCreateRequest, EntryRequest } from "./entry-contract.ts";
+export {
+  type FreezeRequest,
+  incidentLimits,
+  type IncidentRequest,
+  type IncidentsRequest,
+} from "./healing-contract.ts";
 export type { ReleaseRequest } from "./quarantine-contract.ts";
 export {
   type TrainerControl,

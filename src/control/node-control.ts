@@ -26,9 +26,14 @@ import type {
   Peers,
   PolicyChecked,
   PolicyReloaded,
+  HealingStatus,
+  IncidentExplained,
+  Incidents,
+  SimilarIncidents,
   Quarantine,
   RouteAnswer,
   Status,
+  Anchor,
   Token,
   TokenRequest,
   Tunnels,
@@ -48,6 +53,7 @@ import type { BackupRequest } from "./operations-contract.ts";
 import type { PolicyCheckRequest } from "./policy-contract.ts";
 import type { AuthorityControl } from "./authority-contract.ts";
 import type { FederatedRequest, FederateRequest } from "./federation-contract.ts";
+import type { FreezeRequest, IncidentRequest, IncidentsRequest } from "./healing-contract.ts";
 import type { ReleaseRequest } from "./quarantine-contract.ts";
 import type { RouteRequest } from "./route-contract.ts";
 import type { TrainerControl } from "./trainer-contract.ts";
@@ -87,6 +93,8 @@ export interface NodeControl {
   /** Enrols this node with a one-time token. @throws MeshError `control/already-enrolled` and what attestation throws */
   join(request: JoinRequest): Awaitable<Body<Enrolled>>;
   /** @throws MeshError `control/not-issuer`, `control/not-enrolled` */
+  /** What hosts need that join by evidence; no secret. @throws MeshError `control/not-issuer`, `control/not-enrolled` */
+  anchor(): Awaitable<Body<Anchor>>;
   createToken(request: TokenRequest): Awaitable<Body<Token>>;
   /** The own links as they are measured. */
   links(): Awaitable<Body<LinksAnswer>>;
@@ -101,6 +109,17 @@ export interface NodeControl {
   forward(request: ForwardRequest): Awaitable<Body<Tunnels>>;
   /** Gives what is left. @throws MeshError `tunnel/unknown` */
   closeTunnel(request: CloseTunnelRequest): Awaitable<Body<Tunnels>>;
+  healing(): Awaitable<Body<HealingStatus>>;
+  /** Gives the state after it. @throws MeshError `state/write-failed`, `audit/write-failed` */
+  freezeHealing(request: FreezeRequest): Awaitable<Body<HealingStatus>>;
+  /** The newest first. */
+  incidents(request: IncidentsRequest): Awaitable<Body<Incidents>>;
+  /** @throws MeshError `control/unknown-incident` */
+  incident(request: IncidentRequest): Awaitable<Body<IncidentExplained>>;
+  /** Past incidents like this one. @throws MeshError `control/unknown-incident` */
+  similarIncidents(request: IncidentRequest): Awaitable<Body<SimilarIncidents>>;
+  /** All own incidents, the oldest first, as lines of JSON. */
+  exportIncidents(): AsyncIterable<Uint8Array>;
   /** Nodes in quarantine and those released, the newest last. */
   quarantine(): Awaitable<Body<Quarantine>>;
   /** Gives the released node alone. @throws MeshError `mesh/not-allowed`, `mesh/not-quarantined`, `mesh/epochs-used-up` */

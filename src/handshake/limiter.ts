@@ -35,6 +35,9 @@ type LimiterCode =
   | "handshake/limited-global"
   | "handshake/limited-address";
 
+/** A node that sheds load takes one handshake in so many. */
+const SHEDDING_SHARE = 4;
+
 /** One open handshake. */
 export interface HandshakeSlot {
   /** Pays for message B. */
@@ -57,16 +60,16 @@ class TokenBucket {
     this.#atMs = nowMs;
   }
 
-  has(nowMs: MonoMs): boolean {
+  has(nowMs: MonoMs, tokens = 1): boolean {
     const elapsedMs = Math.max(0, nowMs - this.#atMs);
     this.#tokens = Math.min(this.#burst, this.#tokens + (elapsedMs / 1000) * this.#perSecond);
     this.#atMs = nowMs;
-    return this.#tokens >= 1;
+    return this.#tokens >= tokens;
   }
 
   /** Only after {@link has} said so at the same moment. */
-  take(): void {
-    this.#tokens -= 1;
+  take(tokens = 1): void {
+    this.#tokens -= tokens;
   }
 }
 
@@ -78,6 +81,8 @@ export class HandshakeLimiter {
   readonly #global: TokenBucket;
   #open = 0;
   #forgotten = 0;
+  /** While this node sheds load, it takes a quarter of the handshakes. */
+  shedding = false;
 
   constructor(nowMs: MonoMs, options: Partial<LimiterOptions> = {}) {
     this.#options = { ...LIMITER_DEFAULTS, ...options };
@@ -96,7 +101,8 @@ export class HandshakeLimiter {
 
   /** Opens a handshake with `address`, a key of {@link limiterKey}. */
   enter(address: string): Result<HandshakeSlot, LimiterCode> {
-    if (this.#open >= this.#options.concurrentMax) return refuse("handshake/limited-concurrent");
+    if (this.#open >= this.#options.concurrentMax / this.#share())
+      return refuse("handshake/limited-concurrent");
     this.#open++;
     let released = false;
     return {
@@ -115,10 +121,15 @@ export class HandshakeLimiter {
   #spend(address: string, nowMs: MonoMs): Result<undefined, LimiterCode> {
     const bucket = this.#bucketOf(address, nowMs);
     if (!bucket.has(nowMs)) return refuse("handshake/limited-address");
-    if (!this.#global.has(nowMs)) return refuse("handshake/limited-global");
+    if (!this.#global.has(nowMs, this.#share())) return refuse("handshake/limited-global");
     bucket.take();
-    this.#global.take();
+    this.#global.take(this.#share());
     return { ok: true, value: undefined };
+  }
+
+  /** What one handshake costs of the tokens of all. */
+  #share(): number {
+    return this.shedding ? SHEDDING_SHARE : 1;
   }
 
   #bucketOf(address: string, nowMs: MonoMs): TokenBucket {

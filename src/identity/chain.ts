@@ -38,6 +38,8 @@ export interface CertificateReference {
 export interface ChainOptions {
   /** Tolerance at both ends of a validity, in ms. @default 0 */
   readonly clockSkewMs?: number;
+  /** How long past its end a chain still counts, for times without any issuer, in ms. @default 0 */
+  readonly graceMs?: number;
   /** Asked for every certificate of the chain, the root excluded. @default nothing is revoked */
   readonly isRevoked?: (certificate: CertificateReference) => boolean;
 }
@@ -233,14 +235,15 @@ function namesIssuer(certificate: ParsedCertificate, issuer: ParsedCertificate):
   return keysMatch && equalBytes(certificate.issuer, issuer.subject);
 }
 
-function checkValidity(
+/** Why a path is not valid now; undefined when it is. */
+export function checkValidity(
   path: readonly ParsedCertificate[],
-  { now, clockSkewMs = 0, isRevoked }: Omit<VerifyChainInput, "bundle">,
+  { now, clockSkewMs = 0, graceMs = 0, isRevoked }: Pick<VerifyChainInput, "now"> & ChainOptions,
 ): Refusal<ChainErrorCode> | undefined {
   if (!Number.isFinite(now))
     throw new MeshError("internal/invariant", "Invariant broken: the wall clock is no number.");
   for (const [index, certificate] of path.entries()) {
-    const code = untimely(certificate, now, clockSkewMs);
+    const code = untimely(certificate, now, clockSkewMs, graceMs);
     if (code !== undefined) return refuse(code);
     if (index < path.length - 1 && isRevoked?.(certificate) === true)
       return refuse("identity/revoked");
@@ -253,10 +256,11 @@ export function untimely(
   { notBeforeMs, notAfterMs }: Pick<ParsedCertificate, "notBeforeMs" | "notAfterMs">,
   nowMs: WallMs,
   clockSkewMs: number,
+  graceMs = 0,
 ): "identity/certificate-malformed" | "identity/not-yet-valid" | "identity/expired" | undefined {
   if (notBeforeMs > notAfterMs) return "identity/certificate-malformed";
   if (nowMs < notBeforeMs - clockSkewMs) return "identity/not-yet-valid";
-  return nowMs > notAfterMs + clockSkewMs ? "identity/expired" : undefined;
+  return nowMs > notAfterMs + clockSkewMs + graceMs ? "identity/expired" : undefined;
 }
 
 function isSignedBy(
@@ -272,8 +276,9 @@ function isSignedBy(
   );
 }
 
-function identityOf(
-  input: Omit<VerifyChainInput, "bundle">,
+/** Who the holder of a verified path is. */
+export function identityOf(
+  input: Pick<VerifyChainInput, "chain" | "ed25519">,
   leaf: ParsedCertificate,
   name: LeafName,
   nodeId: NodeId,
@@ -288,5 +293,6 @@ function identityOf(
     notBeforeMs: Math.max(...path.map(({ notBeforeMs }) => notBeforeMs)) as WallMs,
     notAfterMs: Math.min(...path.map(({ notAfterMs }) => notAfterMs)) as WallMs,
     serialNumber: leaf.serialNumber,
+    ...(leaf.nodeSelectors.length > 0 && { selectors: leaf.nodeSelectors }),
   };
 }

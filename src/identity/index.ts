@@ -6,10 +6,20 @@ export {
   type ClientStep,
   type Credential,
   JoinClient,
+  type JoinProof,
   type OwnKeys,
   renewalRequest,
   type UnanchoredIssuer,
 } from "./attestation/client.ts";
+export { Challenges } from "./attestation/challenges.ts";
+export {
+  type Attested,
+  challengeMessage,
+  type Evidence,
+  evidenceLimits,
+  type EvidenceRefusalCode,
+  type EvidenceVerifier,
+} from "./attestation/evidence.ts";
 export {
   ATTESTATION_PROTOCOL,
   ATTESTATION_REFUSALS,
@@ -24,6 +34,7 @@ export {
 } from "./attestation/messages.ts";
 export {
   type AttestationPeer,
+  type AttestationDeps,
   AttestationServer,
   type AttestationServerDeps,
   type IssuingParts,
@@ -110,6 +121,7 @@ export {
   type VerifyChainInput,
   verifyChain,
 } from "./chain.ts";
+export { bindChain, certificatesOf, isBoundChain } from "./bound-chain.ts";
 export { CHAIN_CACHE_ENTRIES_MAX, type ChainClaim, ChainVerifier } from "./chain-verifier.ts";
 export type {
   AttestationClientErrorCode,
@@ -133,6 +145,14 @@ export {
   SVID_LIFETIME_MS,
   SVID_LIFETIME_MS_MIN,
 } from "./issuer.ts";
+export {
+  encodeJoinAnchor,
+  isJoinAnchor,
+  type JoinAnchor,
+  parseJoinAnchor,
+} from "./join-anchor.ts";
+export { type CertificateProfile, readCertificateProfile } from "./x509/parse.ts";
+export { ATTESTOR_TYPES, type AttestorType } from "./node-selectors.ts";
 export {
   checkJoinToken,
   encodeJoinToken,
@@ -199,6 +219,7 @@ export {
   BUNDLE_AUTHORITIES_MAX,
   BUNDLE_JSON_CHARS_MAX,
   bundleDigest,
+  bundleOfRoots,
   bundleToJson,
   type JwtAuthority,
   jwtBundleToJson,
@@ -207,8 +228,14 @@ export {
   rootIdsOf,
   type TrustBundle,
 } from "./trust-bundle.ts";
-export { coordinatesOf, type Es256, type Es256Signer, isP256PublicKey } from "./es256.ts";
-export { entriesDigest, type Issuance, WorkloadDesk } from "./workload/desk.ts";
+export {
+  coordinatesOf,
+  type Es256,
+  type Es256Signer,
+  isP256PublicKey,
+  isP384PublicKey,
+} from "./es256.ts";
+export { entriesDigest, foreignDigest, type Issuance, WorkloadDesk } from "./workload/desk.ts";
 export {
   algorithmsOf,
   type EntryDraft,
@@ -237,6 +264,7 @@ export {
   SVID_RESPONSE_BYTES_MAX,
   type SvidRequest,
   type SvidResponse,
+  type ToldBundle,
 } from "./workload/messages.ts";
 export { isUnitName, OVERFLOW_ID, selects } from "./workload/selectors.ts";
 export {

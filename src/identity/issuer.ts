@@ -69,6 +69,8 @@ export interface NodeSvidRequest {
   readonly nowMs: WallMs;
   /** Default: the issuer's option; 1 minute up to the issuer's option. */
   readonly lifetimeMs?: number;
+  /** What an attestor found out about it. @default none */
+  readonly selectors?: readonly string[];
 }
 
 /** For whom a workload's SVID is issued. */
@@ -196,7 +198,7 @@ export class Issuer {
     const spiffeId = nodeSpiffeId(this.trustDomain, request.name);
     const nodeId = fromHex(nodeIdOf(this.#deps.engine, request.ed25519, request.mldsa65));
     return this.#issueLeaf({
-      role: { kind: "node", nodeId },
+      role: { kind: "node", nodeId, selectors: request.selectors ?? [] },
       spiffeId,
       publicKey: request.mldsa65,
       nowMs,

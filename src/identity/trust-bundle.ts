@@ -19,7 +19,7 @@ import {
 import { fromBareBase64Url, fromBase64, toBase64 } from "./base64.ts";
 import { type BundleNotes, isEmptyNotes, parseBundleNotes } from "./bundle-notes.ts";
 import type { IdentityErrorCode } from "./errors.ts";
-import { coordinatesOf, isP256PublicKey, pointOf } from "./es256.ts";
+import { coordinatesOf, isP384PublicKey, pointOf } from "./es256.ts";
 import { checkAuthorityProfile } from "./profile.ts";
 import { isTrustDomain } from "./spiffe-id.ts";
 import type { CertificateAlgorithm } from "./x509/algorithm.ts";
@@ -46,13 +46,15 @@ const KEY_TYPE_EC = "EC";
 const ALGORITHM = "ML-DSA-65";
 const ALGORITHM_ES256 = "ES256";
 const CURVE = "P-256";
+const ALGORITHM_ES384 = "ES384";
+const CURVE_ES384 = "P-384";
 const NOTES = "x0tta6bl4_notes";
 
 /** A key that signs JWT-SVIDs. */
 export interface JwtAuthority {
   /** Unique in the bundle. */
   readonly keyId: string;
-  /** An uncompressed point of P-256. */
+  /** An uncompressed point of P-256, or of P-384. */
   readonly publicKey: Uint8Array;
 }
 
@@ -184,6 +186,21 @@ export function parseBundleJson(
   });
 }
 
+/** A bundle of the roots among certificates of a trust domain, by the algorithms that are known here; at most four of each. */
+export function bundleOfRoots(
+  trustDomain: string,
+  certificates: readonly Uint8Array[],
+  sequence: number,
+): TrustBundle {
+  const roots = (algorithm: CertificateAlgorithm): readonly Uint8Array[] =>
+    certificates
+      .filter((der) => readAuthority(trustDomain, der, algorithm) !== undefined)
+      .slice(0, BUNDLE_AUTHORITIES_MAX);
+  const workloadAuthorities = roots("es256");
+  const more = workloadAuthorities.length === 0 ? {} : { workloadAuthorities };
+  return { trustDomain, sequence, authorities: roots("ml-dsa-65"), ...more };
+}
+
 /**
  * Reads and checks the roots of a bundle's nodes.
  * @throws MeshError `identity/bundle-malformed`
@@ -231,14 +248,15 @@ function isTooLongForWorkloads(list: readonly unknown[]): boolean {
 
 function pointToJwk(publicKey: Uint8Array): Readonly<Record<string, string>> {
   const { x, y } = coordinatesOf(publicKey);
-  return { kty: KEY_TYPE_EC, crv: CURVE, x: toBase64Url(x), y: toBase64Url(y) };
+  const crv = isP384PublicKey(publicKey) ? CURVE_ES384 : CURVE;
+  return { kty: KEY_TYPE_EC, crv, x: toBase64Url(x), y: toBase64Url(y) };
 }
 
 function jwtKeys({ jwtAuthorities = [] }: TrustBundle): Readonly<Record<string, string>>[] {
   return jwtAuthorities.map(({ keyId, publicKey }) => ({
     use: USE_JWT_SVID,
     kid: keyId,
-    alg: ALGORITHM_ES256,
+    alg: isP384PublicKey(publicKey) ? ALGORITHM_ES384 : ALGORITHM_ES256,
     ...pointToJwk(publicKey),
   }));
 }
@@ -257,9 +275,9 @@ type Jwk = Readonly<Record<string, unknown>>;
 
 function readKey(trustDomain: string, key: unknown): KeyOutcome {
   if (!isObject(key)) return "ignored";
+  if (key["use"] === USE_JWT_SVID) return readJwtKey(key);
   const algorithm = algorithmOfKey(key);
   if (algorithm === undefined) return "ignored";
-  if (key["use"] === USE_JWT_SVID) return algorithm === "es256" ? readJwtKey(key) : "ignored";
   return key["use"] === USE_X509_SVID ? readRoot(trustDomain, key, algorithm) : "ignored";
 }
 
@@ -278,12 +296,21 @@ function readRoot(trustDomain: string, key: Jwk, algorithm: CertificateAlgorithm
   return { use: USE_X509_SVID, algorithm, der: authority.der };
 }
 
-function readJwtKey({ kid, alg, x, y }: Jwk): KeyOutcome {
+/** Curves of keys for JWT-SVIDs. */
+const jwtCurves: Readonly<Record<string, { readonly alg: string; readonly bytes: number }>> = {
+  [CURVE]: { alg: ALGORITHM_ES256, bytes: 32 },
+  [CURVE_ES384]: { alg: ALGORITHM_ES384, bytes: 48 },
+};
+
+function readJwtKey({ kty, crv, kid, alg, x, y }: Jwk): KeyOutcome {
+  const isCurve = typeof crv === "string" && Object.hasOwn(jwtCurves, crv);
+  const curve = kty === KEY_TYPE_EC && isCurve ? jwtCurves[crv] : undefined;
+  if (curve === undefined) return "ignored";
   if (typeof kid !== "string" || kid === "") return "ignored";
-  if (alg !== undefined && alg !== ALGORITHM_ES256) return "ignored";
-  const publicKey = pointOf(fromBareBase64Url(x, 32), fromBareBase64Url(y, 32));
-  if (publicKey === undefined || !isP256PublicKey(publicKey) || kid.length > KEY_ID_CHARS_MAX)
-    return "broken";
+  if (alg !== undefined && alg !== curve.alg) return "ignored";
+  const [left, right] = [x, y].map((part) => fromBareBase64Url(part, curve.bytes));
+  const publicKey = pointOf(left, right, curve.bytes);
+  if (publicKey === undefined || kid.length > KEY_ID_CHARS_MAX) return "broken";
   return { use: USE_JWT_SVID, key: { keyId: kid, publicKey } };
 }
 

@@ -7,6 +7,7 @@ import type { Readiness } from "../adapters/http/metrics-server.ts";
 import type { StateStore } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type {
+  Anchor,
   AuditList,
   AuditListRequest,
   AuditVerified,
@@ -36,6 +37,13 @@ import type {
   FlStartRequest,
   FlStatus,
   FlStopped,
+  FreezeRequest,
+  HealingStatus,
+  IncidentExplained,
+  IncidentRequest,
+  Incidents,
+  IncidentsRequest,
+  SimilarIncidents,
   ForwardRequest,
   Health,
   Identity,
@@ -67,7 +75,13 @@ import type {
 } from "../control/index.ts";
 import type { CryptoEngine } from "../crypto/index.ts";
 import { toHex } from "../foundation/index.ts";
-import { bundleDigest, describeCertificate, type NodeKeys } from "../identity/index.ts";
+import { type RaisedCondition, type SymptomCode, symptoms } from "../healing/index.ts";
+import {
+  bundleDigest,
+  certificatesOf,
+  describeCertificate,
+  type NodeKeys,
+} from "../identity/index.ts";
 import type { MemberView, ZoneView } from "../mesh/index.ts";
 import { Network } from "../adapters/libp2p/network.ts";
 import type { ListedForward } from "../adapters/tunnel/tunnels.ts";
@@ -76,13 +90,22 @@ import { authorityControl } from "./trust/authority-view.ts";
 import type { ConfigView } from "./config-view.ts";
 import { draftOfEntry, entriesOf } from "./entry-view.ts";
 import type { Federation } from "./federation.ts";
+import {
+  explainedOf,
+  exportOf,
+  healingOf,
+  incidentOf,
+  similarOf,
+} from "./healing/incident-view.ts";
+import type { HealingMemory } from "./healing/memory.ts";
+import type { HealingLoop } from "./healing/healing-loop.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { LogLevelSwitch } from "./log-level.ts";
 import type { Member } from "./member.ts";
-import type { HealthCode } from "./metrics.ts";
 import type { Operations } from "./operations.ts";
 import type { Access } from "./policy.ts";
 import { policyAnswer } from "./policy-view.ts";
+import { classicalHealthOf, svidHealthOf } from "./svid-health.ts";
 import { draftOf } from "./task-manifest.ts";
 import { quarantinedCalled, quarantineOf } from "./quarantine-view.ts";
 import { linksOf, routeOf } from "./route-view.ts";
@@ -104,15 +127,15 @@ export interface SurfaceParts {
   readonly access: Access;
   readonly federation: Federation;
   readonly configView: ConfigView;
+  readonly healing: () => HealingLoop;
+  readonly memory: HealingMemory;
 }
 
-/** A health entry whose code the metric knows, too. */
-type Condition = Health & { readonly code: HealthCode };
+/** A health entry whose code the catalogue knows. */
+type Condition = Health & { readonly code: SymptomCode };
 
 /** Rounds in a row without a new model that are told as a condition of the node's health. */
 const VOID_ROUNDS_TOLD = 3;
-/** Above this lag heartbeats suffer: the objective of the design. */
-const LAG_OBJECTIVE_MS = 50;
 
 export class ControlSurface implements NodeControl {
   readonly #parts: SurfaceParts;
@@ -153,7 +176,7 @@ export class ControlSurface implements NodeControl {
         metricsAddress: this.#metricsAddress(),
         pid: process.pid,
       },
-      svid: member === undefined ? null : svidOf(member),
+      svid: member === undefined ? null : svidOf(member, config.identity.source),
       peers: this.peers().peers,
       health,
       learning: running?.learning.status() ?? null,
@@ -217,12 +240,13 @@ export class ControlSurface implements NodeControl {
       trustDomain: identity?.trustDomain ?? null,
       ed25519PublicKey: toHex(keys.ed25519.publicKey),
       mldsa65PublicKeyDigest: toHex(engine.sha256(keys.mldsa65.publicKey)),
-      chain:
-        identity?.chain.map(describeCertificate).map(({ notBeforeMs, notAfterMs, ...names }) => ({
+      chain: certificatesOf(identity?.chain ?? [])
+        .map(describeCertificate)
+        .map(({ notBeforeMs, notAfterMs, ...names }) => ({
           ...names,
           notBefore: isoTime(notBeforeMs),
           notAfter: isoTime(notAfterMs),
-        })) ?? [],
+        })),
       bundle:
         member === undefined
           ? null
@@ -278,6 +302,10 @@ export class ControlSurface implements NodeControl {
 
   join(request: JoinRequest): Promise<Body<Enrolled>> {
     return this.#parts.lifecycle.join(request);
+  }
+
+  anchor(): Body<Anchor> {
+    return this.#parts.lifecycle.anchor();
   }
 
   createToken(request: TokenRequest): Body<Token> {
@@ -341,6 +369,37 @@ export class ControlSurface implements NodeControl {
     else tunnels.unforward(port);
     return this.tunnels();
   }
+
+  healing(): Body<HealingStatus> {
+    return healingOf(this.#parts.healing());
+  }
+
+  freezeHealing({ frozen }: FreezeRequest): Body<HealingStatus> {
+    this.#parts.healing().freeze(frozen);
+    return this.healing();
+  }
+
+  incidents({ limit }: IncidentsRequest): Body<Incidents> {
+    const incidents = this.#parts.healing().incidents(limit);
+    return { incidents: incidents.map((one) => incidentOf(one, this.#nameOf)) };
+  }
+
+  incident({ id }: IncidentRequest): Body<IncidentExplained> {
+    return explainedOf(this.#parts.healing().incident(id), this.#nameOf);
+  }
+
+  similarIncidents({ id }: IncidentRequest): Body<SimilarIncidents> {
+    const healing = this.#parts.healing();
+    return similarOf(healing.incident(id).id, healing.similar(id), this.#nameOf);
+  }
+
+  exportIncidents(): AsyncIterable<Uint8Array> {
+    return exportOf(this.#parts.memory.own(), this.#nameOf);
+  }
+
+  /** A NodeId by the node's name; anything else is a name already. */
+  readonly #nameOf = (id: string): string =>
+    /^[0-9a-f]{64}$/.test(id) ? (this.#parts.lifecycle.member?.nameOf(id) ?? id.slice(0, 12)) : id;
 
   quarantine(): Body<Quarantine> {
     return quarantineOf(this.#parts.lifecycle.member);
@@ -443,8 +502,9 @@ export class ControlSurface implements NodeControl {
   readiness(): Readiness {
     const { lifecycle } = this.#parts;
     const errors = this.health().filter(({ severity }) => severity === "error");
-    const reasons = [
-      ...(lifecycle.state === "running" ? [] : [`node/${lifecycle.state}`]),
+    const { state } = lifecycle;
+    const reasons: SymptomCode[] = [
+      ...(state === "running" ? [] : [`node/${state}` as const]),
       ...errors.map(({ code }) => code),
     ];
     return { ready: reasons.length === 0, reasons };
@@ -461,23 +521,36 @@ export class ControlSurface implements NodeControl {
 
   /** What `meshctl status` shows as health. */
   health(): Condition[] {
-    const { config, lifecycle, process: meter } = this.#parts;
+    const raised = this.raised();
+    const told = new Map(raised.map((one) => [one.code, one]));
+    for (const one of this.#parts.healing().found())
+      if (!told.has(one.code)) told.set(one.code, one);
+    return [...told.values()].map(conditionOf);
+  }
+
+  /** What the parts of the node say is wrong with them. */
+  raised(): RaisedCondition[] {
+    const { config, lifecycle } = this.#parts;
     const { member, problem, state } = lifecycle;
-    const health: Condition[] = [];
-    if (problem !== undefined)
-      health.push({ code: problem.code, severity: "error", message: problem.message });
-    if (state === "unenrolled" && problem === undefined) {
+    const health: RaisedCondition[] = [];
+    if (problem !== undefined) health.push({ code: problem.code, message: problem.message });
+    const { sourceProblem } = lifecycle;
+    if (sourceProblem !== undefined)
+      health.push({ code: "identity/source-silent", message: sourceProblem.message });
+    if (state === "unenrolled" && problem === undefined && config.identity.source === "issuer") {
       health.push({
         code: "node/unenrolled",
-        severity: "warning",
         message: "In no mesh yet: run meshctl init or meshctl join.",
       });
     }
+    if (state === "starting")
+      health.push({ code: "node/starting", message: "Joins the mesh: in a moment it is there." });
+    if (state === "stopping")
+      health.push({ code: "node/stopping", message: "Leaves the mesh, as it was told to." });
     if (member !== undefined) health.push(...memberHealth(member));
     if (member?.isLive() === false) {
       health.push({
         code: "node/stalled",
-        severity: "error",
         message: "The mesh machine has stopped working. Restart meshd, and report its log.",
       });
     }
@@ -485,23 +558,21 @@ export class ControlSurface implements NodeControl {
     if (stale.length > 0) {
       health.push({
         code: "federation/stale",
-        severity: "warning",
         message: `The trust bundle of ${stale.join(", ")} could not be refreshed: see meshctl trust federate list.`,
       });
     }
     const { problem: auditProblem } = this.#parts.audit;
     if (auditProblem !== undefined) {
       const { code, message } = auditProblem;
-      health.push({ code, severity: "error", message });
+      health.push({ code, message });
     }
     const { writeError } = this.#parts.store;
     if (writeError !== undefined) {
-      health.push({ code: writeError.code, severity: "error", message: writeError.message });
+      health.push({ code: writeError.code, message: writeError.message });
     }
     if (config.learning.adversary) {
       health.push({
         code: "learning/adversary",
-        severity: "info",
         message: "Lab only: this node poisons its updates when a task asks for it.",
       });
     }
@@ -509,20 +580,15 @@ export class ControlSurface implements NodeControl {
     if (level !== configured) {
       health.push({
         code: "node/log-level",
-        severity: "info",
         message: `Logs at ${level} until the next start or reload; the configuration says ${configured}.`,
       });
     }
-    const { eventLoopLagP99Ms } = meter.read();
-    if (eventLoopLagP99Ms > LAG_OBJECTIVE_MS) {
-      health.push({
-        code: "node/slow",
-        severity: "info",
-        message: `The event loop lags ${Math.round(eventLoopLagP99Ms)} ms (p99): this host is overloaded.`,
-      });
-    }
-    return health;
+    return [...health, ...this.#parts.healing().raised()];
   }
+}
+
+function conditionOf({ code, message }: RaisedCondition): Condition {
+  return { code, severity: symptoms[code].severity, message };
 }
 
 function tunnelsOf(member: Member | undefined, forwards: readonly ListedForward[]): Body<Tunnels> {
@@ -547,13 +613,12 @@ function tunnelsOf(member: Member | undefined, forwards: readonly ListedForward[
 /** Why an SVID that has not expired is refused by all. */
 const svidProblems = ["identity/revoked", "identity/untrusted"] as const;
 
-function memberHealth(member: Member): Condition[] {
-  const health: Condition[] = [];
+function memberHealth(member: Member): RaisedCondition[] {
+  const health: RaisedCondition[] = [];
   const { kernelProblem } = member.learning;
   if (kernelProblem !== undefined) {
     health.push({
       code: "learning/kernels-unavailable",
-      severity: "warning",
       message: kernelProblem.message,
     });
   }
@@ -561,7 +626,6 @@ function memberHealth(member: Member): Condition[] {
   if (voidRounds >= VOID_ROUNDS_TOLD) {
     health.push({
       code: "learning/rounds-void",
-      severity: "warning",
       message: `The last ${voidRounds} rounds brought no new model: too few updates came. See meshctl fl status: who is silent?`,
     });
   }
@@ -569,22 +633,14 @@ function memberHealth(member: Member): Condition[] {
   if (splitRound !== undefined) {
     health.push({
       code: "learning/split",
-      severity: "error",
       message: `All results of round ${splitRound} are in and none has a quorum: participants compute it unlike. Compare their versions and meshctl fl explain.`,
     });
   }
   if (member.workloads !== undefined) health.push(...workloadHealth(member.workloads));
-  const svid = member.svid.health(systemClock.now().wallMs);
-  if (svid === "expired")
-    health.push({
-      code: "identity/expired",
-      severity: "error",
-      message: "The SVID has expired: no peer accepts it. Check the issuers.",
-    });
+  health.push(...svidHealthOf(member.svid, systemClock.now().wallMs), ...classicalHealthOf(member));
   if (member.issuing?.keeper?.isEnding === true) {
     health.push({
       code: "identity/authority-ending",
-      severity: "warning",
       message:
         "The authority that signs ends soon and no other one is prepared. Run meshctl trust authority prepare, or see the log why it is not done unattended.",
     });
@@ -593,7 +649,6 @@ function memberHealth(member: Member): Condition[] {
   if (problem !== undefined) {
     health.push({
       code: problem,
-      severity: "error",
       message:
         "This node's SVID is no longer good: it was shut out, or the authority that signed it was revoked. Join again with a new token, in a new state directory.",
     });
@@ -603,14 +658,12 @@ function memberHealth(member: Member): Condition[] {
   if (quarantined.length > 0) {
     health.push({
       code: "mesh/quarantined",
-      severity: "warning",
       message: `${quarantined.length} member(s) proven to equivocate: see meshctl quarantine list.`,
     });
   }
   if (member.learning.trainer.isAbsent) {
     health.push({
       code: "learning/trainer-absent",
-      severity: "warning",
       message:
         "A task waits for this node's own trainer, and none is attached. Start it: docs/trainers.md.",
     });
@@ -619,20 +672,25 @@ function memberHealth(member: Member): Condition[] {
   if (others.length > 0 && !others.some(({ connected }) => connected)) {
     health.push({
       code: "mesh/isolated",
-      severity: "warning",
       message: "No peer is connected although members are known: check the network.",
     });
   }
   return health;
 }
 
-function svidOf({ svid }: Member): NonNullable<Status["svid"]> {
-  const { notBeforeMs, notAfterMs, serialNumber } = svid.identity;
+function svidOf(
+  { svid }: Member,
+  source: Config["identity"]["source"],
+): NonNullable<Status["svid"]> {
+  const { notBeforeMs, notAfterMs, serialNumber, isClassical = false } = svid.identity;
   return {
     notBefore: isoTime(notBeforeMs),
     notAfter: isoTime(notAfterMs),
     renewAt: isoTime(svid.renewAtMs),
+    graceEnd: isoTime(svid.graceEndMs),
     serialNumber,
+    source,
+    classical: isClassical,
   };
 }
 

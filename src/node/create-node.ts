@@ -37,7 +37,12 @@ import { LOCAL, type NodeKeys, nodeKeysFromSeeds, nodeSpiffeId } from "../identi
 import type { Meter, SpanAttributes } from "../ports/index.ts";
 import { type ConfigSource, ConfigView } from "./config-view.ts";
 import { ControlSurface } from "./control-surface.ts";
+import { endpointOf } from "./credential-source.ts";
 import { Federation, servedBundle } from "./federation.ts";
+import { NodeActuators } from "./healing/actuators.ts";
+import { HealingLoop } from "./healing/healing-loop.ts";
+import { HealingMemory } from "./healing/memory.ts";
+import { NodeSensors } from "./healing/sensors.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { LogLevelSwitch } from "./log-level.ts";
 import { allMetrics, meterConfig, meterNode } from "./metrics.ts";
@@ -71,7 +76,7 @@ export interface MeshNode {
 
 /**
  * Makes a daemon; nothing listens yet.
- * @param environment what a service manager set: NOTIFY_SOCKET, WATCHDOG_USEC, CREDENTIALS_DIRECTORY
+ * @param environment what a service manager set: NOTIFY_SOCKET, WATCHDOG_USEC, CREDENTIALS_DIRECTORY, SPIFFE_ENDPOINT_SOCKET
  * @throws MeshError `crypto/self-test-failed`, `crypto/engine-unavailable`, `state/*`, `telemetry/bad-header-file`
  */
 export async function createNode(
@@ -106,8 +111,9 @@ export async function createNode(
     { random: systemRandom, meter, logger, resource: () => resourceOf(build, keys, store) },
     build.version,
   );
+  const memory = new HealingMemory(config.stateDir, systemClock.now().wallMs);
   const process = startProcessMeter(prom, { version: build.version, engine: engine.name });
-  const lifecycle = new Lifecycle(
+  const lifecycle: Lifecycle = new Lifecycle(
     {
       engine,
       random: systemRandom,
@@ -120,8 +126,17 @@ export async function createNode(
       keys,
       audit,
       access,
+      onRepairClaim: (claim) => healing().claimed(claim),
+      onLesson: (nodeId, incident) => memory.knowledge.hear(nodeId, incident),
+      foreign: (trustDomain) => federation.documentOf(trustDomain),
     },
-    { config, epoch, version: build.version },
+    {
+      ...{ config, epoch, version: build.version },
+      source:
+        config.identity.source === "workload-api"
+          ? endpointOf(config.identity, environment)
+          : undefined,
+    },
   );
   const federation = new Federation(
     {
@@ -131,15 +146,17 @@ export async function createNode(
     },
     config.federation,
   );
+  const configView = new ConfigView(source);
+  const logLevel = new LogLevelSwitch(logger, level);
   const supervision = new Supervision(
     { lifecycle, clock: systemClock, logger, meter: prom.meter },
     environment,
   );
-  return new Daemon({
+  const daemon = new Daemon({
     config,
     build,
     logger,
-    logLevel: new LogLevelSwitch(logger, level),
+    logLevel,
     prom,
     process,
     tracer,
@@ -154,8 +171,17 @@ export async function createNode(
     access,
     federation,
     recentLines,
-    configView: new ConfigView(source),
+    configView,
+    memory,
   });
+  const healing = (): HealingLoop => daemon.healing;
+  return daemon;
+}
+
+/** Whether the engine in use is not the one that was asked for, or that is best: 0 it is, 1 the next, 2 the last. */
+function engineRank({ name }: CryptoEngine, { crypto }: Config): number {
+  if (crypto.engine !== "auto") return 0;
+  return Math.max(0, ["wasm", "native", "noble"].indexOf(name));
 }
 
 /** Whose spans they are; the SPIFFE id is known from the enrolment on. */
@@ -240,31 +266,62 @@ interface Parts {
   readonly federation: Federation;
   readonly recentLines: RecentLines;
   readonly configView: ConfigView;
+  readonly memory: HealingMemory;
 }
 
 class Daemon implements MeshNode {
   readonly #parts: Parts;
   readonly #servers: RunningServer[] = [];
+  readonly #surface: ControlSurface;
+  readonly healing: HealingLoop;
   #config: Config;
   #stopping: Promise<void> | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#config = parts.config;
-  }
-
-  async start(): Promise<void> {
-    const { config, logger, prom, tracer, lifecycle, build, engine, epoch, keys } = this.#parts;
+    const { build, keys } = parts;
     const version = build.version;
-    const surface = new ControlSurface(
+    this.#surface = new ControlSurface(
       {
-        ...this.#parts,
+        ...parts,
         version,
-        operations: new Operations({ ...this.#parts, version, nodeId: keys.nodeId }),
+        operations: new Operations({ ...parts, version, nodeId: keys.nodeId }),
+        healing: () => this.healing,
       },
       () => this.#metricsAddress,
       () => this.reload(() => this.#readAgain()),
     );
+    this.healing = this.#makeHealing();
+  }
+
+  #makeHealing(): HealingLoop {
+    const { config, prom, lifecycle, engine, store, keys, logger, audit, federation, memory } =
+      this.#parts;
+    const member = (): Lifecycle["member"] => lifecycle.member;
+    const sensors = new NodeSensors({
+      ...{ clock: systemClock, prom, stateDir: config.stateDir, member },
+      connectionsTarget: config.mesh.connectionsTarget,
+      engineRank: engineRank(engine, config),
+      raised: () => this.#surface.raised(),
+    });
+    return new HealingLoop(
+      {
+        ...{ self: keys.nodeId, clock: systemClock, logger, meter: prom.meter, audit, sensors },
+        actuators: new NodeActuators({ member, store, federation }),
+        knowledge: memory.knowledge,
+        remembered: () => memory.raised(),
+        closed: (incident) => member()?.lessons.closed(incident),
+        freezer: store,
+        claim: async (leftMs) => member()?.claims.publish(leftMs),
+      },
+      config.healing,
+    );
+  }
+
+  async start(): Promise<void> {
+    const { config, logger, prom, tracer, lifecycle, build, engine, epoch } = this.#parts;
+    const surface = this.#surface;
     meterConfig(prom.meter, systemClock.now().wallMs, 0);
     prom.beforeText(() =>
       meterNode(prom.meter, {
@@ -284,6 +341,7 @@ class Daemon implements MeshNode {
     this.#servers.push(await startControlServer({ app, socketPath: config.control.socket }));
     await lifecycle.start();
     await this.#parts.federation.start();
+    this.healing.start();
     logger.info(
       {
         version: build.version,
@@ -333,6 +391,7 @@ class Daemon implements MeshNode {
       audit.note({ event: "policy.reload", fields: { rules: config.policy.length } });
     access.reload(config);
     lifecycle.reload(config);
+    this.healing.reload(config.healing);
     logLevel.configure(config.telemetry.log.level);
     this.#config = config;
     this.#parts.configView.reloaded(source);
@@ -364,6 +423,7 @@ class Daemon implements MeshNode {
   async #stop(): Promise<void> {
     const { lifecycle, process, tracer, store, keys, logger, supervision, audit } = this.#parts;
     supervision.stopping();
+    this.healing.stop();
     await this.#parts.federation.stop();
     await lifecycle.stop();
     await Promise.all(this.#servers.map((server) => server.stop()));
@@ -371,6 +431,7 @@ class Daemon implements MeshNode {
     process.stop();
     audit.close();
     keys.destroy();
+    this.#parts.memory.close();
     store.close();
     logger.info({}, "meshd stopped");
   }

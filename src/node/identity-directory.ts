@@ -41,7 +41,8 @@ export interface IdentityDirectoryDeps {
   readonly find: (nodeId: NodeId) => Promise<PeerIdentity>;
   readonly logger: Logger;
   readonly clock: Clock;
-  readonly clockSkewMs: number;
+  /** How long past its end an identity still counts. */
+  readonly toleranceMs: number;
   /** The own identity is never forgotten: peers ask for it. */
   readonly self: NodeId;
 }
@@ -62,15 +63,21 @@ export class NodeIdentities {
     if (identity === undefined) return undefined;
     this.#known.delete(nodeId);
     // An expired one is as good as none: whoever needs it fetches the renewed one.
-    if (this.#deps.clock.now().wallMs > identity.notAfterMs + this.#deps.clockSkewMs)
+    if (this.#deps.clock.now().wallMs > identity.notAfterMs + this.#deps.toleranceMs)
       return undefined;
     this.#known.set(nodeId, identity);
     return identity;
   }
 
-  /** Forgets what no longer verifies, with another bundle say. */
+  /** Keeps the own identity, whatever was known: peers are told it, and a new authority may give it a shorter life. */
+  renewed(identity: PeerIdentity): void {
+    this.#known.delete(identity.nodeId);
+    this.add(identity);
+  }
+
+  /** Forgets who does not verify any more, because the trust bundle or the policy has changed. */
   recheck(): void {
-    for (const { nodeId, chain, ed25519 } of [...this.#known.values()])
+    for (const [nodeId, { chain, ed25519 }] of this.#known)
       if (nodeId !== this.#deps.self && !this.#deps.verify(chain, ed25519).ok)
         this.#known.delete(nodeId);
   }

@@ -116,6 +116,7 @@ export class Issuing implements IssuingParts {
    */
   openDesk(deps: {
     readonly policy: Pick<Policy, "allows">;
+    readonly foreign: (trustDomain: string) => string | undefined;
     readonly meter: Meter;
     readonly logger: Logger;
   }): { readonly desk: WorkloadDesk; readonly book: EntryBook } {

@@ -4,11 +4,21 @@ import { sizeHeapFor } from "../adapters/heap-size.ts";
 import type { KeyFiles } from "../adapters/key-files.ts";
 import { type EncrypterOptions, interopNoise, pqNoise } from "../adapters/libp2p/encrypter.ts";
 import { Network } from "../adapters/libp2p/network.ts";
+import { topicOf } from "../adapters/libp2p/topics.ts";
+import { nativeEs256 } from "../adapters/crypto/es256.ts";
 import { Tunnels } from "../adapters/tunnel/tunnels.ts";
 import type { StateStore, StoredCredential } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type { CryptoEngine } from "../crypto/index.ts";
-import { errorCode, errorMessage, isMeshError, MeshError } from "../foundation/index.ts";
+import type { Claim, Incident } from "../healing/index.ts";
+import {
+  equalBytes,
+  errorCode,
+  errorMessage,
+  isMeshError,
+  MeshError,
+  refuse,
+} from "../foundation/index.ts";
 import { type AuthenticatedPeer, HandshakeLimiter, type PeerVerifier } from "../handshake/index.ts";
 import {
   acceptRenewal,
@@ -19,6 +29,8 @@ import {
   type AuditTrail,
   bundleToJson,
   ChainVerifier,
+  Challenges,
+  type AttestationDeps,
   encodeAttestationResponse,
   encodeSvidMessage,
   type EntryBook,
@@ -47,11 +59,15 @@ import {
   type ReleaseRefusal,
 } from "../mesh/index.ts";
 import type { Clock, Logger, Meter, Random, Tracer } from "../ports/index.ts";
+import { attestorsOf } from "./attestors.ts";
 import { IDENTITY_BYTES_MAX, IDENTITY_PROTOCOL, NodeIdentities } from "./identity-directory.ts";
 import type { Issuing } from "./issuing.ts";
 import { Lookup } from "./lookup.ts";
 import { NodeRecords, RECORD_LIFE_MS } from "./node-record.ts";
 import { roundEvidenceReader } from "./learning/round-evidence.ts";
+import { MemberRepairs } from "./healing/member-repairs.ts";
+import { Lessons } from "./healing/lessons.ts";
+import { RepairClaims } from "./healing/repair-claims.ts";
 import { LearningService } from "./learning-service.ts";
 import { memberCalled } from "./member-lookup.ts";
 import { MeshService } from "./mesh-service.ts";
@@ -61,7 +77,7 @@ import { IssuerRole } from "./trust/issuer-role.ts";
 import { Rejoin } from "./rejoin.ts";
 import type { AuthorityKeeper } from "./trust/authority-keeper.ts";
 import { BUNDLE_MESSAGE_BYTES_MAX, BUNDLE_PROTOCOL, BundleSpread } from "./trust/bundle-spread.ts";
-import type { HeldBundle } from "./trust/held-bundle.ts";
+import { bundleOf, type HeldBundle } from "./trust/held-bundle.ts";
 import { Workloads } from "./workload/workloads.ts";
 
 /** How often expiry and isolation are looked at: renewal times are hours, and a dial that fails costs little. */
@@ -87,6 +103,12 @@ export interface MemberDeps {
   readonly held: HeldBundle;
   readonly audit: AuditTrail;
   readonly access: Access;
+  /** Another node has a token of the mesh's budget of repair. */
+  readonly onRepairClaim: (claim: Claim) => void;
+  /** Another node tells what it learned from an incident. */
+  readonly onLesson: (nodeId: NodeId, incident: Incident) => void;
+  /** The document of another trust domain that this node federates with. */
+  readonly foreign: (trustDomain: string) => string | undefined;
 }
 
 export interface MemberOptions {
@@ -115,7 +137,14 @@ export class Member {
   readonly #rejoin: Rejoin;
   readonly #issuer: IssuerRole;
   readonly workloads: Workloads | undefined;
-  #renewing = false;
+  #renewing: Promise<void> | undefined;
+  readonly #limiter: HandshakeLimiter;
+  /** What healing can do here. */
+  readonly repairs: MemberRepairs;
+  readonly claims: RepairClaims;
+  readonly lessons: Lessons;
+  /** How long past its end a peer's SVID counts. */
+  readonly #toleranceMs: number;
   /** The addresses that the own beacon tells. */
   #told = "";
   /** When the DHT is to get this node's record next; 0: as soon as it can. */
@@ -130,16 +159,20 @@ export class Member {
     const { config, credential, epoch } = options;
     this.#deps = deps;
     this.#config = config;
+    this.#limiter = new HandshakeLimiter(deps.clock.now().monoMs);
     deps.access.bind(credential.trustDomain);
-    this.#verifier = new ChainVerifier({ engine, meter }, this.bundle, {
-      clockSkewMs: config.identity.clockSkewMs,
+    const { clockSkewMs, issuerGraceMs: graceMs } = config.identity;
+    this.#toleranceMs = clockSkewMs + graceMs;
+    this.#verifier = new ChainVerifier({ engine, meter, es256: nativeEs256 }, this.bundle, {
+      clockSkewMs,
+      graceMs,
     });
-    this.svid = new SvidHolder({ meter, random }, this.#ownIdentity(credential));
+    this.svid = new SvidHolder({ meter, random }, this.#ownIdentity(credential), graceMs);
     this.#records = new NodeRecords({
       engine,
       verify: (chain, ed25519) => this.#verify(chain, ed25519),
       clock: deps.clock,
-      clockSkewMs: config.identity.clockSkewMs,
+      clockSkewMs,
     });
     this.identities = new NodeIdentities({
       verify: (chain, ed25519) => this.#verify(chain, ed25519),
@@ -154,7 +187,7 @@ export class Member {
       },
       logger: deps.logger,
       clock: deps.clock,
-      clockSkewMs: config.identity.clockSkewMs,
+      toleranceMs: this.#toleranceMs,
       self: keys.nodeId,
     });
     this.identities.add(this.svid.identity);
@@ -199,7 +232,8 @@ export class Member {
         meter,
       },
       {
-        clockSkewMs: config.identity.clockSkewMs,
+        clockSkewMs,
+        svidGraceMs: graceMs,
         heartbeatIntervalMs: config.mesh.heartbeatIntervalMs,
         connectionsTarget: config.mesh.connectionsTarget,
       },
@@ -226,6 +260,9 @@ export class Member {
       meter,
       relayed: config.mesh.relayBulk,
     });
+    this.repairs = this.#makeRepairs();
+    this.claims = this.#makeClaims();
+    this.lessons = this.#makeLessons(epoch);
   }
 
   get bundle(): TrustBundle {
@@ -343,6 +380,10 @@ export class Member {
     }
     this.#told = ""; // what was told before the machine ran was not heard
     this.#tellAddresses();
+    this.network.subscribe(this.#repairTopic(), (_from, bytes) =>
+      Promise.resolve(this.claims.receive(bytes)),
+    );
+    this.network.subscribe(this.#lessonTopic(), (from, bytes) => this.lessons.receive(from, bytes));
     await this.learning.start();
     await this.tunnels.start();
     const { expose, forward } = this.#config.tunnel;
@@ -378,7 +419,7 @@ export class Member {
   /** Takes a changed configuration, when the policy is in force already: who lost the right to be here goes. */
   reload(config: Config): void {
     for (const peer of this.network.connectedPeers()) {
-      if (this.#deps.access.permits(peer.spiffeId, "mesh.join")) continue;
+      if (this.#mayBeHere(peer, "permits")) continue;
       this.#deps.logger.warn(
         { code: "handshake/not-allowed", spiffeId: peer.spiffeId },
         "peer lost its right to join",
@@ -392,8 +433,7 @@ export class Member {
 
   #makeNetwork({ config, credential, version }: MemberOptions): Network {
     const { engine, random, clock, logger, meter, tracer, keys, keyFiles } = this.#deps;
-    const limiter = new HandshakeLimiter(clock.now().monoMs);
-    const shared = { engine, random, clock, logger, meter, tracer, limiter };
+    const shared = { engine, random, clock, logger, meter, tracer, limiter: this.#limiter };
     const verifier: PeerVerifier = {
       verifyChain: (chain, ed25519) => this.#verify(chain, ed25519),
       parseLeafKey: (chain, ed25519) => parseLeafKey({ engine, chain, ed25519 }),
@@ -436,7 +476,7 @@ export class Member {
         tracer,
         monoMs: () => clock.now().monoMs,
         reputation: (nodeId) => this.mesh.reputation(nodeId),
-        allowsMember: ({ spiffeId }) => this.#deps.access.allows(spiffeId, "mesh.join"),
+        allowsMember: (peer) => this.#mayBeHere(peer, "allows"),
         allowsUnauthenticated: () => this.#deps.access.permits(undefined, "mesh.join"),
         records: {
           validate: (key, record) => {
@@ -481,6 +521,53 @@ export class Member {
         upnp: config.mesh.upnp,
       },
     );
+  }
+
+  #makeRepairs(): MemberRepairs {
+    return new MemberRepairs({
+      engine: this.#deps.engine,
+      members: () => this.mesh.members(),
+      isConnected: (nodeId) => this.network.isConnected(nodeId),
+      ...{ reach: this.#reach, rejoin: this.#rejoin, service: this.#service },
+      ...{ learning: this.learning, limiter: this.#limiter },
+      addressesOf: async (nodeId) => {
+        const key = this.#records.keyOfNode(nodeId);
+        return this.#records.admit(key, await this.network.findRecord(key)).addresses;
+      },
+      renew: () => this.#renew(),
+      bundle: () => this.bundle,
+      adopt: (bytes) => this.#deps.held.offer(bytes),
+      askIssuer: (request) => this.#askIssuer(request),
+    });
+  }
+
+  #makeClaims(): RepairClaims {
+    const { engine, keys, clock, access, onRepairClaim } = this.#deps;
+    return new RepairClaims({
+      ...{ engine, clock, signer: keys.mldsa65, self: keys.nodeId, onClaim: onRepairClaim },
+      clockSkewMs: this.#config.identity.clockSkewMs,
+      identityOf: (nodeId) => this.identities.lookup(nodeId),
+      allows: (spiffeId) => access.allows(spiffeId, "beacon.publish"),
+      publish: (bytes) => this.network.publish(this.#repairTopic(), bytes),
+    });
+  }
+
+  #makeLessons(epoch: number): Lessons {
+    const { engine, keys, clock, random, access, onLesson } = this.#deps;
+    return new Lessons({
+      ...{ engine, clock, random, signer: keys.mldsa65, self: keys.nodeId, epoch, onLesson },
+      identities: this.identities,
+      allows: (spiffeId) => access.allows(spiffeId, "beacon.publish"),
+      publish: (bytes) => this.network.publish(this.#lessonTopic(), bytes),
+    });
+  }
+
+  #lessonTopic(): string {
+    return topicOf(this.bundle.trustDomain, this.mesh.zone, "lessons");
+  }
+
+  #repairTopic(): string {
+    return topicOf(this.bundle.trustDomain, this.mesh.zone, "repair");
   }
 
   #makeReach(): Reach {
@@ -672,8 +759,21 @@ export class Member {
     return identity === undefined ? undefined : Network.peerIdOf(identity.ed25519);
   }
 
+  /** A classical chain that the policy does not take is no identity at all, wherever it is from. */
   #verify(chain: readonly Uint8Array[], ed25519: Uint8Array): ReturnType<ChainVerifier["verify"]> {
-    return this.#verifier.verify({ chain, ed25519, now: this.#deps.clock.now().wallMs });
+    const now = this.#deps.clock.now().wallMs;
+    const verified = this.#verifier.verify({ chain, ed25519, now });
+    if (!verified.ok || verified.value.isClassical !== true) return verified;
+    return this.#deps.access.allows(verified.value.spiffeId, "mesh.classical")
+      ? verified
+      : refuse("identity/classical-denied");
+  }
+
+  /** Asked when it matters, a no is a denial (`allows`). */
+  #mayBeHere({ spiffeId, isClassical = false }: PeerIdentity, ask: "allows" | "permits"): boolean {
+    const { access } = this.#deps;
+    const mayJoin = access[ask](spiffeId, "mesh.join");
+    return mayJoin && (!isClassical || access[ask](spiffeId, "mesh.classical"));
   }
 
   #ownIdentity({ chain }: StoredCredential): PeerIdentity {
@@ -681,7 +781,9 @@ export class Member {
     if (verified.ok) return verified.value;
     throw new MeshError(
       verified.code,
-      `Cannot use this node's SVID: ${verified.code}. Check the clock, or join again with a new token.`,
+      verified.code === "identity/classical-denied"
+        ? "Cannot use this node's SVID: it is of P-256. Give mesh.classical to such nodes in the policy of all nodes, if that is wanted."
+        : `Cannot use this node's SVID: ${verified.code}. Check the clock, or join again with a new token.`,
     );
   }
 
@@ -693,6 +795,8 @@ export class Member {
       meter,
       logger,
       audit,
+      graceMs: this.#config.identity.issuerGraceMs,
+      ...this.#attestation(),
       issuing: () => this.issuing,
     });
     await this.network.serve(
@@ -709,9 +813,18 @@ export class Member {
           if (code !== undefined) return encodeAttestationResponse({ result: "refused", code });
         }
         this.issuing?.keepIntermediate(clock.now().wallMs);
-        return server.handle(request, await this.#asOfNow(peer), clock.now());
+        return server.answer(request, await this.#asOfNow(peer), () => clock.now());
       },
     );
+  }
+
+  #attestation(): { readonly attestation?: AttestationDeps } {
+    const { clock, random, keys } = this.#deps;
+    const attestors = attestorsOf(this.#config.attestors, clock);
+    if (attestors === undefined) return {};
+    const challenges = new Challenges(random);
+    const claim: AttestationDeps["claim"] = (name, nodeId) => this.#issuer.claim(name, nodeId);
+    return { attestation: { attestors, challenges, self: keys.nodeId, claim } };
   }
 
   /** Nodes get their workloads' entries and SVIDs from an issuer, and issuers speak with one another. */
@@ -821,6 +934,9 @@ export class Member {
     this.#rejoin.remember();
     this.#rejoin.upkeep();
     void this.#reach.upkeep();
+    this.lessons.tell().catch((error: unknown) => {
+      this.#deps.logger.debug({ code: errorCode(error) }, "lesson not told");
+    });
     if (this.#deps.clock.now().monoMs >= this.#recordDueMs) void this.#putRecord();
     void this.#issuer.upkeep();
     this.#renewIfDue();
@@ -831,17 +947,45 @@ export class Member {
       // It renews: with its new chain here, the revocation to come finds nothing to drop.
       if (tainted.size > 0 && tainted.has(signerOf(known.chain)))
         void this.identities.fetch(peer.nodeId, peer.nodeId);
-      if (now > known.notAfterMs + this.#config.identity.clockSkewMs)
+      if (now > known.notAfterMs + this.#toleranceMs)
         void this.#refreshOrDrop(peer, "identity/expired");
     }
   }
 
+  /** An agent renews by itself, at half of the life or so: at two thirds something is wrong. */
+  #expectPush(): void {
+    const now = this.#deps.clock.now().wallMs;
+    const { notBeforeMs, notAfterMs } = this.svid.identity;
+    const lateMs = notAfterMs - (notAfterMs - notBeforeMs) / 3;
+    if (now >= Math.max(lateMs, this.svid.renewAtMs))
+      this.svid.failed(now, "workload/agent-silent");
+  }
+
+  /** Takes a credential that came with its bundle; on disk first. @throws MeshError the codes of chain verification */
+  take(credential: StoredCredential): void {
+    const [before, bundle] = [this.bundle, bundleOf(credential)];
+    const [leaf] = credential.chain;
+    const isSameLeaf = leaf !== undefined && equalBytes(leaf, this.svid.identity.chain[0] ?? leaf);
+    const isSameBundle = bundle.sequence === before.sequence;
+    if (isSameLeaf && isSameBundle) return;
+    this.#verifier.setBundle(bundle);
+    try {
+      this.#adopt(credential);
+    } catch (error) {
+      this.#verifier.setBundle(before);
+      throw error;
+    }
+    if (!isSameBundle) this.#deps.held.replace(bundle, undefined);
+  }
+
   #renewIfDue(): void {
-    if (this.#deps.clock.now().wallMs < this.svid.renewAtMs || this.#renewing) return;
-    this.#renewing = true;
-    void this.#renew().finally(() => {
-      this.#renewing = false;
-    });
+    if (this.#config.identity.source === "workload-api") {
+      this.#expectPush();
+      return;
+    }
+    if (this.#deps.clock.now().wallMs < this.svid.renewAtMs) return;
+    // Its failure is logged, and the next attempt is set.
+    this.#renew().catch(() => undefined);
   }
 
   /** A peer renews without a new handshake: it is asked for its new chain before it is dropped. */
@@ -858,7 +1002,13 @@ export class Member {
     await this.network.disconnect(peer.nodeId);
   }
 
-  async #renew(): Promise<void> {
+  /** One renewal at a time; who comes meanwhile waits for it. @throws MeshError why it failed */
+  #renew(): Promise<void> {
+    this.#renewing ??= this.#renewOnce().finally(() => (this.#renewing = undefined));
+    return this.#renewing;
+  }
+
+  async #renewOnce(): Promise<void> {
     const { logger, clock, tracer } = this.#deps;
     try {
       await tracer.span("svid.renew", { parent: "root" }, () => this.#renewNow());
@@ -867,11 +1017,12 @@ export class Member {
         "SVID renewed",
       );
     } catch (error) {
-      this.svid.failed(clock.now().wallMs);
+      this.svid.failed(clock.now().wallMs, errorCode(error));
       logger.warn(
         { code: errorCode(error), error: errorMessage(error) },
         "SVID renewal failed; it is tried again",
       );
+      throw error;
     }
   }
 
@@ -972,7 +1123,7 @@ export class Member {
     this.#deps.audit.note({ event: "svid.renew", subject, fields: { serial, notAfterMs } });
     this.#deps.store.saveCredential(credential);
     this.svid.renewed(identity);
-    this.identities.add(this.svid.identity);
+    this.identities.renewed(this.svid.identity);
     this.#recordDueMs = 0;
     this.#service.handle({ kind: "local-changed", svidNotAfterMs: this.svid.identity.notAfterMs });
   }

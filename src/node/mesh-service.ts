@@ -56,6 +56,8 @@ const SYNC_BEACONS_MAX = 320;
 /** How often one peer is answered; half of the interval in which an honest one asks. */
 const SYNC_INTERVAL_MS = 1_000;
 const SYNCED_MAX = 1_024;
+/** Peers asked at once for everything: one may be as badly off. */
+const RESYNC_PEERS = 3;
 
 type ActionOf<Kind extends MeshAction["kind"]> = Extract<MeshAction, { kind: Kind }>;
 
@@ -336,6 +338,17 @@ export class MeshService {
     } catch (error) {
       logger.debug({ code: errorCode(error), nodeId }, "probe for a peer failed");
       return Uint8Array.of(0);
+    }
+  }
+
+  /** Pulls beacons from a few connected peers. @throws MeshError `mesh/not-reached` when none of them answers */
+  async resync(): Promise<void> {
+    const peers = this.#deps.network.connectedPeers().slice(0, RESYNC_PEERS);
+    try {
+      await Promise.any(peers.map(({ nodeId }) => this.#pull(nodeId)));
+    } catch (cause) {
+      const message = `None of ${peers.length} connected peers gave its beacons. See meshctl peers.`;
+      throw new MeshError("mesh/not-reached", message, {}, { cause });
     }
   }
 

@@ -9,34 +9,11 @@ import type { Meter, MetricDeclaration } from "../ports/index.ts";
 import { daemonMetrics } from "../telemetry/index.ts";
 import { federationMetrics } from "./federation.ts";
 import { intakeMetrics } from "./beacon-intake.ts";
-import { credentialProblems, type LifecycleState } from "./lifecycle.ts";
+import { type SymptomCode, symptomCodes, symptoms } from "../healing/index.ts";
+import type { LifecycleState } from "./lifecycle.ts";
 import { workloadMetrics } from "./workload/metrics.ts";
 
 const lifecycleStates = ["unenrolled", "starting", "running", "stopping"] as const;
-
-/** Every code that `meshctl status` can show under health; the same words in the metric, the alerts and the runbooks. */
-export const healthCodes = [
-  "node/unenrolled",
-  "node/slow",
-  "node/log-level",
-  "node/stalled",
-  ...credentialProblems,
-  "identity/authority-ending",
-  "workload/issuer-silent",
-  "workload/users-hidden",
-  "mesh/quarantined",
-  "mesh/isolated",
-  "state/write-failed",
-  "audit/write-failed",
-  "audit/broken",
-  "federation/stale",
-  "learning/adversary",
-  "learning/rounds-void",
-  "learning/split",
-  "learning/trainer-absent",
-  "learning/kernels-unavailable",
-] as const;
-export type HealthCode = (typeof healthCodes)[number];
 
 export const nodeMetrics: readonly MetricDeclaration[] = [
   {
@@ -46,10 +23,10 @@ export const nodeMetrics: readonly MetricDeclaration[] = [
     labels: { state: lifecycleStates },
   },
   {
-    name: "meshd_node_health_condition",
+    name: "meshd_health_issue",
     kind: "gauge",
-    help: "1 while the health of meshctl status shows this code.",
-    labels: { code: healthCodes },
+    help: "1 while the health of meshctl status shows this code; every code has one series, with its severity.",
+    labels: { code: symptomCodes, severity: null },
   },
   {
     name: "meshd_node_config_load_timestamp_seconds",
@@ -93,7 +70,7 @@ export const allMetrics: readonly MetricDeclaration[] = [
 /** What is read for a scrape. */
 export interface NodeReading {
   readonly state: LifecycleState;
-  readonly health: readonly { readonly code: HealthCode }[];
+  readonly health: readonly { readonly code: SymptomCode }[];
   readonly stateDir: string;
 }
 
@@ -101,9 +78,11 @@ export interface NodeReading {
 export function meterNode(meter: Meter, { state, health, stateDir }: NodeReading): void {
   for (const known of lifecycleStates)
     meter.set("meshd_node_state", known === state ? 1 : 0, { state: known });
-  const standing = new Set<HealthCode>(health.map(({ code }) => code));
-  for (const code of healthCodes)
-    meter.set("meshd_node_health_condition", standing.has(code) ? 1 : 0, { code });
+  const standing = new Set<SymptomCode>(health.map(({ code }) => code));
+  for (const code of symptomCodes) {
+    const { severity } = symptoms[code];
+    meter.set("meshd_health_issue", standing.has(code) ? 1 : 0, { code, severity });
+  }
   const { freeBytes, sizeBytes } = diskOf(stateDir);
   meter.set("meshd_node_state_disk_free_bytes", freeBytes);
   meter.set("meshd_node_state_disk_size_bytes", sizeBytes);

@@ -4,7 +4,7 @@
 
 import type { Network } from "../adapters/libp2p/network.ts";
 import { PEERS_KEPT, type StateStore } from "../adapters/sqlite/state-store.ts";
-import { errorCode, errorMessage } from "../foundation/index.ts";
+import { errorCode, errorMessage, MeshError } from "../foundation/index.ts";
 import type { NodeId } from "../identity/index.ts";
 import type { MeshProtocol } from "../mesh/index.ts";
 import type { Clock, Logger, MonoMs, Random } from "../ports/index.ts";
@@ -111,10 +111,26 @@ export class Rejoin {
     this.#written.set(nodeId, { text, atMs: monoMs });
   }
 
+  /** Dials every known address at once, whatever its backoff says. @throws MeshError `network/dial-failed` when none answers */
+  async dialAll(): Promise<void> {
+    const known = [...this.#known()];
+    if (known.length === 0)
+      throw new MeshError("network/dial-failed", "No address is known. See mesh.bootstrap.");
+    try {
+      await Promise.any(known.map((address) => this.#deps.network.dial([address])));
+    } catch (cause) {
+      const message = `None of ${known.length} known addresses answers. Check the network of this host.`;
+      throw new MeshError("network/dial-failed", message, {}, { cause });
+    }
+  }
+
   /** Bootstrap addresses and peers of an earlier run. */
+  #known(): Set<string> {
+    return new Set([...this.#bootstrap, ...this.#deps.store.knownAddresses()]);
+  }
+
   #dialKnown(): void {
-    for (const address of new Set([...this.#bootstrap, ...this.#deps.store.knownAddresses()]))
-      this.#dialDue(address);
+    for (const address of this.#known()) this.#dialDue(address);
   }
 
   /**

@@ -2,7 +2,7 @@
 // (its signer, its engine, its disk, its handshakes) obey. The parts themselves are the production ones.
 
 import { type MlDsa, type MlDsaSigner, verifyEach } from "../crypto/index.ts";
-import type { FaultKind } from "./scenarios/faults.ts";
+import type { FaultKind, SensorLie } from "./scenarios/faults.ts";
 import type { SimEngine } from "./census.ts";
 import type { NodeIndex } from "./node-types.ts";
 
@@ -20,18 +20,30 @@ export interface Ailment {
   expiredSvid: boolean;
   /** Nothing is written to its disk. */
   diskFull: boolean;
+  /** ... because its own store has grown, which compacting it cures. */
+  storeGrown: boolean;
+  /** Its SVID is not renewed by itself any more. */
+  renewalStuck: boolean;
+  /** A part of it leaks memory: so much by now, as a share of what there is. Restarting that part ends it. */
+  leaks: boolean;
+  leaked: number;
+  /** What its sensors say in the place of the truth. */
+  sensorLie: SensorLie | undefined;
 }
 
 /** All nodes' switches, and how often each fault has really bitten. */
 export class Ailments {
   readonly #nodes: readonly Ailment[];
   readonly #bitten = new Map<FaultKind, number>();
+  readonly #handshakesFailed: number[];
 
   constructor(nodes: number) {
     this.#nodes = Array.from({ length: nodes }, () => ({
       ...{ badSignature: false, badVerification: false, kemFailure: false },
-      ...{ wrongBundle: false, expiredSvid: false, diskFull: false },
+      ...{ wrongBundle: false, expiredSvid: false, diskFull: false, storeGrown: false },
+      ...{ renewalStuck: false, leaks: false, leaked: 0, sensorLie: undefined },
     }));
+    this.#handshakesFailed = new Array<number>(nodes).fill(0);
   }
 
   of(node: NodeIndex): Ailment {
@@ -55,8 +67,34 @@ export class Ailments {
     return badSignature || badVerification || kemFailure || wrongBundle || expiredSvid;
   }
 
+  /** Anything that is wrong with a node itself, as it sees it or not; what its sensors say aside. */
+  ails(node: NodeIndex): boolean {
+    const { diskFull, renewalStuck, leaks } = this.of(node);
+    return this.isIll(node) || diskFull || renewalStuck || leaks;
+  }
+
+  /** Handshakes that a node took part in and that failed. */
+  handshakesFailed(node: NodeIndex): number {
+    return this.#handshakesFailed[node] ?? 0;
+  }
+
+  /** Whether nothing that ails either of them keeps two nodes from agreeing on a connection. */
+  mayConnect(a: NodeIndex, b: NodeIndex): boolean {
+    return [a, b].every((node) => {
+      const { kemFailure, wrongBundle, expiredSvid } = this.of(node);
+      return !kemFailure && !wrongBundle && !expiredSvid;
+    });
+  }
+
   /** Whether two nodes agree on a connection. */
   handshake(a: NodeIndex, b: NodeIndex): boolean {
+    const agreed = this.#agree(a, b);
+    if (!agreed)
+      for (const node of [a, b]) this.#handshakesFailed[node] = this.handshakesFailed(node) + 1;
+    return agreed;
+  }
+
+  #agree(a: NodeIndex, b: NodeIndex): boolean {
     for (const node of [a, b]) {
       const { kemFailure, wrongBundle, expiredSvid } = this.of(node);
       if (kemFailure) this.bite("kem_failure");

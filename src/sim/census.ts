@@ -9,7 +9,8 @@ import type { NodeIndex } from "./node-types.ts";
 import type { SeededRandom } from "./random.ts";
 import { WALL_START_MS } from "./virtual-clock.ts";
 
-const DAY_MS = 86_400_000;
+/** Of every credential: a day. */
+export const SVID_LIFE_MS = 86_400_000;
 const TRUST_DOMAIN = "sim.test";
 
 /** The crypto that the machines run on: the real one or the model. */
@@ -77,7 +78,7 @@ function settle(index: NodeIndex, engine: SimEngine, random: SeededRandom): Inha
     mldsa65: signer.publicKey,
     chain: [],
     notBeforeMs: WALL_START_MS as WallMs,
-    notAfterMs: (WALL_START_MS + DAY_MS) as WallMs,
+    notAfterMs: (WALL_START_MS + SVID_LIFE_MS) as WallMs,
     serialNumber: index.toString(16).padStart(2, "0"),
   };
   return { index, identity, signer };

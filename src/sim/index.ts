@@ -6,6 +6,7 @@ export { type DeathWatch, NoFalseDeath } from "./checkers/no-false-death.ts";
 export { SequenceRises } from "./checkers/sequence-rises.ts";
 export { describeViolation, type Violation } from "./checkers/violation.ts";
 export type { SimErrorCode } from "./errors.ts";
+export type { HealingFigures } from "./healing/healing-figures.ts";
 export type { NetworkCounts, NetworkOptions } from "./network.ts";
 export type { TrainingFigures } from "./learning/training-figures.ts";
 export { SeededRandom } from "./random.ts";

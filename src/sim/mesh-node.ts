@@ -90,6 +90,8 @@ interface WaitingMessage {
 }
 
 const QUESTIONS_MAX = 512;
+/** Peers that are asked at once for everything. */
+const RESYNC_PEERS = 3;
 const WAITING_MAX = 16;
 const DIRECTORY_MAX = 8_192;
 const MACHINE_TIMER = "mesh:";
@@ -178,6 +180,14 @@ export class MeshNode implements SimNode<MeshDatagram> {
     const verdict = this.#judge({ bytes: proof, from, gossip: undefined }, now, out);
     const topic = topicOf(this.machine.zone, "summary");
     if (verdict?.verdict === "accept") out.push({ kind: "publish", topic, bytes: proof });
+    return out;
+  }
+
+  /** Asks a few connected peers for all beacons that this node lacks, as a daemon does to heal itself. */
+  resync(): Action[] {
+    const out: Action[] = [];
+    for (const peer of [...this.#connected].slice(0, RESYNC_PEERS))
+      this.#pull(this.#idOf(peer), out);
     return out;
   }
 

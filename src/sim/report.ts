@@ -1,8 +1,14 @@
 // What a run leaves behind: the report, its form for programs and its form for people.
 
-import { notModelled, type TrainingWatchers, type Watchers } from "./checkers/watchers.ts";
+import {
+  type HealingWatchers,
+  notModelled,
+  type TrainingWatchers,
+  type Watchers,
+} from "./checkers/watchers.ts";
 import { describeViolation, type Violation } from "./checkers/violation.ts";
-import type { RecoveryTimes } from "./injectors/recovery-monitor.ts";
+import { percentile, type RecoveryTimes } from "./injectors/recovery-monitor.ts";
+import type { HealingFigures } from "./healing/healing-figures.ts";
 import type { TrainingFigures } from "./learning/training-figures.ts";
 import type { NetworkCounts } from "./network.ts";
 import { describeFault, type FaultKind } from "./scenarios/faults.ts";
@@ -57,6 +63,8 @@ export interface RunReport {
   readonly availability: number;
   /** Of a scenario that trains. */
   readonly learning: TrainingFigures | undefined;
+  /** Of a scenario whose nodes heal themselves. */
+  readonly healing: HealingFigures | undefined;
   /** How often each kind of fault in the plan has had an effect. */
   readonly bites: Readonly<Partial<Record<FaultKind, number>>>;
   /** Messages that nodes refused, by code. */
@@ -73,10 +81,11 @@ export function makeReport(parts: {
   readonly swarm: Swarm;
   readonly watching: Watchers;
   readonly training: TrainingWatchers | undefined;
+  readonly healing: HealingWatchers | undefined;
   readonly convergedMs: number | undefined;
   readonly spent: Spent;
 }): RunReport {
-  const { plan, swarm, watching, training, convergedMs, spent } = parts;
+  const { plan, swarm, watching, training, healing, convergedMs, spent } = parts;
   const { routesLive, recovery } = watching;
   const { world, violations } = swarm;
   const bites: Partial<Record<FaultKind, number>> = {};
@@ -86,6 +95,7 @@ export function makeReport(parts: {
     availability: routesLive.followed === 0 ? 1 : routesLive.arrived / routesLive.followed,
     ...{ network: { ...world.network.counts }, virtualMs: world.nowMs },
     learning: training?.monitor.figures(training.contradictions.count),
+    healing: healing?.monitor.figures(),
   };
   const failures = unmet(plan, { ...measured, convergedMs, bites });
   const passed = violations.length === 0 && failures.length === 0;
@@ -161,6 +171,7 @@ export function reportJson(report: RunReport): object {
     },
     crypto: plan.crypto,
     ...(report.learning === undefined ? {} : { learning: rounding(report.learning) }),
+    ...(report.healing === undefined ? {} : { healing: healingJson(report.healing) }),
   };
 }
 
@@ -190,6 +201,7 @@ export function describeReport(report: RunReport): string {
       `${(spent.cpuMicros / nodeSeconds).toFixed(0)} µs of CPU/s, ${(spent.memoryBytes / plan.nodes / 1024).toFixed(0)} KiB`,
   ];
   if (report.learning !== undefined) lines.push(...describeTraining(report.learning));
+  if (report.healing !== undefined) lines.push(...describeHealing(report.healing));
   if (plan.faults.length > 0) {
     const bites = Object.entries(report.bites).map(([kind, times]) => `${kind} ${times}`);
     lines.push(`  effects of faults: ${bites.join(", ")}`);
@@ -216,6 +228,25 @@ function describeTraining(figures: TrainingFigures): string[] {
     `    weighed down: ${downWeighted.liars} of ${liarUpdates} liars' updates, ${downWeighted.honest} of ${honest} honest ones; ` +
       `${convicted} participants proven to have contradicted themselves`,
     `    accuracy ${(100 * accuracy).toFixed(1)} %, loss ${loss.toFixed(3)}, model ${modelDigest.slice(0, 16)}`,
+  ];
+}
+
+function healingJson({ mendMs, availability, ...figures }: HealingFigures): object {
+  const mended = { mendMsP50: percentile(mendMs, 0.5), mendMsP99: percentile(mendMs, 0.99) };
+  return { ...figures, availability: rounded(availability, 1e6), ...mended };
+}
+
+function describeHealing({
+  incidents,
+  byKind,
+  harmful,
+  availability,
+  recoveryMs,
+}: HealingFigures): string[] {
+  const done = Object.entries(byKind).map(([what, times]) => `${what} ${times}`);
+  return [
+    `  healing          ${incidents} incidents; ${done.join(", ") || "nothing was done"}; ${harmful} harmful`,
+    `    ${(100 * availability).toFixed(3)} % of node-seconds with a right view and all routes; whole again after ${recoveryMs ?? 0} ms`,
   ];
 }
 

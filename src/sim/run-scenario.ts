@@ -7,11 +7,14 @@ import type { NodeId } from "../identity/index.ts";
 import { autoZone, depthOfSize, meshDefaults } from "../mesh/index.ts";
 import type { SimEngine } from "./census.ts";
 import {
+  type HealingWatchers,
+  healingWatchers,
   type TrainingWatchers,
   trainingWatchers,
   watchers,
   type Watchers,
 } from "./checkers/watchers.ts";
+import type { HealingWorldOptions } from "./healing/healing-world.ts";
 import { ByzantineInjector } from "./injectors/byzantine-injector.ts";
 import { Churn } from "./injectors/churn.ts";
 import { FaultSchedule } from "./injectors/fault-schedule.ts";
@@ -43,6 +46,8 @@ export interface RunOptions {
   readonly host?: HostMeters;
   /** Changes to the swarm; for sabotage and experiments. */
   readonly swarm?: Partial<SwarmOptions>;
+  /** How healing differs from what ships; for experiments and sabotage. */
+  readonly healing?: HealingWorldOptions;
   /** In the place of what participants compute; for sabotage. */
   readonly compute?: LearningWorldParts["compute"];
 }
@@ -61,6 +66,7 @@ interface Stage {
   readonly swarm: Swarm;
   readonly watching: Watchers;
   readonly training: TrainingWatchers | undefined;
+  readonly healing: HealingWatchers | undefined;
   readonly schedule: FaultSchedule;
   readonly churn: Churn;
 }
@@ -71,10 +77,11 @@ interface Stage {
  */
 export function runPlan(plan: RunPlan, options: RunOptions = {}): RunReport {
   const before = measured(options);
-  const { swarm, watching, training, schedule, churn } = setStage(plan, options);
+  const { swarm, watching, training, healing, schedule, churn } = setStage(plan, options);
   const totalMs = plan.minutes * MINUTE_MS;
   const tell = (phase: RunProgress["phase"]): void => {
     schedule.tick();
+    if (phase === "safety") healing?.monitor.look(swarm, (node) => swarm.ailments.ails(node));
     const violations = swarm.checkers.reduce((sum, one) => sum + one.violationCount, 0);
     options.onProgress?.({ phase, virtualMs: swarm.nowMs, totalMs, violations });
   };
@@ -106,7 +113,7 @@ export function runPlan(plan: RunPlan, options: RunOptions = {}): RunReport {
     memoryBytes: Math.max(0, after.memoryBytes - before.memoryBytes),
   };
   watching.sameTrace.compare(retraceMs, early, digestAt(plan, options, retraceMs));
-  return makeReport({ plan, swarm, watching, training, convergedMs, spent });
+  return makeReport({ plan, swarm, watching, training, healing, convergedMs, spent });
 }
 
 /** The host's meters now; zeros without any. */
@@ -144,7 +151,8 @@ function setStage(plan: RunPlan, options: RunOptions): Stage {
         ...{ node: inner, traffic, totalMs, nowMs: () => swarm.nowMs },
         random: random.fork(`node ${node}`),
       });
-      return training?.world.wrap(node, source) ?? source;
+      const trained = training?.world.wrap(node, source) ?? source;
+      return healing?.world?.wrap(node, inner, trained) ?? trained;
     },
     makeIntruder: byzantine.makeIntruder,
     ...options.swarm,
@@ -152,11 +160,12 @@ function setStage(plan: RunPlan, options: RunOptions): Stage {
   byzantine.enter(swarm);
   const watching = watchers({ plan, swarm, byzantine, engine });
   const training = trainingOf({ plan, swarm, engine, lies: byzantine }, options);
+  const healing = healingOf({ plan, swarm, engine }, options);
   const churn = new Churn(swarm, traffic, byzantine.liars, random.fork("churn"));
   churn.start();
   const schedule = new FaultSchedule({ swarm, calm: network, byzantine, faults: plan.faults });
   schedule.start(totalMs);
-  return { swarm, watching, training, schedule, churn };
+  return { swarm, watching, training, healing, schedule, churn };
 }
 
 /** The task that is trained on the stage, if one is. */
@@ -171,6 +180,19 @@ function trainingOf(
     ...(compute === undefined ? {} : { compute }),
   });
   return trainingWatchers({ ...parts, world });
+}
+
+/** What heals on the stage, or at least what it would be worth. */
+function healingOf(
+  { plan, swarm, engine }: { plan: RunPlan; swarm: Swarm; engine: SimEngine },
+  options: RunOptions,
+): HealingWatchers | undefined {
+  if (plan.healing === undefined) return undefined;
+  return healingWatchers({
+    swarm,
+    engine,
+    options: plan.healing === "on" && (options.healing ?? {}),
+  });
 }
 
 /** In which zone each node starts: automatic ones are those of a mesh that was up before and comes back. */

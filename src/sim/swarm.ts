@@ -17,9 +17,9 @@ import {
   type MeshProtocol,
   type StoredEvidence,
 } from "../mesh/index.ts";
-import type { Buggify, Meter } from "../ports/index.ts";
+import type { Buggify, Meter, WallMs } from "../ports/index.ts";
 import { Ailments } from "./ailments.ts";
-import { addressOf, Census, type SimEngine } from "./census.ts";
+import { addressOf, Census, type SimEngine, SVID_LIFE_MS } from "./census.ts";
 import { Checker, type SwarmListener } from "./checkers/checker.ts";
 import { NoFalseDeath } from "./checkers/no-false-death.ts";
 import { SequenceRises } from "./checkers/sequence-rises.ts";
@@ -258,6 +258,16 @@ export class Swarm implements SwarmView {
     this.#stalledUntilMs.set(node, this.nowMs + ms);
     this.world.stall(node, this.nowMs + ms);
     this.world.plan(this.nowMs + ms, "stall ends", () => this.disturbed(node));
+  }
+
+  /** The node gets a new credential, as from an issuer. */
+  renew(node: NodeIndex): void {
+    const ailment = this.ailments.of(node);
+    ailment.renewalStuck = false;
+    ailment.expiredSvid = false;
+    const { wallMs } = this.world.clock(node).at(this.nowMs);
+    this.census.renew(node, (wallMs + SVID_LIFE_MS) as WallMs);
+    this.disturbed(node);
   }
 
   isHealthy(node: NodeIndex): boolean {

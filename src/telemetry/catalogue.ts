@@ -3,6 +3,7 @@
 import { cryptoMetrics } from "../crypto/index.ts";
 import { handshakeMetrics } from "../handshake/index.ts";
 import { auditMetrics, identityMetrics } from "../identity/index.ts";
+import { healingMetrics } from "../healing/index.ts";
 import { learningMetrics } from "../learning/index.ts";
 import { meshMetrics } from "../mesh/index.ts";
 import type { MetricDeclaration } from "../ports/index.ts";
@@ -18,5 +19,6 @@ export const daemonMetrics: readonly MetricDeclaration[] = [
   ...handshakeMetrics,
   ...meshMetrics,
   ...learningMetrics,
+  ...healingMetrics,
   ...tracingMetrics,
 ];

@@ -11,6 +11,8 @@ const subjects = [
   "handshake",
   "mesh",
   "learning",
+  "health",
+  "healing",
   "network",
   "tunnel",
   "node",

@@ -15,7 +15,7 @@ const SEED = 23;
 test("an equivocator is out everywhere, across a restart, until one release lets it back in", () => {
   const machines = new Map<number, MeshMachine>();
   let honest = false;
-  const swarm = new Swarm({
+  const swarm: Swarm = new Swarm({
     nodes: 12,
     seed: SEED,
     network: { lossRatio: 0.05, duplicateRatio: 0.02, jitterMs: 15 },
@@ -24,6 +24,7 @@ test("an equivocator is out everywhere, across a restart, until one release lets
       node === LIAR && !honest
         ? new Liar({
             ...parts,
+            nodeId: () => liar,
             rate: (trick) => (trick === "equivocate" ? 1 : 0),
             did: () => undefined,
           })

@@ -70,6 +70,8 @@ const PEERS_KEPT_MS = 90 * 86_400_000;
 /** An epoch is at least the time in seconds; a node that crashed again and again may be ahead of it by its restarts. */
 const RESTORE_EPOCH_MARGIN = 3_600;
 const TASKS_KEPT = 16;
+/** Share of unused pages from which the database is written anew to be rid of them. */
+const VACUUM_SHARE = 0.25;
 
 type WriteErrorCode = Extract<StateErrorCode, "state/write-failed">;
 
@@ -251,6 +253,36 @@ export class StateStore {
 
   get schemaVersion(): number {
     return schemaVersion(this.#database);
+  }
+
+  /**
+   * Gives back to the disk what the write-ahead log and deleted rows hold, and shows that writes succeed. The log first:
+   * it needs no room itself. A disk without room for the rest is left as it is.
+   * @throws MeshError `state/write-failed`
+   */
+  compact(): void {
+    const checkpoint = (): void => this.#database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    this.#written(checkpoint);
+    const pages = (name: string): number => Number(this.#get(`PRAGMA ${name}`)?.[name] ?? 0);
+    if (pages("freelist_count") > VACUUM_SHARE * pages("page_count")) {
+      try {
+        this.#database.exec("VACUUM");
+      } catch {
+        // It writes the whole database anew, for which there is no room.
+      }
+      this.#written(checkpoint);
+    }
+    this.saveEpoch(this.epoch());
+  }
+
+  /** Whether an operator froze healing. */
+  get isHealingFrozen(): boolean {
+    return this.#get("SELECT 1 FROM facts WHERE name = 'healing_frozen'") !== undefined;
+  }
+
+  saveHealingFrozen(frozen: boolean): void {
+    if (frozen) this.#run("INSERT OR REPLACE INTO facts VALUES ('healing_frozen', '')");
+    else this.#run("DELETE FROM facts WHERE name = 'healing_frozen'");
   }
 
   /** Writes a consistent copy of the database; the file must not exist. @throws MeshError `state/write-failed` */

@@ -6,7 +6,7 @@ import { MeshError, toHex } from "../../foundation/index.ts";
 import type { Meter, Random, WallMs } from "../../ports/index.ts";
 import { WORKLOAD_ENTRIES } from "../metrics.ts";
 import { nodeIdOf } from "../node-keys.ts";
-import type { NodeId } from "../peer-identity.ts";
+import type { NodeId, PeerIdentity } from "../peer-identity.ts";
 import {
   type EntryDraft,
   ENTRIES_PER_NODE_MAX,
@@ -122,10 +122,10 @@ export class EntryBook {
     return found;
   }
 
-  /** The entries whose SVIDs the node of that name may have. */
-  forNode(name: string): RegistrationEntry[] {
+  /** The entries whose SVIDs a node may have. */
+  forNode(node: Pick<PeerIdentity, "name" | "selectors">): RegistrationEntry[] {
     return this.list()
-      .filter((entry) => isParent(entry, name))
+      .filter((entry) => isParent(entry, node))
       .slice(0, ENTRIES_PER_NODE_MAX);
   }
 

@@ -21,7 +21,8 @@ export interface CertificateDescription {
 
 /** Describes a DER certificate of ours. @throws MeshError `identity/certificate-malformed` */
 export function describeCertificate(der: Uint8Array): CertificateDescription {
-  const parsed = parseCertificate(der);
+  const ours = parseCertificate(der);
+  const parsed = ours.ok ? ours : parseCertificate(der, "es256");
   if (!parsed.ok) throw unreadable();
   const { uris, subject, issuer, notBeforeMs, notAfterMs, serialNumber } = parsed.value;
   return {

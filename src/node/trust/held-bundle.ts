@@ -60,8 +60,8 @@ export class HeldBundle {
     );
   }
 
-  /** Goes by a bundle that is on disk already. */
-  replace(bundle: TrustBundle, signed: Uint8Array): void {
+  /** Goes by a bundle that is on disk already; unsigned, it is handed on to nobody. */
+  replace(bundle: TrustBundle, signed: Uint8Array | undefined): void {
     this.#bundle = bundle;
     this.#signed = signed;
     for (const listener of [...this.#listeners]) listener();
@@ -73,7 +73,7 @@ export class HeldBundle {
 }
 
 /** @throws MeshError `identity/bundle-malformed` */
-function bundleOf({ trustDomain, bundle }: StoredCredential): TrustBundle {
+export function bundleOf({ trustDomain, bundle }: StoredCredential): TrustBundle {
   const parsed = parseBundleJson(trustDomain, bundle);
   if (parsed.ok) return parsed.value;
   throw new MeshError(

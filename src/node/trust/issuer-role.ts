@@ -32,6 +32,8 @@ export interface IssuerRoleDeps extends Pick<IssuerLinksDeps, "request"> {
   readonly audit: AuditTrail;
   readonly keys: NodeKeys;
   readonly policy: Pick<Policy, "allows">;
+  /** The document of another trust domain that this node federates with. */
+  readonly foreign: (trustDomain: string) => string | undefined;
   readonly held: HeldBundle;
   readonly svidLifetimeMs: number;
   /** The holder of the root; undefined on all other nodes. */
@@ -119,6 +121,11 @@ export class IssuerRole {
     const isGood = ledger.check({ secret, nodeId, name, nowMs }).ok;
     if (!isGood || names.check(name, nodeId) !== "held") return undefined;
     return (await this.#links.claim(name, nodeId)) ? undefined : "identity/name-taken";
+  }
+
+  /** Takes a name that evidence gave at all issuers in reach. @returns whether it is free, or that node's */
+  claim(name: string, nodeId: NodeId): Promise<boolean> {
+    return this.#links.claim(name, nodeId);
   }
 
   get #mayIssue(): boolean {

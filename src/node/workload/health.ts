@@ -1,21 +1,17 @@
 // What an operator is told of the Workload API.
 
 import { readFileSync } from "node:fs";
-import type { Health } from "../../control/index.ts";
+import type { RaisedCondition } from "../../healing/index.ts";
 import { systemClock } from "../../adapters/clock.ts";
 import type { Workloads } from "./workloads.ts";
 
 /** A silence is told from this length on: an issuer's restart is none. */
 const SILENCE_TOLD_MS = 60_000;
 
-type WorkloadHealth = Health & {
-  readonly code: "workload/issuer-silent" | "workload/users-hidden";
-};
-
-export function workloadHealth(workloads: Pick<Workloads, "outage">): WorkloadHealth[] {
+export function workloadHealth(workloads: Pick<Workloads, "outage">): RaisedCondition[] {
   const nowMs = systemClock.now().wallMs;
   const outage = workloads.outage();
-  const health: WorkloadHealth[] = [];
+  const health: RaisedCondition[] = [];
   if (outage !== undefined && nowMs - outage.sinceMs >= SILENCE_TOLD_MS) {
     const { sinceMs, untilMs } = outage;
     const left =
@@ -24,14 +20,12 @@ export function workloadHealth(workloads: Pick<Workloads, "outage">): WorkloadHe
         : `The first SVID of a workload ${untilMs > nowMs ? `expires in ${minutes(untilMs - nowMs)}` : "has expired"}`;
     health.push({
       code: "workload/issuer-silent",
-      severity: "warning",
       message: `No issuer has answered about workloads for ${minutes(nowMs - sinceMs)}. ${left}. Start an issuer, or see meshctl peers whether one is in reach.`,
     });
   }
   if (hidesUsers()) {
     health.push({
       code: "workload/users-hidden",
-      severity: "warning",
       message:
         "meshd runs in a user namespace of its own and cannot tell callers apart, so every workload of another user is refused. Install the drop-in workload-attestation.conf: docs/workloads.md.",
     });

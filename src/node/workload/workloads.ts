@@ -38,6 +38,7 @@ import {
   validateJwtSvid,
 } from "../../identity/index.ts";
 import type { Clock, Logger, Meter, Random } from "../../ports/index.ts";
+import { ForeignBundles } from "./foreign-bundles.ts";
 import { HeldSvids } from "./held-svids.ts";
 import { HeldTokens } from "./held-tokens.ts";
 import { ISSUER_CONTACT, ROTATIONS, SVIDS, WORKLOAD_SVID_EXPIRY } from "./metrics.ts";
@@ -68,6 +69,7 @@ export class Workloads implements WorkloadSource {
   readonly #options: { readonly trustDomain: string; readonly clockSkewMs: number };
   readonly #svids: HeldSvids;
   readonly #tokens: HeldTokens;
+  readonly #foreign: ForeignBundles;
   readonly #listeners = new Set<() => void>();
   #entries: readonly RegistrationEntry[] = [];
   #isSynced = false;
@@ -84,6 +86,7 @@ export class Workloads implements WorkloadSource {
     this.#options = options;
     const ask = (request: SvidRequest): Promise<SvidResponse> => this.#ask(request);
     this.#tokens = new HeldTokens({ clock: deps.clock, ask });
+    this.#foreign = new ForeignBundles({ ...deps, ask });
     this.#svids = new HeldSvids({
       ...deps,
       ask,
@@ -150,7 +153,8 @@ export class Workloads implements WorkloadSource {
         return [{ spiffeId: entry.spiffeId, chain: held.chain, key: held.key, hint }];
       }),
     );
-    return ok({ svids, bundle: domainBundle(this.#deps.bundle()), federated: [] });
+    const federated = this.#foreign.of(entries.value);
+    return ok({ svids, bundle: domainBundle(this.#deps.bundle()), federated });
   }
 
   async jwt(
@@ -186,7 +190,10 @@ export class Workloads implements WorkloadSource {
     const bundle = this.#deps.bundle();
     const valid = validateJwtSvid({
       ...{ es256: nativeEs256, token, audience, clockSkewMs: this.#options.clockSkewMs },
-      bundleOf: (trustDomain) => (trustDomain === bundle.trustDomain ? bundle : undefined),
+      bundleOf: (trustDomain) =>
+        trustDomain === bundle.trustDomain
+          ? bundle
+          : this.#foreign.find(entries.value, trustDomain),
       nowMs: this.#deps.clock.now().wallMs,
     });
     return valid.ok ? valid : refuse("workload/jwt-invalid", valid.code);
@@ -224,6 +231,7 @@ export class Workloads implements WorkloadSource {
     let isChanged = false;
     try {
       isChanged = await this.#sync();
+      isChanged = (await this.#foreign.sync(this.#entries)) || isChanged;
       this.#silentSinceMs = undefined;
     } catch (error) {
       this.#silentSinceMs ??= clock.now().wallMs;

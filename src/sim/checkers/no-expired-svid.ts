@@ -1,16 +1,22 @@
 // No expired SVID: an honest node accepts nothing from a node whose credential has ended by the observer's clock.
 
+import type { Ailments } from "../ailments.ts";
 import { readBeaconHeader } from "../beacon-header.ts";
 import type { NodeIndex } from "../node-types.ts";
 import { Checker } from "./checker.ts";
 import type { SwarmView } from "./swarm-view.ts";
 
+/** A fault that brings an end forward is known to others when they hang up, at the next look, and to what is on its way not at all. */
+const BROUGHT_FORWARD_MS = 1_500;
+
+type Judged = Pick<SwarmView, "census" | "world"> & { readonly ailments: Pick<Ailments, "of"> };
+
 /** Compares each accepted message with the end of its author's credential. */
 export class NoExpiredSvid extends Checker {
   readonly name = "no-expired-svid";
-  readonly #swarm: () => Pick<SwarmView, "census" | "world">;
+  readonly #swarm: () => Judged;
 
-  constructor(swarm: () => Pick<SwarmView, "census" | "world">) {
+  constructor(swarm: () => Judged) {
     super();
     this.#swarm = swarm;
   }
@@ -18,13 +24,14 @@ export class NoExpiredSvid extends Checker {
   accepted(observer: NodeIndex, bytes: Uint8Array, nowMs: number): void {
     const header = readBeaconHeader(bytes);
     if (header === undefined) return;
-    const { census, world } = this.#swarm();
+    const { census, world, ailments } = this.#swarm();
     const origin = census.find(header.nodeId);
     if (origin === undefined) return;
     this.checks++;
     const { wallMs } = world.clock(observer).at(nowMs);
     const lateMs = wallMs - origin.identity.notAfterMs;
-    if (lateMs < 0) return;
+    const { renewalStuck, expiredSvid } = ailments.of(origin.index);
+    if (lateMs < (renewalStuck || expiredSvid ? BROUGHT_FORWARD_MS : 0)) return;
     this.report(nowMs, observer, origin.index, `accepted it ${lateMs} ms after its SVID ended`);
   }
 }

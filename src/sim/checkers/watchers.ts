@@ -1,8 +1,11 @@
 // Everything that watches a run: all checkers, and the measure of recovery.
 
+import { healingDefaults } from "../../healing/index.ts";
 import { meshDefaults } from "../../mesh/index.ts";
 import type { SimEngine } from "../census.ts";
 import type { ByzantineInjector } from "../injectors/byzantine-injector.ts";
+import { HealingMonitor } from "../healing/healing-figures.ts";
+import { HealingWorld, type HealingWorldOptions } from "../healing/healing-world.ts";
 import { RecoveryMonitor } from "../injectors/recovery-monitor.ts";
 import type { LearningWorld } from "../learning/learning-world.ts";
 import { TrainingMonitor } from "../learning/training-figures.ts";
@@ -12,6 +15,7 @@ import { BoundedState } from "./bounded-state.ts";
 import { ContradictionsProven } from "./contradictions-proven.ts";
 import { CrashDetected } from "./crash-detected.ts";
 import { EvidenceHolds } from "./evidence-holds.ts";
+import { HealingBudget } from "./healing-budget.ts";
 import { LearningBound } from "./learning-bound.ts";
 import { LearningQuorum } from "./learning-quorum.ts";
 import { NoExpiredSvid } from "./no-expired-svid.ts";
@@ -44,7 +48,14 @@ export interface TrainingWatchers {
 }
 
 /** Invariants of design and reference that this simulator cannot judge, because it has no such part yet. */
-export const notModelled = ["bundle-sequence", "healing-budget"] as const;
+export const notModelled = ["bundle-sequence"] as const;
+
+/** Those of nodes that heal themselves. */
+export interface HealingWatchers {
+  /** Undefined: nothing heals, and it is only measured what that costs. */
+  readonly world: HealingWorld | undefined;
+  readonly monitor: HealingMonitor;
+}
 
 /** Attaches all checkers to a swarm; `engine` is one that no fault touches. */
 export function watchers(parts: {
@@ -100,4 +111,20 @@ export function trainingWatchers(parts: {
   world.watch(...checkers, monitor);
   swarm.watch(...checkers, roundsGoOn);
   return { world, monitor, roundsGoOn, contradictions };
+}
+
+/** Makes the healing of a swarm's nodes, with its checker; with `false` it is only measured what there would be to heal. */
+export function healingWatchers(parts: {
+  readonly swarm: Swarm;
+  readonly engine: SimEngine;
+  readonly options: HealingWorldOptions | false;
+}): HealingWatchers {
+  const { swarm, engine, options } = parts;
+  const monitor = new HealingMonitor();
+  if (options === false) return { world: undefined, monitor };
+  const world = new HealingWorld(swarm, engine, options);
+  const budget = new HealingBudget(swarm, { ...healingDefaults, ...options.options });
+  world.watch(monitor, budget);
+  swarm.watch(budget);
+  return { world, monitor };
 }

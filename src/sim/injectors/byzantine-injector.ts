@@ -59,12 +59,18 @@ export class ByzantineInjector implements Injector<ByzantineKind>, LearningLies 
     if (kind === "contradict" || kind === "flood_updates") this.contradictors.add(node);
   }
 
+  get #within(): Swarm {
+    if (this.#swarm === undefined) throw new RangeError("the liars are in no swarm yet");
+    return this.#swarm;
+  }
+
   #liar(
     node: NodeIndex,
-    parts: Omit<ConstructorParameters<typeof Liar>[0], "rate" | "did">,
+    parts: Omit<ConstructorParameters<typeof Liar>[0], "nodeId" | "rate" | "did">,
   ): SimNode<MeshDatagram> {
     return new Liar({
       ...parts,
+      nodeId: () => this.#within.census.at(node).identity.nodeId,
       rate: (trick) => this.#rate(node, trick),
       did: (trick) => this.did(trick, node),
     });

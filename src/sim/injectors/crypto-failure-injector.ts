@@ -12,7 +12,9 @@ import type { Injector } from "./injector.ts";
 type CryptoKind = (typeof faultKinds.crypto)[number];
 type CryptoFault = Fault<CryptoKind>;
 
-const switches: Readonly<Record<CryptoKind, keyof Ailment>> = {
+type Switch = { [Key in keyof Ailment]: boolean extends Ailment[Key] ? Key : never }[keyof Ailment];
+
+const switches: Readonly<Record<CryptoKind, Switch>> = {
   bad_signature: "badSignature",
   bad_verification: "badVerification",
   kem_failure: "kemFailure",

@@ -6,6 +6,7 @@ import { classOf, type Fault, type FaultClass } from "../scenarios/faults.ts";
 import type { Swarm } from "../swarm.ts";
 import type { ByzantineInjector } from "./byzantine-injector.ts";
 import { CryptoFailureInjector } from "./crypto-failure-injector.ts";
+import { HostFailureInjector } from "./host-failure-injector.ts";
 import type { Injector } from "./injector.ts";
 import { NetworkFailureInjector } from "./network-failure-injector.ts";
 import { NodeFailureInjector } from "./node-failure-injector.ts";
@@ -33,6 +34,7 @@ export class FaultSchedule {
       node: new NodeFailureInjector(swarm),
       byzantine: byzantine,
       crypto: new CryptoFailureInjector(swarm),
+      host: new HostFailureInjector(swarm),
     };
   }
 

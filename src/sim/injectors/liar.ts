@@ -3,10 +3,18 @@
 
 import type { MlDsaSigner } from "../../crypto/index.ts";
 import { toHex } from "../../foundation/index.ts";
+import {
+  encodeNotice,
+  FEATURES,
+  type NoticeBody,
+  noticeContext,
+  symptomCodes,
+} from "../../healing/index.ts";
 import type { NodeId } from "../../identity/index.ts";
 import { decodeStateBeacon, encodeProof, encodeStateBeacon } from "../../mesh/index.ts";
-import type { Now } from "../../ports/index.ts";
+import type { Now, WallMs } from "../../ports/index.ts";
 import type { SimEngine } from "../census.ts";
+import { HEALING_TOPIC } from "../healing/healing-node.ts";
 import type { MeshDatagram } from "../mesh-datagrams.ts";
 import type {
   GossipMessage,
@@ -19,7 +27,14 @@ import type {
 import type { SeededRandom } from "../random.ts";
 
 /** What a liar can do. */
-export type Trick = "forge" | "replay" | "equivocate" | "false_evidence" | "sybil_flood";
+export type Trick =
+  | "forge"
+  | "replay"
+  | "equivocate"
+  | "false_evidence"
+  | "sybil_flood"
+  | "false_claims"
+  | "false_lessons";
 
 type Action = NodeAction<MeshDatagram>;
 
@@ -27,6 +42,10 @@ const TRICK_INTERVAL_MS = 1_000;
 const TRICK_TIMER = "trick";
 /** Messages that a liar keeps for later. */
 const COLLECTED_MAX = 4_096;
+/** A token that is held for as long as one may be. */
+const CLAIM_MS = 30_000;
+/** Playbooks that a liar praises and slanders. */
+const PLAYBOOKS = ["rejoin", "redial", "resync", "renew", "compact", "free-memory", "shed"];
 /** First byte of a signed state beacon. */
 const STATE_KIND = 1;
 /** Offset of a beacon's sequence or index in its bytes. */
@@ -35,6 +54,7 @@ const NUMBER_OFFSET = 38;
 /** What a liar needs beside the honest node in it. */
 export interface LiarParts {
   readonly honest: SimNode<MeshDatagram>;
+  readonly nodeId: () => NodeId;
   /** Its own key: it may say two things in its own name. */
   readonly signer: MlDsaSigner;
   readonly engine: SimEngine;
@@ -50,6 +70,7 @@ export class Liar implements SimNode<MeshDatagram> {
   readonly #parts: LiarParts;
   /** Messages of others, oldest first. */
   readonly #collected: GossipMessage[] = [];
+  #notices = 0;
 
   constructor(parts: LiarParts) {
     this.#parts = parts;
@@ -73,6 +94,8 @@ export class Liar implements SimNode<MeshDatagram> {
       ...this.#times("forge", () => this.#forged()),
       ...this.#times("false_evidence", () => this.#falseEvidence()),
       ...this.#times("sybil_flood", () => this.#sybil()),
+      ...this.#times("false_claims", () => this.#notice({ kind: "claim", leftMs: CLAIM_MS })),
+      ...this.#times("false_lessons", () => this.#notice(this.#falseLesson())),
     ];
   }
 
@@ -117,6 +140,34 @@ export class Liar implements SimNode<MeshDatagram> {
     const content = { ...decoded.value.beacon, load: this.#parts.random.fraction() };
     const forged = encodeStateBeacon(content, this.#parts.signer);
     return { topic: beacon.topic, bytes: encodeProof(beacon.bytes, forged) };
+  }
+
+  /** Something about healing, in its own name: others' it cannot sign. */
+  #notice(body: NoticeBody): Pick<GossipMessage, "topic" | "bytes"> {
+    const { nodeId, signer } = this.#parts;
+    const notice = { nodeId: nodeId(), epoch: 1, number: ++this.#notices, body };
+    const bytes = encodeNotice(notice, (unsigned) => signer.sign(unsigned, noticeContext));
+    return { topic: HEALING_TOPIC, bytes };
+  }
+
+  /** What it never lived through: one playbook mended it, and all others made it worse. */
+  #falseLesson(): NoticeBody {
+    const { random } = this.#parts;
+    const [code = "mesh/isolated"] = random.sample(symptomCodes, 1);
+    const [good] = random.sample(PLAYBOOKS, 1);
+    const startedMs = 0 as WallMs;
+    const actions = PLAYBOOKS.map((playbook) => {
+      const outcome = playbook === good ? ("mended" as const) : ("worse" as const);
+      const action = "rejoin" as const;
+      return { playbook, action, outcome, level: "act" as const, startedMs, reason: "" };
+    });
+    const symptom = { code, severity: "error" as const, firstSeenMs: startedMs, evidence: [] };
+    const features = Float32Array.from({ length: FEATURES }, () => random.fraction());
+    const incident = {
+      ...{ id: `lie-${this.#notices}`, openedAtMs: startedMs, outcome: "mended" as const },
+      ...{ symptoms: [symptom], cause: { code, why: "" }, features, actions, similar: [] },
+    };
+    return { kind: "lesson", incident };
   }
 
   /** The first beacon of somebody who does not exist. */

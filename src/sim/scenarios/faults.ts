@@ -4,8 +4,8 @@ import * as z from "zod";
 import { type OmniscientAttackName, omniscientAttackNames } from "../../learning/index.ts";
 import { count, duration, durationText, mapping, number, ratio } from "./values.ts";
 
-/** The four kinds of trouble; a scenario may combine them. */
-export type FaultClass = "network" | "node" | "byzantine" | "crypto";
+/** The five kinds of trouble; a scenario may combine them. */
+export type FaultClass = "network" | "node" | "byzantine" | "crypto" | "host";
 
 /** Nodes that a file chooses: so many, a share such as "10%", or these. The seed says which. */
 const nodes = z.union(
@@ -109,6 +109,12 @@ const learning = {
   }),
 };
 
+/** Lies of members about healing. */
+const healing = {
+  false_claims: mapping({ inject: kind("false_claims"), ...when, nodes }),
+  false_lessons: mapping({ inject: kind("false_lessons"), ...when, nodes }),
+};
+
 const byzantine = {
   forge: mapping({ inject: kind("forge"), ...when, nodes }),
   replay: mapping({ inject: kind("replay"), ...when, nodes }),
@@ -119,6 +125,7 @@ const byzantine = {
     per_second: count(1, 1_000).default(20),
   }),
   ...learning,
+  ...healing,
 };
 
 const crypto = {
@@ -127,6 +134,34 @@ const crypto = {
   kem_failure: mapping({ inject: kind("kem_failure"), ...when, nodes }),
   expired_svid: mapping({ inject: kind("expired_svid"), ...when, nodes }),
   wrong_bundle: mapping({ inject: kind("wrong_bundle"), ...when, nodes }),
+};
+
+/** What a node's sensors can be wrong about. */
+export const sensorLies = [
+  "alone",
+  "leaking",
+  "overloaded",
+  "expiring",
+  "mesh-unwell",
+  "all-well",
+] as const;
+export type SensorLie = (typeof sensorLies)[number];
+
+/** What goes wrong on a host by itself, and what healing is there for; its sensors may be wrong, too. */
+const host = {
+  renewal_stuck: mapping({
+    ...{ inject: kind("renewal_stuck"), ...when, nodes },
+    left: duration(1_000, 86_400_000).prefault("20s"),
+  }),
+  leak: mapping({
+    ...{ inject: kind("leak"), ...when, nodes },
+    full_after: duration(1_000, 86_400_000).prefault("60s"),
+  }),
+  store_grows: mapping({ inject: kind("store_grows"), ...when, nodes }),
+  lying_sensors: mapping({
+    ...{ inject: kind("lying_sensors"), ...when, nodes },
+    say: z.enum(sensorLies, { error: `one of ${sensorLies.join(", ")}` }),
+  }),
 };
 
 /** A fault as a file says it. */
@@ -157,11 +192,17 @@ export const faultSchema = z.discriminatedUnion(
     byzantine.withhold,
     byzantine.slow_loris,
     byzantine.replay_rounds,
+    byzantine.false_claims,
+    byzantine.false_lessons,
     crypto.bad_signature,
     crypto.bad_verification,
     crypto.kem_failure,
     crypto.expired_svid,
     crypto.wrong_bundle,
+    host.renewal_stuck,
+    host.leak,
+    host.store_grows,
+    host.lying_sensors,
   ],
   { error: "a fault with `inject` and its parameters (see docs/simulator.md)" },
 );
@@ -184,6 +225,7 @@ export const faultKinds = {
   node: Object.keys(node) as (keyof typeof node)[],
   byzantine: Object.keys(byzantine) as (keyof typeof byzantine)[],
   crypto: Object.keys(crypto) as (keyof typeof crypto)[],
+  host: Object.keys(host) as (keyof typeof host)[],
 } as const satisfies Record<FaultClass, readonly FaultKind[]>;
 
 /** Every kind. */
@@ -194,9 +236,15 @@ export const learningFaultKinds: readonly FaultKind[] = Object.keys(
   learning,
 ) as (keyof typeof learning)[];
 
-/** Those that any mesh can have. */
+/** Those that are there for nodes that heal, or mean something only among such. */
+export const healingFaultKinds: readonly FaultKind[] = [
+  ...faultKinds.host,
+  ...(Object.keys(healing) as (keyof typeof healing)[]),
+];
+
+/** Those that any mesh can have: what chance chooses from, unless a scenario says otherwise. */
 export const meshFaultKinds: readonly FaultKind[] = allFaultKinds.filter(
-  (one) => !learningFaultKinds.includes(one),
+  (one) => !learningFaultKinds.includes(one) && !healingFaultKinds.includes(one),
 );
 
 /** The class of a kind. */

@@ -4,7 +4,14 @@
 import { stringify } from "yaml";
 import type { NodeIndex } from "../node-types.ts";
 import { SeededRandom } from "../random.ts";
-import { classOf, type Fault, type FaultKind, type FileFault, type NodeChoice } from "./faults.ts";
+import {
+  classOf,
+  type Fault,
+  type FaultKind,
+  type FileFault,
+  type NodeChoice,
+  sensorLies,
+} from "./faults.ts";
 import type { ScenarioFile } from "./schema.ts";
 import { durationText } from "./values.ts";
 
@@ -63,7 +70,7 @@ export function planText(plan: RunPlan): string {
 const durationKeys = new Set([
   ...["at", "for", "extra", "tail", "jitter", "every", "pause", "period", "calm"],
   ...["converge_within", "detect_within", "detect_p99", "reroute_p99", "latency"],
-  ...["start", "deadline", "rounds_within"],
+  ...["start", "deadline", "rounds_within", "left", "full_after"],
 ]);
 
 function withDurations(section: object): object {
@@ -171,6 +178,8 @@ function drawFault(
     case "equivocate":
     case "false_evidence":
     case "contradict":
+    case "false_claims":
+    case "false_lessons":
       return { inject: kind, ...when, nodes: 1 };
     case "poison": {
       const attacks = ["sign-flip", "ipm", "alie", "min-max", "mimic", "gaussian"] as const;
@@ -185,6 +194,15 @@ function drawFault(
       return { inject: kind, ...when, nodes: share, pause: whole(2_000, 60_000) };
     case "replay_rounds":
       return { inject: kind, ...when, nodes: 1, per_second: whole(1, 50) };
+    case "renewal_stuck":
+      return { inject: kind, ...when, nodes: share, left: whole(5_000, 30_000) };
+    case "leak":
+      return { inject: kind, ...when, nodes: share, full_after: whole(30_000, 120_000) };
+    case "lying_sensors": {
+      const say = sensorLies[random.below(sensorLies.length)] ?? "alone";
+      return { inject: kind, ...when, nodes: share, say };
+    }
+    case "store_grows":
     case "disk_full":
     case "bad_signature":
     case "bad_verification":

@@ -88,6 +88,7 @@ const scenarioShape = mapping({
   faults: z.array(faultSchema, { error: "a list of faults" }).max(200).default([]),
   chaos: chaos.optional(),
   learning: learning.optional(),
+  healing: z.enum(["on", "off"], { error: "on or off" }).optional(),
   expect,
 });
 

@@ -19,6 +19,23 @@ test("every reading verb draws for people and answers programs with schemaVersio
     [["identity"], /Certificate chain, leaf first/, "chain"],
     [["fl", "status"], /Last rounds/, "learning"],
     [["log", "level"], /^info\n$/, "level"],
+    [["heal", "status"], /state +acts\nincidents +0 open/, "mode"],
+    [["incidents", "list"], /a1b2c3d4-mabc-0 .* 14 s .*node-c +redial-peer +mended/, "incidents"],
+    [
+      ["incidents", "show"],
+      /redial-peer node-c: mended[^]*check: mesh\/peer-unreachable/,
+      "incident",
+    ],
+    [
+      ["incidents", "explain", "a1b2c3d4-mabc-0"],
+      /11:57:59 {2}seen[^]*cause[^]*11:58:00 {2}action[^]*11:58:04 {2}check +mended/,
+      "explanation",
+    ],
+    [
+      ["incidents", "similar", "a1b2c3d4-mabc-0"],
+      /87 % +this one +mended +redial-peer: mended .*\n *40 % +node-c +mended/,
+      "similar",
+    ],
     [["quarantine", "list"], /node-c .* quarantined .* two beacons 12 of epoch 7/, "quarantine"],
     [
       ["quarantine", "list"],
@@ -196,6 +213,17 @@ test("quarantine shows one node by name or id, and releases it with a reason alo
   assert.equal((await run("quarantine", "release", "node-c")).exit, 2);
   const long = await run("quarantine", "release", "node-c", "--reason", "r".repeat(201));
   assert.deepEqual([long.exit, node.calls.length], [2, 1]);
+});
+
+test("incidents export prints a line of JSON for each incident", async (t) => {
+  const { socketPath } = await serveNode(t);
+  const { out, exit } = await meshctl(["incidents", "export"], { MESHD_SOCKET: socketPath });
+  assert.equal(exit, 0);
+  const lines = out.trimEnd().split("\n");
+  assert.deepEqual(
+    lines.map((line) => (JSON.parse(line) as { id: string }).id),
+    ["a1b2c3d4-mabc-0", "a1b2c3d4-mabc-0"],
+  );
 });
 
 test("status exits with 4 exactly when something is wrong", async (t) => {

@@ -11,6 +11,8 @@ import type {
   NodeControl,
   Peer,
   Entries,
+  HealingStatus,
+  Incidents,
   Quarantine,
   RouteAnswer,
   Status,
@@ -71,6 +73,9 @@ export function fakeStatus(): Body<Status> {
       notBefore: "2026-03-01T08:00:00.000Z",
       notAfter: "2026-03-02T08:00:00.000Z",
       renewAt: "2026-03-01T20:00:00.000Z",
+      graceEnd: "2026-03-02T08:00:00.000Z",
+      source: "issuer",
+      classical: false,
       serialNumber: "0badc0de",
     },
     peers: [
@@ -357,6 +362,43 @@ export function fakeRoute(part: Partial<Body<RouteAnswer>> = {}): Body<RouteAnsw
 }
 
 /** A node that remembers its calls; `part` replaces methods. */
+const incident: Incidents["incidents"][number] = {
+  id: "a1b2c3d4-mabc-0",
+  openedAt: "2026-03-01T11:58:00.000Z",
+  closedAt: "2026-03-01T11:58:14.000Z",
+  outcome: "mended",
+  cause: {
+    ...{ code: "mesh/peer-unreachable", title: "a live member has no link to here" },
+    ...{ subject: "node-c", why: "nothing else was seen that could explain it" },
+  },
+  symptoms: [
+    {
+      ...{ code: "mesh/peer-unreachable", subject: "node-c", severity: "info" },
+      firstSeenAt: "2026-03-01T11:57:59.000Z",
+      clearedAt: "2026-03-01T11:58:04.000Z",
+      message: null,
+      evidence: [{ observation: "connections", value: 1, threshold: 2, finding: "fell from 2" }],
+    },
+  ],
+  actions: [
+    {
+      ...{ playbook: "redial", action: "redial-peer", target: "node-c", level: "act" },
+      startedAt: "2026-03-01T11:58:00.000Z",
+      endedAt: "2026-03-01T11:58:04.000Z",
+      outcome: "mended",
+      reason: "playbook redial is for mesh/peer-unreachable",
+      check: "mesh/peer-unreachable has gone",
+    },
+  ],
+  similar: [{ id: "a1b2c3d4-m000-0", similarity: 0.93, node: null }],
+};
+
+const healing: Body<HealingStatus> = {
+  ...{ mode: "act", frozen: false, halted: null, running: [], budgetLeft: 11, claims: 0 },
+  ...{ claimsMax: 1, openIncidents: 0, missing: [], playbooks: ["rejoin", "redial"] },
+  playbookProblem: null,
+};
+
 export function fakeNode(
   part: Partial<NodeControl> = {},
 ): NodeControl & { readonly calls: unknown[] } {
@@ -415,9 +457,51 @@ export function fakeNode(
       calls.push(request);
       return enrolled;
     },
+    anchor: () => ({ anchor: "x0a1.anchor" }),
     createToken: (request) => {
       calls.push(request);
       return { token: "x0t.secret", expiresAt: "2026-03-01T13:00:00.000Z" };
+    },
+    healing: () => healing,
+    freezeHealing: (request) => {
+      calls.push(request);
+      return { ...healing, ...request };
+    },
+    incidents: (request) => {
+      calls.push(request);
+      return { incidents: [incident] };
+    },
+    similarIncidents: (request) => {
+      calls.push(request);
+      const { openedAt, outcome, cause, actions } = incident;
+      const one = { similarity: 0.87, openedAt, outcome, cause, actions };
+      return {
+        id: request.id,
+        similar: [
+          { ...one, id: "a1b2c3d4-m000-0", node: null },
+          { ...one, id: "c3c3c3c3c3c3c3c3:c3c3c3c3-m001-0", similarity: 0.4, node: "node-c" },
+        ],
+      };
+    },
+    exportIncidents: async function* () {
+      for (const one of [incident, incident])
+        yield await Promise.resolve(new TextEncoder().encode(`${JSON.stringify(one)}\n`));
+    },
+    incident: (request) => {
+      calls.push(request);
+      return {
+        incident,
+        explanation: [
+          {
+            step: "seen",
+            at: "2026-03-01T11:57:59.000Z",
+            text: "connected members: 1, fell from 2",
+          },
+          { step: "cause", at: null, text: "a live member has no link to here: node-c" },
+          { step: "action", at: "2026-03-01T11:58:00.000Z", text: "redial-peer node-c" },
+          { step: "check", at: "2026-03-01T11:58:04.000Z", text: "mended after 4.0 s" },
+        ],
+      };
     },
     quarantine: () => quarantine,
     release: (request) => {

@@ -85,6 +85,6 @@ test("meshctl finds what was done to a log, asking the daemon or reading the fil
   // The daemon finds it too, and says so for as long as nobody has looked after it.
   const next = await spawnDaemon(t, {}, directory).answers();
   assert.ok((await next.status()).health.some(({ code }) => code === "audit/broken"));
-  assert.equal(await next.metric("meshd_node_health_condition", { code: "audit/broken" }), 1);
+  assert.equal(await next.metric("meshd_health_issue", { code: "audit/broken" }), 1);
   assert.ok((await eventsOf(next)).includes("audit.break"));
 });

@@ -2,23 +2,21 @@
 // soon as there is room. The disk is a small tmpfs, which root alone can mount.
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { appendFileSync, mkdirSync, rmSync } from "node:fs";
+import { appendFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { LearningStatus } from "../../../src/control/index.ts";
 import {
   converged,
   enrol,
-  scratch,
   spawnDaemon,
   Stack,
   startDaemon,
   type TestDaemon,
   until,
 } from "./harness.ts";
+import { mountSkip as skip, smallDisk } from "./small-disk.ts";
 
-const mayMount = process.getuid?.() === 0;
 const DEADLINE_MS = 40_000;
 
 /** Takes all that is left of a file system. */
@@ -32,19 +30,6 @@ function fill(file: string): void {
       }
     }
   }
-}
-
-const skip = mayMount ? false : "only root can mount a small tmpfs";
-
-/** A daemon's directory whose state is on a disk of six megabytes; why not, if it cannot be had. */
-function smallDisk(stack: Stack): { readonly directory: string; readonly problem?: string } {
-  const directory = scratch(stack);
-  const state = join(directory, "state");
-  mkdirSync(state);
-  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=6m,mode=700", "tmpfs", state]);
-  if (mounted.status !== 0) return { directory, problem: mounted.stderr.toString().trim() };
-  stack.after(() => void spawnSync("umount", ["-l", state]));
-  return { directory };
 }
 
 test("A full disk ends no training: it is told, and the first round after there is room is kept again.", {

@@ -32,6 +32,8 @@ export interface FileOptions {
   readonly identity?: object;
   readonly audit?: object;
   readonly federation?: object;
+  readonly join?: object;
+  readonly attestors?: object;
   readonly roles?: readonly object[];
   readonly policy?: readonly {
     readonly spiffe: string;
@@ -41,6 +43,7 @@ export interface FileOptions {
   readonly workload_api?: object;
   readonly tunnel?: object;
   readonly learning?: object;
+  readonly healing?: object;
   readonly crypto?: object;
   readonly telemetry?: {
     readonly metrics?: object;

@@ -74,7 +74,7 @@ test("/live is up at once, /ready follows enrolment, and /metrics has every requ
   const early = await a.get("/ready");
   assert.equal(early.status, 503);
   assert.equal(await a.metric("meshd_node_state", { state: "unenrolled" }), 1);
-  assert.equal(await a.metric("meshd_node_health_condition", { code: "node/unenrolled" }), 1);
+  assert.equal(await a.metric("meshd_health_issue", { code: "node/unenrolled" }), 1);
   assert.match(early.text, /node\/unenrolled/);
   const b = await startDaemon(t);
   await enrol({ a, b });
@@ -101,7 +101,7 @@ test("/live is up at once, /ready follows enrolment, and /metrics has every requ
   assert.ok(sumOf(text, "meshd_handshake_duration_seconds_count") >= 2, "the join and the link");
   assert.equal(sumOf(text, "meshd_node_state", { state: "running" }), 1);
   assert.equal(sumOf(text, "meshd_node_state"), 1);
-  assert.equal(sumOf(text, "meshd_node_health_condition", { code: "node/unenrolled" }), 0);
+  assert.equal(sumOf(text, "meshd_health_issue", { code: "node/unenrolled" }), 0);
   assert.ok(sumOf(text, "meshd_node_state_disk_free_bytes") > 0);
   assert.equal(
     sumOf(text, "meshd_node_state_disk_free_bytes") <=

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -34,6 +34,41 @@ describe("the state store", () => {
   test("gives each start a higher epoch, at least the time in seconds", () => {
     const epochs = [0, 1, 2].map(() => withStore((store) => store.nextEpoch(now)));
     assert.deepEqual(epochs, [now / 1000, now / 1000 + 1, now / 1000 + 2]);
+  });
+
+  test("gives back to the disk what deleted rows and the log hold, and keeps the rest", () => {
+    const size = (): number =>
+      ["meshd.sqlite", "meshd.sqlite-wal"]
+        .map((name) => join(directory, name))
+        .reduce((sum, file) => sum + (statSync(file, { throwIfNoEntry: false })?.size ?? 0), 0);
+    withStore((store) => {
+      store.saveZone("z".repeat(2_000_000));
+      store.saveZone("berlin");
+      const before = size();
+      assert.ok(before > 2_000_000);
+      store.compact();
+      assert.ok(size() < before / 10, `${size()} of ${before}`);
+      store.compact();
+      assert.equal(store.zone(), "berlin");
+      assert.equal(store.writeError, undefined);
+    });
+  });
+
+  test("remembers over a restart that healing is frozen", () => {
+    assert.equal(
+      withStore((store) => store.isHealingFrozen),
+      false,
+    );
+    withStore((store) => store.saveHealingFrozen(true));
+    assert.equal(
+      withStore((store) => store.isHealingFrozen),
+      true,
+    );
+    withStore((store) => store.saveHealingFrozen(false));
+    assert.equal(
+      withStore((store) => store.isHealingFrozen),
+      false,
+    );
   });
 
   test("gives a higher epoch although the clock went back", () => {

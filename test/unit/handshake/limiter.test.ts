@@ -94,6 +94,20 @@ describe("the handshake limiter", () => {
   });
 });
 
+test("a node that sheds load takes a quarter of the handshakes, and all again afterwards", () => {
+  const limiter = new HandshakeLimiter(at(0), { ...wide, globalBurst: 8, concurrentMax: 8 });
+  const taken = (attempts: number): number =>
+    Array.from({ length: attempts }, () => attempt(limiter, "a", 0)).filter((code) => code === "ok")
+      .length;
+  limiter.shedding = true;
+  assert.equal(taken(8), 2);
+  const open = Array.from({ length: 8 }, () => limiter.enter("a")).filter(({ ok }) => ok);
+  assert.equal(open.length, 2);
+  limiter.shedding = false;
+  const more = Array.from({ length: 8 }, () => limiter.enter("a")).filter(({ ok }) => ok);
+  assert.equal(more.length, 6);
+});
+
 test("addresses are limited by IPv4 address and by IPv6 /64", () => {
   for (const [address, key] of [
     ["192.0.2.1", "192.0.2.1"],

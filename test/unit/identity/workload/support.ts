@@ -77,6 +77,8 @@ export interface WorkloadDomain {
   readonly desk: WorkloadDesk;
   readonly log: Issuance[];
   readonly meter: ReturnType<typeof memoryMeter>;
+  /** Documents of other trust domains. */
+  readonly foreign: Map<string, string>;
 }
 
 export function makeBook(
@@ -122,6 +124,7 @@ export function makeWorkloadDomain(
   const store = memoryEntries();
   const book = makeBook(store, meter);
   const log: Issuance[] = [];
+  const foreign = new Map<string, string>();
   const policy = parsePolicy([{ spiffe: `spiffe://${TRUST_DOMAIN}/node/*`, allow: ["mesh.join"] }]);
   const desk = new WorkloadDesk({
     engine,
@@ -130,6 +133,7 @@ export function makeWorkloadDomain(
     issuer,
     policy: policy,
     bundle: () => bundle,
+    foreign: (trustDomain) => foreign.get(trustDomain),
     signedBundle: () => encodeSignedBundle(bundle, domain.rootSigner),
     record: (issuance) => {
       log.push(issuance);
@@ -138,7 +142,7 @@ export function makeWorkloadDomain(
     meter,
     logger: { warn: () => undefined },
   });
-  return { domain, bundle, root, jwt, jwtKeyId, issuer, book, store, desk, log, meter };
+  return { domain, bundle, root, jwt, jwtKeyId, issuer, book, store, desk, log, meter, foreign };
 }
 
 /** A node as the handshake knows it. */

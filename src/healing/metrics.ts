@@ -1,0 +1,59 @@
+// The metrics of the healing loop, and what moves them: its effects.
+
+import type { Meter, MetricDeclaration } from "../ports/index.ts";
+import { actionKinds, actionOutcomes, incidentOutcomes } from "./incident.ts";
+import type { HealingEffect, HealingView } from "./machine-types.ts";
+
+const LOOKS = "meshd_healing_looks_total";
+const INCIDENTS = "meshd_healing_incidents_total";
+const ACTIONS = "meshd_healing_actions_total";
+const OPEN = "meshd_healing_incidents_open";
+const UNMENDED = "meshd_healing_incidents_unmended";
+const BUDGET = "meshd_healing_budget_left";
+const CLAIMS = "meshd_healing_claims";
+
+export const healingMetrics: readonly MetricDeclaration[] = [
+  { name: LOOKS, kind: "counter", help: "The loop looked at the node; once a second it does." },
+  {
+    name: INCIDENTS,
+    kind: "counter",
+    help: "An incident was opened (open), or closed with this outcome.",
+    labels: { outcome: incidentOutcomes },
+  },
+  {
+    name: ACTIONS,
+    kind: "counter",
+    help: "An action was begun (running), or came to this.",
+    labels: { action: actionKinds, outcome: actionOutcomes },
+  },
+  { name: OPEN, kind: "gauge", help: "Incidents that are open." },
+  {
+    name: UNMENDED,
+    kind: "gauge",
+    help: "Open incidents that nothing is tried for any more: a person must look.",
+  },
+  { name: BUDGET, kind: "gauge", help: "Actions that the node may still begin within the window." },
+  {
+    name: CLAIMS,
+    kind: "gauge",
+    help: "Nodes that hold a token of the mesh-wide budget of repair, as this node heard.",
+  },
+];
+
+export function meterEffect(meter: Meter, effect: HealingEffect): void {
+  if (effect.kind === "action") {
+    const { action, outcome } = effect.action;
+    meter.count(ACTIONS, { action, outcome });
+  }
+  if (effect.kind === "incident" && effect.change !== "changed")
+    meter.count(INCIDENTS, { outcome: effect.incident.outcome });
+}
+
+/** After each look. */
+export function meterView(meter: Meter, { open, budgetLeft, claims }: HealingView): void {
+  meter.count(LOOKS);
+  meter.set(OPEN, open.length);
+  meter.set(UNMENDED, open.filter(({ outcome }) => outcome === "unmended").length);
+  meter.set(BUDGET, budgetLeft);
+  meter.set(CLAIMS, claims);
+}

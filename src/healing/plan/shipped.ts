@@ -1,0 +1,79 @@
+// The playbooks that every node has: one for each symptom that a node can mend by itself. An operator's file comes before
+// them, and a playbook of the same name replaces one of these. Text, so that it is read, checked and shown as theirs is.
+
+export const shippedPlaybooks = `
+playbooks:
+  # Every known address again, without the wait between tries that has grown meanwhile.
+  - name: rejoin
+    for: [mesh/isolated, mesh/peers-lost]
+    unless: [identity/expired]
+    radius: none
+    cooldown: 30s
+    steps:
+      - { action: rejoin, time_limit: 20s, check_within: 10s }
+      - { action: fetch-bundle, time_limit: 20s, check_within: 10s }
+
+  # By another of its addresses, or through a relay.
+  - name: redial
+    for: [mesh/peer-unreachable]
+    radius: none
+    cooldown: 30s
+    steps:
+      - { action: redial-peer, time_limit: 20s, check_within: 5s }
+
+  - name: resync
+    for: [mesh/view-stale]
+    unless: [mesh/isolated]
+    when: { connections: { min: 1 } }
+    radius: none
+    cooldown: 1m
+    steps:
+      - { action: resync-beacons, time_limit: 15s, check_within: 15s }
+      - { action: rejoin, time_limit: 20s, check_within: 15s }
+
+  - name: renew
+    for: [identity/renewal-overdue, identity/expired]
+    radius: none
+    cooldown: 30s
+    steps:
+      - { action: renew-svid, time_limit: 30s, check_within: 10s, check: { svidLeftRatio: { min: 0.4 } } }
+      - { action: rejoin, time_limit: 20s, check_within: 10s }
+
+  # The issuers may have a newer bundle, without which nobody's chain is good.
+  - name: newer-bundle
+    for: [handshake/failing, federation/stale, workload/issuer-silent]
+    radius: none
+    cooldown: 2m
+    steps:
+      - { action: fetch-bundle, time_limit: 20s, check_within: 60s }
+
+  - name: compact
+    for: [node/disk-filling, state/write-failed]
+    radius: none
+    cooldown: 30m
+    steps:
+      - { action: compact-store, time_limit: 60s, check_within: 10s }
+
+  - name: free-memory
+    for: [node/memory-growing]
+    radius: none
+    cooldown: 5m
+    steps:
+      - { action: free-memory, time_limit: 10s, check_within: 60s }
+
+  # A trainer that leaks gives all back when it is started anew; its round goes on from the disk.
+  - name: restart-trainer
+    for: [node/memory-growing]
+    radius: node
+    cooldown: 30m
+    steps:
+      - { action: restart-part, target: trainer, time_limit: 60s, check_within: 60s }
+
+  - name: shed
+    for: [mesh/overloaded, node/slow]
+    when: { loopLagMs: { min: 100 } }
+    radius: node
+    cooldown: 10m
+    steps:
+      - { action: shed-load, time_limit: 5s, check_within: 30s }
+`;

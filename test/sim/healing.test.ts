@@ -1,0 +1,199 @@
+// Nodes that heal themselves, in the simulator: what they can mend they mend fast, what they cannot they leave alone, and neither
+// wrong sensors nor lying members make them do more than they may.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  type ActionOrder,
+  type HealingEffect,
+  type HealingMachine,
+  healingDefaults,
+} from "../../src/healing/index.ts";
+import { parseScenario, type RunOptions, type RunReport } from "../../src/sim/index.ts";
+import { HealingBudget } from "../../src/sim/checkers/healing-budget.ts";
+import type { SwarmView } from "../../src/sim/checkers/swarm-view.ts";
+import { run } from "./scenario-runs.ts";
+
+function healing(
+  on: "on" | "off",
+  faults: readonly string[],
+  options: RunOptions = {},
+  more = "",
+): RunReport & { readonly healing: NonNullable<RunReport["healing"]> } {
+  const text = `name: healing
+summary: Nodes that heal themselves.
+nodes: 10
+minutes: 1
+healing: ${on}
+${more}
+faults: [${faults.join(", ")}]
+`;
+  const report = run(parseScenario(text, "healing.yml"), { seed: 5 }, options);
+  const figures = report.healing;
+  assert.ok(figures !== undefined);
+  return { ...report, healing: figures };
+}
+
+function holds(report: RunReport): void {
+  assert.deepEqual(report.violations, []);
+  assert.deepEqual(report.failures, []);
+  const budget = report.invariants.find(({ name }) => name === "healing-budget");
+  assert.ok(budget !== undefined);
+}
+
+for (const fault of ["renewal_stuck", "store_grows"]) {
+  test(`${fault} is mended within 5 s, in a third of the time that it lasts without healing`, () => {
+    const faults = [`{ inject: ${fault}, at: 20s, for: 20s, nodes: 2 }`];
+    const on = healing("on", faults);
+    const off = healing("off", faults);
+    holds(on);
+    const [onMs, offMs] = [on.healing.recoveryMs ?? 0, off.healing.recoveryMs ?? 0];
+    assert.ok(onMs <= 5_000, `${onMs} ms`);
+    assert.ok(3 * onMs <= offMs, `${onMs} ms with, ${offMs} ms without`);
+    assert.equal(on.healing.actions.mended, 2);
+    assert.equal(on.healing.harmful, 0);
+  });
+}
+
+test("a lossy, slow network is no reason to act: nothing is done", () => {
+  const report = healing("on", [
+    "{ inject: loss, at: 20s, for: 20s, ratio: 0.15 }",
+    "{ inject: latency, at: 20s, for: 20s, extra: 150ms }",
+  ]);
+  holds(report);
+  assert.deepEqual(report.healing.byKind, {});
+});
+
+test("an expired SVID cannot be renewed over a mesh that refuses it: it is tried, and nothing else is", () => {
+  const report = healing("on", ["{ inject: expired_svid, at: 20s, for: 20s, nodes: [7] }"]);
+  holds(report);
+  assert.equal(report.healing.byKind["renew-svid mended"], undefined);
+  assert.ok((report.healing.byKind["renew-svid failed"] ?? 0) > 0);
+});
+
+test("a third of all sensors that cry wolf, and liars that hold tokens and tell false lessons, break no guard", () => {
+  for (const say of ["alone", "leaking", "overloaded", "mesh-unwell"]) {
+    const report = healing("on", [
+      `{ inject: lying_sensors, at: 15s, for: 40s, nodes: 3, say: ${say} }`,
+      "{ inject: false_claims, at: 15s, for: 40s, nodes: 1 }",
+      "{ inject: false_lessons, at: 15s, for: 40s, nodes: 1 }",
+      "{ inject: false_evidence, at: 15s, for: 40s, nodes: 1 }",
+      "{ inject: renewal_stuck, at: 25s, for: 25s, nodes: 1, left: 10s }",
+    ]);
+    holds(report);
+    assert.equal(report.healing.harmful, 0, say);
+    assert.ok(report.healing.availability > 0.999, `${say}: ${report.healing.availability}`);
+  }
+});
+
+test("the same seed heals in the same way", () => {
+  const faults = ["{ inject: renewal_stuck, at: 20s, for: 20s, nodes: 2 }"];
+  assert.equal(healing("on", faults).traceDigest, healing("on", faults).traceDigest);
+});
+
+/** A checker in a mesh of ten, with effects by hand. */
+class Watched {
+  readonly machine = { halted: undefined as string | undefined, running: 1 };
+  readonly checker: HealingBudget;
+  nowMs = 0;
+  #orders = 0;
+
+  constructor() {
+    const swarm = {
+      world: { clock: () => ({ at: () => ({ monoMs: 0, wallMs: 0 }) }) },
+      census: { all: [] },
+      size: 10,
+      node: () => undefined,
+    };
+    const now = (): number => this.nowMs;
+    Object.defineProperty(swarm, "nowMs", { get: now });
+    this.checker = new HealingBudget(swarm as unknown as SwarmView, healingDefaults);
+  }
+
+  effect(node: number, effect: unknown): void {
+    const { running, halted } = this.machine;
+    const view = { running: new Array(running).fill(undefined), ...(halted && { halted }) };
+    const machine = { view: () => view } as unknown as HealingMachine;
+    this.checker.effect(node, effect as HealingEffect, machine);
+  }
+
+  act(node: number, kind: ActionOrder["kind"], target?: string): void {
+    this.effect(node, { kind: "act", order: { id: ++this.#orders, kind, target, timeLimitMs: 1 } });
+  }
+
+  action(node: number, action: string, outcome: string, reason = "because"): void {
+    this.effect(node, { kind: "action", incident: {}, action: { action, outcome, reason } });
+  }
+
+  get broken(): string {
+    return this.checker.violations.map(({ what }) => what).join();
+  }
+}
+
+test("healing-budget goes red for each guard that is broken, and not at its edge", () => {
+  const cases: readonly (readonly [string, (w: Watched, beyond: boolean) => void, RegExp])[] = [
+    [
+      "actions within the window",
+      (w, beyond) => {
+        for (let at = 0; at < 12 + Number(beyond); at++) w.action(1, "rejoin", "running");
+      },
+      /13 actions within the window/,
+    ],
+    [
+      "actions at once",
+      (w, beyond) => {
+        w.machine.running = beyond ? 3 : 2;
+        w.act(1, "rejoin");
+      },
+      /3 actions at once/,
+    ],
+    [
+      "disturbing nodes at once",
+      (w, beyond) => {
+        w.act(1, "restart-part", "trainer");
+        if (!beyond) w.action(1, "restart-part", "mended");
+        w.act(2, "shed-load");
+      },
+      /2 nodes disturb/,
+    ],
+    [
+      "the halt",
+      (w, beyond) => {
+        w.machine.halted = "40 % of the mesh is unwell";
+        w.act(1, beyond ? "shed-load" : "rejoin");
+      },
+      /shed-load although 40 %/,
+    ],
+    [
+      "back and forth",
+      (w, beyond) => {
+        w.act(1, "shed-load");
+        w.action(1, "shed-load", "mended");
+        w.effect(1, { kind: "undo", order: { id: 1, kind: "shed-load", timeLimitMs: 1 } });
+        w.nowMs = beyond ? 200_000 : 300_000;
+        w.act(1, "shed-load");
+      },
+      /undone and done again/,
+    ],
+    [
+      "a quarantine without proof",
+      (w, beyond) => {
+        if (beyond) w.act(1, "quarantine-peer", "ab");
+      },
+      /without a proof/,
+    ],
+    [
+      "a cause",
+      (w, beyond) => w.action(1, "rejoin", "running", beyond ? "" : "because"),
+      /without a recorded cause/,
+    ],
+  ];
+  for (const [name, play, expected] of cases) {
+    const inside = new Watched();
+    play(inside, false);
+    assert.equal(inside.broken, "", name);
+    const outside = new Watched();
+    play(outside, true);
+    assert.match(outside.broken, expected, name);
+  }
+});
