@@ -14,6 +14,7 @@ const suites: Record<string, () => Promise<{ suite: BenchSuite }>> = {
   learning: () => import("./learning.ts"),
   orchestrators: () => import("./orchestrators.ts"),
   robustness: () => import("./robustness.ts"),
+  issuance: () => import("./issuance.ts"),
   tunnel: () => import("./tunnel.ts"),
   "healing-cost": () => import("./healing-cost.ts"),
   tracing: () => import("./tracing.ts"),

@@ -84,8 +84,8 @@ import { Workloads } from "./workload/workloads.ts";
 const UPKEEP_MS = 5_000;
 const ATTEST_TIMEOUT_MS = 10_000;
 /** Peers that lost their authority are asked for a new chain so many at a time and so long: all are gone within five seconds. */
-const REFRESHES_MAX = 32;
-const REFRESH_MS = 1_000;
+const REFRESHES_MAX = 64;
+const REFRESH_MS = 2_000;
 /** After a change of addresses, or when it could not be stored, the record goes to the DHT after this. */
 const RECORD_RETRY_MS = 10_000;
 

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { encodeJoinToken, parseJoinToken } from "../../../src/identity/index.ts";
 import {
   assertRefused,
   converged,
@@ -67,8 +68,12 @@ describe("a second issuer", () => {
   it("has a token of the first used once, whoever is asked", async () => {
     const { token } = await b.client.createToken({ ttlSeconds: 600 });
     const [d, e] = await Promise.all([startDaemon(stack, options), startDaemon(stack, options)]);
-    // The token names both issuers, and either decides by the one that made it.
-    await d.client.join({ token, name: "d" });
+    // The same token, shown to the other issuer: that one asks the one that made it.
+    const parsed = parseJoinToken(token);
+    assert.ok(parsed.ok);
+    assert.equal(parsed.value.addresses.length, 2, "it names both");
+    const toFirst = encodeJoinToken({ ...parsed.value, addresses: [await a.address()] });
+    await d.client.join({ token: toFirst, name: "d" });
     await assertRefused(e.client.join({ token, name: "e" }), "identity/token-spent", /new token/);
     const { token: other } = await a.client.createToken({ ttlSeconds: 600 });
     await assertRefused(
@@ -77,6 +82,25 @@ describe("a second issuer", () => {
       /another name/,
     );
     await e.client.join({ token: other, name: "e" });
+  });
+
+  it("is one no longer when it is withdrawn, and one again when it is added again", async () => {
+    const issues = (wanted: boolean) =>
+      until(
+        `b to issue: ${wanted}`,
+        async () => (await b.status()).node.roles.includes("issuer") === wanted,
+      );
+    assert.deepEqual((await a.client.withdrawIssuer({ peer: "b" })).issuers, []);
+    await issues(false);
+    await assertRefused(b.client.entries(), "control/not-issuer", /meshctl peers/);
+    await assertRefused(
+      a.client.withdrawIssuer({ peer: "b" }),
+      "control/unknown-peer",
+      /issuer list/,
+    );
+    await a.client.grantIssuer({ peer: "b", force: true });
+    await issues(true);
+    await until("the entries again", async () => (await entriesAt(b)).length === 1);
   });
 
   it("admits when the first is lost", async () => {

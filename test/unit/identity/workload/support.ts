@@ -86,9 +86,10 @@ export function makeBook(
   meter = memoryMeter(),
   entriesMax?: number,
   name = "issuer",
+  seed = name,
 ): EntryBook {
   const { nodeId: author, mldsa65: signer, ed25519 } = nodeKeys(name);
-  const random = seededRandom(`book of ${name}`);
+  const random = seededRandom(`book of ${seed}`);
   return new EntryBook(
     { engine, random, meter, store, author, signer, ed25519: ed25519.publicKey },
     TRUST_DOMAIN,
@@ -96,7 +97,10 @@ export function makeBook(
   );
 }
 
-export function makeWorkloadDomain(seed = "root"): WorkloadDomain {
+export function makeWorkloadDomain(
+  seed = "root",
+  record: (issuance: Issuance) => void = () => undefined,
+): WorkloadDomain {
   const domain = makeDomain({ seed });
   const random = seededRandom(`${seed} workloads`);
   const root = p256(`${seed} p256`);
@@ -131,7 +135,10 @@ export function makeWorkloadDomain(seed = "root"): WorkloadDomain {
     bundle: () => bundle,
     foreign: (trustDomain) => foreign.get(trustDomain),
     signedBundle: () => encodeSignedBundle(bundle, domain.rootSigner),
-    record: (issuance) => log.push(issuance),
+    record: (issuance) => {
+      log.push(issuance);
+      record(issuance);
+    },
     meter,
     logger: { warn: () => undefined },
   });
