@@ -54,7 +54,6 @@ export type {
 export {
   FEATURES,
   featuresOf,
-  type Observation,
   type ObservationName,
   observationNames,
   observationScales,
