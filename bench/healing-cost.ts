@@ -6,7 +6,7 @@ import { performance } from "node:perf_hooks";
 import { collectGarbage } from "../src/adapters/heap-size.ts";
 import { systemClock } from "../src/adapters/clock.ts";
 import { createPromMeter } from "../src/adapters/telemetry/prom-meter.ts";
-import { MemoryKnowledge } from "../src/healing/index.ts";
+import { KnowledgeBase, MemoryArchive } from "../src/healing/index.ts";
 import type { MemberView } from "../src/mesh/index.ts";
 import { HealingLoop } from "../src/node/healing/healing-loop.ts";
 import { NodeSensors } from "../src/node/healing/sensors.ts";
@@ -68,7 +68,7 @@ export const suite: BenchSuite = (report) => {
         ...{ member: () => member, raised: () => [] },
       }),
       actuators: { kinds: new Set(), begin: nothing, undo: nothing },
-      knowledge: new MemoryKnowledge(),
+      knowledge: new KnowledgeBase(new MemoryArchive(), 0 as WallMs),
       freezer: { isHealingFrozen: false, saveHealingFrozen: nothing },
       claim: () => Promise.resolve(),
       ...{ remembered: () => [], closed: nothing },

@@ -2,7 +2,7 @@
 // ever harms, in the simulator. Every fault alone and in pairs with healing off and on; large meshes; a leak that comes again, with
 // memory of the first and without. Prints tables in Markdown; `--rules` chooses which.
 
-import { benchFaults, type BenchFault } from "./healing/faults.ts";
+import { benchFaults, type BenchFault, pairedFaults } from "./healing/faults.ts";
 import { benchRun, secondsAt, type Summary, summaryOf } from "./healing/runs.ts";
 import type { BenchSuite } from "./measure.ts";
 
@@ -55,8 +55,8 @@ export const suite: BenchSuite = (_report, { slice }) => {
 };
 
 function* pairs(): Generator<readonly [BenchFault, BenchFault]> {
-  for (const [at, a] of benchFaults.entries())
-    for (const b of benchFaults.slice(at + 1)) yield [a, b];
+  const paired = benchFaults.filter(({ name }) => pairedFaults.includes(name));
+  for (const [at, a] of paired.entries()) for (const b of paired.slice(at + 1)) yield [a, b];
 }
 
 function row(name: string, faults: readonly BenchFault[], nodes: number, seeds: number): void {

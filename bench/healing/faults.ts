@@ -51,3 +51,9 @@ export const benchFaults: readonly BenchFault[] = [
   at("lying_sensors mesh-unwell", ", nodes: 3, say: mesh-unwell"),
   at("lying_sensors all-well", ", nodes: 3, say: all-well"),
 ];
+
+/** Those of each class that are run in pairs: all pairs of all would be 561 rows. */
+export const pairedFaults: readonly string[] = [
+  ...["partition", "loss", "crash", "slow", "equivocate", "false_claims", "false_lessons"],
+  ...["kem_failure", "expired_svid", "renewal_stuck", "store_grows", "lying_sensors overloaded"],
+];

@@ -43,7 +43,6 @@ export { healingMetrics, meterEffect, meterView } from "./metrics.ts";
 export { parsePlaybooks, playbookLimits } from "./plan/parse.ts";
 export type { Playbook } from "./plan/playbook.ts";
 export { shippedPlaybooks } from "./plan/shipped.ts";
-export { MemoryKnowledge } from "./knowledge/memory.ts";
 export type {
   Claim,
   HealingEffect,

@@ -13,7 +13,8 @@ import {
   HealingMachine,
   type HealingOptions,
   type Incident,
-  MemoryKnowledge,
+  KnowledgeBase,
+  MemoryArchive,
   type ObservationName,
   observationNames,
   observationScales,
@@ -173,7 +174,7 @@ test("over random readings, endings, claims and freezes no guard is passed", () 
   let acts = 0;
   fc.assert(
     fc.property(fc.array(steps, { minLength: 5, maxLength: 40 }), (script) => {
-      const knowledge = new MemoryKnowledge();
+      const knowledge = new KnowledgeBase(new MemoryArchive(), 0 as WallMs);
       const machine = new HealingMachine({ self: "77".repeat(32), knowledge, playbooks }, options);
       const spectator = new Spectator();
       let seconds = 0;
@@ -249,7 +250,7 @@ test("in a mesh where all fall ill at once no more nodes disturb themselves than
             new HealingMachine(
               {
                 self: at.toString(16).padStart(64, "0"),
-                knowledge: new MemoryKnowledge(),
+                knowledge: new KnowledgeBase(new MemoryArchive(), 0 as WallMs),
                 playbooks: ill,
               },
               { flapWindowMs: 1_000, claimMs: 30_000 },

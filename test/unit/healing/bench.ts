@@ -8,7 +8,8 @@ import {
   HealingMachine,
   type HealingOptions,
   type Incident,
-  MemoryKnowledge,
+  KnowledgeBase,
+  MemoryArchive,
   type ObservationName,
   parsePlaybooks,
   type PeerReading,
@@ -32,7 +33,7 @@ export const allKinds = new Set(actionKinds);
 
 export class Bench {
   readonly machine: HealingMachine;
-  readonly knowledge = new MemoryKnowledge();
+  readonly knowledge = new KnowledgeBase(new MemoryArchive(), 0 as WallMs);
   readonly orders: ActionOrder[] = [];
   readonly effects: HealingEffect[] = [];
   readonly #playbooks = parsePlaybooks(shippedPlaybooks, "shipped", allKinds);
