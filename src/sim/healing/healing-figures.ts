@@ -9,13 +9,17 @@ import type { HealingListener } from "./healing-world.ts";
 /** Node-seconds count when the nodes have had time to find each other. */
 const START_MS = 15_000;
 const SAMPLES_MAX = 10_000;
+const LOOK_MS = 1_000;
 
 export interface HealingFigures {
   readonly incidents: number;
   readonly actions: Readonly<Partial<Record<ActionOutcome, number>>>;
   /** Actions by `kind outcome`. */
   readonly byKind: Readonly<Record<string, number>>;
-  /** Actions after which a condition of grade error stood that was not there before. */
+  /**
+   * Actions after which an error stood that was not there before (the machine calls them worse), and no fault that began
+   * meanwhile on that node explains it.
+   */
   readonly harmful: number;
   /** Share of node-seconds with a right view and a route to every live node. */
   readonly availability: number;
@@ -29,15 +33,29 @@ export class HealingMonitor implements HealingListener {
   readonly #outcomes = new Map<ActionOutcome, number>();
   readonly #byKind = new Map<string, number>();
   readonly #mendMs: number[] = [];
+  readonly #swarm: Pick<SwarmView, "nowMs">;
+  /** When the newest action of a node began, and since when something has been wrong with it. */
+  readonly #begunMs = new Map<NodeIndex, number>();
+  readonly #ailsSinceMs = new Map<NodeIndex, number>();
+  #harmful = 0;
   #incidents = 0;
   #nodeSeconds = 0;
   #goodSeconds = 0;
   #brokenMs: { readonly firstMs: number; readonly lastMs: number } | undefined;
 
-  effect(_node: NodeIndex, effect: HealingEffect): void {
+  constructor(swarm: Pick<SwarmView, "nowMs">) {
+    this.#swarm = swarm;
+  }
+
+  effect(node: NodeIndex, effect: HealingEffect): void {
     if (effect.kind === "incident" && effect.change === "opened") this.#incidents++;
-    if (effect.kind !== "action" || effect.action.outcome === "running") return;
+    if (effect.kind !== "action") return;
     const { action, outcome } = effect.action;
+    if (outcome === "running") {
+      this.#begunMs.set(node, this.#swarm.nowMs);
+      return;
+    }
+    if (outcome === "worse" && !this.#ailsSince(node)) this.#harmful++;
     this.#outcomes.set(outcome, (this.#outcomes.get(outcome) ?? 0) + 1);
     if (outcome === "mended" && this.#mendMs.length < SAMPLES_MAX)
       this.#mendMs.push((effect.action.endedMs ?? 0) - effect.incident.openedAtMs);
@@ -54,10 +72,20 @@ export class HealingMonitor implements HealingListener {
     this.#nodeSeconds += healthy.length;
     this.#goodSeconds += good;
     const all = Array.from({ length: swarm.size }, (_, node) => node);
+    for (const node of all) {
+      if (!ailing(node)) this.#ailsSinceMs.delete(node);
+      else if (!this.#ailsSinceMs.has(node)) this.#ailsSinceMs.set(node, swarm.nowMs);
+    }
     const isWhole =
       good === healthy.length && all.every((node) => swarm.world.isUp(node) && !ailing(node));
     if (isWhole) return;
     this.#brokenMs = { firstMs: this.#brokenMs?.firstMs ?? swarm.nowMs, lastMs: swarm.nowMs };
+  }
+
+  /** Whether something went wrong with the node after its action began; it is looked at once a second. */
+  #ailsSince(node: NodeIndex): boolean {
+    const sinceMs = this.#ailsSinceMs.get(node) ?? -Infinity;
+    return sinceMs + LOOK_MS >= (this.#begunMs.get(node) ?? Infinity);
   }
 
   figures(): HealingFigures {
@@ -66,7 +94,7 @@ export class HealingMonitor implements HealingListener {
       incidents: this.#incidents,
       actions: Object.fromEntries(this.#outcomes),
       byKind: Object.fromEntries(this.#byKind),
-      harmful: this.#outcomes.get("worse") ?? 0,
+      harmful: this.#harmful,
       availability: this.#nodeSeconds === 0 ? 1 : this.#goodSeconds / this.#nodeSeconds,
       mendMs: this.#mendMs,
       recoveryMs: broken === undefined ? null : broken.lastMs - broken.firstMs,
