@@ -18,7 +18,7 @@ import type { SwarmView } from "./swarm-view.ts";
 
 /** What some of a node's or a peer's work suffers from. */
 const disturbing: ReadonlySet<ActionKind> = new Set([
-  ...(["quarantine-peer", "void-round", "shed-load", "restart-part", "switch-engine"] as const),
+  ...(["quarantine-peer", "shed-load", "restart-part"] as const),
 ]);
 /** Clocks run up to this much faster than true time. */
 const CLOCK_ERROR = 0.94;
