@@ -9,7 +9,6 @@ import type { HealingListener } from "./healing-world.ts";
 /** Node-seconds count when the nodes have had time to find each other. */
 const START_MS = 15_000;
 const SAMPLES_MAX = 10_000;
-const LOOK_MS = 1_000;
 
 export interface HealingFigures {
   readonly incidents: number;
@@ -17,8 +16,8 @@ export interface HealingFigures {
   /** Actions by `kind outcome`. */
   readonly byKind: Readonly<Record<string, number>>;
   /**
-   * Actions after which an error stood that was not there before (the machine calls them worse), and no fault that began
-   * meanwhile on that node explains it.
+   * Actions after which an error stood that was not there before (the machine calls them worse), while nothing else began
+   * or ended to be wrong with that node.
    */
   readonly harmful: number;
   /** Share of node-seconds with a right view and a route to every live node. */
@@ -33,18 +32,18 @@ export class HealingMonitor implements HealingListener {
   readonly #outcomes = new Map<ActionOutcome, number>();
   readonly #byKind = new Map<string, number>();
   readonly #mendMs: number[] = [];
-  readonly #swarm: Pick<SwarmView, "nowMs">;
-  /** When the newest action of a node began, and since when something has been wrong with it. */
-  readonly #begunMs = new Map<NodeIndex, number>();
-  readonly #ailsSinceMs = new Map<NodeIndex, number>();
+  /** What is wrong with a node, in any words that tell one state from another. */
+  readonly #stateOf: (node: NodeIndex) => string;
+  /** That at the beginning of its newest action. */
+  readonly #begunIn = new Map<NodeIndex, string>();
   #harmful = 0;
   #incidents = 0;
   #nodeSeconds = 0;
   #goodSeconds = 0;
   #brokenMs: { readonly firstMs: number; readonly lastMs: number } | undefined;
 
-  constructor(swarm: Pick<SwarmView, "nowMs">) {
-    this.#swarm = swarm;
+  constructor(stateOf: (node: NodeIndex) => string) {
+    this.#stateOf = stateOf;
   }
 
   effect(node: NodeIndex, effect: HealingEffect): void {
@@ -52,10 +51,10 @@ export class HealingMonitor implements HealingListener {
     if (effect.kind !== "action") return;
     const { action, outcome } = effect.action;
     if (outcome === "running") {
-      this.#begunMs.set(node, this.#swarm.nowMs);
+      this.#begunIn.set(node, this.#stateOf(node));
       return;
     }
-    if (outcome === "worse" && !this.#ailsSince(node)) this.#harmful++;
+    if (outcome === "worse" && this.#begunIn.get(node) === this.#stateOf(node)) this.#harmful++;
     this.#outcomes.set(outcome, (this.#outcomes.get(outcome) ?? 0) + 1);
     if (outcome === "mended" && this.#mendMs.length < SAMPLES_MAX)
       this.#mendMs.push((effect.action.endedMs ?? 0) - effect.incident.openedAtMs);
@@ -72,20 +71,10 @@ export class HealingMonitor implements HealingListener {
     this.#nodeSeconds += healthy.length;
     this.#goodSeconds += good;
     const all = Array.from({ length: swarm.size }, (_, node) => node);
-    for (const node of all) {
-      if (!ailing(node)) this.#ailsSinceMs.delete(node);
-      else if (!this.#ailsSinceMs.has(node)) this.#ailsSinceMs.set(node, swarm.nowMs);
-    }
     const isWhole =
       good === healthy.length && all.every((node) => swarm.world.isUp(node) && !ailing(node));
     if (isWhole) return;
     this.#brokenMs = { firstMs: this.#brokenMs?.firstMs ?? swarm.nowMs, lastMs: swarm.nowMs };
-  }
-
-  /** Whether something went wrong with the node after its action began; it is looked at once a second. */
-  #ailsSince(node: NodeIndex): boolean {
-    const sinceMs = this.#ailsSinceMs.get(node) ?? -Infinity;
-    return sinceMs + LOOK_MS >= (this.#begunMs.get(node) ?? Infinity);
   }
 
   figures(): HealingFigures {
