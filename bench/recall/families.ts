@@ -71,8 +71,8 @@ export const families: readonly Family[] = [
     off: { ...cutOff, svidLeftRatio: [0, 0], renewalOverdueMs: [1e6, 4e6] },
   },
   {
-    ...{ name: "issuer away", cause: "identity/svid-expiring" },
-    symptoms: { "identity/svid-expiring": 1, "workload/issuer-silent": 0.6 },
+    ...{ name: "issuer away", cause: "identity/renewal-overdue" },
+    symptoms: { "identity/renewal-overdue": 1, "workload/issuer-silent": 0.6 },
     off: { svidLeftRatio: [0.05, 0.25], renewalOverdueMs: [6e5, 3e6] },
   },
   {

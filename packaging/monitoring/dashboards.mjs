@@ -653,6 +653,17 @@ export const dashboards = [
           thresholds: good(0.35),
         },
         {
+          title: "Time without an issuer that is left",
+          unit: "s",
+          description:
+            "Until peers drop the node if nobody renews its SVID: the rest of its life and identity.issuer_grace.",
+          queries: {
+            [node]:
+              "(meshd_identity_svid_grace_end_timestamp_seconds{$i} - time()) * (meshd_identity_svid_grace_end_timestamp_seconds{$i} > bool 0)",
+          },
+          w: 12,
+        },
+        {
           title: "SVIDs: issued, and valid until",
           type: "table",
           unit: "dateTimeAsIso",
@@ -669,6 +680,17 @@ export const dashboards = [
           description: "Finished attempts. Failed ones are repeated: MeshdSvidRenewalFailing.",
           queries: {
             "{{instance}} {{result}}": "60 * rate(meshd_identity_svid_renewals_total{$i}[$r])",
+          },
+          w: 12,
+        },
+        {
+          title: "Nodes that joined or tried to, by what they showed",
+          unit: "cpm",
+          description:
+            "Tokens and evidence at issuers; the issuer's log names the cause of a refusal.",
+          queries: {
+            "{{type}} {{result}}":
+              "60 * sum by (type, result) (rate(meshd_identity_node_attestations_total{$i}[$r]))",
           },
           w: 12,
         },
@@ -703,6 +725,14 @@ export const dashboards = [
           queries: {
             "{{right}}": "60 * sum by (right) (rate(meshd_identity_denials_total{$i}[$r]))",
           },
+          w: 12,
+        },
+        {
+          title: "Trust bundle",
+          unit: "none",
+          description:
+            "Its sequence at each node: one that stays behind was away, and does not know the newest authority.",
+          queries: { [node]: "meshd_identity_bundle_sequence{$i}" },
           w: 12,
         },
         {

@@ -25,10 +25,11 @@ export const SEED_BYTES = 32;
 /** The two seeds that every node has. */
 export type OwnSeedName = "ed25519" | "ml-dsa-65";
 
-/** The seeds a node may have: its own two, and on issuers those of the root, of each intermediate in use, and for workloads. */
+/** The seeds a node may have: its own two, and on issuers those of each root, of each intermediate in use, and for workloads. */
 export type SeedName =
   | OwnSeedName
   | "root"
+  | `root-${string}`
   | `intermediate-${string}`
   | `workload-root-${string}`
   | `jwt-${string}`;

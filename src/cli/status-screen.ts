@@ -90,8 +90,10 @@ function svidCell(svid: Status["svid"], nowMs: number): Cell {
   if (Date.parse(svid.notAfter) <= nowMs) return cell(`expired ${until}`, "bad");
   const overdue = Date.parse(svid.renewAt) <= nowMs;
   const renewal = overdue ? "renewal overdue since" : "renewal";
+  const from = svid.source === "workload-api" ? ", from the Workload API" : "";
+  const kind = svid.classical ? ", classical (P-256)" : "";
   return cell(
-    `expires ${until}, ${renewal} ${relativeText(svid.renewAt, nowMs)}`,
+    `expires ${until}, ${renewal} ${relativeText(svid.renewAt, nowMs)}${from}${kind}`,
     overdue ? "warn" : "good",
   );
 }

@@ -1,6 +1,6 @@
 // The configuration that the rest of the daemon sees: units in the names, nothing optional by accident.
 
-import type { PolicyRight } from "./keys.ts";
+import type { attestorTypes, PolicyRight } from "./keys.ts";
 import type { ConfigFile, MetricsListen, TcpAddress } from "./schema.ts";
 
 /** Where an exposed port leads unless the file says otherwise. */
@@ -47,7 +47,46 @@ export interface Config {
     readonly connectionsTarget: number;
   };
   readonly crypto: { readonly engine: "auto" | "wasm" | "native" | "noble" };
-  readonly identity: { readonly svidLifetimeMs: number; readonly clockSkewMs: number };
+  readonly identity: {
+    readonly svidLifetimeMs: number;
+    readonly clockSkewMs: number;
+    /** How long past its end an SVID still counts, for times without any issuer. */
+    readonly issuerGraceMs: number;
+    readonly source: "issuer" | "workload-api";
+    /** Of the Workload API; `null`: the environment says it. */
+    readonly socket: string | null;
+    /** On issuers; no lifetime: authorities are replaced by hand alone. */
+    readonly rotation: { readonly lifetimeMs: number | undefined; readonly prepareMs: number };
+  };
+  /** How this node joins without a token. */
+  readonly join: {
+    readonly anchor: string | null;
+    readonly attestor: "off" | (typeof attestorTypes)[number];
+    /** PEM files, for x509pop. */
+    readonly certificateFile: string | null;
+    readonly keyFile: string | null;
+    /** A projected service account token, for k8s_psat. */
+    readonly tokenFile: string;
+    /** Of the instance metadata service, for aws_iid. */
+    readonly metadataUrl: string;
+  };
+  /** By what nodes may join here; `null`: not by that. */
+  readonly attestors: {
+    readonly x509pop: { readonly caFile: string } | null;
+    readonly k8sPsat: {
+      readonly cluster: string;
+      readonly apiServer: string;
+      readonly caFile: string;
+      readonly tokenFile: string;
+      readonly audience: string;
+      readonly serviceAccounts: readonly string[];
+    } | null;
+    readonly awsIid: {
+      readonly certificatesFile: string;
+      readonly accounts: readonly string[];
+      readonly regions: readonly string[];
+    } | null;
+  };
   readonly federation: {
     /** Where the trust bundle is served. */
     readonly listen: MetricsListen;
@@ -137,7 +176,24 @@ export function configOf(file: ConfigFile): Config {
     identity: {
       svidLifetimeMs: file.identity.svid_lifetime,
       clockSkewMs: file.identity.clock_skew,
+      issuerGraceMs: file.identity.issuer_grace,
+      source: file.identity.source,
+      socket: file.identity.socket ?? null,
+      rotation: {
+        lifetimeMs:
+          file.identity.authority_lifetime === "off" ? undefined : file.identity.authority_lifetime,
+        prepareMs: file.identity.authority_prepare,
+      },
     },
+    join: {
+      anchor: file.join.anchor ?? null,
+      attestor: file.join.attestor,
+      certificateFile: file.join.certificate ?? null,
+      keyFile: file.join.key ?? null,
+      tokenFile: file.join.token,
+      metadataUrl: file.join.metadata,
+    },
+    attestors: attestorsOf(file.attestors),
     workloadApi: { socket: file.workload_api.socket },
     federation: {
       listen: file.federation.listen,
@@ -188,6 +244,31 @@ export function configOf(file: ConfigFile): Config {
   });
 }
 
+function attestorsOf({ x509pop, k8s_psat, aws_iid }: ConfigFile["attestors"]): Config["attestors"] {
+  return {
+    x509pop: x509pop === undefined ? null : { caFile: x509pop.ca },
+    k8sPsat:
+      k8s_psat === undefined
+        ? null
+        : {
+            cluster: k8s_psat.cluster,
+            apiServer: k8s_psat.api_server,
+            caFile: k8s_psat.ca,
+            tokenFile: k8s_psat.token,
+            audience: k8s_psat.audience,
+            serviceAccounts: k8s_psat.service_accounts,
+          },
+    awsIid:
+      aws_iid === undefined
+        ? null
+        : {
+            certificatesFile: aws_iid.certificates,
+            accounts: aws_iid.accounts,
+            regions: aws_iid.regions,
+          },
+  };
+}
+
 /** Where each key of the file went. A list or mapping counts as one value. */
 export const valueOfKey: Readonly<Record<string, (config: Config) => unknown>> = {
   state_dir: (config) => config.stateDir,
@@ -209,6 +290,20 @@ export const valueOfKey: Readonly<Record<string, (config: Config) => unknown>> =
   "crypto.engine": (config) => config.crypto.engine,
   "identity.svid_lifetime": (config) => config.identity.svidLifetimeMs,
   "identity.clock_skew": (config) => config.identity.clockSkewMs,
+  "identity.issuer_grace": (config) => config.identity.issuerGraceMs,
+  "join.anchor": (config) => config.join.anchor,
+  "join.attestor": (config) => config.join.attestor,
+  "join.certificate": (config) => config.join.certificateFile,
+  "join.key": (config) => config.join.keyFile,
+  "join.token": (config) => config.join.tokenFile,
+  "join.metadata": (config) => config.join.metadataUrl,
+  "attestors.x509pop": (config) => config.attestors.x509pop,
+  "attestors.k8s_psat": (config) => config.attestors.k8sPsat,
+  "attestors.aws_iid": (config) => config.attestors.awsIid,
+  "identity.source": (config) => config.identity.source,
+  "identity.socket": (config) => config.identity.socket,
+  "identity.authority_lifetime": (config) => config.identity.rotation.lifetimeMs,
+  "identity.authority_prepare": (config) => config.identity.rotation.prepareMs,
   "federation.listen": (config) => config.federation.listen,
   "federation.certificate": (config) => config.federation.certificateFile,
   "federation.key": (config) => config.federation.keyFile,

@@ -30,6 +30,10 @@ const asInFile: Readonly<Record<string, (value: never) => ConfigValue>> = {
   "identity.svid_lifetime": durationText,
   "identity.clock_skew": durationText,
   "healing.flap_window": durationText,
+  "identity.issuer_grace": durationText,
+  "identity.authority_lifetime": (ms: number | undefined) =>
+    ms === undefined ? "off" : durationText(ms),
+  "identity.authority_prepare": durationText,
   "telemetry.metrics.listen": (listen: MetricsListen) =>
     listen === "off" ? listen : addressText(listen),
   policy: (rules: Config["policy"]) =>
@@ -37,6 +41,17 @@ const asInFile: Readonly<Record<string, (value: never) => ConfigValue>> = {
       ...{ spiffe, allow },
       ...(roles.length > 0 ? { roles } : {}),
     })),
+  "attestors.x509pop": (pop: Config["attestors"]["x509pop"]) => pop && { ca: pop.caFile },
+  "attestors.k8s_psat": (psat: Config["attestors"]["k8sPsat"]) =>
+    psat && {
+      ...{ cluster: psat.cluster, api_server: psat.apiServer, ca: psat.caFile },
+      ...{ token: psat.tokenFile, audience: psat.audience },
+      service_accounts: psat.serviceAccounts,
+    },
+  "attestors.aws_iid": (iid: Config["attestors"]["awsIid"]) =>
+    iid && {
+      ...{ certificates: iid.certificatesFile, accounts: iid.accounts, regions: iid.regions },
+    },
   "federation.listen": (listen: MetricsListen) => (listen === "off" ? listen : addressText(listen)),
   "tunnel.expose": (exposed: Config["tunnel"]["expose"]) =>
     exposed.map(({ port, target }) => ({ port, to: addressText(target) })),

@@ -14,6 +14,7 @@ export interface ConfigKey {
 /** The rights a policy rule can give, each checked where a stream opens or a message is validated. */
 export const policyRights = [
   "mesh.join",
+  "mesh.classical",
   "beacon.publish",
   "mesh.release",
   "fl.train",
@@ -34,6 +35,9 @@ export function isPolicyRight(text: string): text is PolicyRight {
   return isTunnel || (policyRights as readonly string[]).includes(text);
 }
 
+/** By what a node may join, beside a token. */
+export const attestorTypes = ["x509pop", "k8s_psat", "aws_iid"] as const;
+
 /** Limits of the configuration, in the unit of each key. */
 export const configLimits = {
   fileBytesMax: 256 * 1024,
@@ -52,6 +56,9 @@ export const configLimits = {
   /** `sun_path` of Linux holds 108 bytes with the closing zero. */
   socketPathBytesMax: 107,
   endpointCharsMax: 2048,
+  anchorCharsMax: 1024,
+  /** Accounts, regions, service accounts. */
+  allowListMax: 64,
   heartbeatIntervalMs: { min: 100, max: 60_000 },
   connectionsTarget: { min: 1, max: 1024 },
   relayReservations: { min: 1, max: 1024 },
@@ -60,10 +67,13 @@ export const configLimits = {
   learningMebibytes: { min: 1, max: 65_536 },
   auditMebibytes: { min: 8, max: 65_536 },
   svidLifetimeMs: { min: 60_000, max: 90 * 86_400_000 },
+  authorityLifetimeMs: { min: 3_600_000, max: 3650 * 86_400_000 },
+  authorityPrepareMs: { min: 0, max: 365 * 86_400_000 },
   clockSkewMs: { min: 0, max: 600_000 },
   healingActionsAtOnce: { min: 1, max: 16 },
   healingActionsPerWindow: { min: 1, max: 1_000 },
   flapWindowMs: { min: 1_000, max: 86_400_000 },
+  issuerGraceMs: { min: 0, max: 30 * 86_400_000 },
 } as const;
 
 const rightsHint = `choose from ${policyRights.join(", ")}, tunnel.connect:<port>, tunnel.connect:*`;
@@ -172,9 +182,144 @@ export const configKeys: Readonly<Record<string, ConfigKey>> = {
     hint: "write a number and s, m, h or d, such as 24h; renewal comes at half of it",
     reload: false,
   },
+  "identity.authority_lifetime": {
+    rule: "a duration from 1h to 3650d, or off",
+    hint: "on issuers: after how long an authority is replaced by itself, such as 365d",
+    reload: false,
+  },
+  "identity.authority_prepare": {
+    rule: "a duration from 0s to 365d",
+    hint: "on issuers: how long a new authority is published before it signs; longer than other trust domains take to fetch the bundle",
+    reload: false,
+  },
   "identity.clock_skew": {
     rule: "a duration from 0s to 10m",
     hint: "write how far clocks may differ, such as 60s",
+    reload: false,
+  },
+  "identity.issuer_grace": {
+    rule: "a duration from 0s to 30d",
+    hint: "write how much longer than it is valid a node's certificate counts here when no issuer renewed it, such as 24h; the same on all nodes",
+    reload: false,
+  },
+  "identity.source": {
+    rule: "issuer or workload-api",
+    hint: "write workload-api to take this node's SVID from an agent on this host, such as SPIRE's: docs/identity.md",
+    reload: false,
+  },
+  "identity.socket": {
+    rule: `an absolute path of at most ${configLimits.socketPathBytesMax} bytes`,
+    hint: "name the agent's socket, such as /run/spire/agent/public/api.sock; without it SPIFFE_ENDPOINT_SOCKET says it",
+    reload: false,
+  },
+  "join.anchor": {
+    rule: "an anchor, which begins with x0a1.",
+    hint: "copy it from meshctl token anchor on an issuer; the node then joins by itself",
+    reload: false,
+  },
+  "join.attestor": {
+    rule: `off, ${attestorTypes.join(", ")}; an anchor needs one`,
+    hint: "say what this node shows when it joins by an anchor: docs/attestation.md",
+    reload: false,
+  },
+  "join.certificate": {
+    rule: "an absolute path, which the attestor x509pop needs",
+    hint: "name a PEM file with this host's certificate, and those between it and its authority",
+    reload: false,
+  },
+  "join.key": {
+    rule: "an absolute path, which the attestor x509pop needs",
+    hint: "name the PEM file of the certificate's key",
+    reload: false,
+  },
+  "join.token": {
+    rule: "an absolute path",
+    hint: "name the file of the pod's projected service account token",
+    reload: false,
+  },
+  "join.metadata": {
+    rule: "http://host[:port]",
+    hint: "leave it out on EC2, where the metadata service is http://169.254.169.254",
+    reload: false,
+  },
+  "attestors.x509pop": {
+    rule: "a mapping with ca",
+    hint: "write {ca: /etc/meshd/hosts-ca.pem}",
+    reload: false,
+  },
+  "attestors.x509pop.ca": {
+    rule: "an absolute path",
+    hint: "name a PEM file of 1 to 16 authorities whose certificates let nodes join",
+    reload: false,
+  },
+  "attestors.k8s_psat": {
+    rule: "a mapping with cluster and service_accounts",
+    hint: "write {cluster: prod, service_accounts: [mesh:meshd]}",
+    reload: false,
+  },
+  "attestors.k8s_psat.cluster": {
+    rule: "1 to 16 of a-z, 0-9 and '-', starting with a letter or digit",
+    hint: "choose a short name: nodes are called k8s-<cluster>-<pod>",
+    reload: false,
+  },
+  "attestors.k8s_psat.api_server": {
+    rule: "https://host[:port]",
+    hint: "leave it out when this issuer runs in the cluster",
+    reload: false,
+  },
+  "attestors.k8s_psat.ca": {
+    rule: "an absolute path",
+    hint: "name the PEM file of the API server's authority",
+    reload: false,
+  },
+  "attestors.k8s_psat.token": {
+    rule: "an absolute path",
+    hint: "name the token of a service account that may create tokenreviews",
+    reload: false,
+  },
+  "attestors.k8s_psat.audience": {
+    rule: "1 to 128 visible ASCII characters",
+    hint: "write the audience of the pods' projected tokens, such as meshd",
+    reload: false,
+  },
+  "attestors.k8s_psat.service_accounts": {
+    rule: `a list of 1 to ${configLimits.allowListMax} namespace:name, each once`,
+    hint: "list the service accounts whose pods may join, such as mesh:meshd",
+    reload: false,
+  },
+  "attestors.k8s_psat.service_accounts[]": {
+    rule: "namespace:name",
+    hint: "write it as in mesh:meshd",
+    reload: false,
+  },
+  "attestors.aws_iid": {
+    rule: "a mapping with certificates and accounts",
+    hint: 'write {certificates: /etc/meshd/aws.pem, accounts: ["123456789012"]}',
+    reload: false,
+  },
+  "attestors.aws_iid.certificates": {
+    rule: "an absolute path",
+    hint: "name a PEM file of the RSA-2048 certificates that AWS publishes for your regions",
+    reload: false,
+  },
+  "attestors.aws_iid.accounts": {
+    rule: `a list of 1 to ${configLimits.allowListMax} account numbers, each once`,
+    hint: "list the accounts whose instances may join",
+    reload: false,
+  },
+  "attestors.aws_iid.accounts[]": {
+    rule: "twelve digits in quotes",
+    hint: 'write it as in "123456789012"',
+    reload: false,
+  },
+  "attestors.aws_iid.regions": {
+    rule: `a list of at most ${configLimits.allowListMax} regions, each once`,
+    hint: "leave it out for all regions that there are certificates for",
+    reload: false,
+  },
+  "attestors.aws_iid.regions[]": {
+    rule: "the name of a region",
+    hint: "write it as in eu-central-1",
     reload: false,
   },
   "audit.keep_mebibytes": {

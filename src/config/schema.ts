@@ -5,7 +5,7 @@ import { isAbsolute } from "node:path";
 import { multiaddr } from "@multiformats/multiaddr";
 import * as z from "zod";
 import { durationMs } from "./duration.ts";
-import { configLimits, isPolicyRight, type PolicyRight } from "./keys.ts";
+import { attestorTypes, configLimits, isPolicyRight, type PolicyRight } from "./keys.ts";
 
 const absolutePath = (bytesMax: number): z.ZodString =>
   z
@@ -114,6 +114,10 @@ const traceEndpoint = z
     const { username, password, hash } = new URL(text);
     return username === "" && password === "" && hash === "";
   });
+const allowList = (form: RegExp) =>
+  z.array(z.string().regex(form)).max(configLimits.allowListMax).refine(isDistinct);
+/** Where Kubernetes puts what a pod needs to ask its API server. */
+const serviceAccount = "/var/run/secrets/kubernetes.io/serviceaccount";
 const ratio = z.number().min(0).max(1);
 /** Part of the mesh that is put at risk, or taken for a disaster: never none of it, and never more than half. */
 const share = z.number().gt(0).max(0.5);
@@ -156,6 +160,57 @@ export const fileSchema = z
     identity: section({
       svid_lifetime: duration(configLimits.svidLifetimeMs).prefault("24h"),
       clock_skew: duration(configLimits.clockSkewMs).prefault("60s"),
+      issuer_grace: duration(configLimits.issuerGraceMs).prefault("0s"),
+      source: z.enum(["issuer", "workload-api"]).default("issuer"),
+      socket: absolutePath(configLimits.socketPathBytesMax).optional(),
+      authority_lifetime: z
+        .literal("off")
+        .or(duration(configLimits.authorityLifetimeMs))
+        .prefault("365d"),
+      authority_prepare: duration(configLimits.authorityPrepareMs).prefault("7d"),
+    }),
+    join: section({
+      anchor: z
+        .string()
+        .max(configLimits.anchorCharsMax)
+        .regex(/^x0a1\.[\w-]+$/)
+        .optional(),
+      attestor: z.enum(["off", ...attestorTypes]).default("off"),
+      certificate: absolutePath(configLimits.pathBytesMax).optional(),
+      key: absolutePath(configLimits.pathBytesMax).optional(),
+      token: absolutePath(configLimits.pathBytesMax).default("/var/run/secrets/tokens/meshd"),
+      metadata: z
+        .string()
+        .max(configLimits.endpointCharsMax)
+        .regex(/^http:\/\/[\w.:[\]-]+$/)
+        .default("http://169.254.169.254"),
+    }),
+    attestors: section({
+      x509pop: z.strictObject({ ca: absolutePath(configLimits.pathBytesMax) }).optional(),
+      k8s_psat: z
+        .strictObject({
+          cluster: z.string().regex(/^[a-z0-9][a-z0-9-]{0,15}$/),
+          api_server: z
+            .string()
+            .max(configLimits.endpointCharsMax)
+            .regex(/^https:\/\/[\w.:[\]-]+$/)
+            .default("https://kubernetes.default.svc"),
+          ca: absolutePath(configLimits.pathBytesMax).default(`${serviceAccount}/ca.crt`),
+          token: absolutePath(configLimits.pathBytesMax).default(`${serviceAccount}/token`),
+          audience: z
+            .string()
+            .regex(/^[\x21-\x7e]{1,128}$/)
+            .default("meshd"),
+          service_accounts: allowList(/^[a-z0-9-]{1,63}:[a-z0-9.-]{1,63}$/).min(1),
+        })
+        .optional(),
+      aws_iid: z
+        .strictObject({
+          certificates: absolutePath(configLimits.pathBytesMax),
+          accounts: allowList(/^\d{12}$/).min(1),
+          regions: allowList(/^[a-z0-9-]{1,32}$/).default([]),
+        })
+        .optional(),
     }),
     workload_api: section({
       socket: z.literal("off").or(absolutePath(configLimits.socketPathBytesMax)).default("off"),
@@ -221,7 +276,12 @@ export const fileSchema = z
       }),
     }),
   })
-  .superRefine(({ policy, roles, federation }, context) => {
+  .superRefine(({ policy, roles, federation, join }, context) => {
+    for (const name of ["certificate", "key"] as const)
+      if (join.attestor === "x509pop" && join[name] === undefined)
+        context.addIssue({ code: "custom", path: ["join", name] });
+    if (join.anchor !== undefined && join.attestor === "off")
+      context.addIssue({ code: "custom", path: ["join", "attestor"] });
     for (const name of ["certificate", "key"] as const)
       if (federation.listen !== "off" && federation[name] === undefined)
         context.addIssue({ code: "custom", path: ["federation", name] });

@@ -23,6 +23,14 @@ import {
 } from "./contract.ts";
 import { type ControlErrorCode, statusOfError } from "./errors.ts";
 import { entryCreateRequestSchema, entryRequestSchema } from "./entry-contract.ts";
+import {
+  activateRequestSchema,
+  grantRequestSchema,
+  revokeNodeRequestSchema,
+  revokeRequestSchema,
+  taintRequestSchema,
+  withdrawRequestSchema,
+} from "./authority-contract.ts";
 import { federatedRequestSchema, federateRequestSchema } from "./federation-contract.ts";
 import type { NodeControl } from "./node-control.ts";
 import {
@@ -156,6 +164,7 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
     ["GET /v1/logs", async () => node.logs()],
     ["GET /v1/metrics", async () => node.metrics()],
     ["POST /v1/backup", async (body) => node.backup(await request(body, backupRequestSchema))],
+    ["GET /v1/anchor", async () => node.anchor()],
     ["POST /v1/tokens", async (body) => node.createToken(await request(body, tokenRequestSchema))],
     ["GET /v1/links", async () => node.links()],
     ["POST /v1/route", async (body) => node.route(await request(body, routeRequestSchema))],
@@ -217,6 +226,32 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
     [
       "POST /v1/entries/delete",
       async (body) => node.deleteEntry(await request(body, entryRequestSchema)),
+    ],
+    ["GET /v1/authorities", () => node.authorities().list()],
+    ["POST /v1/authorities/prepare", () => node.authorities().prepare()],
+    [
+      "POST /v1/authorities/activate",
+      async (body) => node.authorities().activate(await request(body, activateRequestSchema)),
+    ],
+    [
+      "POST /v1/authorities/taint",
+      async (body) => node.authorities().taint(await request(body, taintRequestSchema)),
+    ],
+    [
+      "POST /v1/authorities/revoke",
+      async (body) => node.authorities().revoke(await request(body, revokeRequestSchema)),
+    ],
+    [
+      "POST /v1/authorities/revoke-node",
+      async (body) => node.authorities().revokeNode(await request(body, revokeNodeRequestSchema)),
+    ],
+    [
+      "POST /v1/issuers/grant",
+      async (body) => node.authorities().grant(await request(body, grantRequestSchema)),
+    ],
+    [
+      "POST /v1/issuers/withdraw",
+      async (body) => node.authorities().withdraw(await request(body, withdrawRequestSchema)),
     ],
     ["GET /v1/federation", async () => node.federation()],
     [

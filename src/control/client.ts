@@ -22,6 +22,8 @@ import {
   type Entries,
   entriesSchema,
   errorSchema,
+  type Authorities,
+  authoritiesSchema,
   type Federation,
   federationSchema,
   type FlStarted,
@@ -65,6 +67,8 @@ import {
   quarantineSchema,
   type Status,
   statusSchema,
+  type Anchor,
+  anchorSchema,
   type Token,
   type LinksAnswer,
   linksSchema,
@@ -88,6 +92,14 @@ import type { EntryCreateRequest, EntryRequest } from "./entry-contract.ts";
 import type { LookupRequest } from "./lookup-contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
 import type { PolicyCheckRequest } from "./policy-contract.ts";
+import type {
+  ActivateRequest,
+  GrantRequest,
+  RevokeNodeRequest,
+  RevokeRequest,
+  TaintRequest,
+  WithdrawRequest,
+} from "./authority-contract.ts";
 import type { FederatedRequest, FederateRequest } from "./federation-contract.ts";
 import type { IncidentRequest, IncidentsRequest } from "./healing-contract.ts";
 import type { ReleaseRequest } from "./quarantine-contract.ts";
@@ -187,6 +199,10 @@ export class ControlClient {
     return this.#call("POST", "/v1/join", enrolledSchema, request, 6 * this.#timeoutMs);
   }
 
+  anchor(): Promise<Anchor> {
+    return this.#call("GET", "/v1/anchor", anchorSchema);
+  }
+
   createToken(request: TokenRequest): Promise<Token> {
     return this.#call("POST", "/v1/tokens", tokenSchema, request);
   }
@@ -260,6 +276,38 @@ export class ControlClient {
 
   reloadPolicy(): Promise<PolicyReloaded> {
     return this.#call("POST", "/v1/policy/reload", policyReloadedSchema);
+  }
+
+  authorities(): Promise<Authorities> {
+    return this.#call("GET", "/v1/authorities", authoritiesSchema);
+  }
+
+  prepareAuthority(): Promise<Authorities> {
+    return this.#call("POST", "/v1/authorities/prepare", authoritiesSchema);
+  }
+
+  activateAuthority(request: ActivateRequest): Promise<Authorities> {
+    return this.#call("POST", "/v1/authorities/activate", authoritiesSchema, request);
+  }
+
+  taintAuthority(request: TaintRequest): Promise<Authorities> {
+    return this.#call("POST", "/v1/authorities/taint", authoritiesSchema, request);
+  }
+
+  revokeAuthority(request: RevokeRequest): Promise<Authorities> {
+    return this.#call("POST", "/v1/authorities/revoke", authoritiesSchema, request);
+  }
+
+  revokeNode(request: RevokeNodeRequest): Promise<Authorities> {
+    return this.#call("POST", "/v1/authorities/revoke-node", authoritiesSchema, request);
+  }
+
+  grantIssuer(request: GrantRequest): Promise<Authorities> {
+    return this.#call("POST", "/v1/issuers/grant", authoritiesSchema, request);
+  }
+
+  withdrawIssuer(request: WithdrawRequest): Promise<Authorities> {
+    return this.#call("POST", "/v1/issuers/withdraw", authoritiesSchema, request);
   }
 
   federation(): Promise<Federation> {

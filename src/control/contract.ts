@@ -13,6 +13,7 @@ import {
   flStoppedFields,
   learningStatusSchema,
 } from "./learning-contract.ts";
+import { authoritiesFields } from "./authority-contract.ts";
 import { entriesFields } from "./entry-contract.ts";
 import { lookupFields } from "./lookup-contract.ts";
 import {
@@ -116,6 +117,11 @@ export const statusSchema = answer({
       notBefore: isoTime,
       notAfter: isoTime,
       renewAt: isoTime,
+      /** Until when peers take it if it is not renewed. */
+      graceEnd: isoTime,
+      source: z.enum(["issuer", "workload-api"]),
+      /** Whether what vouches for the name is a chain of P-256 and not of ML-DSA-65. */
+      classical: z.boolean(),
       serialNumber: z.string(),
     })
     .nullable(),
@@ -185,6 +191,7 @@ export const enrolledSchema = answer({
   spiffeId: z.string(),
   trustDomain: z.string(),
 });
+export const anchorSchema = answer({ anchor: z.string() });
 export const tokenSchema = answer({ token: z.string(), expiresAt: isoTime });
 
 export const logLevels = ["debug", "info", "warn", "error"] as const;
@@ -206,6 +213,7 @@ export const similarIncidentsSchema = answer(similarFields);
 export const policyCheckedSchema = answer(policyCheckedFields);
 export const policyReloadedSchema = answer(policyReloadedFields);
 export const federationSchema = answer(federationFields);
+export const authoritiesSchema = answer(authoritiesFields);
 export const auditListSchema = answer(auditListFields);
 export const auditVerifiedSchema = answer(auditVerifiedFields);
 export const entriesSchema = answer(entriesFields);
@@ -283,6 +291,7 @@ export type FlStatus = z.infer<typeof flSchema>;
 export type FlStarted = z.infer<typeof flStartedSchema>;
 export type FlStopped = z.infer<typeof flStoppedSchema>;
 export type Enrolled = z.infer<typeof enrolledSchema>;
+export type Anchor = z.infer<typeof anchorSchema>;
 export type Token = z.infer<typeof tokenSchema>;
 export type LogState = z.infer<typeof logSchema>;
 export type LogLevelRequest = z.infer<typeof logLevelRequestSchema>;
@@ -290,6 +299,7 @@ export type Tunnels = z.infer<typeof tunnelsSchema>;
 export type Zones = z.infer<typeof zonesSchema>;
 export type PolicyChecked = z.infer<typeof policyCheckedSchema>;
 export type PolicyReloaded = z.infer<typeof policyReloadedSchema>;
+export type Authorities = z.infer<typeof authoritiesSchema>;
 export type Federation = z.infer<typeof federationSchema>;
 export type AuditList = z.infer<typeof auditListSchema>;
 export type AuditVerified = z.infer<typeof auditVerifiedSchema>;

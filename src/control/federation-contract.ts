@@ -12,7 +12,9 @@ export const federationFields = {
     z.object({
       trustDomain,
       url: z.string(),
-      profile: z.enum(["https_web"]),
+      profile: z.enum(["https_web", "https_spiffe"]),
+      /** Of an https_spiffe endpoint; `null` for https_web. */
+      endpointId: z.string().nullable(),
       caFile: z.string().nullable(),
       /** The bundle's own counter. */
       sequence: count,
@@ -32,6 +34,13 @@ export const federateRequestSchema = z.strictObject({
   url: z.string().min(1).max(2048),
   /** PEM file on the daemon's host: authorities trusted for this endpoint alone. */
   caFile: z.string().min(1).max(4096).optional(),
+  /** The profile https_spiffe: who the endpoint is, and a file on the daemon's host with the bundle of its trust domain. */
+  endpoint: z
+    .strictObject({
+      spiffeId: z.string().min(1).max(2048),
+      bundleFile: z.string().min(1).max(4096),
+    })
+    .optional(),
 });
 
 export const federatedRequestSchema = z.strictObject({ trustDomain });

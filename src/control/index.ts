@@ -20,10 +20,18 @@ export {
   type AuditVerifyRequest,
 } from "./audit-contract.ts";
 export type { PolicyCheckRequest } from "./policy-contract.ts";
+export type {
+  ActivateRequest,
+  AuthorityControl,
+  RevokeNodeRequest,
+  RevokeRequest,
+  TaintRequest,
+} from "./authority-contract.ts";
 export type { FederatedRequest, FederateRequest } from "./federation-contract.ts";
 export { ControlClient, type ControlClientOptions } from "./client.ts";
 export {
   type AuditList,
+  type Authorities,
   type AuditVerified,
   auditVerifiedSchema,
   type Backup,
@@ -71,6 +79,7 @@ export {
   restoredSchema,
   type RouteAnswer,
   type Status,
+  type Anchor,
   type Token,
   type TokenRequest,
   tokenRequestSchema,

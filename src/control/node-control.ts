@@ -33,6 +33,7 @@ import type {
   Quarantine,
   RouteAnswer,
   Status,
+  Anchor,
   Token,
   TokenRequest,
   Tunnels,
@@ -50,6 +51,7 @@ import type { EntryCreateRequest, EntryRequest } from "./entry-contract.ts";
 import type { LookupRequest } from "./lookup-contract.ts";
 import type { BackupRequest } from "./operations-contract.ts";
 import type { PolicyCheckRequest } from "./policy-contract.ts";
+import type { AuthorityControl } from "./authority-contract.ts";
 import type { FederatedRequest, FederateRequest } from "./federation-contract.ts";
 import type { FreezeRequest, IncidentRequest, IncidentsRequest } from "./healing-contract.ts";
 import type { ReleaseRequest } from "./quarantine-contract.ts";
@@ -91,6 +93,8 @@ export interface NodeControl {
   /** Enrols this node with a one-time token. @throws MeshError `control/already-enrolled` and what attestation throws */
   join(request: JoinRequest): Awaitable<Body<Enrolled>>;
   /** @throws MeshError `control/not-issuer`, `control/not-enrolled` */
+  /** What hosts need that join by evidence; no secret. @throws MeshError `control/not-issuer`, `control/not-enrolled` */
+  anchor(): Awaitable<Body<Anchor>>;
   createToken(request: TokenRequest): Awaitable<Body<Token>>;
   /** The own links as they are measured. */
   links(): Awaitable<Body<LinksAnswer>>;
@@ -124,6 +128,7 @@ export interface NodeControl {
   checkPolicy(request: PolicyCheckRequest): Awaitable<Body<PolicyChecked>>;
   /** Reads the configuration file again, as SIGHUP does. @throws MeshError `config/*`; the old policy stays */
   reloadPolicy(): Awaitable<Body<PolicyReloaded>>;
+  authorities(): AuthorityControl;
   federation(): Awaitable<Body<Federation>>;
   /** Gives the new one alone. @throws MeshError `federation/*` */
   federate(request: FederateRequest): Awaitable<Body<Federation>>;

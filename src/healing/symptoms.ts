@@ -56,14 +56,27 @@ const catalogue = {
   }),
   "node/clock-stepped": is("info", "the wall clock stepped", { alert: "MeshdClockSkew" }),
   "identity/expired": is("error", "the SVID has expired", {
-    dependsOn: ["node/clock-stepped", "identity/svid-expiring", "mesh/isolated"],
+    dependsOn: ["node/clock-stepped", "identity/renewal-overdue", "mesh/isolated"],
     alert: "MeshdSvidExpired",
   }),
   "identity/not-yet-valid": is("error", "the stored SVID is not yet valid", stored),
   "identity/untrusted": is("error", "the stored SVID has no trusted root", stored),
+  "identity/revoked": is("error", "the mesh has shut this node out", { ...stored, ...lasting }),
+  "identity/classical-denied": is("error", "a classical SVID is not permitted", {
+    ...stored,
+    ...lasting,
+  }),
+  "identity/source-silent": is("warning", "the Workload API gives no SVID", {
+    alert: "MeshdSvidRenewalFailing",
+  }),
+  "identity/classical": is("info", "a classical chain vouches for a node", lasting),
+  "identity/authority-ending": is("warning", "the signing authority ends, none is prepared", {
+    alert: "MeshdAuthorityEnding",
+    ...lasting,
+  }),
   "identity/signature-invalid": is("error", "the stored SVID's signature is wrong", stored),
   "identity/node-id-mismatch": is("error", "the stored SVID is of other keys", stored),
-  "identity/svid-expiring": is("warning", "the SVID runs out and is not renewed", {
+  "identity/renewal-overdue": is("warning", "the SVID runs out and is not renewed", {
     dependsOn: ["mesh/isolated", "node/clock-stepped"],
     timeToVisibleMs: 2_000,
     alert: "MeshdSvidRenewalFailing",

@@ -13,10 +13,17 @@ import {
   type VerifyChainInput,
   verifyToAnchors,
 } from "./chain.ts";
+import { certificatesOf, isBoundChain, verifyBoundChain } from "./bound-chain.ts";
 import type { ChainErrorCode } from "./errors.ts";
-import { AUTHORITY_EXPIRY, CHAIN_CACHE_ENTRIES, CHAIN_VERIFICATIONS } from "./metrics.ts";
+import type { Es256 } from "./es256.ts";
+import {
+  AUTHORITY_EXPIRY,
+  BUNDLE_SEQUENCE,
+  CHAIN_CACHE_ENTRIES,
+  CHAIN_VERIFICATIONS,
+} from "./metrics.ts";
 import type { PeerIdentity } from "./peer-identity.ts";
-import type { TrustBundle } from "./trust-bundle.ts";
+import { parseWorkloadAuthorities, type TrustBundle } from "./trust-bundle.ts";
 import { CERTIFICATE_BYTES_MAX, type ParsedCertificate } from "./x509/certificate.ts";
 import { parseCertificate } from "./x509/parse.ts";
 
@@ -30,24 +37,34 @@ export type ChainClaim = Pick<VerifyChainInput, "chain" | "ed25519" | "now">;
 export class ChainVerifier {
   readonly #engine: ChainEngine;
   readonly #meter: Meter;
+  readonly #es256: Pick<Es256, "verify"> | undefined;
   readonly #options: ChainOptions;
   readonly #entriesMax: number;
   /** Insertion order is age: a hit moves to the end. */
   readonly #verified = new Map<string, PeerIdentity>();
   #anchors: TrustAnchors;
+  /** Of chains with a binding. */
+  #boundAnchors: TrustAnchors;
 
   /** @throws MeshError `identity/bundle-malformed` */
   constructor(
-    deps: { readonly engine: ChainEngine; readonly meter: Meter },
+    deps: {
+      readonly engine: ChainEngine;
+      readonly meter: Meter;
+      /** For chains with a binding. @default they are refused */
+      readonly es256?: Pick<Es256, "verify">;
+    },
     bundle: TrustBundle,
     options: ChainOptions & { readonly entriesMax?: number } = {},
   ) {
     this.#engine = deps.engine;
     this.#meter = deps.meter;
+    this.#es256 = deps.es256;
     this.#options = options;
     this.#entriesMax = options.entriesMax ?? CHAIN_CACHE_ENTRIES_MAX;
     this.#anchors = trustAnchors(bundle);
-    this.#publishExpiry();
+    this.#boundAnchors = boundAnchors(bundle);
+    this.#publishBundle(bundle);
   }
 
   /**
@@ -55,10 +72,12 @@ export class ChainVerifier {
    * @throws MeshError `identity/bundle-malformed`; the old bundle stays
    */
   setBundle(bundle: TrustBundle): void {
-    this.#anchors = trustAnchors(bundle);
+    const [anchors, bound] = [trustAnchors(bundle), boundAnchors(bundle)];
+    this.#anchors = anchors;
+    this.#boundAnchors = bound;
     this.#verified.clear();
     this.#publishSize();
-    this.#publishExpiry();
+    this.#publishBundle(bundle);
   }
 
   /** As `verifyChain`, with the memory. */
@@ -72,14 +91,19 @@ export class ChainVerifier {
   }
 
   #verifyAnew(key: string, claim: ChainClaim): Result<PeerIdentity, ChainErrorCode> {
-    const result = verifyToAnchors(
-      { engine: this.#engine, ...this.#options, ...claim },
-      this.#anchors,
-    );
+    const result = this.#judge({ engine: this.#engine, ...this.#options, ...claim });
     if (!result.ok) return result;
     this.#meter.count(CHAIN_VERIFICATIONS, { result: "verified" });
     this.#remember(key, result.value);
     return result;
+  }
+
+  #judge(input: Omit<VerifyChainInput, "bundle">): Result<PeerIdentity, ChainErrorCode> {
+    if (!isBoundChain(input.chain)) return verifyToAnchors(input, this.#anchors);
+    const es256 = this.#es256;
+    return es256 === undefined
+      ? refuse("identity/algorithm-unsupported", "a chain with a binding")
+      : verifyBoundChain({ ...input, es256 }, this.#boundAnchors);
   }
 
   #recheck(
@@ -87,9 +111,9 @@ export class ChainVerifier {
     known: PeerIdentity,
     { now }: ChainClaim,
   ): Result<PeerIdentity, ChainErrorCode> {
-    const { clockSkewMs = 0, isRevoked } = this.#options;
+    const { clockSkewMs = 0, graceMs = 0, isRevoked } = this.#options;
     this.#verified.delete(key);
-    if (now > known.notAfterMs + clockSkewMs) return this.#forgotten("identity/expired");
+    if (now > known.notAfterMs + clockSkewMs + graceMs) return this.#forgotten("identity/expired");
     if (isRevoked !== undefined && parsedAll(known.chain).some(isRevoked))
       return this.#forgotten("identity/revoked");
     this.#remember(key, known);
@@ -118,8 +142,10 @@ export class ChainVerifier {
   }
 
   /** While one root is valid, chains to it verify: the last one counts. */
-  #publishExpiry(): void {
-    const lastMs = Math.max(0, ...this.#anchors.roots.map(({ notAfterMs }) => notAfterMs));
+  #publishBundle({ sequence }: TrustBundle): void {
+    this.#meter.set(BUNDLE_SEQUENCE, sequence);
+    const { roots } = this.#anchors.roots.length > 0 ? this.#anchors : this.#boundAnchors;
+    const lastMs = Math.max(0, ...roots.map(({ notAfterMs }) => notAfterMs));
     this.#meter.set(AUTHORITY_EXPIRY, Math.floor(lastMs / 1000), { authority: "root" });
   }
 
@@ -139,9 +165,14 @@ export class ChainVerifier {
   }
 }
 
+function boundAnchors(bundle: TrustBundle): TrustAnchors {
+  return { ...trustAnchors(bundle), roots: parseWorkloadAuthorities(bundle) };
+}
+
 function parsedAll(chain: readonly Uint8Array[]): ParsedCertificate[] {
-  return chain.flatMap((der) => {
-    const parsed = parseCertificate(der);
+  const algorithm = isBoundChain(chain) ? "es256" : "ml-dsa-65";
+  return certificatesOf(chain).flatMap((der) => {
+    const parsed = parseCertificate(der, algorithm);
     return parsed.ok ? [parsed.value] : [];
   });
 }

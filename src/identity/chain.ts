@@ -17,7 +17,7 @@ import type { NodeId, PeerIdentity } from "./peer-identity.ts";
 import { checkAuthorityProfile, checkLeafProfile, type LeafName } from "./profile.ts";
 import { parseAuthorities, type TrustBundle } from "./trust-bundle.ts";
 import { CERTIFICATE_BYTES_MAX, type ParsedCertificate } from "./x509/certificate.ts";
-import { X509_SIGNATURE_CONTEXT } from "./x509/algorithm.ts";
+import { type CertificateAlgorithm, X509_SIGNATURE_CONTEXT } from "./x509/algorithm.ts";
 import { parseCertificate } from "./x509/parse.ts";
 
 /** Most certificates of a chain, leaf included and root excluded. */
@@ -38,6 +38,8 @@ export interface CertificateReference {
 export interface ChainOptions {
   /** Tolerance at both ends of a validity, in ms. @default 0 */
   readonly clockSkewMs?: number;
+  /** How long past its end a chain still counts, for times without any issuer, in ms. @default 0 */
+  readonly graceMs?: number;
   /** Asked for every certificate of the chain, the root excluded. @default nothing is revoked */
   readonly isRevoked?: (certificate: CertificateReference) => boolean;
 }
@@ -57,6 +59,8 @@ export interface VerifyChainInput extends ChainOptions {
 export interface TrustAnchors {
   readonly trustDomain: string;
   readonly roots: readonly ParsedCertificate[];
+  /** Nodes that the bundle shuts out. @default none */
+  readonly revoked?: ReadonlySet<NodeId>;
 }
 
 /**
@@ -64,7 +68,11 @@ export interface TrustAnchors {
  * @throws MeshError `identity/bundle-malformed`
  */
 export function trustAnchors(bundle: TrustBundle): TrustAnchors {
-  return { trustDomain: bundle.trustDomain, roots: parseAuthorities(bundle) };
+  return {
+    trustDomain: bundle.trustDomain,
+    roots: parseAuthorities(bundle),
+    revoked: new Set(bundle.notes?.revoked),
+  };
 }
 
 /**
@@ -99,9 +107,10 @@ export function verifyToAnchors(
     if (code !== undefined) return refuse(code);
   }
 
-  // 4. The NodeId in the leaf commits to both keys.
+  // 4. The NodeId in the leaf commits to both keys, and the bundle does not shut it out.
   const nodeId = checkNodeId(input.engine, leaf, input.ed25519);
   if (!nodeId.ok) return nodeId;
+  if (anchors.revoked?.has(nodeId.value) === true) return refuse("identity/revoked");
 
   // 5. The names lead up to a root of the bundle, and no authority signs for a longer path than it may.
   const path = findPath([leaf, ...intermediates], anchors);
@@ -210,20 +219,31 @@ export function findPath(
   return ok(path);
 }
 
+/** Key identifier of the root that a chain leads to; undefined when its last certificate does not say. Nothing is verified. */
+export function signerOf(
+  chain: readonly Uint8Array[],
+  algorithm: CertificateAlgorithm = "ml-dsa-65",
+): string | undefined {
+  const top = chain.at(-1);
+  const parsed = top && parseCertificate(top, algorithm);
+  return parsed?.ok === true ? parsed.value.authorityKeyId : undefined;
+}
+
 function namesIssuer(certificate: ParsedCertificate, issuer: ParsedCertificate): boolean {
   const keysMatch =
     certificate.authorityKeyId === undefined || certificate.authorityKeyId === issuer.subjectKeyId;
   return keysMatch && equalBytes(certificate.issuer, issuer.subject);
 }
 
-function checkValidity(
+/** Why a path is not valid now; undefined when it is. */
+export function checkValidity(
   path: readonly ParsedCertificate[],
-  { now, clockSkewMs = 0, isRevoked }: Omit<VerifyChainInput, "bundle">,
+  { now, clockSkewMs = 0, graceMs = 0, isRevoked }: Pick<VerifyChainInput, "now"> & ChainOptions,
 ): Refusal<ChainErrorCode> | undefined {
   if (!Number.isFinite(now))
     throw new MeshError("internal/invariant", "Invariant broken: the wall clock is no number.");
   for (const [index, certificate] of path.entries()) {
-    const code = untimely(certificate, now, clockSkewMs);
+    const code = untimely(certificate, now, clockSkewMs, graceMs);
     if (code !== undefined) return refuse(code);
     if (index < path.length - 1 && isRevoked?.(certificate) === true)
       return refuse("identity/revoked");
@@ -236,10 +256,11 @@ export function untimely(
   { notBeforeMs, notAfterMs }: Pick<ParsedCertificate, "notBeforeMs" | "notAfterMs">,
   nowMs: WallMs,
   clockSkewMs: number,
+  graceMs = 0,
 ): "identity/certificate-malformed" | "identity/not-yet-valid" | "identity/expired" | undefined {
   if (notBeforeMs > notAfterMs) return "identity/certificate-malformed";
   if (nowMs < notBeforeMs - clockSkewMs) return "identity/not-yet-valid";
-  return nowMs > notAfterMs + clockSkewMs ? "identity/expired" : undefined;
+  return nowMs > notAfterMs + clockSkewMs + graceMs ? "identity/expired" : undefined;
 }
 
 function isSignedBy(
@@ -255,8 +276,9 @@ function isSignedBy(
   );
 }
 
-function identityOf(
-  input: Omit<VerifyChainInput, "bundle">,
+/** Who the holder of a verified path is. */
+export function identityOf(
+  input: Pick<VerifyChainInput, "chain" | "ed25519">,
   leaf: ParsedCertificate,
   name: LeafName,
   nodeId: NodeId,
@@ -271,5 +293,6 @@ function identityOf(
     notBeforeMs: Math.max(...path.map(({ notBeforeMs }) => notBeforeMs)) as WallMs,
     notAfterMs: Math.min(...path.map(({ notAfterMs }) => notAfterMs)) as WallMs,
     serialNumber: leaf.serialNumber,
+    ...(leaf.nodeSelectors.length > 0 && { selectors: leaf.nodeSelectors }),
   };
 }

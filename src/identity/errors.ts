@@ -51,7 +51,9 @@ export type ChainErrorCode =
   /** The NodeId in the leaf is missing or is not the hash of the two keys. */
   | "identity/node-id-mismatch"
   /** A certificate of the chain was revoked. */
-  | "identity/revoked";
+  | "identity/revoked"
+  /** The chain is of P-256, and the policy gives its holder no right mesh.classical. */
+  | "identity/classical-denied";
 
 /** Codes of trust bundles. */
 export type BundleErrorCode =
@@ -85,6 +87,18 @@ export type AttestationRefusalCode =
   | "identity/token-name-mismatch"
   /** The request does not parse or is too large. */
   | "identity/request-malformed"
+  /** This issuer does not take this kind of evidence. */
+  | "identity/attestor-unknown"
+  /** Whoever has to be asked about the evidence does not answer, or too many ask at once. */
+  | "identity/attestor-unavailable"
+  /** There is no open challenge for this node: it was used, or a minute has passed. */
+  | "identity/challenge-unknown"
+  /** The evidence is not genuine: a signature, a chain, or the word of who was asked. */
+  | "identity/evidence-refused"
+  /** The evidence is genuine and of something that the issuer's configuration does not let in. */
+  | "identity/evidence-not-allowed"
+  /** Another node has joined with this evidence. */
+  | "identity/evidence-used"
   /** The name is no valid node name. */
   | "identity/not-a-node-id"
   /** Another node holds the name. */
@@ -110,11 +124,19 @@ export type AttestationClientErrorCode =
   | "identity/response-malformed"
   /** The certificate we got is for another name or other keys than ours. */
   | "identity/svid-not-ours"
+  /** Nothing says where the Workload API is that the identity is to come from. */
+  | "identity/source-unknown"
+  /** The identity comes from a Workload API, and is neither made nor joined for here. */
+  | "identity/source-external"
+  /** What this node is to show cannot be read or made. */
+  | "identity/evidence-missing"
   /** A message came in a state that expects none. */
   | "identity/unexpected-message";
 
 /** Codes of registration entries. */
 type EntryErrorCode =
+  /** As many issuers exist as a bundle names. */
+  | "identity/issuers-full"
   /** An entry's field breaks its rule; `details.problems` has all of them. */
   | "identity/entry-invalid"
   /** The entry gives nothing that another does not. */
@@ -126,5 +148,23 @@ type EntryErrorCode =
   /** A stored entry is not what its author signed. */
   | "identity/entry-record-invalid";
 
+/** Why a step of an authority is refused. */
+export type RotationRefusal =
+  | "identity/authority-unknown"
+  /** One is prepared already. */
+  | "identity/authority-prepared"
+  /** There is none to activate. */
+  | "identity/authority-not-prepared"
+  /** Nodes may have live SVIDs and not the new authority. */
+  | "identity/authority-not-spread"
+  /** It signs; another has to be activated first. */
+  | "identity/authority-active"
+  /** As many as a bundle holds. */
+  | "identity/authorities-full";
+
 /** Every code of this room. */
-export type IdentityErrorCode = NameErrorCode | AttestationClientErrorCode | EntryErrorCode;
+export type IdentityErrorCode =
+  | NameErrorCode
+  | AttestationClientErrorCode
+  | EntryErrorCode
+  | RotationRefusal;

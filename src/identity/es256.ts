@@ -1,10 +1,12 @@
-// ECDSA on P-256 with SHA-256, for workloads whose TLS cannot read ML-DSA and for JWT-SVIDs. It comes in through a port: only
-// issuers and the Workload API need it, and no engine of ours has it. Signatures are `r || s`, 64 bytes, as in JWS (RFC 7518).
+// ECDSA on P-256 with SHA-256, for workloads whose TLS cannot read ML-DSA and for JWT-SVIDs; on P-384 with SHA-384, to validate the
+// JWT-SVIDs of others. It comes in through a port: only issuers and the Workload API need it, and no engine of ours has it.
+// Signatures are `r || s`, as in JWS (RFC 7518).
 
 import { concatBytes } from "../foundation/index.ts";
 
 /** Bytes of an uncompressed point. */
 const P256_PUBLIC_KEY_BYTES = 65;
+const P384_PUBLIC_KEY_BYTES = 97;
 const COORDINATE_BYTES = 32;
 const UNCOMPRESSED = 0x04;
 
@@ -20,7 +22,10 @@ export interface Es256Signer {
 export interface Es256 {
   /** The key of a 32-byte secret; undefined when it is no scalar of the curve, which happens once in 2^32. */
   signer(secret: Uint8Array): Es256Signer | undefined;
-  /** True only for a valid signature by a point of the curve; false for anything else. Never throws. */
+  /**
+   * True only for a valid signature by a point of the curve, which the key's length tells (P-256 or P-384); false for anything
+   * else. Never throws.
+   */
   verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
 }
 
@@ -29,10 +34,8 @@ export function coordinatesOf(publicKey: Uint8Array): {
   readonly x: Uint8Array;
   readonly y: Uint8Array;
 } {
-  return {
-    x: publicKey.subarray(1, 1 + COORDINATE_BYTES),
-    y: publicKey.subarray(1 + COORDINATE_BYTES),
-  };
+  const middle = (publicKey.length + 1) / 2;
+  return { x: publicKey.subarray(1, middle), y: publicKey.subarray(middle) };
 }
 
 /** Whether bytes have the form of an uncompressed point; whether they are on the curve, verifying says. */
@@ -40,12 +43,18 @@ export function isP256PublicKey(bytes: Uint8Array): boolean {
   return bytes.length === P256_PUBLIC_KEY_BYTES && bytes[0] === UNCOMPRESSED;
 }
 
-/** The uncompressed point of two coordinates; undefined when one has not 32 bytes. */
+/** The same for P-384. */
+export function isP384PublicKey(bytes: Uint8Array): boolean {
+  return bytes.length === P384_PUBLIC_KEY_BYTES && bytes[0] === UNCOMPRESSED;
+}
+
+/** The uncompressed point of two coordinates; undefined when one has not so many bytes. */
 export function pointOf(
   x: Uint8Array | undefined,
   y: Uint8Array | undefined,
+  coordinateBytes: number = COORDINATE_BYTES,
 ): Uint8Array | undefined {
-  if (x?.length !== COORDINATE_BYTES || y?.length !== COORDINATE_BYTES) return undefined;
+  if (x?.length !== coordinateBytes || y?.length !== coordinateBytes) return undefined;
   return concatBytes(Uint8Array.of(UNCOMPRESSED), x, y);
 }
 

@@ -6,10 +6,20 @@ export {
   type ClientStep,
   type Credential,
   JoinClient,
+  type JoinProof,
   type OwnKeys,
   renewalRequest,
   type UnanchoredIssuer,
 } from "./attestation/client.ts";
+export { Challenges } from "./attestation/challenges.ts";
+export {
+  type Attested,
+  challengeMessage,
+  type Evidence,
+  evidenceLimits,
+  type EvidenceRefusalCode,
+  type EvidenceVerifier,
+} from "./attestation/evidence.ts";
 export {
   ATTESTATION_PROTOCOL,
   ATTESTATION_REFUSALS,
@@ -24,6 +34,7 @@ export {
 } from "./attestation/messages.ts";
 export {
   type AttestationPeer,
+  type AttestationDeps,
   AttestationServer,
   type AttestationServerDeps,
   type IssuingParts,
@@ -48,6 +59,48 @@ export {
   FIRST_PREVIOUS,
   readAuditLine,
 } from "./audit/entry.ts";
+export { caughtUp } from "./authority/catch-up.ts";
+export {
+  activate,
+  activeOf,
+  type Authority,
+  type AuthorityKeys,
+  type AuthoritySet,
+  dueStep,
+  expire,
+  firstAuthority,
+  isEnding,
+  knownFrom,
+  prepare,
+  replaceAtMs,
+  revoke,
+  type RotationOptions,
+  signed,
+  taint,
+} from "./authority/rotation.ts";
+export {
+  bundleOfState,
+  encodeTrustState,
+  type GrantedIssuer,
+  parseTrustState,
+  sameContent,
+  type TrustState,
+  type WorkloadKeys,
+} from "./authority/trust-state.ts";
+export { ISSUERS_MAX, REVOKED_NODES_MAX } from "./bundle-notes.ts";
+export { IssuerDesk, type IssuerDeskDeps } from "./issuers/desk.ts";
+export {
+  CERTIFY_CONTEXT,
+  certifyMessage,
+  type CertifyRequest,
+  encodeIssuerMessage,
+  ISSUER_PROTOCOL,
+  ISSUER_REQUEST_BYTES_MAX,
+  ISSUER_RESPONSE_BYTES_MAX,
+  type IssuerRequest,
+  type IssuerResponse,
+  parseIssuerResponse,
+} from "./issuers/messages.ts";
 export { type ForeignBundle, readForeignBundle } from "./foreign-bundle.ts";
 export { issueRecord } from "./audit/issue.ts";
 export {
@@ -64,9 +117,11 @@ export {
   type ChainOptions,
   type ClaimedLeaf,
   parseLeafKey,
+  signerOf,
   type VerifyChainInput,
   verifyChain,
 } from "./chain.ts";
+export { bindChain, certificatesOf, isBoundChain } from "./bound-chain.ts";
 export { CHAIN_CACHE_ENTRIES_MAX, type ChainClaim, ChainVerifier } from "./chain-verifier.ts";
 export type {
   AttestationClientErrorCode,
@@ -74,6 +129,7 @@ export type {
   BundleErrorCode,
   ChainErrorCode,
   IdentityErrorCode,
+  RotationRefusal,
   TokenErrorCode,
 } from "./errors.ts";
 export {
@@ -89,6 +145,14 @@ export {
   SVID_LIFETIME_MS,
   SVID_LIFETIME_MS_MIN,
 } from "./issuer.ts";
+export {
+  encodeJoinAnchor,
+  isJoinAnchor,
+  type JoinAnchor,
+  parseJoinAnchor,
+} from "./join-anchor.ts";
+export { type CertificateProfile, readCertificateProfile } from "./x509/parse.ts";
+export { ATTESTOR_TYPES, type AttestorType } from "./node-selectors.ts";
 export {
   checkJoinToken,
   encodeJoinToken,
@@ -155,14 +219,23 @@ export {
   BUNDLE_AUTHORITIES_MAX,
   BUNDLE_JSON_CHARS_MAX,
   bundleDigest,
+  bundleOfRoots,
   bundleToJson,
   type JwtAuthority,
   jwtBundleToJson,
   parseBundleJson,
+  publicBundle,
+  rootIdsOf,
   type TrustBundle,
 } from "./trust-bundle.ts";
-export { coordinatesOf, type Es256, type Es256Signer, isP256PublicKey } from "./es256.ts";
-export { entriesDigest, type Issuance, WorkloadDesk } from "./workload/desk.ts";
+export {
+  coordinatesOf,
+  type Es256,
+  type Es256Signer,
+  isP256PublicKey,
+  isP384PublicKey,
+} from "./es256.ts";
+export { entriesDigest, foreignDigest, type Issuance, WorkloadDesk } from "./workload/desk.ts";
 export {
   algorithmsOf,
   type EntryDraft,
@@ -172,7 +245,7 @@ export {
   parseEntry,
   type RegistrationEntry,
 } from "./workload/entry.ts";
-export { EntryBook, type EntryStore } from "./workload/entry-book.ts";
+export { type AuthorKeys, EntryBook, type EntryStore } from "./workload/entry-book.ts";
 export {
   AUDIENCE_CHARS_MAX,
   AUDIENCES_MAX,
@@ -191,9 +264,14 @@ export {
   SVID_RESPONSE_BYTES_MAX,
   type SvidRequest,
   type SvidResponse,
+  type ToldBundle,
 } from "./workload/messages.ts";
 export { isUnitName, OVERFLOW_ID, selects } from "./workload/selectors.ts";
-export { acceptSignedBundle, encodeSignedBundle } from "./workload/signed-bundle.ts";
+export {
+  acceptSignedBundle,
+  encodeSignedBundle,
+  statedSequence,
+} from "./workload/signed-bundle.ts";
 export { verifyWorkloadSvid } from "./workload/verify.ts";
 export {
   createWorkloadRoot,
@@ -203,4 +281,4 @@ export {
 } from "./workload/workload-issuer.ts";
 export type { CertificateAlgorithm } from "./x509/algorithm.ts";
 export { CERTIFICATE_BYTES_MAX } from "./x509/certificate.ts";
-export { type CertificateDescription, describeCertificate } from "./x509/describe.ts";
+export { type CertificateDescription, describeCertificate, describeRoot } from "./x509/describe.ts";

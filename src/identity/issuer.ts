@@ -69,6 +69,8 @@ export interface NodeSvidRequest {
   readonly nowMs: WallMs;
   /** Default: the issuer's option; 1 minute up to the issuer's option. */
   readonly lifetimeMs?: number;
+  /** What an attestor found out about it. @default none */
+  readonly selectors?: readonly string[];
 }
 
 /** For whom a workload's SVID is issued. */
@@ -196,7 +198,7 @@ export class Issuer {
     const spiffeId = nodeSpiffeId(this.trustDomain, request.name);
     const nodeId = fromHex(nodeIdOf(this.#deps.engine, request.ed25519, request.mldsa65));
     return this.#issueLeaf({
-      role: { kind: "node", nodeId },
+      role: { kind: "node", nodeId, selectors: request.selectors ?? [] },
       spiffeId,
       publicKey: request.mldsa65,
       nowMs,
@@ -242,7 +244,33 @@ export class Issuer {
     const { engine, random } = this.#deps;
     const seed = random.bytes(AUTHORITY_SEED_BYTES);
     const { publicKey } = engine.mlDsa65.signer(seed);
-    const certificate = signCertificate(
+    const certificate = this.#signIntermediate(signer, { publicKey, nowMs, notAfterMs });
+    return this.#adopt({ seed, certificate });
+  }
+
+  /**
+   * Signs the intermediate of another issuer, which has proven that it holds the key; DER.
+   * @throws MeshError `identity/issuer-unusable` without the root's key, or when the root ends before
+   */
+  certify(publicKey: Uint8Array, nowMs: WallMs, lifetimeMs: number): Uint8Array {
+    const signer = this.#deps.rootSigner;
+    const notAfterMs = (nowMs + lifetimeMs) as WallMs;
+    if (signer === undefined || notAfterMs > this.#root.notAfterMs)
+      throw unusable("the root key is not here, or the root certificate ends too soon");
+    return this.#signIntermediate(signer, { publicKey, nowMs, notAfterMs });
+  }
+
+  #signIntermediate(
+    signer: MlDsaSigner,
+    validity: {
+      readonly publicKey: Uint8Array;
+      readonly nowMs: WallMs;
+      readonly notAfterMs: WallMs;
+    },
+  ): Uint8Array {
+    const { engine, random } = this.#deps;
+    const { publicKey, nowMs, notAfterMs } = validity;
+    return signCertificate(
       { engine, random, signer: mlDsaCertificates(signer) },
       {
         role: {
@@ -257,7 +285,6 @@ export class Issuer {
         issuer: this.#root.subject,
       },
     );
-    return this.#adopt({ seed, certificate });
   }
 
   #adopt(intermediate: IntermediateAuthority): ActiveIntermediate {

@@ -97,13 +97,13 @@ export function parseJoinToken(text: string): Result<JoinToken, "identity/token-
  * Codes: `identity/token-expired`, `identity/token-trust-domain`.
  */
 export function checkJoinToken(
-  token: JoinToken,
+  token: Pick<JoinToken, "trustDomain" | "expiresAtMs">,
   nowMs: WallMs,
   trustDomain?: string,
-): Result<JoinToken, "identity/token-expired" | "identity/token-trust-domain"> {
+): Result<undefined, "identity/token-expired" | "identity/token-trust-domain"> {
   if (trustDomain !== undefined && token.trustDomain !== trustDomain)
     return refuse("identity/token-trust-domain");
-  return nowMs < token.expiresAtMs ? ok(token) : refuse("identity/token-expired");
+  return nowMs < token.expiresAtMs ? ok(undefined) : refuse("identity/token-expired");
 }
 
 function readToken(bytes: Uint8Array): JoinToken | undefined {
@@ -114,10 +114,8 @@ function readToken(bytes: Uint8Array): JoinToken | undefined {
     const bundleDigest = reader.take(DIGEST_BYTES);
     const secret = reader.take(JOIN_SECRET_BYTES);
     const trustDomain = readShort(reader);
-    const count = reader.uint8();
-    if (count > JOIN_TOKEN_ADDRESSES_MAX) return undefined;
-    const addresses = Array.from({ length: count }, () => readShort(reader));
-    return reader.remaining === 0
+    const addresses = readAddresses(reader);
+    return addresses !== undefined && reader.remaining === 0
       ? { trustDomain, addresses, bundleDigest, secret, expiresAtMs }
       : undefined;
   } catch {
@@ -126,6 +124,16 @@ function readToken(bytes: Uint8Array): JoinToken | undefined {
 }
 
 function problemOf(token: JoinToken): string | undefined {
+  if (token.secret.length !== JOIN_SECRET_BYTES) return "its secret has 32 bytes";
+  if (!Number.isSafeInteger(token.expiresAtMs) || token.expiresAtMs < 0)
+    return "its expiry is no time";
+  return anchorProblem(token);
+}
+
+/** What is wrong with whom to ask and what to trust; undefined when nothing is. */
+export function anchorProblem(
+  token: Pick<JoinToken, "trustDomain" | "addresses" | "bundleDigest">,
+): string | undefined {
   if (!isTrustDomain(token.trustDomain)) return "its trust domain is invalid";
   if (token.addresses.length < 1 || token.addresses.length > JOIN_TOKEN_ADDRESSES_MAX)
     return "it needs 1 to 4 issuer addresses";
@@ -136,24 +144,29 @@ function problemOf(token: JoinToken): string | undefined {
   ) {
     return "an issuer address is no multiaddr that ends in /p2p/<peer id>";
   }
-  if (token.bundleDigest.length !== DIGEST_BYTES || token.secret.length !== JOIN_SECRET_BYTES)
-    return "digest and secret have 32 bytes";
-  if (!Number.isSafeInteger(token.expiresAtMs) || token.expiresAtMs < 0)
-    return "its expiry is no time";
+  if (token.bundleDigest.length !== DIGEST_BYTES) return "its digest has 32 bytes";
   return undefined;
 }
 
-function short(text: string): Uint8Array {
+/** A text with a length byte before it. */
+export function short(text: string): Uint8Array {
   const bytes = utf8Bytes(text);
   return concatBytes(Uint8Array.of(bytes.length), bytes);
 }
 
-function readShort(reader: ByteReader): string {
+/** At most so many addresses as a token may have; undefined when there are more. */
+export function readAddresses(reader: ByteReader): string[] | undefined {
+  const count = reader.uint8();
+  if (count > JOIN_TOKEN_ADDRESSES_MAX) return undefined;
+  return Array.from({ length: count }, () => readShort(reader));
+}
+
+export function readShort(reader: ByteReader): string {
   // Latin-1 is enough to tell ASCII from the rest; the rest fails the patterns above.
   return String.fromCharCode(...reader.take(reader.uint8()));
 }
 
-function tokenError(reason: string): MeshError<IdentityErrorCode> {
+export function tokenError(reason: string): MeshError<IdentityErrorCode> {
   return new MeshError<IdentityErrorCode>(
     "identity/token-malformed",
     `Cannot make a join token: ${reason}. Correct the issuer's configuration.`,

@@ -26,4 +26,8 @@ export interface PeerIdentity {
   readonly notAfterMs: WallMs;
   /** Lower-case hex. */
   readonly serialNumber: string;
+  /** What vouches for the name is a chain of P-256 with a binding, and not post-quantum. @default false */
+  readonly isClassical?: boolean;
+  /** What an attestor found out about the node when it joined. @default none */
+  readonly selectors?: readonly string[];
 }

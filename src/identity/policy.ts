@@ -10,6 +10,7 @@ import { parseSpiffeId, type SpiffeId } from "./spiffe-id.ts";
 /** Every right there is. */
 export const RIGHTS = [
   "mesh.join",
+  "mesh.classical",
   "beacon.publish",
   "mesh.release",
   "fl.train",

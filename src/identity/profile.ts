@@ -32,6 +32,12 @@ export function checkLeafProfile(leaf: ParsedCertificate): Result<LeafName, Leaf
   return uri.ok ? readLeafName(uri.value) : uri;
 }
 
+/** As {@link checkLeafProfile}, of a P-256 leaf: its key may agree on keys, too, as SPIRE has it (X509-SVID.md section 4.3). */
+export function checkBoundLeafProfile(leaf: ParsedCertificate): Result<LeafName, LeafProfileCode> {
+  const keyUsage = leaf.keyUsage && { ...leaf.keyUsage, encrypts: false };
+  return checkLeafProfile({ ...leaf, keyUsage });
+}
+
 /**
  * Checks the profile of a workload's leaf, which is no node, and reads its SPIFFE id.
  * Codes: `identity/ca-as-leaf`, `identity/leaf-profile`, `identity/spiffe-id-invalid`.

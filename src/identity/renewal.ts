@@ -3,9 +3,16 @@
 
 import { MeshError } from "../foundation/index.ts";
 import type { Meter, Random, WallMs } from "../ports/index.ts";
+import { certificatesOf } from "./bound-chain.ts";
 import type { IdentityErrorCode } from "./errors.ts";
 import { NOT_BEFORE_BACKDATE_MS } from "./issuer.ts";
-import { AUTHORITY_EXPIRY, SVID_EXPIRY, SVID_ISSUE, SVID_RENEWALS } from "./metrics.ts";
+import {
+  AUTHORITY_EXPIRY,
+  SVID_EXPIRY,
+  SVID_GRACE_END,
+  SVID_ISSUE,
+  SVID_RENEWALS,
+} from "./metrics.ts";
 import type { PeerIdentity } from "./peer-identity.ts";
 import { describeCertificate } from "./x509/describe.ts";
 
@@ -23,8 +30,19 @@ const RETRY_REMAINING_RATIO = 0.1;
 /** What renewal needs of an identity. */
 export type Validity = Pick<PeerIdentity, "notBeforeMs" | "notAfterMs">;
 
-/** What an operator is told of a credential. */
-export type SvidHealth = "ok" | "renew-due" | "expired";
+/** What an operator is told of a credential; in grace, it has expired and peers take it all the same. */
+export type SvidHealth = "ok" | "renew-due" | "grace" | "expired";
+
+/** A renewal that does not succeed. */
+export interface RenewalOutage {
+  /** Of the first attempt that failed. */
+  readonly sinceMs: WallMs;
+  /** Of the last one. */
+  readonly code: string;
+  readonly notAfterMs: WallMs;
+  /** When peers drop this node. */
+  readonly graceEndMs: WallMs;
+}
 
 /** When an identity was issued: its validity begins {@link NOT_BEFORE_BACKDATE_MS} earlier. */
 function issueTime({ notBeforeMs, notAfterMs }: Validity): number {
@@ -59,8 +77,14 @@ export function renewalRetryMs(
 }
 
 /** The health of a credential whose renewal is due at `dueAtMs`. */
-export function svidHealth(identity: Validity, dueAtMs: WallMs, nowMs: WallMs): SvidHealth {
-  if (nowMs > identity.notAfterMs) return "expired";
+export function svidHealth(
+  identity: Validity,
+  dueAtMs: WallMs,
+  nowMs: WallMs,
+  graceMs = 0,
+): SvidHealth {
+  if (nowMs > identity.notAfterMs + graceMs) return "expired";
+  if (nowMs > identity.notAfterMs) return "grace";
   return nowMs >= dueAtMs ? "renew-due" : "ok";
 }
 
@@ -71,15 +95,19 @@ export class SvidHolder {
   #identity: PeerIdentity;
   #dueAtMs: WallMs;
   #renewAtMs: WallMs;
+  readonly #graceMs: number;
   #failures = 0;
+  #failing: Pick<RenewalOutage, "sinceMs" | "code"> | undefined;
 
   constructor(
     deps: { readonly meter: Meter; readonly random: Pick<Random, "fraction"> },
     identity: PeerIdentity,
+    graceMs = 0,
   ) {
     this.#meter = deps.meter;
     this.#random = deps.random;
     this.#identity = identity;
+    this.#graceMs = graceMs;
     this.#dueAtMs = renewalTime(identity, deps.random);
     this.#renewAtMs = this.#dueAtMs;
     this.#publishExpiry();
@@ -95,7 +123,18 @@ export class SvidHolder {
   }
 
   health(nowMs: WallMs): SvidHealth {
-    return svidHealth(this.#identity, this.#dueAtMs, nowMs);
+    return svidHealth(this.#identity, this.#dueAtMs, nowMs, this.#graceMs);
+  }
+
+  /** Since when renewal fails, and how long that can last; undefined while it does not. */
+  get outage(): RenewalOutage | undefined {
+    const { notAfterMs } = this.#identity;
+    return this.#failing && { ...this.#failing, notAfterMs, graceEndMs: this.graceEndMs };
+  }
+
+  /** When peers drop this node unless it is renewed. */
+  get graceEndMs(): WallMs {
+    return (this.#identity.notAfterMs + this.#graceMs) as WallMs;
   }
 
   /**
@@ -114,15 +153,22 @@ export class SvidHolder {
     }
     this.#identity = identity;
     this.#failures = 0;
+    this.#failing = undefined;
     this.#dueAtMs = renewalTime(identity, this.#random);
     this.#renewAtMs = this.#dueAtMs;
     this.#meter.count(SVID_RENEWALS, { result: "ok" });
     this.#publishExpiry();
   }
 
-  /** Notes a failed renewal and sets the next attempt. */
-  failed(nowMs: WallMs): void {
+  /** Makes the renewal due: the credential is to be replaced before its time. */
+  hurry(nowMs: WallMs): void {
+    this.#renewAtMs = Math.min(this.#renewAtMs, nowMs) as WallMs;
+  }
+
+  /** Notes a failed renewal with its code, and sets the next attempt. */
+  failed(nowMs: WallMs, code: string): void {
     this.#failures += 1;
+    this.#failing = { sinceMs: this.#failing?.sinceMs ?? nowMs, code };
     const remainingMs = this.#identity.notAfterMs - nowMs;
     this.#renewAtMs = (nowMs + renewalRetryMs(this.#failures, remainingMs, this.#random)) as WallMs;
     this.#meter.count(SVID_RENEWALS, { result: "failed" });
@@ -131,8 +177,11 @@ export class SvidHolder {
   #publishExpiry(): void {
     const { notAfterMs, chain } = this.#identity;
     this.#meter.set(SVID_EXPIRY, Math.floor(notAfterMs / 1000));
+    this.#meter.set(SVID_GRACE_END, Math.floor(this.graceEndMs / 1000));
     this.#meter.set(SVID_ISSUE, Math.floor(issueTime(this.#identity) / 1000));
-    const intermediates = chain.slice(1).map((der) => describeCertificate(der).notAfterMs);
+    const intermediates = certificatesOf(chain)
+      .slice(1)
+      .map((der) => describeCertificate(der).notAfterMs);
     if (intermediates.length === 0) return;
     const firstMs = Math.min(...intermediates);
     this.#meter.set(AUTHORITY_EXPIRY, Math.floor(firstMs / 1000), { authority: "intermediate" });

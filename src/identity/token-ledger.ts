@@ -54,6 +54,9 @@ export interface TokenUse {
   readonly nowMs: WallMs;
 }
 
+/** A use of a token of which only the hash is known. */
+export type HashedUse = Omit<TokenUse, "secret"> & Pick<TokenRecord, "secretHash">;
+
 /** Makes and redeems join tokens. */
 export class TokenLedger {
   readonly #engine: Pick<CryptoEngine, "sha256">;
@@ -100,7 +103,7 @@ export class TokenLedger {
     const secret = this.#random.bytes(JOIN_SECRET_BYTES);
     const expiresAtMs = Math.floor(nowMs + lifetimeMs) as WallMs;
     const text = encodeJoinToken({ ...content, secret, expiresAtMs });
-    const record = { secretHash: this.#hash(secret), expiresAtMs };
+    const record = { secretHash: this.hash(secret), expiresAtMs };
     this.#store.prune(nowMs);
     if (
       !this.#store.insert(content.name === undefined ? record : { ...record, name: content.name })
@@ -116,7 +119,40 @@ export class TokenLedger {
 
   /** Whether a use would succeed; changes nothing. */
   check(use: TokenUse): Result<TokenRecord, RedeemErrorCode> {
-    const record = this.#store.find(this.#hash(use.secret));
+    return this.#check({ ...use, secretHash: this.hash(use.secret) });
+  }
+
+  /** Uses a token; a second use by the same node succeeds again until the token expires. */
+  redeem(use: TokenUse): Result<TokenRecord, RedeemErrorCode> {
+    return this.redeemFor({ ...use, secretHash: this.hash(use.secret) });
+  }
+
+  /** Uses a token for another issuer, to which a node has shown its secret. */
+  redeemFor(use: HashedUse): Result<TokenRecord, RedeemErrorCode> {
+    const checked = this.#check(use);
+    if (!checked.ok || checked.value.usedBy === use.nodeId) return checked;
+    if (this.#store.markUsed(checked.value.secretHash, use.nodeId, use.nowMs)) return checked;
+    // Another node, or this one on another connection, was faster: the record says which.
+    const current = this.#check(use);
+    return current.ok && current.value.usedBy !== use.nodeId
+      ? refuse("identity/token-unknown")
+      : current;
+  }
+
+  /** Notes that the issuer that made a token has let a node use it. */
+  adopt({
+    secretHash,
+    expiresAtMs,
+    nodeId,
+    nowMs,
+  }: HashedUse & Pick<TokenRecord, "expiresAtMs">): void {
+    this.#store.prune(nowMs);
+    if (this.#store.find(secretHash) === undefined) this.#store.insert({ secretHash, expiresAtMs });
+    this.#store.markUsed(secretHash, nodeId, nowMs);
+  }
+
+  #check(use: HashedUse): Result<TokenRecord, RedeemErrorCode> {
+    const record = this.#store.find(use.secretHash);
     if (record === undefined) return refuse("identity/token-unknown");
     if (use.nowMs >= record.expiresAtMs) return refuse("identity/token-expired");
     if (record.usedBy !== undefined && record.usedBy !== use.nodeId)
@@ -126,19 +162,8 @@ export class TokenLedger {
     return ok(record);
   }
 
-  /** Uses a token; a second use by the same node succeeds again until the token expires. */
-  redeem(use: TokenUse): Result<TokenRecord, RedeemErrorCode> {
-    const checked = this.check(use);
-    if (!checked.ok || checked.value.usedBy === use.nodeId) return checked;
-    if (this.#store.markUsed(checked.value.secretHash, use.nodeId, use.nowMs)) return checked;
-    // Another node, or this one on another connection, was faster: the record says which.
-    const current = this.check(use);
-    return current.ok && current.value.usedBy !== use.nodeId
-      ? refuse("identity/token-unknown")
-      : current;
-  }
-
-  #hash(secret: Uint8Array): string {
+  /** As a token is known by: its secret is kept nowhere. */
+  hash(secret: Uint8Array): string {
     return toHex(this.#engine.sha256(secret));
   }
 }

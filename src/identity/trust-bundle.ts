@@ -17,20 +17,23 @@ import {
   utf8Bytes,
 } from "../foundation/index.ts";
 import { fromBareBase64Url, fromBase64, toBase64 } from "./base64.ts";
+import { type BundleNotes, isEmptyNotes, parseBundleNotes } from "./bundle-notes.ts";
 import type { IdentityErrorCode } from "./errors.ts";
-import { coordinatesOf, isP256PublicKey, pointOf } from "./es256.ts";
+import { coordinatesOf, isP384PublicKey, pointOf } from "./es256.ts";
 import { checkAuthorityProfile } from "./profile.ts";
 import { isTrustDomain } from "./spiffe-id.ts";
 import type { CertificateAlgorithm } from "./x509/algorithm.ts";
 import { CERTIFICATE_BYTES_MAX, type ParsedCertificate } from "./x509/certificate.ts";
 import { parseCertificate } from "./x509/parse.ts";
 
-/** Most authorities of a bundle: prepared, active, two retiring. With a chain they fit an attestation response. */
+/** Most roots of nodes in a bundle: prepared, active, two retiring. With a chain they fit an attestation response. */
 export const BUNDLE_AUTHORITIES_MAX = 4;
+/** Most P-256 roots and JWT keys: each issuer has its own. */
+const WORKLOAD_AUTHORITIES_MAX = 12;
 /** Longest `kid`, in characters. */
 const KEY_ID_CHARS_MAX = 128;
-/** Longest bundle document, in characters: four authorities of each kind take 45,000; keys of other uses may stand beside. */
-export const BUNDLE_JSON_CHARS_MAX = 64 * 1024;
+/** Longest bundle document, in characters: with as much of all as there may be it takes 70,000; other uses may stand beside. */
+export const BUNDLE_JSON_CHARS_MAX = 96 * 1024;
 /** Most elements of `keys` that are looked at; other uses and algorithms stand beside ours. */
 const KEYS_MAX = 32;
 
@@ -43,12 +46,15 @@ const KEY_TYPE_EC = "EC";
 const ALGORITHM = "ML-DSA-65";
 const ALGORITHM_ES256 = "ES256";
 const CURVE = "P-256";
+const ALGORITHM_ES384 = "ES384";
+const CURVE_ES384 = "P-384";
+const NOTES = "x0tta6bl4_notes";
 
 /** A key that signs JWT-SVIDs. */
 export interface JwtAuthority {
   /** Unique in the bundle. */
   readonly keyId: string;
-  /** An uncompressed point of P-256. */
+  /** An uncompressed point of P-256, or of P-384. */
   readonly publicKey: Uint8Array;
 }
 
@@ -65,6 +71,8 @@ export interface TrustBundle {
   readonly jwtAuthorities?: readonly JwtAuthority[];
   /** How often a consumer should look for a newer bundle, in seconds. */
   readonly refreshHintS?: number;
+  /** For the trust domain's own nodes. @default none */
+  readonly notes?: BundleNotes;
 }
 
 /**
@@ -110,7 +118,13 @@ export function bundleToJson(bundle: TrustBundle): string {
   const keys = [...roots, ...workloadRoots, ...jwtKeys(bundle)];
   const hint =
     bundle.refreshHintS === undefined ? {} : { spiffe_refresh_hint: bundle.refreshHintS };
-  return JSON.stringify({ keys, spiffe_sequence: bundle.sequence, ...hint });
+  const notes = bundle.notes === undefined ? {} : { [NOTES]: bundle.notes };
+  return JSON.stringify({ keys, spiffe_sequence: bundle.sequence, ...hint, ...notes });
+}
+
+/** What other trust domains get: without the notes for our own nodes. */
+export function publicBundle({ notes: _, ...bundle }: TrustBundle): TrustBundle {
+  return bundle;
 }
 
 /**
@@ -140,6 +154,8 @@ export function parseBundleJson(
   const hint = document["spiffe_refresh_hint"];
   if (!isCount(sequence) || (hint !== undefined && !isCount(hint)))
     return malformed("sequence or refresh hint");
+  const notes = parseBundleNotes(document[NOTES]);
+  if (notes === undefined) return malformed("notes");
   const authorities: Uint8Array[] = [];
   const workloadAuthorities: Uint8Array[] = [];
   const jwtAuthorities: JwtAuthority[] = [];
@@ -157,7 +173,7 @@ export function parseBundleJson(
     const list = read.algorithm === "es256" ? workloadAuthorities : authorities;
     if (!list.some((known) => equalBytes(known, read.der))) list.push(read.der);
   }
-  if ([authorities, workloadAuthorities, jwtAuthorities].some(isTooLong))
+  if (isTooLong(authorities) || [workloadAuthorities, jwtAuthorities].some(isTooLongForWorkloads))
     return malformed("too many authorities");
   return ok({
     trustDomain,
@@ -166,7 +182,23 @@ export function parseBundleJson(
     ...(workloadAuthorities.length === 0 ? {} : { workloadAuthorities }),
     ...(jwtAuthorities.length === 0 ? {} : { jwtAuthorities }),
     ...(hint === undefined ? {} : { refreshHintS: hint }),
+    ...(isEmptyNotes(notes) ? {} : { notes }),
   });
+}
+
+/** A bundle of the roots among certificates of a trust domain, by the algorithms that are known here; at most four of each. */
+export function bundleOfRoots(
+  trustDomain: string,
+  certificates: readonly Uint8Array[],
+  sequence: number,
+): TrustBundle {
+  const roots = (algorithm: CertificateAlgorithm): readonly Uint8Array[] =>
+    certificates
+      .filter((der) => readAuthority(trustDomain, der, algorithm) !== undefined)
+      .slice(0, BUNDLE_AUTHORITIES_MAX);
+  const workloadAuthorities = roots("es256");
+  const more = workloadAuthorities.length === 0 ? {} : { workloadAuthorities };
+  return { trustDomain, sequence, authorities: roots("ml-dsa-65"), ...more };
 }
 
 /**
@@ -185,17 +217,19 @@ export function parseWorkloadAuthorities(bundle: TrustBundle): ParsedCertificate
   return parseRoots(bundle, bundle.workloadAuthorities ?? [], "es256");
 }
 
+/** Key identifiers of all roots of a bundle. @throws MeshError `identity/bundle-malformed` */
+export function rootIdsOf(bundle: TrustBundle): string[] {
+  const roots = [...parseAuthorities(bundle), ...parseWorkloadAuthorities(bundle)];
+  return roots.flatMap(({ subjectKeyId }) => subjectKeyId ?? []);
+}
+
 function parseRoots(
   bundle: TrustBundle,
   roots: readonly Uint8Array[],
   algorithm: CertificateAlgorithm,
 ): ParsedCertificate[] {
-  if (isTooLong(roots)) {
-    throw bundleError(
-      bundle,
-      `it has ${roots.length} authorities, at most ${BUNDLE_AUTHORITIES_MAX} are allowed`,
-    );
-  }
+  if (algorithm === "es256" ? isTooLongForWorkloads(roots) : isTooLong(roots))
+    throw bundleError(bundle, `it has ${roots.length} authorities, which is too many`);
   return roots.map((der) => {
     const authority = readAuthority(bundle.trustDomain, der, algorithm);
     if (authority === undefined)
@@ -208,16 +242,21 @@ function isTooLong(list: readonly unknown[]): boolean {
   return list.length > BUNDLE_AUTHORITIES_MAX;
 }
 
+function isTooLongForWorkloads(list: readonly unknown[]): boolean {
+  return list.length > WORKLOAD_AUTHORITIES_MAX;
+}
+
 function pointToJwk(publicKey: Uint8Array): Readonly<Record<string, string>> {
   const { x, y } = coordinatesOf(publicKey);
-  return { kty: KEY_TYPE_EC, crv: CURVE, x: toBase64Url(x), y: toBase64Url(y) };
+  const crv = isP384PublicKey(publicKey) ? CURVE_ES384 : CURVE;
+  return { kty: KEY_TYPE_EC, crv, x: toBase64Url(x), y: toBase64Url(y) };
 }
 
 function jwtKeys({ jwtAuthorities = [] }: TrustBundle): Readonly<Record<string, string>>[] {
   return jwtAuthorities.map(({ keyId, publicKey }) => ({
     use: USE_JWT_SVID,
     kid: keyId,
-    alg: ALGORITHM_ES256,
+    alg: isP384PublicKey(publicKey) ? ALGORITHM_ES384 : ALGORITHM_ES256,
     ...pointToJwk(publicKey),
   }));
 }
@@ -236,9 +275,9 @@ type Jwk = Readonly<Record<string, unknown>>;
 
 function readKey(trustDomain: string, key: unknown): KeyOutcome {
   if (!isObject(key)) return "ignored";
+  if (key["use"] === USE_JWT_SVID) return readJwtKey(key);
   const algorithm = algorithmOfKey(key);
   if (algorithm === undefined) return "ignored";
-  if (key["use"] === USE_JWT_SVID) return algorithm === "es256" ? readJwtKey(key) : "ignored";
   return key["use"] === USE_X509_SVID ? readRoot(trustDomain, key, algorithm) : "ignored";
 }
 
@@ -257,12 +296,21 @@ function readRoot(trustDomain: string, key: Jwk, algorithm: CertificateAlgorithm
   return { use: USE_X509_SVID, algorithm, der: authority.der };
 }
 
-function readJwtKey({ kid, alg, x, y }: Jwk): KeyOutcome {
+/** Curves of keys for JWT-SVIDs. */
+const jwtCurves: Readonly<Record<string, { readonly alg: string; readonly bytes: number }>> = {
+  [CURVE]: { alg: ALGORITHM_ES256, bytes: 32 },
+  [CURVE_ES384]: { alg: ALGORITHM_ES384, bytes: 48 },
+};
+
+function readJwtKey({ kty, crv, kid, alg, x, y }: Jwk): KeyOutcome {
+  const isCurve = typeof crv === "string" && Object.hasOwn(jwtCurves, crv);
+  const curve = kty === KEY_TYPE_EC && isCurve ? jwtCurves[crv] : undefined;
+  if (curve === undefined) return "ignored";
   if (typeof kid !== "string" || kid === "") return "ignored";
-  if (alg !== undefined && alg !== ALGORITHM_ES256) return "ignored";
-  const publicKey = pointOf(fromBareBase64Url(x, 32), fromBareBase64Url(y, 32));
-  if (publicKey === undefined || !isP256PublicKey(publicKey) || kid.length > KEY_ID_CHARS_MAX)
-    return "broken";
+  if (alg !== undefined && alg !== curve.alg) return "ignored";
+  const [left, right] = [x, y].map((part) => fromBareBase64Url(part, curve.bytes));
+  const publicKey = pointOf(left, right, curve.bytes);
+  if (publicKey === undefined || kid.length > KEY_ID_CHARS_MAX) return "broken";
   return { use: USE_JWT_SVID, key: { keyId: kid, publicKey } };
 }
 

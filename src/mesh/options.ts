@@ -4,6 +4,8 @@
 export interface MeshOptions {
   /** How long after its end an SVID still counts, for clocks that differ; as in the handshake. @default 0 */
   readonly clockSkewMs: number;
+  /** How much longer an SVID counts that no issuer was there to renew; as in the handshake. @default 0 */
+  readonly svidGraceMs: number;
   /** Between two heartbeats, 100..60,000. Lower: faster detection, more packets. @default 1000 */
   readonly heartbeatIntervalMs: number;
   /** Links of a hash chain, 64..4096. Higher: fewer chain changes, more memory for the own chain. @default 1024 */
@@ -99,6 +101,7 @@ export const gossipDegree = { target: 4, low: 3, high: 6 } as const;
 /** The defaults, sources beside their meaning above; SWIM and Lifeguard numbers after memberlist's LAN profile. */
 export const meshDefaults: MeshOptions = {
   clockSkewMs: 0,
+  svidGraceMs: 0,
   heartbeatIntervalMs: 1000,
   chainLength: 1024,
   lateIntervals: 3,

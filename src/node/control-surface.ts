@@ -7,11 +7,13 @@ import type { Readiness } from "../adapters/http/metrics-server.ts";
 import type { StateStore } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type {
+  Anchor,
   AuditList,
   AuditListRequest,
   AuditVerified,
   AuditVerifyRequest,
   BackupRequest,
+  AuthorityControl,
   Beacons,
   Body,
   CloseTunnelRequest,
@@ -74,11 +76,17 @@ import type {
 import type { CryptoEngine } from "../crypto/index.ts";
 import { toHex } from "../foundation/index.ts";
 import { type RaisedCondition, type SymptomCode, symptoms } from "../healing/index.ts";
-import { bundleDigest, describeCertificate, type NodeKeys } from "../identity/index.ts";
+import {
+  bundleDigest,
+  certificatesOf,
+  describeCertificate,
+  type NodeKeys,
+} from "../identity/index.ts";
 import type { MemberView, ZoneView } from "../mesh/index.ts";
 import { Network } from "../adapters/libp2p/network.ts";
 import type { ListedForward } from "../adapters/tunnel/tunnels.ts";
 import { systemClock } from "../adapters/clock.ts";
+import { authorityControl } from "./trust/authority-view.ts";
 import type { ConfigView } from "./config-view.ts";
 import { draftOfEntry, entriesOf } from "./entry-view.ts";
 import type { Federation } from "./federation.ts";
@@ -97,6 +105,7 @@ import type { Member } from "./member.ts";
 import type { Operations } from "./operations.ts";
 import type { Access } from "./policy.ts";
 import { policyAnswer } from "./policy-view.ts";
+import { classicalHealthOf, svidHealthOf } from "./svid-health.ts";
 import { draftOf } from "./task-manifest.ts";
 import { quarantinedCalled, quarantineOf } from "./quarantine-view.ts";
 import { linksOf, routeOf } from "./route-view.ts";
@@ -167,7 +176,7 @@ export class ControlSurface implements NodeControl {
         metricsAddress: this.#metricsAddress(),
         pid: process.pid,
       },
-      svid: member === undefined ? null : svidOf(member),
+      svid: member === undefined ? null : svidOf(member, config.identity.source),
       peers: this.peers().peers,
       health,
       learning: running?.learning.status() ?? null,
@@ -231,12 +240,13 @@ export class ControlSurface implements NodeControl {
       trustDomain: identity?.trustDomain ?? null,
       ed25519PublicKey: toHex(keys.ed25519.publicKey),
       mldsa65PublicKeyDigest: toHex(engine.sha256(keys.mldsa65.publicKey)),
-      chain:
-        identity?.chain.map(describeCertificate).map(({ notBeforeMs, notAfterMs, ...names }) => ({
+      chain: certificatesOf(identity?.chain ?? [])
+        .map(describeCertificate)
+        .map(({ notBeforeMs, notAfterMs, ...names }) => ({
           ...names,
           notBefore: isoTime(notBeforeMs),
           notAfter: isoTime(notAfterMs),
-        })) ?? [],
+        })),
       bundle:
         member === undefined
           ? null
@@ -292,6 +302,10 @@ export class ControlSurface implements NodeControl {
 
   join(request: JoinRequest): Promise<Body<Enrolled>> {
     return this.#parts.lifecycle.join(request);
+  }
+
+  anchor(): Body<Anchor> {
+    return this.#parts.lifecycle.anchor();
   }
 
   createToken(request: TokenRequest): Body<Token> {
@@ -397,6 +411,10 @@ export class ControlSurface implements NodeControl {
     member.release(released, reason);
     const { quarantine } = quarantineOf(member);
     return { quarantine: quarantine.filter(({ nodeId }) => nodeId === released) };
+  }
+
+  authorities(): AuthorityControl {
+    return authorityControl(this.#parts.lifecycle.requireMember());
   }
 
   federation(): Body<FederationList> {
@@ -516,7 +534,10 @@ export class ControlSurface implements NodeControl {
     const { member, problem, state } = lifecycle;
     const health: RaisedCondition[] = [];
     if (problem !== undefined) health.push({ code: problem.code, message: problem.message });
-    if (state === "unenrolled" && problem === undefined) {
+    const { sourceProblem } = lifecycle;
+    if (sourceProblem !== undefined)
+      health.push({ code: "identity/source-silent", message: sourceProblem.message });
+    if (state === "unenrolled" && problem === undefined && config.identity.source === "issuer") {
       health.push({
         code: "node/unenrolled",
         message: "In no mesh yet: run meshctl init or meshctl join.",
@@ -589,6 +610,9 @@ function tunnelsOf(member: Member | undefined, forwards: readonly ListedForward[
   };
 }
 
+/** Why an SVID that has not expired is refused by all. */
+const svidProblems = ["identity/revoked", "identity/untrusted"] as const;
+
 function memberHealth(member: Member): RaisedCondition[] {
   const health: RaisedCondition[] = [];
   const { kernelProblem } = member.learning;
@@ -613,12 +637,22 @@ function memberHealth(member: Member): RaisedCondition[] {
     });
   }
   if (member.workloads !== undefined) health.push(...workloadHealth(member.workloads));
-  const svid = member.svid.health(systemClock.now().wallMs);
-  if (svid === "expired")
+  health.push(...svidHealthOf(member.svid, systemClock.now().wallMs), ...classicalHealthOf(member));
+  if (member.issuing?.keeper?.isEnding === true) {
     health.push({
-      code: "identity/expired",
-      message: "The SVID has expired: no peer accepts it. Check the issuers.",
+      code: "identity/authority-ending",
+      message:
+        "The authority that signs ends soon and no other one is prepared. Run meshctl trust authority prepare, or see the log why it is not done unattended.",
     });
+  }
+  const problem = svidProblems.find((code) => code === member.svidProblem);
+  if (problem !== undefined) {
+    health.push({
+      code: problem,
+      message:
+        "This node's SVID is no longer good: it was shut out, or the authority that signed it was revoked. Join again with a new token, in a new state directory.",
+    });
+  }
   const members = member.mesh.members();
   const quarantined = members.filter(({ state }) => state === "quarantined");
   if (quarantined.length > 0) {
@@ -644,13 +678,19 @@ function memberHealth(member: Member): RaisedCondition[] {
   return health;
 }
 
-function svidOf({ svid }: Member): NonNullable<Status["svid"]> {
-  const { notBeforeMs, notAfterMs, serialNumber } = svid.identity;
+function svidOf(
+  { svid }: Member,
+  source: Config["identity"]["source"],
+): NonNullable<Status["svid"]> {
+  const { notBeforeMs, notAfterMs, serialNumber, isClassical = false } = svid.identity;
   return {
     notBefore: isoTime(notBeforeMs),
     notAfter: isoTime(notAfterMs),
     renewAt: isoTime(svid.renewAtMs),
+    graceEnd: isoTime(svid.graceEndMs),
     serialNumber,
+    source,
+    classical: isClassical,
   };
 }
 

@@ -37,6 +37,7 @@ import { LOCAL, type NodeKeys, nodeKeysFromSeeds, nodeSpiffeId } from "../identi
 import type { Meter, SpanAttributes } from "../ports/index.ts";
 import { type ConfigSource, ConfigView } from "./config-view.ts";
 import { ControlSurface } from "./control-surface.ts";
+import { endpointOf } from "./credential-source.ts";
 import { Federation, servedBundle } from "./federation.ts";
 import { NodeActuators } from "./healing/actuators.ts";
 import { HealingLoop } from "./healing/healing-loop.ts";
@@ -75,7 +76,7 @@ export interface MeshNode {
 
 /**
  * Makes a daemon; nothing listens yet.
- * @param environment what a service manager set: NOTIFY_SOCKET, WATCHDOG_USEC, CREDENTIALS_DIRECTORY
+ * @param environment what a service manager set: NOTIFY_SOCKET, WATCHDOG_USEC, CREDENTIALS_DIRECTORY, SPIFFE_ENDPOINT_SOCKET
  * @throws MeshError `crypto/self-test-failed`, `crypto/engine-unavailable`, `state/*`, `telemetry/bad-header-file`
  */
 export async function createNode(
@@ -112,7 +113,7 @@ export async function createNode(
   );
   const memory = new HealingMemory(config.stateDir, systemClock.now().wallMs);
   const process = startProcessMeter(prom, { version: build.version, engine: engine.name });
-  const lifecycle = new Lifecycle(
+  const lifecycle: Lifecycle = new Lifecycle(
     {
       engine,
       random: systemRandom,
@@ -127,8 +128,15 @@ export async function createNode(
       access,
       onRepairClaim: (claim) => healing().claimed(claim),
       onLesson: (nodeId, incident) => memory.knowledge.hear(nodeId, incident),
+      foreign: (trustDomain) => federation.documentOf(trustDomain),
     },
-    { config, epoch, version: build.version },
+    {
+      ...{ config, epoch, version: build.version },
+      source:
+        config.identity.source === "workload-api"
+          ? endpointOf(config.identity, environment)
+          : undefined,
+    },
   );
   const federation = new Federation(
     {

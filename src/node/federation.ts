@@ -2,7 +2,8 @@
 // each gives, kept over restarts, and never merged with ours. Our own bundle is served to them.
 
 import { type BundleServer, startBundleServer } from "../adapters/http/bundle-server.ts";
-import { endpointUrl, fetchBundle } from "../adapters/http/bundle-client.ts";
+import { readFileSync } from "node:fs";
+import { endpointUrl, fetchBundle, type SpiffeEndpoint } from "../adapters/http/bundle-client.ts";
 import type { StateStore } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type { Body, FederateRequest, Federation as FederationList } from "../control/index.ts";
@@ -11,7 +12,10 @@ import {
   type AuditTrail,
   bundleToJson,
   type ForeignBundle,
+  formatSpiffeId,
   isTrustDomain,
+  parseSpiffeId,
+  publicBundle,
   readForeignBundle,
   type TrustBundle,
 } from "../identity/index.ts";
@@ -62,8 +66,16 @@ interface Relationship {
   readonly trustDomain: string;
   readonly url: string;
   readonly caFile: string | null;
+  /** Of the profile https_spiffe; absent in what an older meshd stored. */
+  readonly endpoint?: StoredEndpoint | null;
   readonly bundle: string;
   readonly fetchedAtMs: number;
+}
+
+/** Who the endpoint is, and the bundle of its trust domain that the operator gave. */
+interface StoredEndpoint {
+  readonly spiffeId: string;
+  readonly bundle: string;
 }
 
 interface Fetched extends Relationship {
@@ -97,7 +109,10 @@ export class Federation {
         ...{ ...stored, dueMs: 0, error: null },
         read: read.ok
           ? read.value
-          : { trustDomain, sequence: 0, refreshHintS: undefined, keys: {} },
+          : {
+              ...{ trustDomain, sequence: 0, refreshHintS: undefined, keys: {} },
+              ...{ x509: [], jwks: '{"keys":[]}' },
+            },
       });
       this.#meterFetched(stored);
     }
@@ -133,6 +148,11 @@ export class Federation {
     };
   }
 
+  /** What is kept of a trust domain; undefined when it is not federated with. */
+  documentOf(trustDomain: string): string | undefined {
+    return this.#watched.get(trustDomain)?.bundle;
+  }
+
   /** Fetches what is due, and takes a changed certificate; every five seconds. */
   async upkeep(): Promise<void> {
     this.#server?.renew();
@@ -153,12 +173,17 @@ export class Federation {
    * Begins a relationship, or gives it another address. It counts once its bundle was fetched.
    * @throws MeshError `federation/*`, `identity/bundle-malformed`, `audit/write-failed`
    */
-  async add({ trustDomain, url, caFile }: FederateRequest): Promise<Body<FederationList>> {
+  async add(request: FederateRequest): Promise<Body<FederationList>> {
+    const { trustDomain, url, caFile } = request;
     const own = this.#deps.trustDomain();
     if (!isTrustDomain(trustDomain) || trustDomain === own) throw notForeign(trustDomain);
     if (!this.#watched.has(trustDomain) && this.#watched.size >= FEDERATIONS_MAX) throw tooMany();
     const address = endpointUrl(url).href;
-    const fetched = await this.#fetch({ trustDomain, url: address, caFile: caFile ?? null });
+    const endpoint = request.endpoint === undefined ? null : storedEndpoint(request.endpoint);
+    const fetched = await this.#fetch({
+      ...{ trustDomain, url: address, caFile: caFile ?? null, endpoint },
+      bundle: undefined,
+    });
     const fields = { url: address, sequence: fetched.read.sequence };
     this.#deps.audit.record({ event: "federation.add", subject: idOf(trustDomain), fields });
     this.#keep(fetched);
@@ -209,21 +234,40 @@ export class Federation {
     }
   }
 
-  async #fetch({
-    trustDomain,
-    url,
-    caFile,
-  }: Pick<Relationship, "trustDomain" | "url" | "caFile">): Promise<Fetched> {
+  /** @param known its `bundle` is undefined at first */
+  async #fetch(
+    known: Pick<Relationship, "trustDomain" | "url" | "caFile" | "endpoint"> & {
+      readonly bundle: string | undefined;
+    },
+  ): Promise<Fetched> {
+    const { trustDomain, url, caFile, endpoint = null } = known;
     const { meter, clock } = this.#deps;
     try {
-      const bundle = await fetchBundle({ url, caFile: caFile ?? undefined });
+      const spiffe = endpoint === null ? undefined : this.#spiffe(endpoint, known);
+      const bundle = await fetchBundle({ url, caFile: caFile ?? undefined, spiffe });
       const read = readOrThrow({ trustDomain, bundle });
       meter.count(FETCHES, { result: "ok" });
-      return { trustDomain, url, caFile, bundle, fetchedAtMs: clock.now().wallMs, read };
+      const fetchedAtMs = clock.now().wallMs;
+      return { trustDomain, url, caFile, endpoint, bundle, fetchedAtMs, read };
     } catch (error) {
       meter.count(FETCHES, { result: "failed" });
       throw error;
     }
+  }
+
+  /**
+   * What verifies an https_spiffe endpoint. One that serves its own trust domain is verified by what it gave last; others by what this
+   * node fetches of their trust domain. What the operator gave counts until then.
+   */
+  #spiffe(
+    { spiffeId, bundle: given }: StoredEndpoint,
+    known: { readonly trustDomain: string; readonly bundle: string | undefined },
+  ): SpiffeEndpoint {
+    const id = parseSpiffeId(spiffeId);
+    const trustDomain = id.ok ? id.value.trustDomain : "";
+    const latest =
+      trustDomain === known.trustDomain ? known.bundle : this.#watched.get(trustDomain)?.bundle;
+    return { spiffeId, roots: readOrThrow({ trustDomain, bundle: latest ?? given }).x509 };
   }
 
   /** Who could put an old bundle back, could bring keys back that were revoked. */
@@ -266,10 +310,12 @@ export class Federation {
   }
 
   #view(one: Watched): FederationList["federations"][number] {
-    const { trustDomain, url, caFile, fetchedAtMs, error, read } = one;
+    const { trustDomain, url, caFile, endpoint, fetchedAtMs, error, read } = one;
     const { sequence, keys } = read;
+    const endpointId = endpoint?.spiffeId ?? null;
     return {
-      ...{ trustDomain, url, profile: "https_web", caFile, sequence, keys: { ...keys }, error },
+      ...{ trustDomain, url, caFile, sequence, keys: { ...keys }, error, endpointId },
+      profile: endpointId === null ? "https_web" : "https_spiffe",
       refreshSeconds: intervalOf(one) / 1_000,
       fetchedAt: new Date(fetchedAtMs).toISOString(),
     };
@@ -278,7 +324,10 @@ export class Federation {
 
 /** The document for other trust domains: it asks them to come back as often as nobody tells them to. */
 export function servedBundle(bundle: TrustBundle): string {
-  return bundleToJson({ ...bundle, refreshHintS: bundle.refreshHintS ?? POLL_MS / 1_000 });
+  return bundleToJson({
+    ...publicBundle(bundle),
+    refreshHintS: bundle.refreshHintS ?? POLL_MS / 1_000,
+  });
 }
 
 function idOf(trustDomain: string): string {
@@ -288,6 +337,33 @@ function idOf(trustDomain: string): string {
 function intervalOf({ read: { refreshHintS } }: Fetched): number {
   if (refreshHintS === undefined) return POLL_MS;
   return Math.min(POLL_MS_MAX, Math.max(POLL_MS_MIN, refreshHintS * 1_000));
+}
+
+/** Reads what the operator names for https_spiffe. @throws MeshError `federation/bad-endpoint`, `federation/bad-bundle` */
+function storedEndpoint({
+  spiffeId,
+  bundleFile,
+}: NonNullable<FederateRequest["endpoint"]>): StoredEndpoint {
+  const id = parseSpiffeId(spiffeId);
+  if (!id.ok || id.value.segments.length === 0)
+    throw new MeshError(
+      "federation/bad-endpoint",
+      "Cannot use the endpoint's SPIFFE id: it must be spiffe://trust-domain/path. Ask the other trust domain's operator for it.",
+    );
+  const { trustDomain } = id.value;
+  let bundle: string;
+  try {
+    bundle = readFileSync(bundleFile, "utf8");
+  } catch (cause) {
+    throw new MeshError(
+      "federation/bad-bundle",
+      `Cannot read the endpoint's first bundle: ${errorMessage(cause)}. Name a file on the daemon's host with the bundle of '${trustDomain}' in SPIFFE's JSON form.`,
+      { file: bundleFile },
+      { cause },
+    );
+  }
+  readOrThrow({ trustDomain, bundle });
+  return { spiffeId: formatSpiffeId(id.value), bundle };
 }
 
 /** @throws MeshError `federation/bad-bundle` */

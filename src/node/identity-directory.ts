@@ -41,7 +41,8 @@ export interface IdentityDirectoryDeps {
   readonly find: (nodeId: NodeId) => Promise<PeerIdentity>;
   readonly logger: Logger;
   readonly clock: Clock;
-  readonly clockSkewMs: number;
+  /** How long past its end an identity still counts. */
+  readonly toleranceMs: number;
   /** The own identity is never forgotten: peers ask for it. */
   readonly self: NodeId;
 }
@@ -62,16 +63,29 @@ export class NodeIdentities {
     if (identity === undefined) return undefined;
     this.#known.delete(nodeId);
     // An expired one is as good as none: whoever needs it fetches the renewed one.
-    if (this.#deps.clock.now().wallMs > identity.notAfterMs + this.#deps.clockSkewMs)
+    if (this.#deps.clock.now().wallMs > identity.notAfterMs + this.#deps.toleranceMs)
       return undefined;
     this.#known.set(nodeId, identity);
     return identity;
   }
 
+  /** Keeps the own identity, whatever was known: peers are told it, and a new authority may give it a shorter life. */
+  renewed(identity: PeerIdentity): void {
+    this.#known.delete(identity.nodeId);
+    this.add(identity);
+  }
+
+  /** Forgets who does not verify any more, because the trust bundle or the policy has changed. */
+  recheck(): void {
+    for (const [nodeId, { chain, ed25519 }] of this.#known)
+      if (nodeId !== this.#deps.self && !this.#deps.verify(chain, ed25519).ok)
+        this.#known.delete(nodeId);
+  }
+
   /** Keeps an identity that was verified, unless a known one is valid for longer. */
   add(identity: PeerIdentity): void {
     const known = this.#known.get(identity.nodeId);
-    if (known !== undefined && known.notAfterMs >= identity.notAfterMs) return;
+    if (known !== undefined && known.notAfterMs > identity.notAfterMs) return;
     this.#known.delete(identity.nodeId);
     this.#known.set(identity.nodeId, identity);
     if (this.#known.size > IDENTITIES_MAX) {

@@ -1,5 +1,5 @@
-// Learning on this node: takes signed tasks from the mesh, runs one at a time, and answers control requests.
-// A task that comes while another runs waits; of several waiting ones the newest stays.
+// Learning on this node: takes signed tasks from the mesh, carries them out (learning/task-queue.ts), and answers control
+// requests.
 
 import type { GossipDecision } from "../adapters/libp2p/gossip.ts";
 import type { Network } from "../adapters/libp2p/network.ts";
@@ -13,23 +13,13 @@ import type {
   LearningStatus as LearningView,
 } from "../control/index.ts";
 import type { CryptoEngine, MlDsaSigner } from "../crypto/index.ts";
-import {
-  errorCode,
-  errorMessage,
-  isMeshError,
-  ok,
-  MeshError,
-  refuse,
-  type Result,
-  utf8Text,
-} from "../foundation/index.ts";
+import { errorCode, ok, MeshError, refuse, type Result, utf8Text } from "../foundation/index.ts";
 
 import type { NodeId, PeerIdentity, Right } from "../identity/index.ts";
 import {
   type Anomaly,
   decodeSignedTask,
   type RoundReport,
-  type SignedTask,
   signTask,
   TASK_BYTES_MAX,
   type TaskManifest,
@@ -47,19 +37,18 @@ import { TrainerDesk } from "./learning/trainer-desk.ts";
 import { explainRound, statusOf, type ViewedTask } from "./learning/learning-view.ts";
 import { MemoryBudget } from "./learning/memory-budget.ts";
 import { ModelShelf } from "./learning/model-shelf.ts";
-import { RoundHistory } from "./learning/round-history.ts";
 import { identityOf, RoundServer } from "./learning/round-server.ts";
 import { standingsAfter } from "./learning/standings.ts";
+import { storedView } from "./learning/stored-task.ts";
 import { decisionOn, TaskGate, type TaskRefusalCode } from "./learning/task-gate.ts";
 import { TaskOrders } from "./learning/task-orders.ts";
+import { TaskQueue, type TaskStart } from "./learning/task-queue.ts";
 import { type MeshReading, TelemetryWatch } from "./learning/telemetry-watch.ts";
 import { csvTextOf, type ManifestContext, manifestOf } from "./task-manifest.ts";
 import { PULL_PROTOCOL, PULL_REQUEST_BYTES_MAX, TaskRun } from "./task-run.ts";
 
 /** A signed task, pushed to its participants; the answer is empty. */
 const TASK_PROTOCOL = "/x0tta6bl4/fl-task/1";
-/** Ended tasks that are still served to slower peers. */
-const ENDED_KEPT = 3;
 /** Pulls that one peer may have waiting here. */
 const PULLS_PER_PEER_MAX = 8;
 export interface LearningServiceDeps {
@@ -106,13 +95,7 @@ export class LearningService {
   readonly #orders: TaskOrders;
   readonly #budget: MemoryBudget;
   readonly #gate: TaskGate;
-  /** The running task, and a few that ended and are still served; the newest last. */
-  readonly #runs = new Map<string, LearningRun>();
-  #current: LearningRun | undefined;
-  #waiting: { readonly task: SignedTask; readonly bytes: Uint8Array } | undefined;
-  /** Why the task that was to run last does not. */
-  #refused: MeshError | undefined;
-  #stopped = false;
+  readonly #tasks: TaskQueue;
 
   constructor(deps: LearningServiceDeps, options: LearningServiceOptions) {
     this.#deps = deps;
@@ -131,6 +114,11 @@ export class LearningService {
       carryOut: (order) => this.#obey(order),
     });
     this.#budget = new MemoryBudget(deps.meter, options.learning.memoryBytes);
+    this.#tasks = new TaskQueue({
+      ...{ logger: deps.logger, meter: deps.meter },
+      begin: (start, onEnded) => this.#begin(start, onEnded),
+      onEnded: () => deps.onLearning(null),
+    });
   }
 
   /** Why training is slower than it need be. */
@@ -171,17 +159,15 @@ export class LearningService {
     );
     await this.#serveRounds();
     await this.#orders.start();
-    const stored = store.latestTask();
-    const last = this.#last()?.task;
-    if (stored !== undefined && last !== undefined)
-      this.#anomalies.learn(last, this.#storedModel(stored, last));
-    this.#resume(stored);
+    const last = storedView(store);
+    if (last !== undefined) this.#anomalies.learn(last.task, last.model);
+    this.#resume(store.latestTask());
     if (this.#config.enabled) this.#watch.start();
   }
 
   /** How unlike the mesh's usual self this node behaves, once there is a model that can tell. */
   #judge(samples: readonly Float32Array[]): Anomaly | undefined {
-    const run = this.#lastRun();
+    const run = this.#tasks.last;
     if (run !== undefined) this.#anomalies.learn(run.task, run.model);
     return this.#anomalies.judge(samples);
   }
@@ -190,7 +176,7 @@ export class LearningService {
   #serveRounds(): Promise<void> {
     const server = new RoundServer({
       network: this.#deps.network,
-      runs: () => [...this.#runs.values()].filter((run) => run instanceof CertifiedRun),
+      runs: () => this.#tasks.all.filter((run) => run instanceof CertifiedRun),
       requireTrainer: (identity) => this.#requireTrainer(identity).nodeId,
       seen: (nodeId, taskId) => this.#orders.remind(nodeId, taskId),
     });
@@ -198,18 +184,20 @@ export class LearningService {
   }
 
   #epidemicRun(taskId: string): TaskRun | undefined {
-    const run = this.#runs.get(taskId);
+    const run = this.#tasks.get(taskId);
     return run instanceof TaskRun ? run : undefined;
   }
 
   /** Newest rounds in a row of the running task that brought no new model. */
   get voidRounds(): number {
-    return this.#current instanceof CertifiedRun ? this.#current.voidRounds : 0;
+    const { current } = this.#tasks;
+    return current instanceof CertifiedRun ? current.voidRounds : 0;
   }
 
   /** The open round of the running task, when its results contradict each other. */
   get splitRound(): number | undefined {
-    return this.#current instanceof CertifiedRun ? this.#current.splitRound : undefined;
+    const { current } = this.#tasks;
+    return current instanceof CertifiedRun ? current.splitRound : undefined;
   }
 
   /**
@@ -220,15 +208,14 @@ export class LearningService {
     const task = this.#last()?.task;
     if (task?.participants.includes(nodeId) !== true) return;
     this.#orders.remind(nodeId, task.taskId);
-    const run = this.#runs.get(task.taskId);
+    const run = this.#tasks.get(task.taskId);
     if (run instanceof CertifiedRun && run.isServed) this.#handOver(nodeId, run.signed);
   }
 
   /** Ends the running task without forgetting it: the next start resumes it. */
   async stop(): Promise<void> {
-    this.#stopped = true;
     this.#watch.stop();
-    await Promise.all([...this.#runs.values()].map((run) => run.halt()));
+    await this.#tasks.stop();
   }
 
   /** The running task, or the last one. */
@@ -257,10 +244,8 @@ export class LearningService {
 
   /** The model after the last round, as safetensors. @throws MeshError `control/no-task`, `control/no-round` */
   model(): Uint8Array {
-    const run = this.#lastRun();
-    const stored = this.#deps.store.latestTask();
-    const task = run?.task ?? this.#last()?.task ?? noTask();
-    const model = run === undefined ? stored && this.#storedModel(stored, task) : run.model;
+    const run = this.#tasks.last;
+    const { model } = run ?? storedView(this.#deps.store) ?? noTask();
     if (model !== undefined) return model;
     throw new MeshError(
       "control/no-round",
@@ -311,10 +296,11 @@ export class LearningService {
 
   async #launch({ participants }: TaskManifest, bytes: Uint8Array): Promise<void> {
     const { network, self } = this.#deps;
-    if (this.#current !== undefined) throw taskRunning(this.#current.task);
+    const { current } = this.#tasks;
+    if (current !== undefined) throw taskRunning(current.task);
     const accepted = await this.#accept(bytes, self.nodeId);
     if (!accepted.ok) throw cannotStart(accepted.code, accepted.detail);
-    if (this.#refused !== undefined) throw this.#refused;
+    if (this.#tasks.refused !== undefined) throw this.#tasks.refused;
     await network.publish(this.#topic(), bytes);
     for (const nodeId of participants) {
       if (nodeId !== self.nodeId) this.#handOver(nodeId as NodeId, bytes);
@@ -338,14 +324,10 @@ export class LearningService {
    * @throws MeshError `control/disabled` without the right to end it for all
    */
   end(scope: "mesh" | "node"): string | null {
-    const run = this.#current;
-    if (run === undefined) {
-      this.#waiting = undefined;
-      return null;
-    }
-    if (scope === "mesh") this.#orders.issue(run.task, "stop");
-    else this.#halt(run);
-    return run.task.taskId;
+    const run = this.#tasks.current;
+    if (scope === "mesh" && run !== undefined) this.#orders.issue(run.task, "stop");
+    else this.#tasks.end();
+    return run?.task.taskId ?? null;
   }
 
   /**
@@ -353,7 +335,8 @@ export class LearningService {
    * @throws MeshError `control/task-running`, `control/no-task`, `control/disabled`
    */
   goOn(scope: "mesh" | "node"): string {
-    if (this.#current !== undefined) throw taskRunning(this.#current.task);
+    const { current } = this.#tasks;
+    if (current !== undefined) throw taskRunning(current.task);
     const { task, state } = this.#last() ?? noTask();
     if (state === "finished") {
       throw new MeshError(
@@ -363,19 +346,13 @@ export class LearningService {
     }
     if (scope === "mesh") this.#orders.issue(task, "resume");
     else this.#again(task.taskId);
-    if (this.#refused !== undefined) throw this.#refused;
+    if (this.#tasks.refused !== undefined) throw this.#tasks.refused;
     return task.taskId;
   }
 
   /** Ends the threads of the running task and takes it up again from the disk; without a task there is nothing to do. */
   async restart(): Promise<void> {
-    const run = this.#current;
-    if (run === undefined) return;
-    await run.halt();
-    if (this.#current !== run || this.#stopped) return;
-    this.#setCurrent(undefined);
-    this.#runs.delete(run.task.taskId);
-    this.#resume(this.#deps.store.latestTask());
+    if (await this.#tasks.letGo()) this.#resume(this.#deps.store.latestTask());
   }
 
   /** What the learned detector makes of this node now; `undefined` without a model. */
@@ -383,62 +360,34 @@ export class LearningService {
     return this.#watch.anomaly;
   }
 
-  #halt(run: LearningRun): void {
-    this.#waiting = undefined;
-    run.stop();
-  }
-
   /** Goes on with a stopped task, if it is still the last one and no other has begun since. */
   #again(taskId: string): void {
     const stored = this.#deps.store.latestTask();
-    if (stored?.taskId !== taskId || stored.state === "finished" || this.#current !== undefined)
-      return;
+    if (stored?.taskId !== taskId || stored.state === "finished") return;
+    if (this.#tasks.current !== undefined) return;
     this.#resume({ ...stored, state: "running" });
   }
 
   #obey({ taskId, action }: TaskOrder): void {
     if (action === "resume") return this.#again(taskId);
-    if (this.#waiting?.task.manifest.taskId === taskId) this.#waiting = undefined;
-    if (this.#current?.task.taskId === taskId) this.#halt(this.#current);
+    this.#tasks.end(taskId);
   }
 
   /** The manifest of a task that runs or ran here last. */
   #taskOf(taskId: string): TaskManifest | undefined {
-    const run = this.#runs.get(taskId);
+    const run = this.#tasks.get(taskId);
     if (run !== undefined) return run.task;
     const last = this.#last()?.task;
     return last?.taskId === taskId ? last : undefined;
   }
 
   peerGone(nodeId: NodeId): void {
-    this.#current?.peerGone(nodeId);
-  }
-
-  #lastRun(): LearningRun | undefined {
-    return this.#current ?? [...this.#runs.values()].at(-1);
+    this.#tasks.current?.peerGone(nodeId);
   }
 
   /** The running task or the last one, of this process or of one before. */
   #last(): ViewedTask | undefined {
-    const run = this.#lastRun();
-    if (run !== undefined) return run.viewed;
-    const stored = this.#deps.store.latestTask();
-    const decoded = stored === undefined ? undefined : decodeSignedTask(stored.signed);
-    if (stored === undefined || decoded?.ok !== true) return undefined;
-    const task = decoded.value.manifest;
-    const history =
-      task.orchestrator.kind === "epidemic"
-        ? (JSON.parse(stored.history) as RoundReport[])
-        : new RoundHistory(this.#deps.store.rounds, task).reports;
-    return { task, state: stored.state, history };
-  }
-
-  /** The last model of a task of an earlier process. */
-  #storedModel({ taskId, model }: StoredTask, task: TaskManifest): Uint8Array | undefined {
-    if (task.orchestrator.kind === "epidemic") return model;
-    const { rounds } = this.#deps.store;
-    const digest = new RoundHistory(rounds, task).last?.model;
-    return rounds.contents(taskId).find((content) => content.digest === digest)?.bytes;
+    return this.#tasks.last?.viewed ?? storedView(this.#deps.store);
   }
 
   #topic(): string {
@@ -464,65 +413,24 @@ export class LearningService {
 
   /** Checks a signed task, and runs or queues it when this node takes part. */
   async #accept(bytes: Uint8Array, from: NodeId): Promise<Result<undefined, TaskRefusalCode>> {
-    if (!this.#config.enabled || this.#stopped) return refuse("learning/disabled");
+    if (!this.#config.enabled || this.#tasks.isStopped) return refuse("learning/disabled");
     const decoded = decodeSignedTask(bytes);
     if (!decoded.ok) return decoded;
     const { taskId, participants } = decoded.value.manifest;
-    const known = this.#runs.get(taskId);
+    const known = this.#tasks.get(taskId);
     if (known !== undefined)
       return known.isSame(bytes) ? ok(undefined) : refuse("learning/wrong-task", "id in use");
     const admitted = await this.#gate.admit(decoded.value, from);
     if (admitted.ok && participants.includes(this.#deps.self.nodeId))
-      this.#enqueue(decoded.value, bytes);
+      this.#tasks.add(decoded.value, bytes);
     return admitted;
-  }
-
-  #enqueue(task: SignedTask, bytes: Uint8Array): void {
-    if (this.#runs.has(task.manifest.taskId)) return;
-    if (this.#current !== undefined) {
-      if ((this.#waiting?.task.manifest.createdAtMs ?? 0) < task.manifest.createdAtMs)
-        this.#waiting = { task, bytes };
-      return;
-    }
-    this.#run(task.manifest, bytes, undefined);
   }
 
   #resume(stored: StoredTask | undefined): void {
     if (stored?.state !== "running" || !this.#config.enabled) return;
     const decoded = decodeSignedTask(stored.signed);
-    if (decoded.ok) this.#run(decoded.value.manifest, stored.signed, stored);
-  }
-
-  #run(task: TaskManifest, signed: Uint8Array, resume: StoredTask | undefined): void {
-    const { logger } = this.#deps;
-    this.#refused = undefined;
-    try {
-      const run = this.#makeRun(task, signed, resume);
-      this.#setCurrent(run);
-      this.#runs.set(task.taskId, run);
-      for (const id of this.#runs.keys()) {
-        if (this.#runs.size <= ENDED_KEPT) break;
-        void this.#runs.get(id)?.halt();
-        this.#runs.delete(id);
-      }
-      logger.info(
-        {
-          taskId: task.taskId,
-          rounds: task.rounds,
-          participants: task.participants.length,
-          aggregator: task.aggregator,
-          byzantine: task.byzantine,
-        },
-        "training task started",
-      );
-    } catch (error) {
-      if (!isMeshError(error)) throw error;
-      this.#refused = error;
-      logger.error(
-        { code: error.code, taskId: task.taskId, error: errorMessage(error) },
-        "training task refused",
-      );
-    }
+    if (decoded.ok)
+      this.#tasks.start({ task: decoded.value.manifest, signed: stored.signed, resume: stored });
   }
 
   /**
@@ -541,49 +449,30 @@ export class LearningService {
   }
 
   /** @throws MeshError `learning/bad-data`, `learning/bad-task`, `learning/state-restored` */
-  #makeRun(task: TaskManifest, signed: Uint8Array, resume: StoredTask | undefined): LearningRun {
+  #begin({ task, signed, resume }: TaskStart, onEnded: () => void): LearningRun {
     this.#requireMemoryOf(task);
     const { self, identities, allows } = this.#deps;
     const csvText = csvTextOf(task, this.#config, this.#deps.engine);
     const { adversary } = this.#config;
     const trainers = { desk: this.trainer, samples: () => this.#watch.samples };
-    const options = {
-      ...{ task, signed, adversary, resume, csvText },
-      onEnded: () => this.#ended(run),
-    };
-    const run: LearningRun =
-      task.orchestrator.kind === "epidemic"
-        ? new TaskRun({ ...this.#deps, kernels: this.#kernels.open() }, { ...options, trainers })
-        : new CertifiedRun(
-            {
-              ...this.#deps,
-              ...{ budget: this.#budget, shelf: this.shelf },
-              maySpeak: (nodeId) => {
-                const identity = nodeId === self.nodeId ? self : identities.lookup(nodeId);
-                return identity !== undefined && allows(identity.spiffeId, "fl.train");
-              },
+    const options = { task, signed, adversary, resume, csvText, trainers, onEnded };
+    return task.orchestrator.kind === "epidemic"
+      ? new TaskRun({ ...this.#deps, kernels: this.#kernels.open() }, options)
+      : new CertifiedRun(
+          {
+            ...this.#deps,
+            ...{ budget: this.#budget, shelf: this.shelf },
+            maySpeak: (nodeId) => {
+              const identity = nodeId === self.nodeId ? self : identities.lookup(nodeId);
+              return identity !== undefined && allows(identity.spiffeId, "fl.train");
             },
-            {
-              ...options,
-              trainers,
-              kernels: this.#kernels.module(),
-              topic: roundsTopicOf(self.trustDomain, task.taskId),
-            },
-          );
-    return run;
-  }
-
-  #setCurrent(run: LearningRun | undefined): void {
-    this.#current = run;
-    this.#deps.meter.set("meshd_learning_tasks_running", run === undefined ? 0 : 1);
-  }
-
-  #ended(run: LearningRun): void {
-    if (this.#current === run) this.#setCurrent(undefined);
-    this.#deps.onLearning(null);
-    const next = this.#waiting;
-    this.#waiting = undefined;
-    if (next !== undefined && !this.#stopped) this.#run(next.task.manifest, next.bytes, undefined);
+          },
+          {
+            ...options,
+            kernels: this.#kernels.module(),
+            topic: roundsTopicOf(self.trustDomain, task.taskId),
+          },
+        );
   }
 }
 

@@ -1,8 +1,11 @@
 // From a host without a credential to a member of a mesh: unenrolled -> starting -> running -> stopping.
 
-import { joinMesh } from "../adapters/libp2p/join-client.ts";
+import type { StoredCredential } from "../adapters/sqlite/state-store.ts";
+import type { WorkloadEndpoint } from "../adapters/workload-api/endpoint.ts";
+import { joinMesh, type JoinMeans } from "../adapters/libp2p/join-client.ts";
 import type { ControlErrorCode } from "../control/index.ts";
 import {
+  type Anchor,
   type Body,
   type Enrolled,
   type InitRequest,
@@ -11,16 +14,36 @@ import {
   type TokenRequest,
 } from "../control/index.ts";
 import { errorCode, errorMessage, isMeshError, MeshError } from "../foundation/index.ts";
-import { bundleDigest, bundleToJson, checkJoinToken, parseJoinToken } from "../identity/index.ts";
+import {
+  bundleDigest,
+  bundleToJson,
+  checkJoinToken,
+  encodeJoinAnchor,
+  type Evidence,
+  type IdentityErrorCode,
+  isJoinAnchor,
+  type JoinAnchor,
+  nodeSpiffeId,
+  parseJoinAnchor,
+  parseJoinToken,
+} from "../identity/index.ts";
 import { hostname } from "node:os";
 import type { Config } from "../config/index.ts";
+import { proveSelf } from "./attestors.ts";
+import { AutoJoin } from "./auto-join.ts";
+import { CredentialSource, type SourceProblem } from "./credential-source.ts";
 import { Issuing } from "./issuing.ts";
-import { bundleOf, Member, type MemberDeps, type MemberOptions } from "./member.ts";
+import { createTrustDomain } from "./trust/first-state.ts";
+import { HeldBundle } from "./trust/held-bundle.ts";
+import { Member, type MemberDeps, type MemberOptions } from "./member.ts";
 
 export type LifecycleState = "unenrolled" | "starting" | "running" | "stopping";
 
-export type LifecycleDeps = Omit<MemberDeps, "issuing">;
-export type LifecycleOptions = Omit<MemberOptions, "credential">;
+export type LifecycleDeps = Omit<MemberDeps, "issuing" | "held">;
+export interface LifecycleOptions extends Omit<MemberOptions, "credential"> {
+  /** The Workload API that the identity is from. @default issuers of the mesh */
+  readonly source?: WorkloadEndpoint | undefined;
+}
 
 /** Addresses a join token carries at most; public ones first would need to know which are. */
 const TOKEN_ADDRESSES_MAX = 4;
@@ -30,7 +53,8 @@ export class Lifecycle {
   readonly #options: LifecycleOptions;
   #state: LifecycleState = "unenrolled";
   #member: Member | undefined;
-  #issuing: Issuing | undefined;
+  #autoJoin: AutoJoin | undefined;
+  #source: CredentialSource | undefined;
   /** Why a stored credential could not be used; the node then waits for a new token. */
   #problem: CredentialProblem | undefined;
 
@@ -57,6 +81,25 @@ export class Lifecycle {
    * @throws MeshError `network/port-taken`, `network/cannot-listen`, `state/*`, `identity/issuer-unusable`
    */
   async start(): Promise<void> {
+    await this.#startStored();
+    const { source } = this.#options;
+    if (source !== undefined) {
+      const take = (credential: StoredCredential): Promise<void> => this.#take(credential);
+      this.#source = new CredentialSource({ ...this.#deps, take }, source);
+      this.#source.start();
+      return;
+    }
+    const { anchor } = this.#options.config.join;
+    if (anchor === null) return;
+    this.#autoJoin = new AutoJoin({
+      join: () => this.join({ token: anchor }),
+      isUnenrolled: () => this.#state === "unenrolled",
+      random: this.#deps.random,
+    });
+    this.#autoJoin.start();
+  }
+
+  async #startStored(): Promise<void> {
     try {
       await this.#startMember();
     } catch (error) {
@@ -72,8 +115,36 @@ export class Lifecycle {
 
   async stop(): Promise<void> {
     this.#state = "stopping";
+    this.#autoJoin?.stop();
+    await this.#source?.stop();
     await this.#member?.stop();
     this.#member = undefined;
+  }
+
+  /** Why nothing comes from the Workload API that the identity is from. */
+  get sourceProblem(): SourceProblem | undefined {
+    return this.#source?.problem;
+  }
+
+  /** A credential of the Workload API: the first makes this node a member, later ones rotate. */
+  async #take(credential: StoredCredential): Promise<void> {
+    if (this.#isStopping()) return;
+    if (this.#member !== undefined) {
+      this.#member.take(credential);
+      return;
+    }
+    const { store, audit } = this.#deps;
+    if (store.credential() === undefined) {
+      const subject = nodeSpiffeId(credential.trustDomain, credential.name);
+      audit.record({ event: "node.join", subject, fields: { source: "workload-api" } });
+    }
+    store.saveCredential(credential);
+    try {
+      await this.#startMember();
+    } catch (error) {
+      this.#state = "unenrolled";
+      throw error;
+    }
   }
 
   reload(config: Config): void {
@@ -93,22 +164,32 @@ export class Lifecycle {
         { trustDomain: stored.trustDomain },
       );
     }
-    Issuing.create(this.#deps, this.#deps.keys, {
-      trustDomain,
-      name,
-      svidLifetimeMs: this.#options.config.identity.svidLifetimeMs,
-    });
+    const { svidLifetimeMs } = this.#options.config.identity;
+    const self = this.#deps.keys.nodeId;
+    createTrustDomain({ ...this.#deps, self, svidLifetimeMs }, { trustDomain, name });
     this.#deps.logger.info({ trustDomain, name }, "trust domain made");
     return this.#enrolled();
   }
 
-  /** Joins a trust domain with a one-time token. */
-  async join({
+  /** Joins a trust domain with a one-time token, or with an anchor and what `join` of the configuration names. */
+  async join(request: JoinRequest): Promise<Body<Enrolled>> {
+    this.#requireUnenrolled();
+    try {
+      return await (isJoinAnchor(request.token)
+        ? this.#joinByEvidence(request)
+        : this.#joinByToken(request));
+    } catch (error) {
+      const fields = { code: errorCode(error), error: errorMessage(error) };
+      this.#deps.logger.warn(fields, "join failed");
+      throw error;
+    }
+  }
+
+  async #joinByToken({
     token: text,
     name = hostname().split(".")[0] ?? "node",
   }: JoinRequest): Promise<Body<Enrolled>> {
-    this.#requireUnenrolled();
-    const { store, keyFiles, clock, logger } = this.#deps;
+    const { store, clock } = this.#deps;
     const token = parseJoinToken(text);
     if (!token.ok)
       throw new MeshError(
@@ -120,13 +201,42 @@ export class Lifecycle {
       throw new MeshError(usable.code, TOKEN_MESSAGES[usable.code], {
         trustDomain: token.value.trustDomain,
       });
+    return this.#joinBy(token.value, { kind: "token", token: token.value, name });
+  }
+
+  async #joinByEvidence({ token: text, name }: JoinRequest): Promise<Body<Enrolled>> {
+    const anchor = parseJoinAnchor(text);
+    if (!anchor.ok)
+      throw new MeshError(
+        anchor.code,
+        "This is no join anchor, or it was damaged while it was copied. Copy it again whole from meshctl token anchor.",
+      );
+    if (name !== undefined)
+      throw new MeshError(
+        "identity/name-fixed",
+        "With an anchor the name follows from what the node shows. Leave the name out.",
+      );
+    const { trustDomain } = anchor.value;
+    if ((this.#deps.store.credential()?.trustDomain ?? trustDomain) !== trustDomain)
+      throw new MeshError(
+        "identity/token-trust-domain",
+        TOKEN_MESSAGES["identity/token-trust-domain"],
+        { trustDomain },
+      );
+    const { join } = this.#options.config;
+    const prove = (challenge: Uint8Array): Promise<Evidence> => proveSelf(join, challenge);
+    return this.#joinBy(anchor.value, { kind: "evidence", prove });
+  }
+
+  async #joinBy(anchor: JoinAnchor, means: JoinMeans): Promise<Body<Enrolled>> {
+    const { store, keyFiles, logger } = this.#deps;
     this.#state = "starting";
     try {
-      const attributes = { "meshd.trust_domain": token.value.trustDomain, "meshd.name": name };
+      const attributes = { "meshd.trust_domain": anchor.trustDomain };
       const { identity, bundle, issuerSpiffeId } = await this.#deps.tracer.span(
         "join",
         { attributes },
-        () => joinMesh({ ...this.#deps, ed25519Seed: keyFiles.seed("ed25519") }, token.value, name),
+        () => joinMesh({ ...this.#deps, ed25519Seed: keyFiles.seed("ed25519") }, anchor, means),
       );
       const fields = { issuer: issuerSpiffeId, serial: identity.serialNumber };
       this.#deps.audit.record({ event: "node.join", subject: identity.spiffeId, fields });
@@ -137,37 +247,54 @@ export class Lifecycle {
         bundle: bundleToJson(bundle),
         chain: identity.chain,
       });
-      logger.info({ trustDomain: identity.trustDomain, name }, "joined with a token");
-      store.rememberAddresses(token.value.addresses);
+      const { trustDomain, name } = identity;
+      logger.info({ trustDomain, name, by: means.kind }, "joined");
+      store.rememberAddresses(anchor.addresses);
       return await this.#enrolled();
     } catch (error) {
       this.#state = "unenrolled";
-      logger.warn({ code: errorCode(error), error: errorMessage(error) }, "join failed");
       throw error;
     }
   }
 
+  /** What hosts need that join by evidence. @throws MeshError `control/not-enrolled`, `control/not-issuer` */
+  anchor(): Body<Anchor> {
+    this.#requireIssuing();
+    return { anchor: encodeJoinAnchor(this.#anchorOf(this.#requireMember())) };
+  }
+
+  /** Whom to ask: this issuer first, others behind it. */
+  #anchorOf(member: Member): JoinAnchor {
+    const { bundle, network } = member;
+    const others = member.issuerAddresses().slice(0, TOKEN_ADDRESSES_MAX / 2);
+    const own = reachable(network.addresses()).slice(0, TOKEN_ADDRESSES_MAX - others.length);
+    return {
+      trustDomain: bundle.trustDomain,
+      addresses: [...own, ...others],
+      bundleDigest: bundleDigest(this.#deps.engine, bundle),
+    };
+  }
+
+  #requireIssuing(): Issuing {
+    const { issuing } = this.#requireMember();
+    if (issuing !== undefined) return issuing;
+    throw new MeshError<ControlErrorCode>(
+      "control/not-issuer",
+      "This node issues no credentials. Run the command on an issuer: meshctl peers shows the roles.",
+    );
+  }
+
   createToken({ ttlSeconds, name }: TokenRequest): Body<Token> {
     const member = this.#requireMember();
-    const { engine, clock } = this.#deps;
-    if (this.#issuing === undefined) {
-      throw new MeshError<ControlErrorCode>(
-        "control/not-issuer",
-        "This node issues no credentials. Run the command on an issuer: meshctl peers shows the roles.",
-      );
-    }
+    const issuing = this.#requireIssuing();
+    const { clock } = this.#deps;
     const { wallMs } = clock.now();
     this.#deps.audit.record({
       event: "token.create",
       fields: { ttlSeconds, ...(name === undefined ? {} : { name }) },
     });
-    const created = this.#issuing.ledger.create(
-      {
-        trustDomain: member.bundle.trustDomain,
-        addresses: reachable(member.network.addresses()).slice(0, TOKEN_ADDRESSES_MAX),
-        bundleDigest: bundleDigest(engine, member.bundle),
-        ...(name === undefined ? {} : { name }),
-      },
+    const created = issuing.ledger.create(
+      { ...this.#anchorOf(member), ...(name === undefined ? {} : { name }) },
       wallMs,
       ttlSeconds * 1000,
     );
@@ -188,6 +315,11 @@ export class Lifecycle {
   }
 
   #requireUnenrolled(): void {
+    if (this.#options.source !== undefined)
+      throw new MeshError<IdentityErrorCode>(
+        "identity/source-external",
+        "This node takes its identity from a Workload API (identity.source). Register it there, or set identity.source to issuer.",
+      );
     if (this.#state === "unenrolled") return;
     throw new MeshError<ControlErrorCode>(
       "control/already-enrolled",
@@ -219,21 +351,20 @@ export class Lifecycle {
     const credential = this.#deps.store.credential();
     if (credential === undefined) return;
     this.#state = "starting";
-    const { config } = this.#options;
-    this.#issuing = Issuing.load(
-      this.#deps,
-      credential.trustDomain,
-      config.identity.svidLifetimeMs,
-    );
+    const { svidLifetimeMs, rotation, clockSkewMs } = this.#options.config.identity;
     const { keys, store } = this.#deps;
-    if (this.#issuing !== undefined) {
+    const held = new HeldBundle(this.#deps, credential);
+    const issuing = Issuing.load(this.#deps, held, {
+      svidLifetimeMs,
+      rotation: { ...rotation, clockSkewMs },
+    });
+    if (issuing !== undefined) {
       // An issuer needs nobody to renew: it starts with a fresh SVID, whatever the old one's age.
-      const chain = this.#issuing.issueTo(keys, credential.name);
-      const bundle = bundleToJson(this.#issuing.withWorkloadKeys(bundleOf(credential)));
-      store.saveCredential({ ...credential, bundle, chain });
+      const chain = issuing.issueTo(keys, credential.name);
+      store.saveCredential({ ...credential, bundle: bundleToJson(held.bundle), chain });
     }
     const member = new Member(
-      { ...this.#deps, issuing: this.#issuing },
+      { ...this.#deps, issuing, held },
       { ...this.#options, credential: store.credential() ?? credential },
     );
     this.#member = member;
@@ -264,8 +395,10 @@ export const credentialProblems = [
   "identity/expired",
   "identity/not-yet-valid",
   "identity/untrusted",
+  "identity/revoked",
   "identity/signature-invalid",
   "identity/node-id-mismatch",
+  "identity/classical-denied",
 ] as const;
 type CredentialProblem = MeshError<(typeof credentialProblems)[number]>;
 

@@ -5,12 +5,20 @@ import type { KeyFiles } from "../adapters/key-files.ts";
 import { type EncrypterOptions, interopNoise, pqNoise } from "../adapters/libp2p/encrypter.ts";
 import { Network } from "../adapters/libp2p/network.ts";
 import { topicOf } from "../adapters/libp2p/topics.ts";
+import { nativeEs256 } from "../adapters/crypto/es256.ts";
 import { Tunnels } from "../adapters/tunnel/tunnels.ts";
 import type { StateStore, StoredCredential } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type { CryptoEngine } from "../crypto/index.ts";
 import type { Claim, Incident } from "../healing/index.ts";
-import { errorCode, errorMessage, isMeshError, MeshError } from "../foundation/index.ts";
+import {
+  equalBytes,
+  errorCode,
+  errorMessage,
+  isMeshError,
+  MeshError,
+  refuse,
+} from "../foundation/index.ts";
 import { type AuthenticatedPeer, HandshakeLimiter, type PeerVerifier } from "../handshake/index.ts";
 import {
   acceptRenewal,
@@ -21,14 +29,21 @@ import {
   type AuditTrail,
   bundleToJson,
   ChainVerifier,
+  Challenges,
+  type AttestationDeps,
+  encodeAttestationResponse,
+  encodeSvidMessage,
   type EntryBook,
+  ISSUER_PROTOCOL,
+  ISSUER_REQUEST_BYTES_MAX,
   type NodeId,
   nodeIdOf,
   type NodeKeys,
-  parseBundleJson,
   parseLeafKey,
+  parseSvidResponse,
   type PeerIdentity,
   renewalRequest,
+  signerOf,
   SVID_PROTOCOL,
   SVID_REQUEST_BYTES_MAX,
   SVID_RESPONSE_BYTES_MAX,
@@ -44,6 +59,7 @@ import {
   type ReleaseRefusal,
 } from "../mesh/index.ts";
 import type { Clock, Logger, Meter, Random, Tracer } from "../ports/index.ts";
+import { attestorsOf } from "./attestors.ts";
 import { IDENTITY_BYTES_MAX, IDENTITY_PROTOCOL, NodeIdentities } from "./identity-directory.ts";
 import type { Issuing } from "./issuing.ts";
 import { Lookup } from "./lookup.ts";
@@ -57,12 +73,19 @@ import { memberCalled } from "./member-lookup.ts";
 import { MeshService } from "./mesh-service.ts";
 import type { Access } from "./policy.ts";
 import { Reach, RELAY_ROLE } from "./reach.ts";
+import { IssuerRole } from "./trust/issuer-role.ts";
 import { Rejoin } from "./rejoin.ts";
+import type { AuthorityKeeper } from "./trust/authority-keeper.ts";
+import { BUNDLE_MESSAGE_BYTES_MAX, BUNDLE_PROTOCOL, BundleSpread } from "./trust/bundle-spread.ts";
+import { bundleOf, type HeldBundle } from "./trust/held-bundle.ts";
 import { Workloads } from "./workload/workloads.ts";
 
 /** How often expiry and isolation are looked at: renewal times are hours, and a dial that fails costs little. */
 const UPKEEP_MS = 5_000;
 const ATTEST_TIMEOUT_MS = 10_000;
+/** Peers that lost their authority are asked for a new chain so many at a time and so long: all are gone within five seconds. */
+const REFRESHES_MAX = 32;
+const REFRESH_MS = 1_000;
 /** After a change of addresses, or when it could not be stored, the record goes to the DHT after this. */
 const RECORD_RETRY_MS = 30_000;
 
@@ -77,12 +100,15 @@ export interface MemberDeps {
   readonly keyFiles: KeyFiles;
   readonly keys: NodeKeys;
   readonly issuing: Issuing | undefined;
+  readonly held: HeldBundle;
   readonly audit: AuditTrail;
   readonly access: Access;
   /** Another node has a token of the mesh's budget of repair. */
   readonly onRepairClaim: (claim: Claim) => void;
   /** Another node tells what it learned from an incident. */
   readonly onLesson: (nodeId: NodeId, incident: Incident) => void;
+  /** The document of another trust domain that this node federates with. */
+  readonly foreign: (trustDomain: string) => string | undefined;
 }
 
 export interface MemberOptions {
@@ -103,14 +129,13 @@ export class Member {
   readonly #config: Config;
   readonly #service: MeshService;
   readonly #verifier: ChainVerifier;
-  #bundle: TrustBundle;
+  readonly #spread: BundleSpread;
   #upkeepTimer: NodeJS.Timeout | undefined;
   readonly lookup: Lookup;
   readonly #records: NodeRecords;
   readonly #reach: Reach;
   readonly #rejoin: Rejoin;
-  /** Registration entries and who gives SVIDs by them; on issuers alone. */
-  readonly #desk: ReturnType<Issuing["openDesk"]> | undefined;
+  readonly #issuer: IssuerRole;
   readonly workloads: Workloads | undefined;
   #renewing: Promise<void> | undefined;
   readonly #limiter: HandshakeLimiter;
@@ -118,6 +143,8 @@ export class Member {
   readonly repairs: MemberRepairs;
   readonly claims: RepairClaims;
   readonly lessons: Lessons;
+  /** How long past its end a peer's SVID counts. */
+  readonly #toleranceMs: number;
   /** The addresses that the own beacon tells. */
   #told = "";
   /** When the DHT is to get this node's record next; 0: as soon as it can. */
@@ -133,17 +160,19 @@ export class Member {
     this.#deps = deps;
     this.#config = config;
     this.#limiter = new HandshakeLimiter(deps.clock.now().monoMs);
-    this.#bundle = bundleOf(credential);
     deps.access.bind(credential.trustDomain);
-    this.#verifier = new ChainVerifier({ engine, meter }, this.#bundle, {
-      clockSkewMs: config.identity.clockSkewMs,
+    const { clockSkewMs, issuerGraceMs: graceMs } = config.identity;
+    this.#toleranceMs = clockSkewMs + graceMs;
+    this.#verifier = new ChainVerifier({ engine, meter, es256: nativeEs256 }, this.bundle, {
+      clockSkewMs,
+      graceMs,
     });
-    this.svid = new SvidHolder({ meter, random }, this.#ownIdentity(credential));
+    this.svid = new SvidHolder({ meter, random }, this.#ownIdentity(credential), graceMs);
     this.#records = new NodeRecords({
       engine,
       verify: (chain, ed25519) => this.#verify(chain, ed25519),
       clock: deps.clock,
-      clockSkewMs: config.identity.clockSkewMs,
+      clockSkewMs,
     });
     this.identities = new NodeIdentities({
       verify: (chain, ed25519) => this.#verify(chain, ed25519),
@@ -158,11 +187,28 @@ export class Member {
       },
       logger: deps.logger,
       clock: deps.clock,
-      clockSkewMs: config.identity.clockSkewMs,
+      toleranceMs: this.#toleranceMs,
       self: keys.nodeId,
     });
     this.identities.add(this.svid.identity);
+    this.#issuer = new IssuerRole({
+      ...deps,
+      policy: deps.access,
+      svidLifetimeMs: config.identity.svidLifetimeMs,
+      request: async (to, protocol, request, limits) => {
+        await this.#reachMember(to);
+        return this.network.request(to, protocol, request, limits);
+      },
+      onChange: () => this.#rolesChanged(),
+    });
     this.network = this.#makeNetwork(options);
+    this.#spread = new BundleSpread({
+      ...{ held: deps.held, self: keys.nodeId, random, logger: deps.logger },
+      peers: () => this.network.connectedPeers(),
+      request: (to, protocol, request, limits) =>
+        this.network.request(to, protocol, request, limits),
+    });
+    deps.held.onChange(() => this.#bundleChanged());
     this.mesh = new MeshMachine(
       {
         engine,
@@ -186,13 +232,14 @@ export class Member {
         meter,
       },
       {
-        clockSkewMs: config.identity.clockSkewMs,
+        clockSkewMs,
+        svidGraceMs: graceMs,
         heartbeatIntervalMs: config.mesh.heartbeatIntervalMs,
         connectionsTarget: config.mesh.connectionsTarget,
       },
     );
     this.lookup = new Lookup({
-      trustDomain: this.#bundle.trustDomain,
+      trustDomain: this.bundle.trustDomain,
       records: this.#records,
       members: () => this.mesh.members(),
       spiffeIdOf: (nodeId) => this.identities.lookup(nodeId)?.spiffeId,
@@ -201,11 +248,6 @@ export class Member {
     this.#reach = this.#makeReach();
     this.#rejoin = this.#makeRejoin();
     this.#service = this.#makeMeshService();
-    this.#desk = deps.issuing?.openDesk({
-      ...deps,
-      policy: deps.access,
-      bundle: () => this.#bundle,
-    });
     this.workloads = this.#makeWorkloads();
     this.learning = this.#makeLearning();
     this.tunnels = new Tunnels({
@@ -224,12 +266,22 @@ export class Member {
   }
 
   get bundle(): TrustBundle {
-    return this.#bundle;
+    return this.#deps.held.bundle;
+  }
+
+  /** The authorities of this host, which holds the root. @throws MeshError `control/not-issuer` */
+  get authorities(): AuthorityKeeper {
+    const keeper = this.#issuer.issuing?.keeper;
+    if (keeper !== undefined) return keeper;
+    throw new MeshError(
+      "control/not-issuer",
+      "This node does not hold the root of the trust domain. Run the command on the host where meshctl init was run.",
+    );
   }
 
   /** The registration entries of this issuer. @throws MeshError `control/not-issuer` */
   get entries(): EntryBook {
-    if (this.#desk !== undefined) return this.#desk.book;
+    if (this.#issuer.book !== undefined) return this.#issuer.book;
     throw new MeshError(
       "control/not-issuer",
       "This node issues no credentials. Run the command on an issuer: meshctl peers shows the roles.",
@@ -237,7 +289,30 @@ export class Member {
   }
 
   get isIssuer(): boolean {
-    return this.#deps.issuing !== undefined;
+    return this.issuing !== undefined;
+  }
+
+  /** What makes this node an issuer, while it is one. */
+  get issuing(): Issuing | undefined {
+    return this.#issuer.issuing;
+  }
+
+  /** Why this node's own SVID is no longer good although it has not expired; undefined while it is. */
+  get svidProblem(): string | undefined {
+    const { chain, ed25519 } = this.svid.identity;
+    const verified = this.#verify(chain, ed25519);
+    return verified.ok ? undefined : verified.code;
+  }
+
+  /** Where the other issuers are reached, one address each. */
+  issuerAddresses(): string[] {
+    return this.mesh.members().flatMap(({ nodeId, addresses }) => {
+      const address = addresses.find((one) => !one.includes("/p2p-circuit"));
+      const peerId = this.#peerIdOf(nodeId)?.toString();
+      if (!this.#issuer.issuers.includes(nodeId) || address === undefined || peerId === undefined)
+        return [];
+      return [address.includes("/p2p/") ? address : `${address}/p2p/${peerId}`];
+    });
   }
 
   /** What this node does for others, as its beacons tell. */
@@ -268,7 +343,7 @@ export class Member {
 
   /** The node that a text names. @throws MeshError `control/unknown-peer`, `control/ambiguous-peer` */
   find(peer: string): NodeId {
-    return memberCalled(this.mesh.members(), this.#bundle.trustDomain, peer).nodeId;
+    return memberCalled(this.mesh.members(), this.bundle.trustDomain, peer).nodeId;
   }
 
   /** Name and NodeId of the node that a text names, as far as they are known now. */
@@ -291,8 +366,13 @@ export class Member {
       { requestBytesMax: 32, streamsPerPeerMax: 8, relayed: true },
       (_peer, request) => Promise.resolve(this.identities.answer(request)),
     );
+    await network.serve(
+      BUNDLE_PROTOCOL,
+      { requestBytesMax: BUNDLE_MESSAGE_BYTES_MAX, streamsPerPeerMax: 4, relayed: true },
+      (_peer, request) => Promise.resolve(this.#spread.answer(request)),
+    );
     await this.#serveAttestation();
-    await this.#serveWorkloads();
+    await this.#serveIssuers();
     await this.#service.start();
     // Connections that opened before the machine listened; a second report of one changes nothing.
     for (const peer of this.network.connectedPeers()) {
@@ -310,6 +390,7 @@ export class Member {
     await this.tunnels.configure(expose, forward);
     await this.workloads?.start(this.#config.workloadApi.socket);
     this.#rejoin.upkeep();
+    this.#spread.start();
     this.#upkeepTimer = setInterval(() => this.#upkeep(), UPKEEP_MS);
   }
 
@@ -326,6 +407,7 @@ export class Member {
   /** Tells the mesh that this node leaves, and closes everything. Idempotent. */
   async stop(): Promise<void> {
     clearInterval(this.#upkeepTimer);
+    this.#spread.stop();
     this.#rejoin.remember(true);
     this.tunnels.stop();
     await this.workloads?.stop();
@@ -337,7 +419,7 @@ export class Member {
   /** Takes a changed configuration, when the policy is in force already: who lost the right to be here goes. */
   reload(config: Config): void {
     for (const peer of this.network.connectedPeers()) {
-      if (this.#deps.access.permits(peer.spiffeId, "mesh.join")) continue;
+      if (this.#mayBeHere(peer, "permits")) continue;
       this.#deps.logger.warn(
         { code: "handshake/not-allowed", spiffeId: peer.spiffeId },
         "peer lost its right to join",
@@ -350,7 +432,7 @@ export class Member {
   }
 
   #makeNetwork({ config, credential, version }: MemberOptions): Network {
-    const { engine, random, clock, logger, meter, tracer, keys, keyFiles, issuing } = this.#deps;
+    const { engine, random, clock, logger, meter, tracer, keys, keyFiles } = this.#deps;
     const shared = { engine, random, clock, logger, meter, tracer, limiter: this.#limiter };
     const verifier: PeerVerifier = {
       verifyChain: (chain, ed25519) => this.#verify(chain, ed25519),
@@ -381,7 +463,7 @@ export class Member {
             },
             {
               trustDomain: credential.trustDomain,
-              acceptJoining: () => issuing !== undefined,
+              acceptJoining: () => this.isIssuer,
               onAuthenticated,
             },
           );
@@ -394,7 +476,7 @@ export class Member {
         tracer,
         monoMs: () => clock.now().monoMs,
         reputation: (nodeId) => this.mesh.reputation(nodeId),
-        allowsMember: ({ spiffeId }) => this.#deps.access.allows(spiffeId, "mesh.join"),
+        allowsMember: (peer) => this.#mayBeHere(peer, "allows"),
         allowsUnauthenticated: () => this.#deps.access.permits(undefined, "mesh.join"),
         records: {
           validate: (key, record) => {
@@ -410,6 +492,7 @@ export class Member {
           );
           this.#rejoin.reached(peer.nodeId, addresses);
           this.learning.peerHere(peer.nodeId);
+          this.#spread.met(peer.nodeId);
           sizeHeapFor(this.network.connectedPeers().length);
           this.#service.handle({ kind: "peer-connected", peer, addresses });
         },
@@ -452,8 +535,8 @@ export class Member {
         return this.#records.admit(key, await this.network.findRecord(key)).addresses;
       },
       renew: () => this.#renew(),
-      bundle: () => this.#bundle,
-      adopt: (bundle) => this.#adoptBundle(bundle),
+      bundle: () => this.bundle,
+      adopt: (bytes) => this.#deps.held.offer(bytes),
       askIssuer: (request) => this.#askIssuer(request),
     });
   }
@@ -480,11 +563,11 @@ export class Member {
   }
 
   #lessonTopic(): string {
-    return topicOf(this.#bundle.trustDomain, this.mesh.zone, "lessons");
+    return topicOf(this.bundle.trustDomain, this.mesh.zone, "lessons");
   }
 
   #repairTopic(): string {
-    return topicOf(this.#bundle.trustDomain, this.mesh.zone, "repair");
+    return topicOf(this.bundle.trustDomain, this.mesh.zone, "repair");
   }
 
   #makeReach(): Reach {
@@ -516,6 +599,12 @@ export class Member {
       },
       this.#config.mesh.bootstrap,
     );
+  }
+
+  /** The own beacon tells whether this node issues. */
+  #rolesChanged(): void {
+    this.#deps.logger.info({ roles: this.roles }, "roles changed");
+    this.#service.handle({ kind: "local-changed", roles: this.roles });
   }
 
   /** The own beacon tells where this node can be reached now. */
@@ -550,7 +639,7 @@ export class Member {
         onZoneChanged: (zone) => store.saveZone(zone),
       },
       {
-        trustDomain: this.#bundle.trustDomain,
+        trustDomain: this.bundle.trustDomain,
         probeTimeoutMs: meshDefaults.probeTimeoutMs,
       },
     );
@@ -607,6 +696,16 @@ export class Member {
     );
   }
 
+  /** @throws MeshError `mesh/quarantined`, `identity/revoked` */
+  #refuseShutOut(nodeId: NodeId): void {
+    this.#refuseQuarantined(nodeId);
+    if (this.bundle.notes?.revoked.includes(nodeId) === true)
+      throw new MeshError(
+        "identity/revoked",
+        "The node was shut out: meshctl trust authority list.",
+      );
+  }
+
   /** @throws MeshError `mesh/quarantined` */
   #refuseQuarantined(nodeId: NodeId): void {
     if (!this.mesh.isQuarantined(nodeId)) return;
@@ -660,8 +759,21 @@ export class Member {
     return identity === undefined ? undefined : Network.peerIdOf(identity.ed25519);
   }
 
+  /** A classical chain that the policy does not take is no identity at all, wherever it is from. */
   #verify(chain: readonly Uint8Array[], ed25519: Uint8Array): ReturnType<ChainVerifier["verify"]> {
-    return this.#verifier.verify({ chain, ed25519, now: this.#deps.clock.now().wallMs });
+    const now = this.#deps.clock.now().wallMs;
+    const verified = this.#verifier.verify({ chain, ed25519, now });
+    if (!verified.ok || verified.value.isClassical !== true) return verified;
+    return this.#deps.access.allows(verified.value.spiffeId, "mesh.classical")
+      ? verified
+      : refuse("identity/classical-denied");
+  }
+
+  /** Asked when it matters, a no is a denial (`allows`). */
+  #mayBeHere({ spiffeId, isClassical = false }: PeerIdentity, ask: "allows" | "permits"): boolean {
+    const { access } = this.#deps;
+    const mayJoin = access[ask](spiffeId, "mesh.join");
+    return mayJoin && (!isClassical || access[ask](spiffeId, "mesh.classical"));
   }
 
   #ownIdentity({ chain }: StoredCredential): PeerIdentity {
@@ -669,19 +781,23 @@ export class Member {
     if (verified.ok) return verified.value;
     throw new MeshError(
       verified.code,
-      `Cannot use this node's SVID: ${verified.code}. Check the clock, or join again with a new token.`,
+      verified.code === "identity/classical-denied"
+        ? "Cannot use this node's SVID: it is of P-256. Give mesh.classical to such nodes in the policy of all nodes, if that is wanted."
+        : `Cannot use this node's SVID: ${verified.code}. Check the clock, or join again with a new token.`,
     );
   }
 
   async #serveAttestation(): Promise<void> {
-    const { issuing, meter, logger, clock, audit, access } = this.#deps;
+    const { meter, logger, clock, audit, access } = this.#deps;
     const server = new AttestationServer({
-      bundle: () => this.#bundle,
+      bundle: () => this.bundle,
       policy: access,
       meter,
       logger,
       audit,
-      ...(issuing && { issuing }),
+      graceMs: this.#config.identity.issuerGraceMs,
+      ...this.#attestation(),
+      issuing: () => this.issuing,
     });
     await this.network.serve(
       ATTESTATION_PROTOCOL,
@@ -691,17 +807,38 @@ export class Member {
         relayed: true,
       },
       async (peer, request) => {
-        if (peer.kind === "joining") this.#refuseQuarantined(peer.nodeId);
-        issuing?.keepIntermediate(clock.now().wallMs);
-        return server.handle(request, await this.#asOfNow(peer), clock.now());
+        if (peer.kind === "joining") {
+          this.#refuseShutOut(peer.nodeId);
+          const code = await this.#issuer.beforeJoin(request, peer.nodeId);
+          if (code !== undefined) return encodeAttestationResponse({ result: "refused", code });
+        }
+        this.issuing?.keepIntermediate(clock.now().wallMs);
+        return server.answer(request, await this.#asOfNow(peer), () => clock.now());
       },
     );
   }
 
-  /** Nodes get their workloads' entries and SVIDs from an issuer. */
-  async #serveWorkloads(): Promise<void> {
-    const desk = this.#desk?.desk;
-    if (desk === undefined) return;
+  #attestation(): { readonly attestation?: AttestationDeps } {
+    const { clock, random, keys } = this.#deps;
+    const attestors = attestorsOf(this.#config.attestors, clock);
+    if (attestors === undefined) return {};
+    const challenges = new Challenges(random);
+    const claim: AttestationDeps["claim"] = (name, nodeId) => this.#issuer.claim(name, nodeId);
+    return { attestation: { attestors, challenges, self: keys.nodeId, claim } };
+  }
+
+  /** Nodes get their workloads' entries and SVIDs from an issuer, and issuers speak with one another. */
+  async #serveIssuers(): Promise<void> {
+    await this.network.serve(
+      ISSUER_PROTOCOL,
+      { requestBytesMax: ISSUER_REQUEST_BYTES_MAX, streamsPerPeerMax: 8, relayed: true },
+      async (peer, request) => {
+        const now = await this.#asOfNow(peer);
+        if (now.kind !== "svid")
+          throw new MeshError("identity/peer-not-entitled", "Only members issue.");
+        return this.#issuer.answer(request, now.identity.nodeId);
+      },
+    );
     const options = {
       requestBytesMax: SVID_REQUEST_BYTES_MAX,
       streamsPerPeerMax: 8,
@@ -711,6 +848,9 @@ export class Member {
       const now = await this.#asOfNow(peer);
       if (now.kind !== "svid")
         throw new MeshError("identity/peer-not-entitled", "Only members have workloads.");
+      const { desk } = this.#issuer;
+      if (desk === undefined)
+        return encodeSvidMessage({ result: "refused", code: "identity/not-issuer" });
       return desk.handle(request, now.identity, this.#deps.clock.now());
     });
   }
@@ -721,34 +861,62 @@ export class Member {
       {
         ...this.#deps,
         self: this.#deps.keys.nodeId,
-        bundle: () => this.#bundle,
-        adopt: (bundle) => this.#adoptBundle(bundle),
+        bundle: () => this.bundle,
+        adopt: (bytes) => this.#deps.held.offer(bytes),
         ask: (request) => this.#askIssuer(request),
-        ...(this.#desk && { onEntries: (listener) => this.#desk?.book.onChange(listener) }),
+        onEntries: (listener) => this.#issuer.book?.onChange(listener),
       },
-      { trustDomain: this.#bundle.trustDomain, clockSkewMs: this.#config.identity.clockSkewMs },
+      { trustDomain: this.bundle.trustDomain, clockSkewMs: this.#config.identity.clockSkewMs },
     );
   }
 
   /** What an issuer answers about workloads; on an issuer, itself, by the same desk. */
   async #askIssuer(request: Uint8Array): Promise<Uint8Array> {
-    if (this.#desk !== undefined)
-      return this.#desk.desk.handle(request, this.svid.identity, this.#deps.clock.now());
-    return this.#atIssuers((nodeId) =>
-      this.network.request(nodeId, SVID_PROTOCOL, request, {
+    const { desk } = this.#issuer;
+    if (desk !== undefined) return desk.handle(request, this.svid.identity, this.#deps.clock.now());
+    return this.#atIssuers(async (nodeId) => {
+      const answer = await this.network.request(nodeId, SVID_PROTOCOL, request, {
         timeoutMs: ATTEST_TIMEOUT_MS,
         responseBytesMax: SVID_RESPONSE_BYTES_MAX,
-      }),
-    );
+      });
+      const parsed = parseSvidResponse(answer);
+      if (parsed.ok && parsed.value.result === "refused" && isElsewhere(parsed.value.code))
+        throw new MeshError(parsed.value.code, `The issuer refused: ${parsed.value.code}.`);
+      return answer;
+    });
   }
 
-  /** Takes a bundle that a root has signed. On disk first. */
-  #adoptBundle(bundle: TrustBundle): void {
-    const { trustDomain, name, chain } = this.svid.identity;
-    this.#deps.store.saveCredential({ trustDomain, name, chain, bundle: bundleToJson(bundle) });
+  /** Another bundle counts: who is not vouched for any more goes, and what is to be renewed is renewed at once. */
+  #bundleChanged(): void {
+    const { bundle } = this;
+    const { audit, logger, clock } = this.#deps;
     this.#verifier.setBundle(bundle);
-    this.#bundle = bundle;
-    this.#deps.logger.info({ sequence: bundle.sequence }, "trust bundle changed");
+    logger.info({ sequence: bundle.sequence }, "trust bundle changed");
+    audit.note({ event: "bundle.change", fields: { sequence: bundle.sequence } });
+    void this.#checkPeers();
+    this.identities.recheck();
+    this.workloads?.bundleChanged();
+    void this.#issuer.upkeep();
+    const { identity } = this.svid;
+    const signer = signerOf(identity.chain) ?? "";
+    const isSound = this.#verify(identity.chain, identity.ed25519).ok;
+    if (isSound && bundle.notes?.tainted.includes(signer) !== true) return;
+    this.svid.hurry(clock.now().wallMs);
+    this.#renewIfDue();
+  }
+
+  /** Drops the peers whose chain is no longer good, unless they soon show another one. */
+  async #checkPeers(): Promise<void> {
+    const suspects = this.network.connectedPeers().flatMap((peer) => {
+      const { chain, ed25519 } = this.identities.lookup(peer.nodeId) ?? peer;
+      const verified = this.#verify(chain, ed25519);
+      return verified.ok ? [] : [{ peer, code: verified.code }];
+    });
+    const work = async (): Promise<void> => {
+      for (let next = suspects.shift(); next !== undefined; next = suspects.shift())
+        await this.#refreshOrDrop(next.peer, next.code, REFRESH_MS);
+    };
+    await Promise.all(Array.from({ length: REFRESHES_MAX }, work));
   }
 
   /** A connection outlives the SVID of its handshake: a peer that has renewed since then is taken by its new one. */
@@ -770,24 +938,67 @@ export class Member {
       this.#deps.logger.debug({ code: errorCode(error) }, "lesson not told");
     });
     if (this.#deps.clock.now().monoMs >= this.#recordDueMs) void this.#putRecord();
+    void this.#issuer.upkeep();
+    this.#renewIfDue();
     const now = this.#deps.clock.now().wallMs;
-    // Its failure is logged, and the next attempt is set.
-    if (now >= this.svid.renewAtMs) this.#renew().catch(() => undefined);
+    const tainted = new Set<string | undefined>(this.bundle.notes?.tainted);
     for (const peer of this.network.connectedPeers()) {
       const known = this.identities.lookup(peer.nodeId) ?? peer;
-      if (now > known.notAfterMs + this.#config.identity.clockSkewMs)
-        void this.#refreshOrDrop(peer);
+      // It renews: with its new chain here, the revocation to come finds nothing to drop.
+      if (tainted.size > 0 && tainted.has(signerOf(known.chain)))
+        void this.identities.fetch(peer.nodeId, peer.nodeId);
+      if (now > known.notAfterMs + this.#toleranceMs)
+        void this.#refreshOrDrop(peer, "identity/expired");
     }
   }
 
+  /** An agent renews by itself, at half of the life or so: at two thirds something is wrong. */
+  #expectPush(): void {
+    const now = this.#deps.clock.now().wallMs;
+    const { notBeforeMs, notAfterMs } = this.svid.identity;
+    const lateMs = notAfterMs - (notAfterMs - notBeforeMs) / 3;
+    if (now >= Math.max(lateMs, this.svid.renewAtMs))
+      this.svid.failed(now, "workload/agent-silent");
+  }
+
+  /** Takes a credential that came with its bundle; on disk first. @throws MeshError the codes of chain verification */
+  take(credential: StoredCredential): void {
+    const [before, bundle] = [this.bundle, bundleOf(credential)];
+    const [leaf] = credential.chain;
+    const isSameLeaf = leaf !== undefined && equalBytes(leaf, this.svid.identity.chain[0] ?? leaf);
+    const isSameBundle = bundle.sequence === before.sequence;
+    if (isSameLeaf && isSameBundle) return;
+    this.#verifier.setBundle(bundle);
+    try {
+      this.#adopt(credential);
+    } catch (error) {
+      this.#verifier.setBundle(before);
+      throw error;
+    }
+    if (!isSameBundle) this.#deps.held.replace(bundle, undefined);
+  }
+
+  #renewIfDue(): void {
+    if (this.#config.identity.source === "workload-api") {
+      this.#expectPush();
+      return;
+    }
+    if (this.#deps.clock.now().wallMs < this.svid.renewAtMs) return;
+    // Its failure is logged, and the next attempt is set.
+    this.#renew().catch(() => undefined);
+  }
+
   /** A peer renews without a new handshake: it is asked for its new chain before it is dropped. */
-  async #refreshOrDrop(peer: PeerIdentity): Promise<void> {
-    if (await this.identities.fetch(peer.nodeId, peer.nodeId)) return;
+  async #refreshOrDrop(peer: PeerIdentity, code: string, withinMs?: number): Promise<void> {
+    // It is told why, and may have renewed by what it is told.
+    const told = withinMs === undefined ? Promise.resolve() : this.#spread.tell(peer.nodeId);
+    const fetched = told.then(() => this.identities.fetch(peer.nodeId, peer.nodeId));
+    if (await (withinMs === undefined ? fetched : Promise.race([fetched, later(withinMs)]))) return;
     this.#deps.logger.warn(
-      { code: "identity/expired", nodeId: peer.nodeId, spiffeId: peer.spiffeId },
-      "peer disconnected: its SVID expired",
+      { code, nodeId: peer.nodeId, spiffeId: peer.spiffeId },
+      "peer disconnected: its SVID is no longer good",
     );
-    this.#dropped(peer, "identity/expired");
+    this.#dropped(peer, code);
     await this.network.disconnect(peer.nodeId);
   }
 
@@ -806,7 +1017,7 @@ export class Member {
         "SVID renewed",
       );
     } catch (error) {
-      this.svid.failed(clock.now().wallMs);
+      this.svid.failed(clock.now().wallMs, errorCode(error));
       logger.warn(
         { code: errorCode(error), error: errorMessage(error) },
         "SVID renewal failed; it is tried again",
@@ -816,9 +1027,17 @@ export class Member {
   }
 
   async #renewNow(): Promise<void> {
-    const { issuing, keys } = this.#deps;
+    const { issuing } = this;
     if (issuing === undefined) return this.#renewAtIssuer();
-    this.#adopt({ ...this.#stored(), chain: issuing.issueTo(keys, this.svid.identity.name) });
+    try {
+      const chain = issuing.issueTo(this.#deps.keys, this.svid.identity.name);
+      this.#adopt({ ...this.#stored(), chain });
+    } catch (error) {
+      // One that holds no root, and that the holder of the root has not certified for long, is a node like others.
+      if (issuing.keeper !== undefined || errorCode(error) !== "identity/issuer-unusable")
+        throw error;
+      await this.#renewAtIssuer();
+    }
   }
 
   async #renewAtIssuer(): Promise<void> {
@@ -840,24 +1059,27 @@ export class Member {
     throw refusal;
   }
 
-  /** Present issuers that may renew here: the one this node joined through, and those the policy names. */
+  /** Present issuers that may renew here: those of the bundle, the one this node joined through, and those the policy names. */
   #issuers(): readonly MemberView[] {
     const pinned = this.#deps.store.issuerId();
     return this.mesh.members().filter(({ nodeId, state }) => {
       const spiffeId = this.identities.lookup(nodeId)?.spiffeId;
       if (spiffeId === undefined || !["joining", "alive", "suspect"].includes(state)) return false;
+      if (this.#issuer.issuers.includes(nodeId)) return true;
       return spiffeId === pinned || this.#deps.access.permits(spiffeId, "issuer.attest");
     });
   }
 
+  /** With the newest bundle first: whoever has a live SVID knows every authority that was published before it was issued. */
   async #renewAt(nodeId: NodeId): Promise<StoredCredential> {
+    await this.#spread.compareWith(nodeId);
     const response = await this.network.request(nodeId, ATTESTATION_PROTOCOL, renewalRequest(), {
       timeoutMs: ATTEST_TIMEOUT_MS,
       responseBytesMax: ATTESTATION_RESPONSE_BYTES_MAX,
     });
     const renewed = acceptRenewal({
       engine: this.#deps.engine,
-      current: { identity: this.svid.identity, bundle: this.#bundle },
+      current: { identity: this.svid.identity, bundle: this.bundle },
       response,
       now: this.#deps.clock.now().wallMs,
     });
@@ -867,7 +1089,7 @@ export class Member {
 
   #stored(): StoredCredential {
     const { trustDomain, name, chain } = this.svid.identity;
-    return { trustDomain, name, chain, bundle: bundleToJson(this.#bundle) };
+    return { trustDomain, name, chain, bundle: bundleToJson(this.bundle) };
   }
 
   /** The DHT holds what this node tells of itself, so that nodes of other zones find it. */
@@ -901,7 +1123,7 @@ export class Member {
     this.#deps.audit.note({ event: "svid.renew", subject, fields: { serial, notAfterMs } });
     this.#deps.store.saveCredential(credential);
     this.svid.renewed(identity);
-    this.identities.add(this.svid.identity);
+    this.identities.renewed(this.svid.identity);
     this.#recordDueMs = 0;
     this.#service.handle({ kind: "local-changed", svidNotAfterMs: this.svid.identity.notAfterMs });
   }
@@ -921,12 +1143,12 @@ function releaseRefused(code: ReleaseRefusal | "mesh/not-allowed"): MeshError {
   return new MeshError(code, `Cannot release. ${RELEASE_REFUSED[code]}`);
 }
 
-/** @throws MeshError `identity/bundle-malformed` */
-export function bundleOf({ trustDomain, bundle }: StoredCredential): TrustBundle {
-  const parsed = parseBundleJson(trustDomain, bundle);
-  if (parsed.ok) return parsed.value;
-  throw new MeshError(
-    parsed.code,
-    "Cannot read the stored trust bundle. Restore a backup or join again.",
-  );
+/** Whether another issuer may do what one refuses: it has the entry already, or the time. */
+function isElsewhere(code: string): boolean {
+  return ["identity/not-issuer", "identity/entry-unknown", "identity/rate-limited"].includes(code);
+}
+
+/** False, after a while. */
+function later(ms: number): Promise<false> {
+  return new Promise((resolve) => setTimeout(resolve, ms, false));
 }

@@ -18,7 +18,7 @@ import { DATABASE_NAME } from "../sqlite/database.ts";
 
 const MANIFEST_NAME = "manifest.json";
 const KEY_NAME =
-  /^keys\/(ed25519|ml-dsa-65|root|(?:intermediate|workload-root|jwt)-[A-Za-z0-9_-]{1,64})\.seed$/;
+  /^keys\/(ed25519|ml-dsa-65|root|(?:root|intermediate|workload-root|jwt)-[A-Za-z0-9_-]{1,64})\.seed$/;
 const SEED_BYTES = 32;
 const MANIFEST_BYTES_MAX = 64 * 1024;
 const KEYS_MAX = 64;

@@ -1,8 +1,13 @@
-// ECDSA on P-256 by OpenSSL: the identity room's port for workloads' certificates and JWT-SVIDs.
+// ECDSA on P-256, and verification on P-384, by OpenSSL: the identity room's port for workloads' certificates and JWT-SVIDs.
 
 import { createECDH, createPrivateKey, createPublicKey, sign, verify } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import { coordinatesOf, type Es256, isP256PublicKey } from "../../identity/index.ts";
+import {
+  coordinatesOf,
+  type Es256,
+  isP256PublicKey,
+  isP384PublicKey,
+} from "../../identity/index.ts";
 
 const CURVE = "prime256v1";
 const HASH = "sha256";
@@ -20,10 +25,12 @@ export const nativeEs256: Es256 = {
     };
   },
   verify(publicKey, message, signature) {
-    if (!isP256PublicKey(publicKey)) return false;
+    const isP384 = isP384PublicKey(publicKey);
+    if (!isP384 && !isP256PublicKey(publicKey)) return false;
     try {
-      const key = createPublicKey({ key: jwkOf(publicKey), format: "jwk" });
-      return verify(HASH, message, { key, dsaEncoding }, signature);
+      const crv = isP384 ? "P-384" : "P-256";
+      const key = createPublicKey({ key: { ...jwkOf(publicKey), crv }, format: "jwk" });
+      return verify(isP384 ? "sha384" : HASH, message, { key, dsaEncoding }, signature);
     } catch {
       return false; // no point of the curve
     }

@@ -1,9 +1,11 @@
-// Fetches the bundle of another trust domain by the profile https_web of SPIFFE_Federation.md section 5.2.1: the endpoint
-// proves its host name to the certificate authorities that this host trusts. Bounded in size, time and redirects.
+// Fetches the bundle of another trust domain: SPIFFE_Federation.md section 5.2. By the profile https_web the endpoint proves its host
+// name to the certificate authorities that this host trusts; by https_spiffe it shows the X.509-SVID of a SPIFFE id that the operator
+// named, verified by a bundle. Bounded in size, time and redirects.
 
 import { readFileSync } from "node:fs";
-import { request } from "node:https";
+import { request, type RequestOptions } from "node:https";
 import { errorMessage, MeshError } from "../../foundation/index.ts";
+import { formatSpiffeId, parseSpiffeId, readCertificateProfile } from "../../identity/index.ts";
 
 /** Codes of fetching a bundle. */
 export type BundleFetchErrorCode =
@@ -37,19 +39,27 @@ export interface BundleFetch {
   readonly url: string;
   /** PEM file of certificate authorities that are trusted for this endpoint instead of the host's. */
   readonly caFile?: string | undefined;
+  /** The profile https_spiffe. @default https_web */
+  readonly spiffe?: SpiffeEndpoint | undefined;
+}
+
+/** Who the endpoint has to be, and the roots of its trust domain, DER. */
+export interface SpiffeEndpoint {
+  readonly spiffeId: string;
+  readonly roots: readonly Uint8Array[];
 }
 
 /**
  * The document as it was sent. Redirects are followed to https addresses alone, and forgotten.
  * @throws MeshError {@link BundleFetchErrorCode}
  */
-export async function fetchBundle({ url, caFile }: BundleFetch): Promise<string> {
+export async function fetchBundle({ url, caFile, spiffe }: BundleFetch): Promise<string> {
   const signal = AbortSignal.timeout(bundleFetchLimits.timeoutMs);
   let at = endpointUrl(url);
   try {
-    const ca = caFile === undefined ? undefined : readFileSync(caFile);
+    const tls = spiffe === undefined ? webTls(caFile) : spiffeTls(spiffe);
     for (let hops = 0; hops <= bundleFetchLimits.redirectsMax; hops++) {
-      const answer = await get(at, ca, signal);
+      const answer = await get(at, tls, signal);
       if ("text" in answer) return answer.text;
       at = endpointUrl(new URL(answer.location, at).href);
     }
@@ -67,10 +77,49 @@ export async function fetchBundle({ url, caFile }: BundleFetch): Promise<string>
 
 type Answer = { readonly text: string } | { readonly location: string };
 
-function get(url: URL, ca: Buffer | undefined, signal: AbortSignal): Promise<Answer> {
+type Tls = Pick<RequestOptions, "ca" | "checkServerIdentity" | "minVersion">;
+
+function webTls(caFile: string | undefined): Tls {
+  return { minVersion: "TLSv1.2", ...(caFile !== undefined && { ca: readFileSync(caFile) }) };
+}
+
+/** OpenSSL verifies the chain to the roots alone, we the SVID; the host's name says nothing. Redirects are held to the same. */
+function spiffeTls({ spiffeId, roots }: SpiffeEndpoint): Tls {
+  if (roots.length === 0) throw new Error("no root of the endpoint's trust domain is known");
+  return {
+    minVersion: "TLSv1.2",
+    ca: roots.map(pemOf),
+    checkServerIdentity(_host, { raw }) {
+      const found = svidIdOf(new Uint8Array(raw));
+      if (found === spiffeId) return undefined;
+      return new Error(`its certificate is ${found ?? "no X.509-SVID"}, and not ${spiffeId}`);
+    },
+  };
+}
+
+/** The one id of a certificate that is an X.509-SVID and no authority. */
+function svidIdOf(der: Uint8Array): string | undefined {
+  const profile = readCertificateProfile(der);
+  const [uri, ...more] = profile?.uris ?? [];
+  const id = uri === undefined || more.length > 0 ? undefined : parseSpiffeId(uri);
+  const isLeaf =
+    profile?.isCa === false &&
+    profile.keyUsage?.digitalSignature === true &&
+    !profile.keyUsage.keyCertSign &&
+    !profile.keyUsage.cRLSign;
+  return isLeaf && id?.ok === true && id.value.segments.length > 0
+    ? formatSpiffeId(id.value)
+    : undefined;
+}
+
+function pemOf(der: Uint8Array): string {
+  const lines = Buffer.from(der).toString("base64").replace(/.{64}/g, "$&\n");
+  return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
+}
+
+function get(url: URL, tls: Tls, signal: AbortSignal): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const headers = { accept: "application/json" };
-    const tls = { minVersion: "TLSv1.2" as const, ...(ca === undefined ? {} : { ca }) };
     const call = request(
       url,
       { method: "GET", headers, signal, agent: false, ...tls },

@@ -14,8 +14,10 @@ import {
   ATTESTATION_PROTOCOL,
   ATTESTATION_RESPONSE_BYTES_MAX,
   type Credential,
+  type Evidence,
+  type JoinAnchor,
   JoinClient,
-  type JoinToken,
+  type JoinProof,
   nodeIdOf,
   type NodeKeys,
   parseLeafKey,
@@ -43,27 +45,40 @@ export interface Joined extends Credential {
   readonly issuerSpiffeId: string;
 }
 
+/** What is shown: a token, or evidence that is made for the issuer's challenge. */
+export type JoinMeans =
+  | Extract<JoinProof, { kind: "token" }>
+  | {
+      readonly kind: "evidence";
+      /** @throws MeshError when there is none */
+      readonly prove: (challenge: Uint8Array) => Promise<Evidence>;
+    };
+
 /**
- * Joins with a token under a name.
+ * Joins by a token or by evidence.
  * @throws MeshError `network/dial-failed` when no issuer can be reached; the codes of the attestation client
  */
-export async function joinMesh(deps: JoinDeps, token: JoinToken, name: string): Promise<Joined> {
+export async function joinMesh(
+  deps: JoinDeps,
+  anchor: JoinAnchor,
+  means: JoinMeans,
+): Promise<Joined> {
   const registry = new PeerRegistry();
   const node = await createLibp2p({
     privateKey: await generateKeyPairFromSeed("Ed25519", deps.ed25519Seed),
     addresses: { listen: [] },
     transports: [tcp()],
     streamMuxers: [yamux()],
-    connectionEncrypters: [joiningEncrypter(deps, token, registry)],
+    connectionEncrypters: [joiningEncrypter(deps, anchor, registry)],
     connectionManager: { dialTimeout: DIAL_TIMEOUT_MS, reconnectRetries: 0 },
     connectionMonitor: { enabled: false },
   });
   try {
     const problems: string[] = [];
-    for (const address of token.addresses) {
+    for (const address of anchor.addresses) {
       try {
         const connection = await node.dial(multiaddr(address));
-        return await attest(deps, connection, registry, token, name);
+        return await attest(deps, connection, registry, anchor, means);
       } catch (error) {
         if (isMeshError(error) && error.code.startsWith("identity/")) throw error;
         problems.push(`${address}: ${errorMessage(error)}`);
@@ -71,7 +86,7 @@ export async function joinMesh(deps: JoinDeps, token: JoinToken, name: string): 
     }
     throw new MeshError(
       "network/dial-failed",
-      `Cannot reach an issuer of the token: ${problems.join("; ")}. Check that the issuer runs, that its address is reachable from here, and that both clocks are right.`,
+      `Cannot reach an issuer of the mesh: ${problems.join("; ")}. Check that the issuer runs, that its address is reachable from here, and that both clocks are right.`,
       { problems },
     );
   } finally {
@@ -83,8 +98,8 @@ async function attest(
   { engine, clock, keys, tracer }: JoinDeps,
   connection: Connection,
   registry: PeerRegistry,
-  token: JoinToken,
-  name: string,
+  anchor: JoinAnchor,
+  means: JoinMeans,
 ): Promise<Joined> {
   const issuer = registry.of(connection);
   if (issuer?.kind !== "unanchored")
@@ -92,14 +107,19 @@ async function attest(
   const client = new JoinClient(
     { engine },
     {
-      token,
+      anchor,
       issuer,
       keys: { ed25519: keys.ed25519.publicKey, mldsa65: keys.mldsa65.publicKey },
-      name,
+      proof: means.kind === "token" ? means : { kind: "evidence" },
     },
   );
   let step = client.start(clock.now().wallMs);
-  while (step.step === "send") {
+  while (step.step === "send" || step.step === "prove") {
+    if (step.step === "prove") {
+      if (means.kind === "token") throw new MeshError("internal/invariant", "A token proves all.");
+      step = client.prove(await means.prove(step.challenge));
+      continue;
+    }
     const response = await exchange(tracer, connection, ATTESTATION_PROTOCOL, step.request, {
       timeoutMs: DIAL_TIMEOUT_MS,
       responseBytesMax: ATTESTATION_RESPONSE_BYTES_MAX,
@@ -114,8 +134,8 @@ async function attest(
   }
   throw new MeshError(
     step.code,
-    `Cannot join '${token.trustDomain}' as '${name}': ${step.code}. ${NEXT_STEPS[step.code] ?? "Ask for a new token."}`,
-    { name },
+    `Cannot join '${anchor.trustDomain}'${means.kind === "token" ? ` as '${means.name}'` : ""}: ${step.code}. ${NEXT_STEPS[step.code] ?? "Ask for a new token."}`,
+    means.kind === "token" ? { name: means.name } : {},
   );
 }
 
@@ -127,13 +147,25 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
     "The token is bound to another name: use that one, or ask for a token without a name.",
   "identity/not-yet-valid": "Set this host's clock.",
   "identity/expired": "Set this host's clock, or look at the issuer's.",
+  "identity/attestor-unknown":
+    "The issuer takes no evidence of this kind: see attestors in its meshd.yml.",
+  "identity/attestor-unavailable":
+    "The issuer cannot judge the evidence now: its log says why. It is tried again.",
+  "identity/challenge-unknown": "The evidence took too long. Try again.",
+  "identity/evidence-refused":
+    "The issuer takes the evidence for not genuine: its log says why. Check the files that join names.",
+  "identity/evidence-not-allowed":
+    "The issuer's configuration does not let this account, region, service account or cluster in: see attestors in its meshd.yml.",
+  "identity/evidence-used":
+    "Another node has joined with this evidence. If this host has lost its state, renew the evidence: a new certificate, pod or instance.",
+  "identity/denied": "The issuer's policy gives the node no right mesh.join.",
   "identity/bundle-digest-mismatch":
     "This is not the mesh the token is for: somebody may be in between. Do not retry blindly.",
 };
 
 function joiningEncrypter(
   deps: JoinDeps,
-  { trustDomain }: JoinToken,
+  { trustDomain }: JoinAnchor,
   registry: PeerRegistry,
 ): ReturnType<typeof pqNoise> {
   const { engine, random, clock, logger, meter, tracer, keys } = deps;

@@ -2,55 +2,29 @@
 // protocols, gossip (gossip.ts) and pings. Default deny: a stream of any protocol
 // passes the stream guard first, so a peer that is only joining can open nothing but attestation.
 
-import { generateKeyPairFromSeed, publicKeyFromRaw } from "@libp2p/crypto/keys";
-import type { GossipSub } from "@libp2p/gossipsub";
-import { identify } from "@libp2p/identify";
-import type {
-  Connection,
-  IdentifyResult,
-  MultiaddrConnection,
-  PeerId,
-  Stream,
-} from "@libp2p/interface";
-import { kadDHT, passthroughMapper } from "@libp2p/kad-dht";
+import { publicKeyFromRaw } from "@libp2p/crypto/keys";
+import type { Connection, IdentifyResult, PeerId, Stream } from "@libp2p/interface";
 import { peerIdFromPublicKey } from "@libp2p/peer-id";
-import { tcp } from "@libp2p/tcp";
-import { yamux } from "@libp2p/yamux";
 import { multiaddr } from "@multiformats/multiaddr";
-import { createLibp2p, type Libp2p, type ServiceFactoryMap } from "libp2p";
-import { errorCode, errorMessage, MeshError, utf8Bytes, utf8Text } from "../../foundation/index.ts";
-import type { AuthenticatedPeer } from "../../handshake/index.ts";
+import { errorCode, errorMessage, MeshError, utf8Bytes } from "../../foundation/index.ts";
 import type { NodeId, PeerIdentity } from "../../identity/index.ts";
-import type { Logger, Meter, MetricDeclaration, MonoMs, Tracer } from "../../ports/index.ts";
-import { parseTraceparent, TRACEPARENT_CHARS } from "../../telemetry/index.ts";
+import type { MetricDeclaration } from "../../ports/index.ts";
 import { systemRandom } from "../random.ts";
-import { ContentProviders, provideTimes } from "./content-providers.ts";
-import { peerDiscovery } from "./discovery.ts";
-import { exchange, framedStream, type RequestOptions, tracedProtocol } from "./exchange.ts";
-import type { EncrypterFactory } from "./encrypter.ts";
+import { ContentProviders } from "./content-providers.ts";
+import { exchange, type RequestOptions, tracedProtocol } from "./exchange.ts";
 import { Gossip, type GossipValidator } from "./gossip.ts";
 import { gossipMetrics } from "./gossip-metrics.ts";
-import type { ScoreOptions } from "./gossip-scores.ts";
 import { Graylist } from "./graylist.ts";
-import { PendingConnections } from "./pending-connections.ts";
-import { Pinger, pingService } from "./ping.ts";
+import { JoiningPeers } from "./joining-peers.ts";
+import { createNode, type MeshNode } from "./libp2p-node.ts";
+import { Links } from "./links.ts";
+import { cannotListen, type NetworkErrorCode } from "./network-errors.ts";
+import type { NetworkDeps, NetworkOptions } from "./network-types.ts";
+import { Pinger } from "./ping.ts";
 import { RecordStore } from "./record-store.ts";
 import { PeerRegistry } from "./peer-registry.ts";
-import {
-  isRelayed,
-  relayDefaults,
-  relayMetrics,
-  relayOf,
-  type RelayOptions,
-  Relays,
-} from "./relay.ts";
-import {
-  boundMuxer,
-  boundNegotiation,
-  guardStreams,
-  mayOpen,
-  UNAUTHENTICATED_BYTES_MAX,
-} from "./stream-guard.ts";
+import { isRelayed, relayDefaults, relayMetrics, Relays } from "./relay.ts";
+import { abortRefused, answerRequest, type RequestHandler } from "./request-server.ts";
 
 export const networkMetrics: readonly MetricDeclaration[] = [
   {
@@ -78,91 +52,9 @@ export const networkMetrics: readonly MetricDeclaration[] = [
   ...relayMetrics,
 ];
 
-/** How long a peer without an SVID may stay (handshake reference 2.4), and how many such at once. */
-const JOINING_TIME_MS = 30_000;
-const JOINING_MAX = 8;
-
-/** How long the handshake of an inbound connection may take. */
-const UPGRADE_TIMEOUT_MS = 10_000;
-
-/** What a node tells of itself is kept in the DHT under its NodeId and under a digest of its SPIFFE id. */
-const RECORD_NAMESPACES = ["x0id", "x0name"];
 const RECORD_TIMEOUT_MS = 5_000;
 
-/**
- * Raw connections that one address may open in a second, and connections before their handshake has ended. The
- * handshake limiter decides who is served: libp2p's own counters (5 and 10) would turn away nodes behind one NAT first.
- */
-const INBOUND_PER_SECOND_MAX = 64;
-const INBOUND_PENDING_MAX = 256;
-
 const GRAYLISTED = "The member misused gossip and is refused for some minutes.";
-
-/** A request must arrive, and its answer be taken, within this. */
-const REQUEST_TIMEOUT_MS = 10_000;
-
-/**
- * What a peer may send on a stream before somebody has read it. Below the 4 MiB at which libp2p gives up a stream that is paused (its default
- * window is 16), and enough for 20 MB/s at a round trip of 50 ms.
- */
-const STREAM_WINDOW_BYTES_MAX = 1024 * 1024;
-
-export type NetworkErrorCode =
-  | "network/port-taken"
-  | "network/cannot-listen"
-  | "network/not-connected"
-  | "network/request-failed"
-  | "network/graylisted"
-  | "network/no-reservation"
-  | "network/dial-failed";
-
-export interface NetworkOptions {
-  readonly listen: readonly string[];
-  readonly announce: readonly string[];
-  readonly mdns: boolean;
-  readonly trustDomain: string;
-  /** Between two heartbeats of a node: what gossip expects of its neighbours. */
-  readonly heartbeatIntervalMs: number;
-  /** From where how many members may come; the defaults are those of {@link ScoreOptions}. */
-  readonly gossip?: ScoreOptions;
-  readonly connectionsMax: number;
-  readonly version: string;
-  /** Whether requests may come with a trace context. @default false */
-  readonly traced?: boolean;
-  /** How long a peer without an SVID may stay. @default 30000 */
-  readonly joiningTimeMs?: number;
-  /** @default relayDefaults */
-  readonly relay?: RelayOptions;
-  /** Whether the router is asked to let peers in. @default false */
-  readonly upnp?: boolean;
-}
-
-export interface NetworkDeps {
-  readonly ed25519Seed: Uint8Array;
-  /** The encrypters of the handshake policy; they report each authenticated peer to the registry. */
-  readonly encrypters: (registry: PeerRegistry) => EncrypterFactory[];
-  readonly logger: Logger;
-  readonly meter: Meter;
-  readonly tracer: Tracer;
-  readonly monoMs: () => MonoMs;
-  /** What is known against a member, from -100 to 0. */
-  readonly reputation: (nodeId: NodeId) => number;
-  /** Whether a member may take part now. */
-  readonly allowsMember: (peer: PeerIdentity) => boolean;
-  /** Whether peers without SPIFFE identity (interop) may take part at all. */
-  readonly allowsUnauthenticated: () => boolean;
-  /** Decides on records that peers put into the DHT, or that it finds. `validate` throws to refuse. */
-  readonly records: {
-    readonly validate: (key: string, record: Uint8Array) => void;
-    readonly select: (key: string, records: readonly Uint8Array[]) => number;
-  };
-  /** Each handshake of a member, also over a second connection: its SVID may be newer. */
-  readonly onAuthenticated: (peer: PeerIdentity) => void;
-  readonly onConnected: (peer: PeerIdentity, addresses: readonly string[]) => void;
-  readonly onDisconnected: (nodeId: NodeId) => void;
-  /** What {@link Network.addresses} or {@link Network.reservedRelays} give may have changed. */
-  readonly onReachable?: () => void;
-}
 
 export interface ServeOptions {
   readonly requestBytesMax: number;
@@ -171,49 +63,22 @@ export interface ServeOptions {
   readonly relayed?: boolean;
 }
 
-/**
- * Answers one request.
- * @param peer whom the connection's handshake authenticated
- * @param signal ends with the stream
- */
-type RequestHandler = (
-  peer: AuthenticatedPeer,
-  request: Uint8Array,
-  signal: AbortSignal,
-) => Promise<Uint8Array>;
-
-interface Link {
-  readonly peer: PeerIdentity;
-  readonly suite: string;
-  readonly connections: Set<Connection>;
-}
-
-type Services = {
-  gossip: GossipSub;
-  identify: { identify(connection: Connection): Promise<unknown> };
-};
-
 export class Network {
   readonly #deps: NetworkDeps;
   readonly #options: NetworkOptions;
   readonly #registry = new PeerRegistry();
-  readonly #links = new Map<NodeId, Link>();
+  readonly #links = new Links();
   readonly #pinger = new Pinger(systemRandom);
-  readonly #nodeIdByPeerId = new Map<string, NodeId>();
-  readonly #pending = new PendingConnections(
-    (raw) => this.#registry.of(raw) !== undefined,
-    INBOUND_PENDING_MAX,
-  );
   /** Protocols that run on relayed links too. */
   readonly #relayedProtocols = new Set<string>();
-  readonly #joining = new Map<Connection, NodeJS.Timeout>();
+  readonly #joining: JoiningPeers;
   /** What connected peers told of how they see this node. */
   readonly #observed = new Map<Connection, string>();
   readonly #graylist = new Graylist();
   readonly #gossip: Gossip;
   /** Who has which content. */
   readonly providers = new ContentProviders(() => this.#node().contentRouting);
-  #libp2p: Libp2p<Services> | undefined;
+  #libp2p: MeshNode | undefined;
   readonly #store = new RecordStore();
   #relays: Relays;
 
@@ -221,12 +86,13 @@ export class Network {
     this.#deps = deps;
     this.#options = options;
     this.#relays = this.#newRelays();
+    this.#joining = new JoiningPeers(options.joiningTimeMs);
     const { logger, meter, monoMs, reputation } = deps;
     this.#gossip = new Gossip(
       {
         ...{ logger, meter, monoMs, reputation },
-        memberOf: (peerId) => this.#nodeIdByPeerId.get(peerId),
-        members: () => this.#nodeIdByPeerId.entries(),
+        memberOf: (peerId) => this.#links.nodeIdOf(peerId),
+        members: () => this.#links.ids(),
         onGraylisted: (nodeId, score) => this.#graylisted(nodeId, score),
       },
       { ...options.gossip, ...options },
@@ -239,7 +105,11 @@ export class Network {
    */
   async start(): Promise<void> {
     if (this.#libp2p !== undefined) return;
-    const node = await this.#create();
+    const relays = (this.#relays = this.#newRelays());
+    const node = await createNode(this.#deps, this.#options, {
+      ...{ registry: this.#registry, relays, pinger: this.#pinger },
+      ...{ gossip: this.#gossip, store: this.#store },
+    });
     node.addEventListener("connection:open", ({ detail }) => this.#opened(detail));
     node.addEventListener("connection:close", ({ detail }) => this.#closed(detail));
     node.addEventListener("peer:identify", ({ detail }) => this.#identified(detail));
@@ -262,8 +132,7 @@ export class Network {
   async stop(): Promise<void> {
     const node = this.#libp2p;
     this.#libp2p = undefined;
-    for (const timer of this.#joining.values()) clearTimeout(timer);
-    this.#joining.clear();
+    this.#joining.stop();
     await this.#relays.stop();
     await node?.stop();
   }
@@ -293,44 +162,32 @@ export class Network {
 
   /** The negotiated suite of a connected peer. */
   suiteOf(nodeId: NodeId): string | undefined {
-    return this.#links.get(nodeId)?.suite;
+    return this.#links.suiteOf(nodeId);
   }
 
   /** The connection that requests to a peer take: its address, and the relay's name or PeerId if it goes through one. */
-  transportTo(nodeId: NodeId): { readonly address: string; readonly relay?: string } | undefined {
-    const remote = this.#newest(nodeId)?.remoteAddr;
-    if (remote === undefined) return undefined;
-    const parts = remote.getComponents();
-    const circuit = parts.findIndex(({ name }) => name === "p2p-circuit");
-    const relay = parts
-      .slice(0, Math.max(0, circuit))
-      .findLast(({ name }) => name === "p2p")?.value;
-    if (relay === undefined) return { address: remote.toString() };
-    const known = this.#links.get(this.#nodeIdByPeerId.get(relay) ?? ("" as NodeId));
-    return { address: remote.toString(), relay: known?.peer.name ?? relay };
+  transportTo(nodeId: NodeId): ReturnType<Links["transportTo"]> {
+    return this.#links.transportTo(nodeId);
   }
 
   connectedPeers(): PeerIdentity[] {
-    return [...this.#links.values()].map((link) => link.peer);
+    return this.#links.peers();
   }
 
   /** The relay that the link to a peer leads through, when no direct one is open; its PeerId when it is no member. */
   relayTo(nodeId: NodeId): string | undefined {
-    const connections = open(this.#links.get(nodeId));
-    const relay = connections.every(isRelayed) ? connections.at(-1) : undefined;
-    const peerId = relay && relayOf(relay);
-    return peerId && (this.#nodeIdByPeerId.get(peerId) ?? peerId);
+    return this.#links.relayTo(nodeId);
   }
 
   /** Relays through which this node may be reached. */
   reservedRelays(): NodeId[] {
-    return this.#relays.reserved.flatMap((peerId) => this.#nodeIdByPeerId.get(peerId) ?? []);
+    return this.#relays.reserved.flatMap((peerId) => this.#links.nodeIdOf(peerId) ?? []);
   }
 
   /** Asks a directly connected relay to let others reach this node through it. @throws MeshError `network/no-reservation` */
   async reserve(relay: NodeId): Promise<void> {
     try {
-      await this.#relays.reserve(this.#connectionTo(relay).remotePeer);
+      await this.#relays.reserve(this.#links.connectionTo(relay).remotePeer);
     } catch (cause) {
       throw new MeshError<NetworkErrorCode>(
         "network/no-reservation",
@@ -350,7 +207,7 @@ export class Network {
     peerId: PeerId,
     signal?: AbortSignal,
   ): Promise<void> {
-    const peerIds = relays.flatMap((nodeId) => open(this.#links.get(nodeId))[0]?.remotePeer ?? []);
+    const peerIds = relays.flatMap((nodeId) => this.#links.open(nodeId)[0]?.remotePeer ?? []);
     await this.dial(
       peerIds.map((relay) => `/p2p/${relay.toString()}/p2p-circuit`),
       peerId,
@@ -397,7 +254,7 @@ export class Network {
 
   /** Closes all connections to a peer. */
   async disconnect(nodeId: NodeId): Promise<void> {
-    const connections = [...(this.#links.get(nodeId)?.connections ?? [])];
+    const connections = this.#links.all(nodeId);
     await Promise.allSettled(connections.map((connection) => connection.close()));
   }
 
@@ -406,7 +263,7 @@ export class Network {
    * @throws MeshError `network/not-connected`; what libp2p throws on time-out
    */
   async ping(nodeId: NodeId, timeoutMs: number): Promise<number> {
-    return this.#pinger.ping(this.#connectionTo(nodeId), timeoutMs);
+    return this.#pinger.ping(this.#links.connectionTo(nodeId), timeoutMs);
   }
 
   /**
@@ -419,7 +276,7 @@ export class Network {
     request: Uint8Array,
     options: RequestOptions,
   ): Promise<Uint8Array> {
-    return exchange(this.#deps.tracer, this.#connectionTo(nodeId), protocol, request, {
+    return exchange(this.#deps.tracer, this.#links.connectionTo(nodeId), protocol, request, {
       ...options,
       relayed: this.#relayedProtocols.has(protocol),
     });
@@ -434,10 +291,12 @@ export class Network {
       this.#options.traced === true ? [tracedProtocol(protocol), protocol] : [protocol];
     const { relayed = false } = options;
     if (relayed) this.#relayedProtocols.add(protocol);
+    const served = { protocol, requestBytesMax: options.requestBytesMax, handler };
     for (const variant of variants) {
       await this.#node().handle(
         variant,
-        (stream, connection) => this.#answer(stream, connection, options, handler, protocol),
+        (stream, connection) =>
+          answerRequest(this.#deps, stream, this.#registry.of(connection), served),
         { maxInboundStreams: options.streamsPerPeerMax, runOnLimitedConnection: relayed },
       );
     }
@@ -448,7 +307,7 @@ export class Network {
    * @throws MeshError `network/not-connected`, `network/request-failed`
    */
   async openStream(nodeId: NodeId, protocol: string, signal: AbortSignal): Promise<Stream> {
-    const connection = this.#connectionTo(nodeId);
+    const connection = this.#links.connectionTo(nodeId);
     try {
       const runOnLimitedConnection = this.#relayedProtocols.has(protocol);
       return await connection.newStream(protocol, { signal, runOnLimitedConnection });
@@ -477,7 +336,7 @@ export class Network {
           if (peer?.kind !== "svid") throw new Error("only members of the trust domain may");
           await handler(peer.identity, stream);
         } catch (error) {
-          this.#refused(stream, error);
+          abortRefused(this.#deps.logger, stream, error);
         }
       },
       { maxInboundStreams: streamsPerPeerMax, runOnLimitedConnection: relayed },
@@ -501,7 +360,7 @@ export class Network {
 
   /** What gossip thinks of a connected member: 0 and above is good. */
   scoreOf(nodeId: NodeId): number | undefined {
-    const [connection] = this.#links.get(nodeId)?.connections ?? [];
+    const [connection] = this.#links.all(nodeId);
     return connection && this.#gossip.scoreOf(connection.remotePeer.toString());
   }
 
@@ -522,86 +381,10 @@ export class Network {
     });
   }
 
-  #node(): Libp2p<Services> {
+  #node(): MeshNode {
     if (this.#libp2p === undefined)
       throw new MeshError<NetworkErrorCode>("network/not-connected", "The network is not started.");
     return this.#libp2p;
-  }
-
-  #connectionTo(nodeId: NodeId): Connection {
-    const connection = this.#newest(nodeId);
-    if (connection !== undefined) return connection;
-    throw new MeshError<NetworkErrorCode>(
-      "network/not-connected",
-      `No connection to node ${nodeId.slice(0, 12)}. It may be restarting.`,
-      { nodeId },
-    );
-  }
-
-  /** The newest open connection: an older one may be half-open after the peer lost power. A relay is the last resort. */
-  #newest(nodeId: NodeId): Connection | undefined {
-    const connections = open(this.#links.get(nodeId)).reverse();
-    return connections.find((each) => !isRelayed(each)) ?? connections[0];
-  }
-
-  async #create(): Promise<Libp2p<Services>> {
-    const { listen, announce, connectionsMax, version } = this.#options;
-    const relays = (this.#relays = this.#newRelays());
-    const permitted = (connection: Connection, stream: Stream): boolean => {
-      const allowed =
-        mayOpen(this.#registry.of(connection), stream.protocol, {
-          member: this.#deps.allowsMember,
-          unauthenticated: this.#deps.allowsUnauthenticated,
-        }) && relays.permits(connection, stream) !== false;
-      if (!allowed) this.#deps.meter.count("meshd_network_streams_refused_total");
-      return allowed;
-    };
-    return createLibp2p({
-      start: false,
-      datastore: this.#store,
-      privateKey: await generateKeyPairFromSeed("Ed25519", this.#deps.ed25519Seed),
-      nodeInfo: { name: "meshd", version, userAgent: `meshd/${version}` },
-      addresses: { listen: [...listen], announce: [...announce] },
-      transports: [tcp()],
-      streamMuxers: [
-        boundMuxer(yamux({ streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX } })),
-      ],
-      connectionGater: {
-        denyInboundConnection: (raw) =>
-          this.#refusePending(raw) || this.#boundUntilAuthenticated(raw),
-        denyOutboundConnection: (_peerId, raw) => this.#boundUntilAuthenticated(raw),
-      },
-      connectionEncrypters: this.#deps.encrypters(this.#registry),
-      connectionManager: {
-        maxConnections: connectionsMax,
-        inboundUpgradeTimeout: UPGRADE_TIMEOUT_MS,
-        reconnectRetries: 0,
-        inboundConnectionThreshold: INBOUND_PER_SECOND_MAX,
-        maxIncomingPendingConnections: INBOUND_PENDING_MAX,
-      },
-      connectionMonitor: { enabled: false }, // membership has its own probes
-      peerDiscovery: peerDiscovery(this.#options),
-      services: {
-        guard: guardStreams(permitted),
-        ...(await relays.services()),
-        ...(this.#options.upnp === true ? await upnpService() : {}),
-        identify: identify({ protocolPrefix: "x0tta6bl4" }),
-        ping: pingService(this.#pinger),
-        dht: kadDHT({
-          protocol: "/x0tta6bl4/kad/1.0.0",
-          clientMode: false,
-          peerInfoMapper: passthroughMapper,
-          reprovide: provideTimes,
-          validators: inEachNamespace((key: Uint8Array, value: Uint8Array) =>
-            this.#deps.records.validate(utf8Text(key), value),
-          ),
-          selectors: inEachNamespace((key: Uint8Array, values: Uint8Array[]) =>
-            this.#deps.records.select(utf8Text(key), values),
-          ),
-        }),
-        gossip: this.#gossip.service,
-      },
-    });
   }
 
   #newRelays(): Relays {
@@ -613,18 +396,6 @@ export class Network {
     if (this.#libp2p?.status === "started") this.#deps.onReachable?.();
   }
 
-  #refusePending(raw: MultiaddrConnection): boolean {
-    const refused = this.#pending.refuses(raw);
-    if (refused) this.#deps.meter.count("meshd_network_connections_refused_total");
-    return refused;
-  }
-
-  /** Denies nothing by itself. */
-  #boundUntilAuthenticated(raw: MultiaddrConnection): false {
-    boundNegotiation(raw, UNAUTHENTICATED_BYTES_MAX, () => this.#registry.of(raw) !== undefined);
-    return false;
-  }
-
   #opened(connection: Connection): void {
     const peer = this.#registry.of(connection);
     if (peer === undefined) {
@@ -634,7 +405,7 @@ export class Network {
       return;
     }
     if (peer.kind === "svid") this.#linked(connection, peer.identity, peer.suite);
-    else if (peer.kind === "joining") this.#limitJoining(connection);
+    else if (peer.kind === "joining") this.#joining.admit(connection);
     else if (!this.#deps.allowsUnauthenticated()) {
       connection.abort(
         new MeshError<NetworkErrorCode>(
@@ -647,8 +418,7 @@ export class Network {
   }
 
   #linked(connection: Connection, peer: PeerIdentity, suite: string): void {
-    const peerId = connection.remotePeer.toString();
-    const holder = this.#nodeIdByPeerId.get(peerId);
+    const holder = this.#links.nodeIdOf(connection.remotePeer.toString());
     if (holder !== undefined && holder !== peer.nodeId) {
       // Two members with one Ed25519 key: gossip and pings go by PeerId, so the second may not come in.
       connection.abort(
@@ -660,16 +430,10 @@ export class Network {
       connection.abort(new MeshError<NetworkErrorCode>("network/graylisted", GRAYLISTED));
       return;
     }
-    const known = this.#links.get(peer.nodeId);
-    this.#upgraded(connection, open(known));
-    this.#links.set(peer.nodeId, {
-      peer,
-      suite,
-      connections: new Set([...(known?.connections ?? []), connection]),
-    });
-    this.#nodeIdByPeerId.set(peerId, peer.nodeId);
+    this.#upgraded(connection, this.#links.open(peer.nodeId));
+    const isFirst = this.#links.add(connection, peer, suite);
     this.#deps.onAuthenticated(peer);
-    if (known === undefined) {
+    if (isFirst) {
       const addresses =
         connection.direction === "outbound" ? [connection.remoteAddr.toString()] : [];
       this.#deps.onConnected(peer, addresses);
@@ -684,9 +448,7 @@ export class Network {
       { code: reason.code, nodeId, score },
       "peer disconnected: it misuses gossip",
     );
-    for (const connection of [...(this.#links.get(nodeId)?.connections ?? [])]) {
-      connection.abort(reason);
-    }
+    for (const connection of this.#links.all(nodeId)) connection.abort(reason);
   }
 
   /**
@@ -704,30 +466,10 @@ export class Network {
    * Gossip has one stream to a peer, on the connection that was first. When that closes, it makes another only when it
    * hears of the peer again, which identifying it brings about.
    */
-  #restartGossip({ connections }: Link): void {
-    const [left] = [...connections].filter(({ status }) => status === "open").slice(-1);
+  #restartGossip(nodeId: NodeId): void {
+    const left = this.#links.open(nodeId).at(-1);
     const identify = this.#libp2p?.services.identify;
     if (left !== undefined) void identify?.identify(left).catch(() => undefined);
-  }
-
-  #limitJoining(connection: Connection): void {
-    // The oldest gives way: a joiner needs a second, who stays longer only holds the place.
-    if (this.#joining.size >= JOINING_MAX) {
-      const [oldest] = this.#joining.keys();
-      oldest?.abort(
-        new MeshError<NetworkErrorCode>("network/request-failed", "Too many joining peers."),
-      );
-    }
-    this.#joining.set(
-      connection,
-      setTimeout(
-        () =>
-          connection.abort(
-            new MeshError<NetworkErrorCode>("network/request-failed", "Joining took too long."),
-          ),
-        this.#options.joiningTimeMs ?? JOINING_TIME_MS,
-      ),
-    );
   }
 
   /** A peer has told how it sees this node; only connections that are still open count. */
@@ -738,22 +480,20 @@ export class Network {
   }
 
   #closed(connection: Connection): void {
-    clearTimeout(this.#joining.get(connection));
-    this.#joining.delete(connection);
+    this.#joining.forget(connection);
     this.#observed.delete(connection);
     const peer = this.#registry.of(connection);
-    if (peer?.kind === "svid") {
-      const link = this.#links.get(peer.identity.nodeId);
-      link?.connections.delete(connection);
-      if (link !== undefined && link.connections.size > 0) this.#restartGossip(link);
-      if (link?.connections.size === 0) {
-        this.#relays.forget(this.#relayServer(), connection.remotePeer);
-        this.#links.delete(peer.identity.nodeId);
-        this.#nodeIdByPeerId.delete(connection.remotePeer.toString());
-        this.#deps.onDisconnected(peer.identity.nodeId);
-      }
-    }
+    if (peer?.kind === "svid") this.#unlinked(connection, peer.identity.nodeId);
     this.#countConnections();
+  }
+
+  #unlinked(connection: Connection, nodeId: NodeId): void {
+    if (!this.#links.remove(connection, nodeId)) {
+      this.#restartGossip(nodeId);
+      return;
+    }
+    this.#relays.forget(this.#relayServer(), connection.remotePeer);
+    this.#deps.onDisconnected(nodeId);
   }
 
   #countConnections(): void {
@@ -770,8 +510,7 @@ export class Network {
   meterReach(): void {
     const { meter } = this.#deps;
     meter.set("meshd_network_records", this.#store.records);
-    const relayed = [...this.#links.values()].filter((link) => open(link).every(isRelayed));
-    meter.set("meshd_network_relayed_links", relayed.length);
+    meter.set("meshd_network_relayed_links", this.#links.relayedCount());
     const held = this.#relays.reserved.length;
     meter.set("meshd_network_relay_reservations", held, { side: "held" });
     const granted = this.#relays.granted(this.#relayServer());
@@ -784,7 +523,7 @@ export class Network {
   }
 
   #dialQuietly(addresses: string[], peerId: PeerId): void {
-    if (this.#nodeIdByPeerId.has(peerId.toString())) return;
+    if (this.#links.nodeIdOf(peerId.toString()) !== undefined) return;
     this.dial(addresses, peerId).catch((error: unknown) => {
       this.#deps.logger.debug(
         { code: errorCode(error), peerId: peerId.toString() },
@@ -792,94 +531,4 @@ export class Network {
       );
     });
   }
-
-  async #answer(
-    stream: Stream,
-    connection: Connection,
-    options: ServeOptions,
-    handler: RequestHandler,
-    protocol: string,
-  ): Promise<void> {
-    const ended = new AbortController();
-    stream.addEventListener("close", () => ended.abort(), { once: true });
-    try {
-      const peer = this.#registry.of(connection);
-      if (peer === undefined)
-        throw new MeshError("internal/invariant", "A stream opened without a handshake.");
-      const { requestBytesMax } = options;
-      const framed = framedStream(stream, Math.max(requestBytesMax, TRACEPARENT_CHARS));
-      const arrival = { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) };
-      const context = stream.protocol === protocol ? undefined : await framed.read(arrival);
-      const request = (await framed.read(arrival)).subarray();
-      if (request.length > requestBytesMax)
-        throw new MeshError("network/request-failed", "The request is too long.");
-      const answer = await this.#traced(protocol, peer, context?.subarray(), () =>
-        handler(peer, request, ended.signal),
-      );
-      // A peer that never reads its answer would hold the stream for as long as it likes.
-      const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
-      await framed.write(answer, { signal });
-      await stream.close({ signal });
-    } catch (error) {
-      this.#refused(stream, error);
-    }
-  }
-
-  #refused(stream: Stream, error: unknown): void {
-    this.#deps.logger.debug(
-      { code: errorCode(error), protocol: stream.protocol, error: errorMessage(error) },
-      "request refused",
-    );
-    stream.abort(new Error("refused"));
-  }
-
-  /** Runs the work as part of the peer's trace, if there is one: a request that is served never begins a trace. */
-  #traced(
-    protocol: string,
-    peer: AuthenticatedPeer,
-    context: Uint8Array | undefined,
-    work: () => Promise<Uint8Array>,
-  ): Promise<Uint8Array> {
-    const traceparent = context && Buffer.from(context).toString("latin1");
-    if (traceparent === undefined || parseTraceparent(traceparent) === undefined) return work();
-    const attributes = {
-      "meshd.protocol": protocol,
-      "meshd.peer": peer.kind === "svid" ? peer.identity.spiffeId : peer.kind,
-    };
-    return this.#deps.tracer.span(
-      `serve ${protocol}`,
-      { kind: "server", parent: { traceparent }, attributes },
-      work,
-    );
-  }
-}
-
-/** The open connections of a link, oldest first. */
-function open(link: Link | undefined): Connection[] {
-  return [...(link?.connections ?? [])].filter(({ status }) => status === "open");
-}
-
-/** The router's word is enough: it has made the mapping itself. */
-async function upnpService(): Promise<ServiceFactoryMap> {
-  const { uPnPNAT } = await import("@libp2p/upnp-nat");
-  return { upnp: uPnPNAT({ portMappingDescription: "meshd", autoConfirmAddress: true }) };
-}
-
-function inEachNamespace<Value>(value: Value): Record<string, Value> {
-  return Object.fromEntries(RECORD_NAMESPACES.map((name) => [name, value]));
-}
-
-/** libp2p puts the system's errors with their stacks into one message: only what the system said is for operators. */
-function cannotListen(listen: readonly string[], cause: unknown): MeshError<NetworkErrorCode> {
-  const reason = /\b(?:listen|bind|getaddrinfo) (E[A-Z]+)[^\n]*/.exec(errorMessage(cause));
-  const taken = reason?.[1] === "EADDRINUSE";
-  const nextStep = taken
-    ? "Free the port or change mesh.listen."
-    : "Set mesh.listen to an address of this host and a port that the daemon's user may use.";
-  return new MeshError<NetworkErrorCode>(
-    taken ? "network/port-taken" : "network/cannot-listen",
-    `Cannot listen on ${listen.join(", ")}: ${reason?.[0] ?? errorMessage(cause)}. ${nextStep}`,
-    { listen },
-    { cause },
-  );
 }

@@ -6,8 +6,10 @@ import {
   ByteReader,
   concatBytes,
   errorMessage,
+  fromBase64Url,
   fromHex,
   MeshError,
+  toBase64Url,
   toHex,
   uint32be,
 } from "../../foundation/index.ts";
@@ -184,6 +186,64 @@ export class StateStore {
       bundle,
       joinChain(chain),
     );
+  }
+
+  /** The trust bundle as a root signed it. */
+  signedBundle(): Uint8Array | undefined {
+    const row = this.#get("SELECT value FROM facts WHERE name = 'signed-bundle'");
+    return row === undefined ? undefined : fromBase64Url(text(row["value"]));
+  }
+
+  /** Keeps a newer bundle of this node's trust domain. */
+  saveBundle(json: string, signed: Uint8Array): void {
+    this.#atomically(() => this.#saveBundle(json, signed));
+  }
+
+  #saveBundle(json: string, signed: Uint8Array): void {
+    this.#run("UPDATE credential SET bundle = ?", json);
+    this.#run("INSERT OR REPLACE INTO facts VALUES ('signed-bundle', ?)", toBase64Url(signed));
+  }
+
+  /** What an issuer without a root keeps of its keys for workloads, as JSON. */
+  grantedKeys(): string | undefined {
+    const row = this.#get("SELECT value FROM facts WHERE name = 'granted-keys'");
+    return row === undefined ? undefined : text(row["value"]);
+  }
+
+  /** Keeps those, with the intermediate when there is a new one. */
+  saveGranted(keys: string, issuer?: StoredIssuer): void {
+    this.#atomically(() => {
+      this.#run("INSERT OR REPLACE INTO facts VALUES ('granted-keys', ?)", keys);
+      if (issuer !== undefined) this.saveIssuer(issuer);
+    });
+  }
+
+  /** This host issues no longer. */
+  forgetGranted(): void {
+    this.#atomically(() => {
+      this.#run("DELETE FROM facts WHERE name = 'granted-keys'");
+      this.#run("DELETE FROM issuer");
+    });
+  }
+
+  /** What the holder of the root keeps of its authorities, as JSON. */
+  trustState(): string | undefined {
+    const row = this.#get("SELECT value FROM facts WHERE name = 'trust-state'");
+    return row === undefined ? undefined : text(row["value"]);
+  }
+
+  /** A step of an authority with all that follows from it: the bundle, and the root whose intermediate is no longer used. */
+  saveTrust(step: {
+    readonly state: string;
+    readonly bundle?: { readonly json: string; readonly signed: Uint8Array };
+    readonly newRoot?: Uint8Array;
+  }): void {
+    const { state, bundle, newRoot } = step;
+    this.#atomically(() => {
+      this.#run("INSERT OR REPLACE INTO facts VALUES ('trust-state', ?)", state);
+      if (bundle !== undefined) this.#saveBundle(bundle.json, bundle.signed);
+      if (newRoot !== undefined) this.saveIssuer({ root: newRoot, intermediate: undefined });
+    });
   }
 
   /** The boot counter of the last start. */

@@ -1,7 +1,8 @@
 // What an issuer keeps for workloads: registration entries as signed records, and a log of what it has issued. Lines of the log
 // are added and never changed (a trigger refuses that); the oldest go when there are very many.
 
-import type { EntryStore, Issuance } from "../../identity/index.ts";
+import { fromHex, toHex } from "../../foundation/index.ts";
+import type { AuthorKeys, EntryStore, Issuance } from "../../identity/index.ts";
 import type { Statements } from "./round-store.ts";
 
 /** Lines of the log that are kept: about 60 MB. */
@@ -37,6 +38,23 @@ export class WorkloadStore implements EntryStore {
 
   remove(id: string): void {
     this.#database.run("DELETE FROM entries WHERE id = ?", id);
+  }
+
+  authors(): AuthorKeys[] {
+    return this.#database
+      .all("SELECT value FROM facts WHERE name GLOB 'entry-author/*' ORDER BY name")
+      .map((row) => {
+        const [ed25519 = "", mldsa65 = ""] = String(row["value"]).split(" ");
+        return { ed25519: fromHex(ed25519), mldsa65: fromHex(mldsa65) };
+      });
+  }
+
+  saveAuthor(nodeId: string, { ed25519, mldsa65 }: AuthorKeys): void {
+    const value = `${toHex(ed25519)} ${toHex(mldsa65)}`;
+    this.#database.run(
+      "INSERT OR REPLACE INTO facts VALUES (?, ?)",
+      ...[`entry-author/${nodeId}`, value],
+    );
   }
 
   /** Adds a line to the log. @throws MeshError `state/write-failed`: then nothing may be handed out */

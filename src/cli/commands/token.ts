@@ -1,4 +1,4 @@
-// meshctl token create: a one-time token that lets one host join.
+// meshctl token: create makes a one-time token that lets one host join; anchor prints what hosts need that join without one.
 
 import { controlLimits, type TokenRequest } from "../../control/index.ts";
 import { answer } from "../answer.ts";
@@ -11,11 +11,19 @@ interface TokenOptions {
   readonly name?: string;
 }
 
-/** Adds `token` with its verb. */
+/** Adds `token` with its verbs. */
 export const tokenCommand: RegisterCommand = (parent, cli) => {
-  const command = parent
-    .command("token")
-    .description("tokens that let hosts join")
+  const token = parent.command("token").description("what lets hosts join");
+  const anchor = token
+    .command("anchor")
+    .description("print the anchor for hosts that join by evidence of their own; it is no secret");
+  anchor.action(() =>
+    answer(cli, anchor, {
+      call: (client) => client.anchor(),
+      draw: ({ anchor: text }) => `${text}\n`,
+    }),
+  );
+  const command = token
     .command("create")
     .description("print a one-time join token; it is a secret until it is used or expires")
     .option(

@@ -1,4 +1,5 @@
-// meshctl trust federate add | list | refresh | remove: the other trust domains whose bundles this node keeps.
+// meshctl trust: authority (trust-authority.ts), and federate add | list | refresh | remove: the other trust domains whose bundles this
+// node keeps.
 
 import { resolve } from "node:path";
 import type { Command } from "commander";
@@ -7,10 +8,12 @@ import { answer } from "../answer.ts";
 import type { Cli, RegisterCommand, Screen } from "../cli.ts";
 import { relativeText, spanText } from "../format.ts";
 import { cell, plainText, renderTable } from "../table.ts";
+import { authorityCommands } from "./trust-authority.ts";
 
 /** Adds `trust` with its verbs. */
 export const trustCommand: RegisterCommand = (parent, cli) => {
   const trust = parent.command("trust").description("whom this trust domain trusts");
+  authorityCommands(trust, cli);
   federateCommand(trust, cli);
 };
 
@@ -24,14 +27,24 @@ function federateCommand(parent: Command, cli: Cli): void {
     .command("add")
     .description("fetch a trust domain's bundle now and from now on")
     .argument("<trust-domain>", "its name, without spiffe://")
-    .argument("<url>", "its bundle endpoint, of the profile https_web")
-    .option("--ca <file>", "trust these PEM authorities for it instead of the host's");
-  add.action((trustDomain: string, url: string, { ca }: { readonly ca?: string }) => {
-    const caFile = ca === undefined ? {} : { caFile: resolve(ca) };
-    return answer(cli, add, {
-      call: (client) => client.federate({ trustDomain, url, ...caFile }),
-      draw,
-    });
+    .argument("<url>", "its bundle endpoint")
+    .option("--ca <file>", "trust these PEM authorities for it instead of the host's")
+    .option(
+      "--spiffe-id <id>",
+      "the endpoint's SPIFFE id: the profile https_spiffe; needs --bundle",
+    )
+    .option("--bundle <file>", "the first bundle of the endpoint's trust domain, in SPIFFE's JSON");
+  add.action((trustDomain: string, url: string, options: FederateOptions) => {
+    const { ca, spiffeId, bundle } = options;
+    if ((spiffeId === undefined) !== (bundle === undefined))
+      add.error("error: --spiffe-id and --bundle belong together");
+    const request = {
+      ...{ trustDomain, url },
+      ...(ca !== undefined && { caFile: resolve(ca) }),
+      ...(spiffeId !== undefined &&
+        bundle !== undefined && { endpoint: { spiffeId, bundleFile: resolve(bundle) } }),
+    };
+    return answer(cli, add, { call: (client) => client.federate(request), draw });
   });
   const refresh = command
     .command("refresh")
@@ -49,6 +62,12 @@ function federateCommand(parent: Command, cli: Cli): void {
   );
 }
 
+interface FederateOptions {
+  readonly ca?: string;
+  readonly spiffeId?: string;
+  readonly bundle?: string;
+}
+
 function draw({ endpoint, federations }: Federation, screen: Screen): string {
   const served =
     endpoint === null ? "Our bundle is not served.\n" : `Our bundle is served on ${endpoint}.\n`;
@@ -60,6 +79,7 @@ function draw({ endpoint, federations }: Federation, screen: Screen): string {
       { head: "KEYS", widthMax: 40 },
       { head: "FETCHED" },
       { head: "EVERY" },
+      { head: "PROFILE" },
       { head: "ENDPOINT", widthMax: 60 },
     ],
     federations.map((one) => [
@@ -68,6 +88,7 @@ function draw({ endpoint, federations }: Federation, screen: Screen): string {
       cell(keysText(one.keys)),
       cell(relativeText(one.fetchedAt, screen.nowMs())),
       cell(spanText(one.refreshSeconds * 1_000)),
+      cell(one.profile),
       cell(one.url),
     ]),
     screen,

@@ -42,7 +42,7 @@ export const rules: readonly Rule[] = [
   // NTP slews below 0.128 s; two seconds are a step by hand. It is an event: told for a minute.
   { code: "node/clock-stepped", observation: "clockStepMs", make: above(2_000, 2_000, 60) },
   // Renewal is due at half of the lifetime.
-  { code: "identity/svid-expiring", observation: "svidLeftRatio", make: below(0.25, 0.4) },
+  { code: "identity/renewal-overdue", observation: "svidLeftRatio", make: below(0.25, 0.4) },
   {
     code: "mesh/isolated",
     observation: "connections",

@@ -32,7 +32,7 @@ playbooks:
       - { action: rejoin, time_limit: 20s, check_within: 15s }
 
   - name: renew
-    for: [identity/svid-expiring, identity/expired]
+    for: [identity/renewal-overdue, identity/expired]
     radius: none
     cooldown: 30s
     steps:

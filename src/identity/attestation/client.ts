@@ -1,5 +1,5 @@
-// The client's side: joining with a token and renewing an SVID. A joiner reveals the token's secret only after the
-// issuer's bundle has the digest in the token and the issuer's own chain, proved in the handshake, verifies
+// The client's side: joining with a token or with evidence, and renewing an SVID. A joiner reveals a secret or evidence only after
+// the issuer's bundle has the digest in the token or anchor and the issuer's own chain, proved in the handshake, verifies
 // against that bundle. Sans-I/O: bytes to send come out, bytes received go in.
 
 import type { CryptoEngine } from "../../crypto/index.ts";
@@ -14,11 +14,13 @@ import {
 import type { WallMs } from "../../ports/index.ts";
 import { verifyChain } from "../chain.ts";
 import type { AttestationClientErrorCode, IdentityErrorCode } from "../errors.ts";
+import type { JoinAnchor } from "../join-anchor.ts";
 import { checkJoinToken, type JoinToken } from "../join-token.ts";
 import { nodeIdOf } from "../node-keys.ts";
-import type { PeerIdentity } from "../peer-identity.ts";
+import type { NodeId, PeerIdentity } from "../peer-identity.ts";
 import { isNodeName } from "../spiffe-id.ts";
 import { bundleDigest, parseBundleJson, type TrustBundle } from "../trust-bundle.ts";
+import { challengeMessage, type Evidence } from "./evidence.ts";
 import {
   type AttestationResponse,
   encodeAttestationRequest,
@@ -47,10 +49,22 @@ export interface Credential {
 /** What to do next: send a request on a stream of its own and hand in the answer, or stop. */
 export type ClientStep =
   | { readonly step: "send"; readonly request: Uint8Array }
+  /** Get evidence, which a certificate's key makes by signing this challenge, and hand it in. */
+  | { readonly step: "prove"; readonly challenge: Uint8Array }
   | { readonly step: "done"; readonly credential: Credential }
   | { readonly step: "failed"; readonly code: AttestationClientErrorCode };
 
 type Engine = Pick<CryptoEngine, "sha256" | "mlDsa65">;
+
+/** What a joiner shows. */
+export type JoinProof =
+  | {
+      readonly kind: "token";
+      readonly token: Pick<JoinToken, "secret" | "expiresAtMs" | "trustDomain">;
+      readonly name: string;
+    }
+  /** The name follows from the evidence. */
+  | { readonly kind: "evidence" };
 
 /**
  * Anchors an issuer: the bundle has the token's digest, the chain verifies against it, and the chain's keys are
@@ -59,7 +73,7 @@ type Engine = Pick<CryptoEngine, "sha256" | "mlDsa65">;
  */
 export function anchorIssuer(input: {
   readonly engine: Engine;
-  readonly token: JoinToken;
+  readonly anchor: JoinAnchor;
   readonly bundleJson: string;
   readonly issuer: UnanchoredIssuer;
   readonly now: WallMs;
@@ -67,10 +81,10 @@ export function anchorIssuer(input: {
   { readonly bundle: TrustBundle; readonly issuer: PeerIdentity },
   AttestationClientErrorCode
 > {
-  const { engine, token, issuer } = input;
-  const bundle = parseBundleJson(token.trustDomain, input.bundleJson);
+  const { engine, anchor, issuer } = input;
+  const bundle = parseBundleJson(anchor.trustDomain, input.bundleJson);
   if (!bundle.ok) return bundle;
-  if (!equalBytes(bundleDigest(engine, bundle.value), token.bundleDigest))
+  if (!equalBytes(bundleDigest(engine, bundle.value), anchor.bundleDigest))
     return refuse("identity/bundle-digest-mismatch");
   const identity = verifyChain({
     engine,
@@ -90,50 +104,55 @@ export function anchorIssuer(input: {
 type JoinState =
   | { readonly state: "new" }
   | { readonly state: "awaiting-bundle" }
+  | { readonly state: "awaiting-challenge"; readonly bundle: TrustBundle; readonly issuer: NodeId }
+  | { readonly state: "awaiting-evidence"; readonly bundle: TrustBundle }
   | { readonly state: "awaiting-svid"; readonly bundle: TrustBundle }
   | { readonly state: "ended" };
 
 /**
- * Joins through one issuer: `new -> awaiting-bundle -> awaiting-svid -> ended`. After a failure it is spent; a new
- * one may try another issuer, or the same with the same keys, until the token expires.
+ * Joins through one issuer: `new -> awaiting-bundle -> awaiting-svid -> ended`, and with evidence `awaiting-challenge ->
+ * awaiting-evidence` before the SVID. After a failure it is spent; a new one may try another issuer, or the same with the same
+ * keys, until the token expires.
  */
 export class JoinClient {
   readonly #engine: Engine;
-  readonly #token: JoinToken;
+  readonly #anchor: JoinAnchor;
   readonly #issuer: UnanchoredIssuer;
   readonly #keys: OwnKeys;
-  readonly #name: string;
+  readonly #proof: JoinProof;
   #state: JoinState = { state: "new" };
 
   /** @throws MeshError `identity/not-a-node-id` for a bad name, `identity/key-invalid` for keys of a wrong length */
   constructor(
     deps: { readonly engine: Engine },
     input: {
-      readonly token: JoinToken;
+      readonly anchor: JoinAnchor;
       readonly issuer: UnanchoredIssuer;
       readonly keys: OwnKeys;
-      readonly name: string;
+      readonly proof: JoinProof;
     },
   ) {
-    if (!isNodeName(input.name)) {
+    if (input.proof.kind === "token" && !isNodeName(input.proof.name)) {
       throw new MeshError<IdentityErrorCode>(
         "identity/not-a-node-id",
-        `Cannot join as '${input.name}': 1 to 63 of a-z A-Z 0-9 . - _ are allowed. Choose another name.`,
+        `Cannot join as '${input.proof.name}': 1 to 63 of a-z A-Z 0-9 . - _ are allowed. Choose another name.`,
       );
     }
     nodeIdOf(deps.engine, input.keys.ed25519, input.keys.mldsa65);
     this.#engine = deps.engine;
-    this.#token = input.token;
+    this.#anchor = input.anchor;
     this.#issuer = input.issuer;
     this.#keys = input.keys;
-    this.#name = input.name;
+    this.#proof = input.proof;
   }
 
   /** The first request. */
   start(now: WallMs): ClientStep {
     if (this.#state.state !== "new") return this.#fail("identity/unexpected-message");
-    const usable = checkJoinToken(this.#token, now);
-    if (!usable.ok) return this.#fail(usable.code);
+    if (this.#proof.kind === "token") {
+      const usable = checkJoinToken(this.#proof.token, now);
+      if (!usable.ok) return this.#fail(usable.code);
+    }
     this.#state = { state: "awaiting-bundle" };
     return { step: "send", request: encodeAttestationRequest({ op: "bundle" }) };
   }
@@ -142,29 +161,51 @@ export class JoinClient {
   receive(bytes: Uint8Array, now: WallMs): ClientStep {
     const response = expectResponse(bytes);
     if (!response.ok) return this.#fail(response.code);
-    if (this.#state.state === "awaiting-bundle") return this.#anchor(response.value, now);
+    if (this.#state.state === "awaiting-bundle") return this.#anchored(response.value, now);
+    if (this.#state.state === "awaiting-challenge") return this.#challenged(response.value);
     if (this.#state.state === "awaiting-svid")
       return this.#finish(response.value, this.#state.bundle, now);
     return this.#fail("identity/unexpected-message");
   }
 
-  #anchor(response: Accepted, now: WallMs): ClientStep {
+  /** Takes the evidence that was asked for. */
+  prove(evidence: Evidence): ClientStep {
+    if (this.#state.state !== "awaiting-evidence") return this.#fail("identity/unexpected-message");
+    this.#state = { state: "awaiting-svid", bundle: this.#state.bundle };
+    return { step: "send", request: encodeAttestationRequest({ op: "attest", evidence }) };
+  }
+
+  #anchored(response: Accepted, now: WallMs): ClientStep {
     if (response.result !== "bundle") return this.#fail("identity/response-malformed");
     const anchored = anchorIssuer({
       engine: this.#engine,
-      token: this.#token,
+      anchor: this.#anchor,
       bundleJson: response.bundle,
       issuer: this.#issuer,
       now,
     });
     if (!anchored.ok) return this.#fail(anchored.code);
-    this.#state = { state: "awaiting-svid", bundle: anchored.value.bundle };
-    const request = encodeAttestationRequest({
-      op: "join",
-      secret: this.#token.secret,
-      name: this.#name,
-    });
+    const { bundle, issuer } = anchored.value;
+    if (this.#proof.kind === "evidence") {
+      this.#state = { state: "awaiting-challenge", bundle, issuer: issuer.nodeId };
+      return { step: "send", request: encodeAttestationRequest({ op: "challenge" }) };
+    }
+    this.#state = { state: "awaiting-svid", bundle };
+    const { token, name } = this.#proof;
+    const request = encodeAttestationRequest({ op: "join", secret: token.secret, name });
     return { step: "send", request };
+  }
+
+  #challenged(response: Accepted): ClientStep {
+    if (this.#state.state !== "awaiting-challenge" || response.result !== "challenge")
+      return this.#fail("identity/response-malformed");
+    const { bundle, issuer } = this.#state;
+    this.#state = { state: "awaiting-evidence", bundle };
+    const node = nodeIdOf(this.#engine, this.#keys.ed25519, this.#keys.mldsa65);
+    return {
+      step: "prove",
+      challenge: challengeMessage({ nonce: response.nonce, issuer, node }),
+    };
   }
 
   #finish(response: Accepted, bundle: TrustBundle, now: WallMs): ClientStep {
@@ -173,7 +214,7 @@ export class JoinClient {
     const identity = ownIdentity({
       engine: this.#engine,
       keys: this.#keys,
-      name: this.#name,
+      name: this.#proof.kind === "token" ? this.#proof.name : undefined,
       chain: response.chain,
       bundle,
       now,
@@ -232,7 +273,8 @@ function refused(code: AttestationClientErrorCode): Refusal<AttestationClientErr
 function ownIdentity(input: {
   readonly engine: Engine;
   readonly keys: OwnKeys;
-  readonly name: string;
+  /** `undefined`: whichever the issuer gives. */
+  readonly name: string | undefined;
   readonly chain: readonly Uint8Array[];
   readonly bundle: TrustBundle;
   readonly now: WallMs;
@@ -240,6 +282,8 @@ function ownIdentity(input: {
   const { engine, keys, name, chain, bundle, now } = input;
   const identity = verifyChain({ engine, chain, ed25519: keys.ed25519, bundle, now });
   if (!identity.ok) return identity;
-  const ours = identity.value.name === name && equalBytes(identity.value.mldsa65, keys.mldsa65);
+  const ours =
+    (name === undefined || identity.value.name === name) &&
+    equalBytes(identity.value.mldsa65, keys.mldsa65);
   return ours ? identity : refuse("identity/svid-not-ours");
 }

@@ -11,19 +11,21 @@ import {
   utf8Bytes,
   utf8Text,
 } from "../../foundation/index.ts";
-import { fromBareBase64Url, fromBase64, toBase64 } from "../base64.ts";
+import { fromBareBase64Url, toBase64 } from "../base64.ts";
+import { base64Bytes } from "../base64-schema.ts";
 import { CHAIN_CERTIFICATES_MAX } from "../chain.ts";
 import type { AttestationRefusalCode } from "../errors.ts";
 import { JOIN_SECRET_BYTES } from "../join-token.ts";
 import { NODE_NAME_BYTES_MAX } from "../spiffe-id.ts";
 import { CERTIFICATE_BYTES_MAX } from "../x509/certificate.ts";
+import { CHALLENGE_BYTES, type Evidence, evidenceSchema } from "./evidence.ts";
 
 /** The protocol id. */
 export const ATTESTATION_PROTOCOL = "/x0tta6bl4/attest/1";
-/** Longest request, in bytes: the longest join fits several times. */
-export const ATTESTATION_REQUEST_BYTES_MAX = 1024;
-/** Longest response, in bytes: a chain of two and a bundle of two roots take about 46 KB. */
-export const ATTESTATION_RESPONSE_BYTES_MAX = 64 * 1024;
+/** Longest request, in bytes: evidence of four certificates of 4 KiB in base64. */
+export const ATTESTATION_REQUEST_BYTES_MAX = 24 * 1024;
+/** Longest response, in bytes: a chain of two and the longest bundle. */
+export const ATTESTATION_RESPONSE_BYTES_MAX = 128 * 1024;
 
 /** What a peer may ask. */
 export type AttestationRequest =
@@ -33,11 +35,15 @@ export type AttestationRequest =
       readonly secret: Uint8Array;
       readonly name: string;
     }
+  /** A challenge for evidence. */
+  | { readonly op: "challenge" }
+  | { readonly op: "attest"; readonly evidence: Evidence }
   | { readonly op: "renew" };
 
 /** What it may be answered. `bundle` is the SPIFFE JSON document. */
 export type AttestationResponse =
   | { readonly result: "bundle"; readonly bundle: string }
+  | { readonly result: "challenge" /** 32 bytes. */; readonly nonce: Uint8Array }
   | { readonly result: "svid"; readonly chain: readonly Uint8Array[]; readonly bundle: string }
   | { readonly result: "refused"; readonly code: AttestationRefusalCode };
 
@@ -47,6 +53,12 @@ export const ATTESTATION_REFUSALS = [
   "identity/not-issuer",
   "identity/peer-not-entitled",
   "identity/denied",
+  "identity/attestor-unknown",
+  "identity/attestor-unavailable",
+  "identity/challenge-unknown",
+  "identity/evidence-refused",
+  "identity/evidence-not-allowed",
+  "identity/evidence-used",
   "identity/not-a-node-id",
   "identity/name-taken",
   "identity/name-fixed",
@@ -57,35 +69,33 @@ export const ATTESTATION_REFUSALS = [
   "identity/renewed-too-recently",
 ] as const satisfies readonly AttestationRefusalCode[];
 
-const secret = z.string().transform((text, context) => {
-  const bytes = fromBareBase64Url(text, JOIN_SECRET_BYTES);
-  if (bytes?.length === JOIN_SECRET_BYTES) return bytes;
-  context.addIssue({ code: "custom", message: "no secret" });
-  return z.NEVER;
-});
-
-const certificate = z.string().transform((text, context) => {
-  const der = fromBase64(text, CERTIFICATE_BYTES_MAX);
-  if (der !== undefined && der.length > 0) return der;
-  context.addIssue({ code: "custom", message: "no certificate" });
-  return z.NEVER;
-});
+/** Base64url of so many bytes. */
+const exactly = (length: number) =>
+  z.string().transform((text, context) => {
+    const bytes = fromBareBase64Url(text, length);
+    if (bytes?.length === length) return bytes;
+    context.addIssue({ code: "custom", message: `not ${length} bytes` });
+    return z.NEVER;
+  });
 
 const requestSchema = z.discriminatedUnion("op", [
   z.strictObject({ op: z.literal("bundle") }),
   z.strictObject({
     op: z.literal("join"),
-    secret,
+    secret: exactly(JOIN_SECRET_BYTES),
     name: z.string().min(1).max(NODE_NAME_BYTES_MAX),
   }),
+  z.strictObject({ op: z.literal("challenge") }),
+  z.strictObject({ op: z.literal("attest"), evidence: evidenceSchema }),
   z.strictObject({ op: z.literal("renew") }),
 ]);
 
 const responseSchema = z.discriminatedUnion("result", [
   z.strictObject({ result: z.literal("bundle"), bundle: z.string() }),
+  z.strictObject({ result: z.literal("challenge"), nonce: exactly(CHALLENGE_BYTES) }),
   z.strictObject({
     result: z.literal("svid"),
-    chain: z.array(certificate).min(1).max(CHAIN_CERTIFICATES_MAX),
+    chain: z.array(base64Bytes(CERTIFICATE_BYTES_MAX)).min(1).max(CHAIN_CERTIFICATES_MAX),
     bundle: z.string(),
   }),
   z.strictObject({ result: z.literal("refused"), code: z.enum(ATTESTATION_REFUSALS) }),
@@ -109,7 +119,9 @@ export function parseAttestationRequest(
 /** The bytes of a response. */
 export function encodeAttestationResponse(response: AttestationResponse): Uint8Array {
   return json(
-    response.result === "svid" ? { ...response, chain: response.chain.map(toBase64) } : response,
+    response.result === "challenge"
+      ? { ...response, nonce: toBase64Url(response.nonce) }
+      : response,
   );
 }
 
@@ -121,8 +133,13 @@ export function parseAttestationResponse(
   return parsed.success ? ok(parsed.data) : refuse("identity/response-malformed");
 }
 
+/** Byte strings become base64. */
 function json(value: unknown): Uint8Array {
-  return utf8Bytes(JSON.stringify(value));
+  return utf8Bytes(
+    JSON.stringify(value, (_key, part: unknown) =>
+      part instanceof Uint8Array ? toBase64(part) : part,
+    ),
+  );
 }
 
 function parseJson(bytes: Uint8Array, bytesMax: number): unknown {

@@ -1,6 +1,6 @@
 // Answers attestation requests. Every node serves the bundle; a node that issues also admits joining peers against
-// a token and renews the SVIDs of members. The order of checks is: kind of peer, policy, cheap form, token, name,
-// and only then a signature.
+// a token or evidence, and renews the SVIDs of members. The order of checks is: kind of peer, policy, cheap form, token or
+// challenge and evidence, name, and only then a signature.
 
 import { errorCode, type Result, refuse, ok } from "../../foundation/index.ts";
 import type { Logger, Meter, Now } from "../../ports/index.ts";
@@ -8,13 +8,20 @@ import type { AuditTrail } from "../audit/entry.ts";
 import { issueRecord } from "../audit/issue.ts";
 import type { AttestationRefusalCode } from "../errors.ts";
 import type { Issuer } from "../issuer.ts";
-import { ATTESTATIONS } from "../metrics.ts";
+import { ATTESTATIONS, NODE_ATTESTATIONS } from "../metrics.ts";
 import type { NameClaim, NameRegistry } from "../name-registry.ts";
 import type { NodeId, PeerIdentity } from "../peer-identity.ts";
 import type { Policy } from "../policy.ts";
-import { isNodeName } from "../spiffe-id.ts";
+import { isNodeName, nodeSpiffeId } from "../spiffe-id.ts";
 import type { TokenLedger } from "../token-ledger.ts";
 import { bundleToJson, type TrustBundle } from "../trust-bundle.ts";
+import type { Challenges } from "./challenges.ts";
+import {
+  type Attested,
+  challengeMessage,
+  type Evidence,
+  type EvidenceVerifier,
+} from "./evidence.ts";
 import {
   type AttestationRequest,
   type AttestationResponse,
@@ -24,6 +31,8 @@ import {
 
 /** A node may renew this often at most: renewal is due after hours. */
 export const RENEW_INTERVAL_MS_MIN = 10_000;
+/** Evidence that is judged at one time; more is refused. */
+export const EVIDENCE_UNDER_WAY_MAX = 8;
 /** Most nodes whose last renewal is remembered; the oldest is forgotten first. */
 const RENEWALS_REMEMBERED_MAX = 4096;
 
@@ -51,7 +60,17 @@ export interface IssuingParts {
   }) => void;
 }
 
-/** What the server uses. `issuing` undefined: this node issues nothing. */
+/** What joins by evidence need. */
+export interface AttestationDeps {
+  readonly attestors: EvidenceVerifier;
+  readonly challenges: Challenges;
+  /** This node: what evidence proves, it proves to it alone. */
+  readonly self: NodeId;
+  /** Takes the name at the other issuers, too; false when another node has it there. @default there are none */
+  readonly claim?: (name: string, nodeId: NodeId) => Promise<boolean>;
+}
+
+/** What the server uses. Without `issuing` this node issues nothing. */
 export interface AttestationServerDeps {
   readonly bundle: () => TrustBundle;
   readonly policy: Pick<Policy, "allows">;
@@ -59,7 +78,11 @@ export interface AttestationServerDeps {
   readonly logger?: Pick<Logger, "warn">;
   /** Hears of every SVID before it is sent, and of every refusal. */
   readonly audit?: AuditTrail;
-  readonly issuing?: IssuingParts;
+  readonly issuing?: () => IssuingParts | undefined;
+  /** How evidence is judged. @default a join takes a token */
+  readonly attestation?: AttestationDeps;
+  /** How long past its end an SVID may still be renewed, in ms. @default 0 */
+  readonly graceMs?: number;
 }
 
 type Answer = Result<Exclude<AttestationResponse, { result: "refused" }>, AttestationRefusalCode>;
@@ -69,16 +92,45 @@ export class AttestationServer {
   readonly #deps: AttestationServerDeps;
   /** NodeId to monotonic time of the last renewal; insertion order is age. */
   readonly #renewedAtMs = new Map<NodeId, number>();
+  #judging = 0;
 
   constructor(deps: AttestationServerDeps) {
     this.#deps = deps;
   }
 
-  /** The response to a request of `peer`; never throws for what a peer sent. */
+  /** As {@link handle}, and for evidence, too; `now` is read again once it was judged. */
+  async answer(
+    requestBytes: Uint8Array,
+    peer: AttestationPeer,
+    now: () => Now,
+  ): Promise<Uint8Array> {
+    const request = parseAttestationRequest(requestBytes);
+    if (!request.ok || request.value.op !== "attest") return this.handle(requestBytes, peer, now());
+    const { evidence } = request.value;
+    const answer = await this.#attest(evidence, peer, now);
+    const result = answer.ok ? "ok" : answer.code;
+    this.#deps.meter.count(NODE_ATTESTATIONS, { type: evidence.type, result });
+    return this.#told("attest", peer, answer);
+  }
+
+  /** The response to a request of `peer`, evidence excepted; never throws for what a peer sent. */
   handle(requestBytes: Uint8Array, peer: AttestationPeer, now: Now): Uint8Array {
     const request = parseAttestationRequest(requestBytes);
     const answer = request.ok ? this.#answer(request.value, peer, now) : request;
     const operation = request.ok ? request.value.op : "unreadable";
+    if (operation === "join") {
+      const result = answer.ok ? "ok" : answer.code;
+      this.#deps.meter.count(NODE_ATTESTATIONS, { type: "join_token", result });
+    }
+    return this.#told(operation, peer, answer);
+  }
+
+  /** Counts an answer and writes down a refusal. */
+  #told(
+    operation: AttestationRequest["op"] | "unreadable",
+    peer: AttestationPeer,
+    answer: Answer,
+  ): Uint8Array {
     this.#deps.meter.count(ATTESTATIONS, { operation, result: answer.ok ? "ok" : answer.code });
     if (!answer.ok) {
       this.#deps.audit?.note({
@@ -100,7 +152,59 @@ export class AttestationServer {
         return this.#join(request, peer, now);
       case "renew":
         return this.#renew(peer, now);
+      case "challenge":
+        return this.#challenge(peer, now);
+      case "attest":
+        return refuse("identity/attestor-unknown");
     }
+  }
+
+  #challenge(peer: AttestationPeer, now: Now): Answer {
+    const { attestation } = this.#deps;
+    if (peer.kind !== "joining") return refuse("identity/peer-not-entitled");
+    if (this.#deps.issuing?.() === undefined) return refuse("identity/not-issuer");
+    if (attestation === undefined) return refuse("identity/attestor-unknown");
+    const nonce = attestation.challenges.make(peer.nodeId, now.monoMs);
+    return ok({ result: "challenge", nonce });
+  }
+
+  async #attest(evidence: Evidence, peer: AttestationPeer, now: () => Now): Promise<Answer> {
+    const { attestation } = this.#deps;
+    const issuing = this.#deps.issuing?.();
+    if (peer.kind !== "joining") return refuse("identity/peer-not-entitled");
+    if (issuing === undefined) return refuse("identity/not-issuer");
+    if (attestation?.attestors.types.includes(evidence.type) !== true)
+      return refuse("identity/attestor-unknown");
+    const { attestors, challenges, self, claim } = attestation;
+    if (this.#judging >= EVIDENCE_UNDER_WAY_MAX) return refuse("identity/attestor-unavailable");
+    const nonce = challenges.take(peer.nodeId, now().monoMs);
+    if (!nonce.ok) return nonce;
+    const message = challengeMessage({ nonce: nonce.value, issuer: self, node: peer.nodeId });
+    this.#judging += 1;
+    try {
+      const attested = await attestors.verify(evidence, message);
+      if (attested.ok) {
+        const isFree = (await claim?.(attested.value.name, peer.nodeId)) ?? true;
+        if (!isFree) return refuse("identity/evidence-used");
+        return this.#admit(issuing, { ...attested.value, holder: peer }, now());
+      }
+      const { code, detail } = attested;
+      this.#deps.logger?.warn({ code, detail, type: evidence.type }, "evidence refused");
+      return attested;
+    } finally {
+      this.#judging -= 1;
+    }
+  }
+
+  /** The name follows from the evidence: who finds it held by others has brought what they have used. */
+  #admit(issuing: IssuingParts, { name, selectors, holder }: Attested & Holding, now: Now): Answer {
+    if (!isNodeName(name)) return refuse("identity/not-a-node-id");
+    const spiffeId = nodeSpiffeId(issuing.issuer.trustDomain, name);
+    if (!this.#deps.policy.allows(spiffeId, "mesh.join")) return refuse("identity/denied");
+    const claimed = nameRefusal(issuing.names.claim(name, holder.nodeId));
+    if (claimed === "identity/name-taken") return refuse("identity/evidence-used");
+    if (claimed !== undefined) return refuse(claimed);
+    return this.#issue(issuing, { cause: "attest", name, holder: { ...holder, selectors } }, now);
   }
 
   #join(
@@ -108,7 +212,7 @@ export class AttestationServer {
     peer: AttestationPeer,
     now: Now,
   ): Answer {
-    const { issuing } = this.#deps;
+    const issuing = this.#deps.issuing?.();
     if (peer.kind !== "joining") return refuse("identity/peer-not-entitled");
     if (issuing === undefined) return refuse("identity/not-issuer");
     if (!isNodeName(request.name)) return refuse("identity/not-a-node-id");
@@ -127,14 +231,16 @@ export class AttestationServer {
   }
 
   #renew(peer: AttestationPeer, now: Now): Answer {
-    const { issuing, policy } = this.#deps;
+    const { policy } = this.#deps;
+    const issuing = this.#deps.issuing?.();
     if (peer.kind !== "svid") return refuse("identity/peer-not-entitled");
     if (issuing === undefined) return refuse("identity/not-issuer");
     const { identity } = peer;
     if (identity.trustDomain !== issuing.issuer.trustDomain)
       return refuse("identity/peer-not-entitled");
     // The connection may have outlived the SVID it was made with.
-    if (now.wallMs > identity.notAfterMs) return refuse("identity/peer-not-entitled");
+    if (now.wallMs > identity.notAfterMs + (this.#deps.graceMs ?? 0))
+      return refuse("identity/peer-not-entitled");
     if (!policy.allows(identity.spiffeId, "mesh.join")) return refuse("identity/denied");
     const last = this.#renewedAtMs.get(identity.nodeId);
     if (last !== undefined && now.monoMs - last < RENEW_INTERVAL_MS_MIN)
@@ -149,9 +255,10 @@ export class AttestationServer {
   }
 
   #issue({ issuer, issued }: IssuingParts, { cause, name, holder }: Issue, now: Now): Answer {
-    const { nodeId, ed25519, mldsa65 } = holder;
+    const { nodeId, ed25519, mldsa65, selectors = [] } = holder;
     try {
-      const chain = issuer.issueNodeSvid({ name, ed25519, mldsa65, nowMs: now.wallMs });
+      const node = { name, ed25519, mldsa65, selectors };
+      const chain = issuer.issueNodeSvid({ ...node, nowMs: now.wallMs });
       this.#deps.audit?.record(issueRecord({ cause, chain, nodeId }));
       issued?.({ nodeId, name, chain });
       return ok({ result: "svid", chain, bundle: bundleToJson(this.#deps.bundle()) });
@@ -175,11 +282,14 @@ export class AttestationServer {
   }
 }
 
+interface Holding {
+  readonly holder: Pick<PeerIdentity, "nodeId" | "ed25519" | "mldsa65" | "selectors">;
+}
+
 /** For whom an SVID is made, and why. */
-interface Issue {
-  readonly cause: "join" | "renew";
+interface Issue extends Holding {
+  readonly cause: "join" | "attest" | "renew";
   readonly name: string;
-  readonly holder: Pick<PeerIdentity, "nodeId" | "ed25519" | "mldsa65">;
 }
 
 function subjectOf(peer: AttestationPeer): string {

@@ -11,7 +11,7 @@ export function issueRecord({
   chain: [leaf],
 }: {
   /** `own`: an issuer's for itself. */
-  readonly cause: "join" | "renew" | "own";
+  readonly cause: "join" | "attest" | "renew" | "own";
   readonly nodeId: NodeId;
   readonly chain: readonly Uint8Array[];
 }): AuditRecord {

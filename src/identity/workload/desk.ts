@@ -11,7 +11,7 @@ import {
   toHex,
   utf8Bytes,
 } from "../../foundation/index.ts";
-import type { Logger, Meter, Now } from "../../ports/index.ts";
+import type { Logger, Meter, Now, WallMs } from "../../ports/index.ts";
 import type { Es256 } from "../es256.ts";
 import { WORKLOAD_ISSUES } from "../metrics.ts";
 import type { NodeId, PeerIdentity } from "../peer-identity.ts";
@@ -21,12 +21,15 @@ import type { EntryBook } from "./entry-book.ts";
 import { algorithmsOf, isParent, type RegistrationEntry } from "./entry.ts";
 import {
   encodeSvidMessage,
+  FOREIGN_BUNDLES_MAX,
+  FOREIGN_CHARS_MAX,
   parseSvidRequest,
   possessionMessage,
   PROOF_CONTEXT,
   type SvidRefusalCode,
   type SvidRequest,
   type SvidResponse,
+  type ToldBundle,
 } from "./messages.ts";
 import type { WorkloadIssuer } from "./workload-issuer.ts";
 
@@ -45,6 +48,8 @@ export interface Issuance {
   readonly node: NodeId;
   /** SHA-256 of the leaf or of the token, lower-case hex. */
   readonly digest: string;
+  /** It is good until then at the latest. */
+  readonly notAfterMs: WallMs;
 }
 
 export interface DeskDeps {
@@ -54,8 +59,10 @@ export interface DeskDeps {
   readonly issuer: WorkloadIssuer;
   readonly policy: Pick<Policy, "allows">;
   readonly bundle: () => TrustBundle;
-  /** The bundle, signed by a root. */
-  readonly signedBundle: () => Uint8Array;
+  /** The document of another trust domain that this issuer federates with. */
+  readonly foreign: (trustDomain: string) => string | undefined;
+  /** The bundle, signed by a root; undefined while this host has it from a join alone. */
+  readonly signedBundle: () => Uint8Array | undefined;
   /** On disk when it returns; what it throws keeps the SVID from being handed out. */
   readonly record: (issuance: Issuance) => void;
   readonly meter: Meter;
@@ -63,7 +70,7 @@ export interface DeskDeps {
 }
 
 type Answer = Result<Exclude<SvidResponse, { result: "refused" }>, SvidRefusalCode>;
-type Requester = Pick<PeerIdentity, "nodeId" | "name" | "spiffeId" | "notAfterMs">;
+type Requester = Pick<PeerIdentity, "nodeId" | "name" | "spiffeId" | "notAfterMs" | "selectors">;
 
 export class WorkloadDesk {
   readonly #deps: DeskDeps;
@@ -87,9 +94,10 @@ export class WorkloadDesk {
     if (now.wallMs > node.notAfterMs) return refuse("identity/peer-not-entitled");
     if (!this.#deps.policy.allows(node.spiffeId, "mesh.join")) return refuse("identity/denied");
     if (request.op === "sync") return ok(this.#sync(request, node));
+    if (request.op === "federated") return ok(this.#federated(request, node));
     const entry = this.#deps.book.list().find(({ id }) => id === request.entry);
     // An entry of another node is as unknown as none: its existence is nobody else's business.
-    if (entry === undefined || !isParent(entry, node.name)) return refuse("identity/entry-unknown");
+    if (entry === undefined || !isParent(entry, node)) return refuse("identity/entry-unknown");
     if (!this.#takeToken(node.nodeId, now.monoMs)) return refuse("identity/rate-limited");
     try {
       return request.op === "x509"
@@ -104,16 +112,35 @@ export class WorkloadDesk {
 
   #sync(
     request: Extract<SvidRequest, { op: "sync" }>,
-    { name }: Requester,
+    node: Requester,
   ): SvidResponse & { result: "sync" } {
     const { engine, book, bundle, signedBundle } = this.#deps;
-    const entries = book.forNode(name);
-    const isNewer = bundle().sequence > request.bundleSequence;
+    const entries = book.forNode(node);
+    const newer = bundle().sequence > request.bundleSequence ? signedBundle() : undefined;
     return {
       result: "sync",
-      ...(isNewer && { bundle: signedBundle() }),
+      ...(newer && { bundle: newer }),
       ...(entriesDigest(engine, entries) !== request.entriesDigest && { entries }),
     };
+  }
+
+  /** What workloads of the node may see of other trust domains: what their entries name, as far as it is known here and fits. */
+  #federated(
+    { bundlesDigest }: Extract<SvidRequest, { op: "federated" }>,
+    node: Requester,
+  ): SvidResponse & { result: "federated" } {
+    const { engine, book, foreign } = this.#deps;
+    const names = new Set(book.forNode(node).flatMap(({ federatesWith }) => federatesWith));
+    const bundles: ToldBundle[] = [];
+    let left = FOREIGN_CHARS_MAX;
+    for (const trustDomain of [...names].sort().slice(0, FOREIGN_BUNDLES_MAX)) {
+      const document = foreign(trustDomain);
+      if (document === undefined || document.length > left) continue;
+      left -= document.length;
+      bundles.push({ trustDomain, document });
+    }
+    const isKnown = foreignDigest(engine, bundles) === bundlesDigest;
+    return { result: "federated", ...(!isKnown && { bundles }) };
   }
 
   #x509(
@@ -153,7 +180,7 @@ export class WorkloadDesk {
 
   #record(
     kind: Issuance["kind"],
-    { id, spiffeId }: RegistrationEntry,
+    { id, spiffeId, x509TtlS, jwtTtlS }: RegistrationEntry,
     { nodeId }: Requester,
     { wallMs }: Now,
     digest: Uint8Array,
@@ -165,6 +192,7 @@ export class WorkloadDesk {
       spiffeId,
       node: nodeId,
       digest: toHex(digest),
+      notAfterMs: (wallMs + (kind === "x509" ? x509TtlS : jwtTtlS) * 1_000) as WallMs,
     });
   }
 
@@ -180,6 +208,15 @@ export class WorkloadDesk {
     }
     return left >= 1;
   }
+}
+
+/** Names the bundles of other trust domains, so that unchanged ones need not be sent. */
+export function foreignDigest(
+  engine: Pick<CryptoEngine, "sha256">,
+  bundles: readonly ToldBundle[],
+): string {
+  const parts = bundles.flatMap(({ trustDomain, document }) => [trustDomain, document]);
+  return toHex(engine.sha256(utf8Bytes(JSON.stringify(parts))));
 }
 
 /** Names a list of entries, so that an unchanged one need not be sent. */

@@ -2,6 +2,8 @@
 
 import * as z from "zod";
 import { MeshError, refuse, ok, type Result } from "../../foundation/index.ts";
+import { ATTESTOR_TYPES, isNodeSelector } from "../node-selectors.ts";
+import type { PeerIdentity } from "../peer-identity.ts";
 import { formatSpiffeId, isTrustDomain, parseSpiffeId } from "../spiffe-id.ts";
 import { isSelector, selectorKinds, SELECTOR_CHARS_MAX, SELECTORS_MAX } from "./selectors.ts";
 import type { CertificateAlgorithm } from "../x509/algorithm.ts";
@@ -36,8 +38,13 @@ const distinct = (values: readonly string[]): boolean => new Set(values).size ==
 
 const fields = {
   spiffeId: z.string().max(2048),
-  /** Name of the node that may have the SVIDs; `*` stands for any characters. */
-  parent: z.string().regex(PARENT, "must be a node's name, in which * stands for any characters"),
+  /** Name of the node that may have the SVIDs, where `*` stands for any characters; or a selector of such nodes. */
+  parent: z
+    .string()
+    .refine(
+      (text) => PARENT.test(text) || isNodeSelector(text),
+      `must be a node's name, in which * stands for any characters, or a node's selector (${ATTESTOR_TYPES.join(", ")})`,
+    ),
   selectors: z
     .array(
       z
@@ -113,8 +120,12 @@ export function parseEntry(
   return ok({ ...entry, spiffeId: formatSpiffeId(id.value) });
 }
 
-/** Whether the node of that name may have an entry's SVIDs. */
-export function isParent({ parent }: Pick<RegistrationEntry, "parent">, name: string): boolean {
+/** Whether a node may have an entry's SVIDs. */
+export function isParent(
+  { parent }: Pick<RegistrationEntry, "parent">,
+  { name, selectors = [] }: Pick<PeerIdentity, "name" | "selectors">,
+): boolean {
+  if (isNodeSelector(parent)) return selectors.includes(parent);
   const [first = "", ...rest] = parent.split("*");
   if (rest.length === 0) return parent === name;
   const last = rest.pop() ?? "";

@@ -1,4 +1,4 @@
-// JWT-SVIDs: made and validated. JWT-SVID.md sections 2 to 4; compact serialisation (RFC 7515 section 7.1) and ES256 alone.
+// JWT-SVIDs: made with ES256, validated with ES256 and ES384. JWT-SVID.md sections 2 to 4; compact serialisation (RFC 7515 section 7.1).
 // A token is bounded, then its header is judged, and only then is anything else of it looked at.
 
 import { fromBareBase64Url } from "../base64.ts";
@@ -22,6 +22,11 @@ export const AUDIENCES_MAX = 16;
 export const AUDIENCE_CHARS_MAX = 1024;
 
 const ALGORITHM = "ES256";
+/** What is validated: bytes of the key and of the signature. */
+const algorithms: Readonly<Record<string, { readonly key: number; readonly signature: number }>> = {
+  [ALGORITHM]: { key: 65, signature: 64 },
+  ES384: { key: 97, signature: 96 },
+};
 const HEADER_MEMBERS = ["alg", "kid", "typ"];
 const TYPES: readonly unknown[] = [undefined, "JWT", "JOSE"];
 
@@ -90,14 +95,17 @@ export function validateJwtSvid(input: {
   // 2. The header, the algorithm first.
   const header = jsonPart(head);
   if (header === undefined) return refuse("identity/jwt-malformed", "header");
-  if (header["alg"] !== ALGORITHM) return refuse("identity/jwt-algorithm");
+  const { alg } = header;
+  const algorithm =
+    typeof alg === "string" && Object.hasOwn(algorithms, alg) ? algorithms[alg] : undefined;
+  if (algorithm === undefined) return refuse("identity/jwt-algorithm");
   const { kid, typ } = header;
   const isKnown = Object.keys(header).every((member) => HEADER_MEMBERS.includes(member));
   if (!isKnown || !isTextOrAbsent(kid) || !TYPES.includes(typ))
     return refuse("identity/jwt-header");
   // 3. The claims.
   const claims = jsonPart(body);
-  const signature = fromBareBase64Url(tail, 64);
+  const signature = fromBareBase64Url(tail, algorithm.signature);
   if (claims === undefined || signature === undefined) return refuse("identity/jwt-malformed");
   const subject = parseSpiffeId(typeof claims["sub"] === "string" ? claims["sub"] : "");
   if (!subject.ok) return refuse("identity/jwt-subject");
@@ -105,8 +113,10 @@ export function validateJwtSvid(input: {
   if (problem !== undefined) return refuse(problem);
   // 4. A key of the subject's own trust domain, and the signature.
   const { jwtAuthorities = [] } = input.bundleOf(subject.value.trustDomain) ?? {};
-  const keys = jwtAuthorities.filter(({ keyId }) => kid === undefined || keyId === kid);
-  if (keys.length === 0) return refuse("identity/jwt-untrusted");
+  const named = jwtAuthorities.filter(({ keyId }) => kid === undefined || keyId === kid);
+  if (named.length === 0) return refuse("identity/jwt-untrusted");
+  // A key is for its own algorithm: what a token says never makes it another's.
+  const keys = named.filter(({ publicKey }) => publicKey.length === algorithm.key);
   const message = utf8Bytes(`${head}.${body}`);
   if (!keys.some(({ publicKey }) => es256.verify(publicKey, message, signature)))
     return refuse("identity/jwt-signature");

@@ -13,7 +13,8 @@ import {
   utf8Bytes,
   utf8Text,
 } from "../../foundation/index.ts";
-import { fromBase64, toBase64 } from "../base64.ts";
+import { base64Bytes } from "../base64-schema.ts";
+import { toBase64 } from "../base64.ts";
 import { CHAIN_CERTIFICATES_MAX } from "../chain.ts";
 import type { NodeId } from "../peer-identity.ts";
 import type { CertificateAlgorithm } from "../x509/algorithm.ts";
@@ -45,25 +46,32 @@ export const SVID_REFUSALS = [
 ] as const;
 export type SvidRefusalCode = (typeof SVID_REFUSALS)[number];
 
-const bytes = (bytesMax: number) =>
-  z.string().transform((text, context) => {
-    const read = fromBase64(text, bytesMax);
-    if (read !== undefined && read.length > 0) return read;
-    context.addIssue({ code: "custom", message: "no base64" });
-    return z.NEVER;
-  });
+/** Most bundles of other trust domains that a node gets, and most characters of all together. */
+export const FOREIGN_BUNDLES_MAX = 64;
+export const FOREIGN_CHARS_MAX = 1024 * 1024;
+
+const foreignBundle = z.strictObject({
+  trustDomain: z.string().max(255),
+  /** In SPIFFE's JSON form, as its endpoint gave it. */
+  document: z.string().max(FOREIGN_CHARS_MAX),
+});
+/** The bundle of another trust domain, as an issuer tells it. */
+export type ToldBundle = z.output<typeof foreignBundle>;
+
 const entryId = z.string().regex(/^[0-9a-f]{32}$/);
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
 const requestSchema = z.discriminatedUnion("op", [
   /** What is new: the bundle above a sequence, the entries when they are others than those with a digest. */
   z.strictObject({ op: z.literal("sync"), bundleSequence: z.int().min(0), entriesDigest: digest }),
+  /** The bundles of other trust domains that the node's entries federate with, when they are others than those with a digest. */
+  z.strictObject({ op: z.literal("federated"), bundlesDigest: digest }),
   z.strictObject({
     op: z.literal("x509"),
     entry: entryId,
     algorithm: z.enum(["es256", "ml-dsa-65"]),
-    publicKey: bytes(KEY_BYTES_MAX),
-    proof: bytes(PROOF_BYTES_MAX),
+    publicKey: base64Bytes(KEY_BYTES_MAX),
+    proof: base64Bytes(PROOF_BYTES_MAX),
   }),
   z.strictObject({
     op: z.literal("jwt"),
@@ -75,13 +83,17 @@ const requestSchema = z.discriminatedUnion("op", [
 const responseSchema = z.discriminatedUnion("result", [
   z.strictObject({
     result: z.literal("sync"),
-    bundle: bytes(SIGNED_BUNDLE_BYTES_MAX).optional(),
+    bundle: base64Bytes(SIGNED_BUNDLE_BYTES_MAX).optional(),
     /** The node checks each of them again. */
     entries: z.array(z.unknown()).max(ENTRIES_PER_NODE_MAX).optional(),
   }),
   z.strictObject({
+    result: z.literal("federated"),
+    bundles: z.array(foreignBundle).max(FOREIGN_BUNDLES_MAX).optional(),
+  }),
+  z.strictObject({
     result: z.literal("x509"),
-    chain: z.array(bytes(CERTIFICATE_BYTES_MAX)).min(1).max(CHAIN_CERTIFICATES_MAX),
+    chain: z.array(base64Bytes(CERTIFICATE_BYTES_MAX)).min(1).max(CHAIN_CERTIFICATES_MAX),
   }),
   z.strictObject({ result: z.literal("jwt"), token: z.string().max(JWT_CHARS_MAX) }),
   z.strictObject({ result: z.literal("refused"), code: z.enum(SVID_REFUSALS) }),

@@ -15,7 +15,6 @@ import {
 } from "../../foundation/index.ts";
 import {
   BUNDLE_JSON_CHARS_MAX,
-  bundleDigest,
   bundleToJson,
   parseAuthorities,
   parseBundleJson,
@@ -35,9 +34,7 @@ export type SignedBundleCode =
   /** No root that is trusted here signed it. */
   | "identity/bundle-unsigned"
   /** Its sequence is not above the one that is held: an old bundle must not come back. */
-  | "identity/bundle-stale"
-  /** It changes the roots of nodes, which no running node takes yet. */
-  | "identity/bundle-roots-differ";
+  | "identity/bundle-stale";
 
 export function encodeSignedBundle(bundle: TrustBundle, root: MlDsaSigner): Uint8Array {
   const json = utf8Bytes(bundleToJson(bundle));
@@ -45,29 +42,41 @@ export function encodeSignedBundle(bundle: TrustBundle, root: MlDsaSigner): Uint
   return concatBytes(uint32be(json.length), json, signature);
 }
 
-/** The bundle, when it is newer than `held` and one of the roots in `held` signed it. */
+/** The bundle, when it is newer than `held` and one of the roots in `held` signed it that is not tainted. */
 export function acceptSignedBundle(
-  engine: Pick<CryptoEngine, "sha256" | "mlDsa65">,
+  engine: Pick<CryptoEngine, "mlDsa65">,
   held: TrustBundle,
   bytes: Uint8Array,
 ): Result<TrustBundle, SignedBundleCode> {
+  const json = documentOf(bytes);
+  if (json === undefined) return refuse("identity/bundle-malformed", "frame");
+  const signature = bytes.subarray(LENGTH_BYTES + json.length);
+  const message = signedPart(held.trustDomain, json);
+  const tainted = new Set<string | undefined>(held.notes?.tainted);
+  const isSigned = parseAuthorities(held).some(
+    ({ publicKey, subjectKeyId }) =>
+      !tainted.has(subjectKeyId) && engine.mlDsa65.verify(publicKey, message, signature, CONTEXT),
+  );
+  if (!isSigned) return refuse("identity/bundle-unsigned");
+  const parsed = parseBundleJson(held.trustDomain, asciiText(json));
+  if (!parsed.ok) return parsed;
+  return parsed.value.sequence > held.sequence ? parsed : refuse("identity/bundle-stale");
+}
+
+/** The sequence that a signed bundle states, unverified; undefined when there is none. */
+export function statedSequence(trustDomain: string, bytes: Uint8Array): number | undefined {
+  const json = documentOf(bytes);
+  const parsed = json && parseBundleJson(trustDomain, asciiText(json));
+  return parsed?.ok === true ? parsed.value.sequence : undefined;
+}
+
+function documentOf(bytes: Uint8Array): Uint8Array | undefined {
   const json = bytes.subarray(LENGTH_BYTES, bytes.length - ML_DSA_65.signatureBytes);
   const isWhole =
     bytes.length <= SIGNED_BUNDLE_BYTES_MAX &&
     bytes.length > LENGTH_BYTES + ML_DSA_65.signatureBytes &&
     equalBytes(bytes.subarray(0, LENGTH_BYTES), uint32be(json.length));
-  if (!isWhole) return refuse("identity/bundle-malformed", "frame");
-  const signature = bytes.subarray(LENGTH_BYTES + json.length);
-  const message = signedPart(held.trustDomain, json);
-  const isSigned = parseAuthorities(held).some(({ publicKey }) =>
-    engine.mlDsa65.verify(publicKey, message, signature, CONTEXT),
-  );
-  if (!isSigned) return refuse("identity/bundle-unsigned");
-  const parsed = parseBundleJson(held.trustDomain, asciiText(json));
-  if (!parsed.ok) return parsed;
-  if (parsed.value.sequence <= held.sequence) return refuse("identity/bundle-stale");
-  const sameRoots = equalBytes(bundleDigest(engine, parsed.value), bundleDigest(engine, held));
-  return sameRoots ? parsed : refuse("identity/bundle-roots-differ");
+  return isWhole ? json : undefined;
 }
 
 function signedPart(trustDomain: string, json: Uint8Array): Uint8Array {

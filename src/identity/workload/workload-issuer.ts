@@ -63,10 +63,14 @@ export function jwtKeyIdOf(engine: Pick<CryptoEngine, "sha256">, publicKey: Uint
 
 export class WorkloadIssuer {
   readonly #tools: Tools;
-  readonly #issuer: Issuer;
-  readonly #authorities: WorkloadAuthorities;
+  readonly #issuer: () => Issuer;
+  readonly #authorities: () => WorkloadAuthorities;
 
-  constructor(deps: Tools & { readonly issuer: Issuer }, authorities: WorkloadAuthorities) {
+  /** Both are asked for each time: they change with the active authority. */
+  constructor(
+    deps: Tools & { readonly issuer: () => Issuer },
+    authorities: () => WorkloadAuthorities,
+  ) {
     this.#tools = deps;
     this.#issuer = deps.issuer;
     this.#authorities = authorities;
@@ -82,13 +86,13 @@ export class WorkloadIssuer {
     const { spiffeId, dnsNames } = entry;
     const content = { spiffeId, dnsNames, publicKey, nowMs, lifetimeMs: entry.x509TtlS * 1000 };
     return algorithm === "ml-dsa-65"
-      ? this.#issuer.issueWorkloadSvid(content)
+      ? this.#issuer().issueWorkloadSvid(content)
       : [this.#es256Leaf(content)];
   }
 
   jwt(entry: RegistrationEntry, audience: readonly string[], nowMs: WallMs): string {
     const lifetimeMs = entry.jwtTtlS * 1000;
-    return signJwtSvid(this.#authorities.jwt, {
+    return signJwtSvid(this.#authorities().jwt, {
       spiffeId: entry.spiffeId,
       audience,
       nowMs,
@@ -97,7 +101,7 @@ export class WorkloadIssuer {
   }
 
   #es256Leaf(content: Parameters<Issuer["issueWorkloadSvid"]>[0]): Uint8Array {
-    const { certificate, signer } = this.#authorities.root;
+    const { certificate, signer } = this.#authorities().root;
     const root = parseCertificate(certificate, "es256");
     const { nowMs } = content;
     if (!root.ok || nowMs >= root.value.notAfterMs) {

@@ -55,4 +55,6 @@ export interface ParsedCertificate {
   readonly authorityKeyId: string | undefined;
   /** Lower-case hex of the NodeId extension; a claim until the issuer's signature is verified. */
   readonly nodeId: string | undefined;
+  /** What an attestor found out about the node; a claim likewise. */
+  readonly nodeSelectors: readonly string[];
 }

@@ -34,10 +34,11 @@ import {
   Version,
 } from "@peculiar/asn1-x509";
 import type { CryptoEngine } from "../../crypto/index.ts";
-import { fromHex, toHex } from "../../foundation/index.ts";
+import { fromHex, toHex, utf8Bytes } from "../../foundation/index.ts";
 import type { Random, WallMs } from "../../ports/index.ts";
+import { selectorLines } from "../node-selectors.ts";
 import { type CertificateSigner, keyIdentifier, signatureIdentifier } from "./algorithm.ts";
-import { OID_COMMON_NAME, OID_NODE_ID } from "./oids.ts";
+import { OID_COMMON_NAME, OID_NODE_ID, OID_NODE_SELECTORS } from "./oids.ts";
 
 /** Bytes of a serial number. */
 const SERIAL_BYTES = 16;
@@ -49,7 +50,11 @@ const KEY_CERT_SIGN_AND_CRL_SIGN = Uint8Array.of(0b0000_0110);
 
 /** What makes a certificate a leaf or an authority. */
 type CertificateRole =
-  | { readonly kind: "node" /** 32 bytes. */; readonly nodeId: Uint8Array }
+  | {
+      readonly kind: "node" /** 32 bytes. */;
+      readonly nodeId: Uint8Array;
+      readonly selectors: readonly string[];
+    }
   | { readonly kind: "workload"; readonly dnsNames: readonly string[] }
   | { readonly kind: "authority"; readonly commonName: string; readonly pathLength: number };
 
@@ -146,7 +151,18 @@ function roleExtensions(role: CertificateRole): Extension[] {
     extension(id_ce_basicConstraints, true, new BasicConstraints({ cA: false })),
     extension(id_ce_keyUsage, true, new KeyUsage(DIGITAL_SIGNATURE, 7)),
     extension(id_ce_extKeyUsage, false, new ExtendedKeyUsage([id_kp_serverAuth, id_kp_clientAuth])),
-    ...(role.kind === "node" ? [extension(OID_NODE_ID, false, new OctetString(role.nodeId))] : []),
+    ...(role.kind === "node" ? nodeExtensions(role) : []),
+  ];
+}
+
+function nodeExtensions({
+  nodeId,
+  selectors,
+}: Extract<CertificateRole, { kind: "node" }>): Extension[] {
+  const lines = new OctetString(utf8Bytes(selectorLines(selectors)));
+  return [
+    extension(OID_NODE_ID, false, new OctetString(nodeId)),
+    ...(selectors.length === 0 ? [] : [extension(OID_NODE_SELECTORS, false, lines)]),
   ];
 }
 

@@ -16,3 +16,7 @@ export const OID_COMMON_NAME = "2.5.4.3";
 export const OID_NODE_ID = "2.25.234893719806279192517747020295385996704";
 /** The same as the ASN.1 library spells an arc of more than 53 bits when it reads one: raw base-128 digits in hex. */
 export const OID_NODE_ID_AS_READ = "2.25.{02613671215f664a16112124204c0d73453b20}";
+
+/** The extension that carries the node's selectors, the same way, with the UUID 4279e64c-d2b8-4f04-96b4-c35a567a412e. */
+export const OID_NODE_SELECTORS = "2.25.88361986682451020287880819602896863534";
+export const OID_NODE_SELECTORS_AS_READ = "2.25.{01047973131a2b423c09165a306b253369022e}";

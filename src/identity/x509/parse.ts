@@ -24,6 +24,7 @@ import {
 import { ok, refuse, type Result, toHex } from "../../foundation/index.ts";
 import type { WallMs } from "../../ports/index.ts";
 import { NODE_ID_BYTES } from "../node-keys.ts";
+import { readSelectorLines } from "../node-selectors.ts";
 import { algorithmOf, type CertificateAlgorithm, isWellFormed } from "./algorithm.ts";
 import {
   CERTIFICATE_BYTES_MAX,
@@ -34,7 +35,7 @@ import {
   SUBJECT_ALT_NAMES_MAX,
 } from "./certificate.ts";
 import { isStrictDer } from "./der.ts";
-import { OID_NODE_ID_AS_READ } from "./oids.ts";
+import { OID_NODE_ID_AS_READ, OID_NODE_SELECTORS_AS_READ } from "./oids.ts";
 import { hasExactFrame } from "./outer-frame.ts";
 
 /** Codes of {@link parseCertificate}. */
@@ -72,6 +73,26 @@ export function parseCertificate(
       "identity/certificate-malformed",
       error instanceof Error ? error.message : "unreadable",
     );
+  }
+}
+
+/** What a certificate of any algorithm says of its use, and which algorithm signed it. Its signature is for others to check. */
+export type CertificateProfile = ExtensionFields & { readonly signatureOid: string };
+
+/**
+ * Reads the extensions of a certificate of any algorithm, with the same bounds and strictness; undefined when it breaks a rule or
+ * has a critical extension that is not known here.
+ */
+export function readCertificateProfile(der: Uint8Array): CertificateProfile | undefined {
+  if (der.length === 0 || der.length > CERTIFICATE_BYTES_MAX || !isStrictDer(der)) return undefined;
+  try {
+    const { tbsCertificate: tbs, signatureAlgorithm } = AsnConvert.parse(der, Certificate);
+    const fields = readExtensions(tbs.extensions ?? []);
+    const { algorithm: signatureOid } = signatureAlgorithm;
+    const isSame = tbs.signature.algorithm === signatureOid && tbs.version === Version.v3;
+    return fields && isSame ? { ...fields, signatureOid } : undefined;
+  } catch {
+    return undefined; // the library's errors all mean that it is no certificate
   }
 }
 
@@ -137,6 +158,7 @@ type ExtensionFields = Pick<
   | "subjectKeyId"
   | "authorityKeyId"
   | "nodeId"
+  | "nodeSelectors"
 >;
 
 /** Each known extension: its value into the fields; false refuses the certificate. */
@@ -187,6 +209,11 @@ const READERS: Readonly<
       ? { nodeId: toHex(new Uint8Array(nodeId.buffer)) }
       : undefined;
   },
+  [OID_NODE_SELECTORS_AS_READ]: (value) => {
+    const lines = new Uint8Array(AsnConvert.parse(value, OctetString).buffer);
+    const nodeSelectors = readSelectorLines(String.fromCharCode(...lines));
+    return nodeSelectors && { nodeSelectors };
+  },
 };
 
 function readExtensions(extensions: readonly Extension[]): ExtensionFields | undefined {
@@ -204,6 +231,7 @@ function readExtensions(extensions: readonly Extension[]): ExtensionFields | und
     subjectKeyId: undefined,
     authorityKeyId: undefined,
     nodeId: undefined,
+    nodeSelectors: [],
   };
   for (const { extnID, critical, extnValue } of extensions) {
     const value = new Uint8Array(extnValue.buffer);

@@ -199,7 +199,8 @@ export class BeaconValidator {
 
   /** The same allowance for clocks as where a connection is made: a peer that may connect may also be heard. */
   #isExpired(notAfterMs: WallMs, now: Now): boolean {
-    return notAfterMs + this.#options.clockSkewMs <= now.wallMs;
+    const { clockSkewMs, svidGraceMs } = this.#options;
+    return notAfterMs + clockSkewMs + svidGraceMs <= now.wallMs;
   }
 
   /** An own beacon that is no echo: another life of this node is ahead, which its signature must prove. */

@@ -78,7 +78,8 @@ export class SummaryValidator {
     if (!table.hasRoom(zone, publisher, now.monoMs)) return refused("mesh/summary-outranked");
     const identity = identities.lookup(publisher);
     if (identity === undefined) return { ok: "need-identity", nodeId: publisher };
-    if (identity.notAfterMs + this.#options.clockSkewMs <= now.wallMs)
+    const { clockSkewMs, svidGraceMs } = this.#options;
+    if (identity.notAfterMs + clockSkewMs + svidGraceMs <= now.wallMs)
       return refused("mesh/identity-expired");
     if (!this.#deps.allows(identity.spiffeId, "beacon.publish")) return refused("mesh/not-allowed");
     const genuine = engine.mlDsa65.verify(identity.mldsa65, signed, signature, summaryContext);

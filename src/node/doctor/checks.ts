@@ -262,6 +262,11 @@ export function checkSvid({ status: { svid } }: DaemonFacts, nowMs: number): Doc
       `The certificate is valid from ${second(svid.notBefore)}: this host's clock is behind the issuer's.`,
       "Set the clock right, then restart the daemon.",
     );
+  if (nowMs >= notAfterMs && nowMs < Date.parse(svid.graceEnd))
+    return check("doctor/svid", "warn")(
+      `The certificate expired at ${second(svid.notAfter)}; peers take it until ${second(svid.graceEnd)}.`,
+      "Bring an issuer back: meshctl peers shows whether it is connected.",
+    );
   if (nowMs >= notAfterMs)
     return check("doctor/svid", "fail")(
       `The certificate expired at ${second(svid.notAfter)}: no peer accepts it.`,

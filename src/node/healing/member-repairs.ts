@@ -4,7 +4,6 @@ import type { CryptoEngine } from "../../crypto/index.ts";
 import { MeshError } from "../../foundation/index.ts";
 import type { HandshakeLimiter } from "../../handshake/index.ts";
 import {
-  acceptSignedBundle,
   encodeSvidMessage,
   entriesDigest,
   type NodeId,
@@ -30,7 +29,8 @@ export interface MemberRepairsDeps {
   readonly addressesOf: (nodeId: NodeId) => Promise<readonly string[]>;
   readonly renew: () => Promise<void>;
   readonly bundle: () => TrustBundle;
-  readonly adopt: (bundle: TrustBundle) => void;
+  /** Takes a signed bundle if it is newer. @throws MeshError why it is refused */
+  readonly adopt: (signed: Uint8Array) => boolean;
   readonly askIssuer: (request: Uint8Array) => Promise<Uint8Array>;
 }
 
@@ -75,11 +75,7 @@ export class MemberRepairs {
     const answer = parseSvidResponse(await askIssuer(encodeSvidMessage(request)));
     if (!answer.ok || answer.value.result !== "sync")
       throw new MeshError("identity/response-malformed", "The issuer told no bundle.");
-    if (answer.value.bundle === undefined) return;
-    const accepted = acceptSignedBundle(engine, bundle(), answer.value.bundle);
-    if (!accepted.ok)
-      throw new MeshError(accepted.code, `The issuer's bundle is refused: ${accepted.code}.`);
-    if (accepted.value.sequence > sequence) adopt(accepted.value);
+    if (answer.value.bundle !== undefined) adopt(answer.value.bundle);
   }
 
   /** Asks connected members for all beacons that this node lacks. @throws MeshError when none of them answers */

@@ -13,6 +13,8 @@ import {
   type RegistrationEntry,
   renewalRetryMs,
   renewalTime,
+  rootIdsOf,
+  signerOf,
   type SvidRequest,
   type SvidResponse,
   type TrustBundle,
@@ -30,6 +32,8 @@ export interface HeldSvid {
   readonly key: Uint8Array;
   readonly notAfterMs: WallMs;
   readonly renewAtMs: WallMs;
+  /** Key identifier of the root that it leads to. */
+  readonly signer: string;
 }
 
 export interface HeldSvidsDeps {
@@ -68,6 +72,20 @@ export class HeldSvids {
   /** All that are held, expired ones included. */
   all(): HeldSvid[] {
     return [...this.#slots.values()].flatMap(({ held }) => held ?? []);
+  }
+
+  /** Another bundle counts: what it does not vouch for is not handed out any more, and what is tainted is due. */
+  bundleChanged(): void {
+    const bundle = this.#deps.bundle();
+    const roots = rootIdsOf(bundle);
+    const { wallMs } = this.#deps.clock.now();
+    for (const slot of this.#slots.values()) {
+      const { held } = slot;
+      if (held === undefined) continue;
+      if (!roots.includes(held.signer)) slot.held = undefined;
+      else if (bundle.notes?.tainted.includes(held.signer))
+        slot.held = { ...held, renewAtMs: wallMs };
+    }
   }
 
   /** Forgets what has no entry any more, and fetches what is missing or due. @returns whether anything changed */
@@ -137,6 +155,7 @@ export class HeldSvids {
       key: key.pkcs8,
       notAfterMs: validity.notAfterMs,
       renewAtMs: renewalTime(validity, random),
+      signer: signerOf(answer.chain, algorithm) ?? "",
     };
   }
 

@@ -41,6 +41,11 @@ export class HeldTokens {
       : coming;
   }
 
+  /** Forgets all tokens: their key may be gone. */
+  forget(): void {
+    this.#held.clear();
+  }
+
   /** Those who ask for the same at once get the same. */
   #fetch(name: string, entry: RegistrationEntry, audience: readonly string[]): Promise<string> {
     const coming = this.#request(entry, audience)

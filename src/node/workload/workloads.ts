@@ -21,7 +21,6 @@ import {
   type Result,
 } from "../../foundation/index.ts";
 import {
-  acceptSignedBundle,
   algorithmsOf,
   encodeSvidMessage,
   entriesDigest,
@@ -39,6 +38,7 @@ import {
   validateJwtSvid,
 } from "../../identity/index.ts";
 import type { Clock, Logger, Meter, Random } from "../../ports/index.ts";
+import { ForeignBundles } from "./foreign-bundles.ts";
 import { HeldSvids } from "./held-svids.ts";
 import { HeldTokens } from "./held-tokens.ts";
 import { ISSUER_CONTACT, ROTATIONS, SVIDS, WORKLOAD_SVID_EXPIRY } from "./metrics.ts";
@@ -56,7 +56,8 @@ export interface WorkloadsDeps {
   readonly meter: Meter;
   readonly self: NodeId;
   readonly bundle: () => TrustBundle;
-  readonly adopt: (bundle: TrustBundle) => void;
+  /** Takes a signed bundle; whether it is newer than the one that is held. */
+  readonly adopt: (signed: Uint8Array) => boolean;
   /** Sends a request to an issuer. */
   readonly ask: (request: Uint8Array) => Promise<Uint8Array>;
   /** Hears of changed entries, where this node is the issuer. */
@@ -68,6 +69,7 @@ export class Workloads implements WorkloadSource {
   readonly #options: { readonly trustDomain: string; readonly clockSkewMs: number };
   readonly #svids: HeldSvids;
   readonly #tokens: HeldTokens;
+  readonly #foreign: ForeignBundles;
   readonly #listeners = new Set<() => void>();
   #entries: readonly RegistrationEntry[] = [];
   #isSynced = false;
@@ -84,6 +86,7 @@ export class Workloads implements WorkloadSource {
     this.#options = options;
     const ask = (request: SvidRequest): Promise<SvidResponse> => this.#ask(request);
     this.#tokens = new HeldTokens({ clock: deps.clock, ask });
+    this.#foreign = new ForeignBundles({ ...deps, ask });
     this.#svids = new HeldSvids({
       ...deps,
       ask,
@@ -119,6 +122,14 @@ export class Workloads implements WorkloadSource {
     return { sinceMs: this.#silentSinceMs, untilMs: this.#firstExpiryMs() };
   }
 
+  /** Another bundle counts: workloads are told, and SVIDs of an authority that is tainted or gone are replaced. */
+  bundleChanged(): void {
+    this.#tokens.forget();
+    this.#svids.bundleChanged();
+    for (const listener of this.#listeners) listener();
+    this.#work();
+  }
+
   get wantsDigest(): boolean {
     return this.#entries.some(({ selectors }) =>
       selectors.some((selector) => selector.startsWith("unix:sha256:")),
@@ -142,7 +153,8 @@ export class Workloads implements WorkloadSource {
         return [{ spiffeId: entry.spiffeId, chain: held.chain, key: held.key, hint }];
       }),
     );
-    return ok({ svids, bundle: domainBundle(this.#deps.bundle()), federated: [] });
+    const federated = this.#foreign.of(entries.value);
+    return ok({ svids, bundle: domainBundle(this.#deps.bundle()), federated });
   }
 
   async jwt(
@@ -178,7 +190,10 @@ export class Workloads implements WorkloadSource {
     const bundle = this.#deps.bundle();
     const valid = validateJwtSvid({
       ...{ es256: nativeEs256, token, audience, clockSkewMs: this.#options.clockSkewMs },
-      bundleOf: (trustDomain) => (trustDomain === bundle.trustDomain ? bundle : undefined),
+      bundleOf: (trustDomain) =>
+        trustDomain === bundle.trustDomain
+          ? bundle
+          : this.#foreign.find(entries.value, trustDomain),
       nowMs: this.#deps.clock.now().wallMs,
     });
     return valid.ok ? valid : refuse("workload/jwt-invalid", valid.code);
@@ -216,6 +231,7 @@ export class Workloads implements WorkloadSource {
     let isChanged = false;
     try {
       isChanged = await this.#sync();
+      isChanged = (await this.#foreign.sync(this.#entries)) || isChanged;
       this.#silentSinceMs = undefined;
     } catch (error) {
       this.#silentSinceMs ??= clock.now().wallMs;
@@ -242,22 +258,11 @@ export class Workloads implements WorkloadSource {
         answer.result === "refused" ? answer.code : "identity/response-malformed",
         "The issuer told no entries.",
       );
-    const isNewBundle =
-      answer.bundle !== undefined && bundle().sequence < this.#signed(answer.bundle, adopt);
+    const isNewBundle = answer.bundle !== undefined && adopt(answer.bundle);
     if (answer.entries !== undefined) this.#entries = this.#checked(answer.entries);
     const isFirst = !this.#isSynced;
     this.#isSynced = true;
     return isNewBundle || isFirst || answer.entries !== undefined;
-  }
-
-  /** Takes a newer bundle; its sequence. */
-  #signed(bytes: Uint8Array, adopt: (bundle: TrustBundle) => void): number {
-    const { engine, bundle } = this.#deps;
-    const accepted = acceptSignedBundle(engine, bundle(), bytes);
-    if (!accepted.ok)
-      throw new MeshError(accepted.code, `The issuer's bundle is refused: ${accepted.code}.`);
-    adopt(accepted.value);
-    return accepted.value.sequence;
   }
 
   /** What an issuer tells is checked as if an operator had written it here. */

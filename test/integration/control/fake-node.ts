@@ -73,6 +73,9 @@ export function fakeStatus(): Body<Status> {
       notBefore: "2026-03-01T08:00:00.000Z",
       notAfter: "2026-03-02T08:00:00.000Z",
       renewAt: "2026-03-01T20:00:00.000Z",
+      graceEnd: "2026-03-02T08:00:00.000Z",
+      source: "issuer",
+      classical: false,
       serialNumber: "0badc0de",
     },
     peers: [
@@ -454,6 +457,7 @@ export function fakeNode(
       calls.push(request);
       return enrolled;
     },
+    anchor: () => ({ anchor: "x0a1.anchor" }),
     createToken: (request) => {
       calls.push(request);
       return { token: "x0t.secret", expiresAt: "2026-03-01T13:00:00.000Z" };
@@ -546,6 +550,9 @@ export function fakeNode(
     closeTunnel: (request) => {
       calls.push(request);
       return { exposed: [], forwards: [] };
+    },
+    authorities: () => {
+      throw new Error("no issuer");
     },
     federation: () => ({ endpoint: null, federations: [] }),
     federate: (request) => {

@@ -32,6 +32,8 @@ export interface FileOptions {
   readonly identity?: object;
   readonly audit?: object;
   readonly federation?: object;
+  readonly join?: object;
+  readonly attestors?: object;
   readonly roles?: readonly object[];
   readonly policy?: readonly {
     readonly spiffe: string;

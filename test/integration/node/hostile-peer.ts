@@ -71,8 +71,12 @@ export class HostilePeer {
     const token = member && parseJoinToken(member.token);
     const svidChain =
       token?.ok === true
-        ? (await joinMesh({ ...shared, keys, ed25519Seed }, token.value, member?.name ?? ""))
-            .identity.chain
+        ? (
+            await joinMesh({ ...shared, keys, ed25519Seed }, token.value, {
+              ...{ kind: "token", token: token.value },
+              name: member?.name ?? "",
+            })
+          ).identity.chain
         : [];
     const encrypter = pqNoise(
       {

@@ -39,7 +39,8 @@ test("daemons of two zones know their own by members and the other by its summar
   assert.match(shown.out, /west +1 .* c /);
   const status = await meshctl(["status", "--socket", join(c.directory, "c.sock")]);
   assert.match(status.out, /zone west \(1 member, 2 zones known\)/);
-  assert.equal(await c.metric("meshd_mesh_zones"), 2);
+  // Gauges are set each second.
+  await until("the gauge of zones", async () => (await c.metric("meshd_mesh_zones")) === 2);
   assert.equal(await c.metric("meshd_mesh_zone_speaker"), 1);
   assert.ok((await c.metric("meshd_mesh_zone_summaries_accepted_total")) > 0);
 });

@@ -86,7 +86,7 @@ describe("the loop", () => {
     bench.run(5).run(6, { connections: 0, connectedRatio: 0, ...expiring });
     assert.equal(bench.machine.view(bench.now).open.length, 1);
     assert.equal(bench.incident.cause.code, "mesh/isolated");
-    assert.match(bench.incident.cause.why, /explains .*identity\/svid-expiring/);
+    assert.match(bench.incident.cause.why, /explains .*identity\/renewal-overdue/);
     assert.equal(bench.orders[0]?.kind, "rejoin");
   });
 

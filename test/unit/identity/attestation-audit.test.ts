@@ -30,7 +30,7 @@ function serverWith(record: (entry: AuditRecord) => void) {
     policy: parsePolicy([]),
     meter: memoryMeter(),
     audit: { record, note: (entry) => noted.push(entry) },
-    issuing: { issuer: domain.issuer, ledger, names: new MemoryNameRegistry() },
+    issuing: () => ({ issuer: domain.issuer, ledger, names: new MemoryNameRegistry() }),
   });
   const keys = nodeKeys("beta");
   const peer = {

@@ -64,6 +64,14 @@ describe("the chain verifier", () => {
     assert.equal(meter.counts.get("meshd_identity_chain_verifications_total refused"), 2);
   });
 
+  it("counts the grace on every hit, as the first time", () => {
+    const { code, meter } = setUp({ clockSkewMs: 1000, graceMs: 5000 });
+    assert.equal(code(alpha, after(DAY_MS + 6000)), "ok");
+    assert.equal(code(alpha, after(DAY_MS + 6000)), "ok");
+    assert.equal(meter.counts.get("meshd_identity_chain_verifications_total cached"), 1);
+    assert.equal(code(alpha, after(DAY_MS + 6001)), "identity/expired");
+  });
+
   it("asks for revocations again on every hit", () => {
     let revoked = false;
     const { code } = setUp({ isRevoked: () => revoked });

@@ -412,7 +412,7 @@ describe("verifyChain", () => {
       {
         ...common,
         spiffeId: "spiffe://mesh.example/node/alpha",
-        role: { kind: "node", nodeId },
+        role: { kind: "node", nodeId, selectors: [] },
         publicKey: keys.mldsa65.publicKey,
         issuer: parsedSecond.value.subject,
       },
@@ -446,6 +446,17 @@ describe("verifyChain", () => {
     assert.equal(at(notBeforeMs - 1001, 1000), "identity/not-yet-valid");
     assert.equal(at(notAfterMs + 1000, 1000), "ok");
     assert.equal(at(notAfterMs + 1001, 1000), "identity/expired");
+  });
+
+  it("counts for the grace past its end, and not before its beginning", () => {
+    const result = verifyChain({ engine, chain, ed25519, bundle: domain.bundle, now: NOW });
+    assert.ok(result.ok);
+    const { notBeforeMs, notAfterMs } = result.value;
+    const grace = { clockSkewMs: 10, graceMs: 1000 };
+    const at = (ms: number) => codeOf({ now: after(ms - NOW), ...grace });
+    assert.equal(at(notAfterMs + 1010), "ok");
+    assert.equal(at(notAfterMs + 1011), "identity/expired");
+    assert.equal(at(notBeforeMs - 11), "identity/not-yet-valid");
   });
 
   it("refuses when an authority or the root has expired although the leaf has not", () => {
@@ -538,6 +549,13 @@ describe("verifyChain", () => {
       );
     }
     assert.equal(codeOf({ isRevoked: () => false }), "ok");
+  });
+
+  it("refuses a node that the bundle shuts out, and no other", () => {
+    const notes = { tainted: [], revoked: [keys.nodeId], issuers: [] };
+    assert.equal(codeOf({ bundle: { ...domain.bundle, notes } }), "identity/revoked");
+    const other = { ...notes, revoked: ["0".repeat(64) as typeof keys.nodeId] };
+    assert.equal(codeOf({ bundle: { ...domain.bundle, notes: other } }), "ok");
   });
 });
 

@@ -101,15 +101,42 @@ describe("the holder of an SVID", () => {
     const meter = memoryMeter();
     const holder = new SvidHolder({ meter, random: fraction(0.5) }, identity("alpha", 0));
     const due = holder.renewAtMs;
-    holder.failed(due);
+    holder.failed(due, "identity/not-issuer");
     assert.equal(holder.renewAtMs, due + 5_000);
     assert.equal(holder.health(due), "renew-due");
-    holder.failed(due);
+    holder.failed(due, "network/dial-failed");
     assert.equal(holder.renewAtMs, due + 10_000);
     assert.equal(meter.counts.get("meshd_identity_svid_renewals_total failed"), 2);
     holder.renewed(identity("alpha", DAY_MS / 2));
-    holder.failed(after(DAY_MS));
+    holder.failed(after(DAY_MS), "identity/not-issuer");
     assert.equal(holder.renewAtMs, NOW + DAY_MS + 5_000, "a success forgets the failures");
+  });
+
+  it("tells since when renewal fails and until when that can last, and forgets it with the first success", () => {
+    const meter = memoryMeter();
+    const holder = new SvidHolder(
+      { meter, random: fraction(0.5) },
+      identity("alpha", 0),
+      3_600_000,
+    );
+    const graceEnd = () => meter.gauges.get("meshd_identity_svid_grace_end_timestamp_seconds");
+    assert.equal(graceEnd(), (NOW + DAY_MS + 3_600_000) / 1000);
+    assert.equal(holder.outage, undefined);
+    holder.failed(after(1_000), "identity/not-issuer");
+    holder.failed(after(9_000), "identity/denied");
+    assert.deepEqual(holder.outage, {
+      sinceMs: after(1_000),
+      code: "identity/denied",
+      notAfterMs: after(DAY_MS),
+      graceEndMs: after(DAY_MS + 3_600_000),
+    });
+    assert.equal(holder.health(after(DAY_MS)), "renew-due");
+    assert.equal(holder.health(after(DAY_MS + 1)), "grace");
+    assert.equal(holder.health(after(DAY_MS + 3_600_000)), "grace");
+    assert.equal(holder.health(after(DAY_MS + 3_600_001)), "expired");
+    holder.renewed(identity("alpha", DAY_MS / 2));
+    assert.equal(holder.outage, undefined);
+    assert.equal(graceEnd(), (NOW + DAY_MS * 1.5 + 3_600_000) / 1000);
   });
 
   it("keeps the old one when the new one is another node's", () => {

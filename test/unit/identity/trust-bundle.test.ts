@@ -192,7 +192,7 @@ describe("the SPIFFE document of a bundle", () => {
     assert.equal(authoritiesOf(keysOf([domain.root, domain.root])), 1);
     assert.equal(authoritiesOf({ keys: Array.from({ length: 32 }, () => ({})) }), 0);
     assert.equal(authoritiesOf({ keys: Array.from({ length: 33 }, () => ({})) }), MALFORMED);
-    assert.equal(authoritiesOf(`{"keys":[],"x":"${"y".repeat(64 * 1024)}"}`), MALFORMED);
+    assert.equal(authoritiesOf(`{"keys":[],"x":"${"y".repeat(96 * 1024)}"}`), MALFORMED);
   });
 
   it("cannot be written with an authority that is no root of the trust domain", () => {

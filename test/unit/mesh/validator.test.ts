@@ -131,6 +131,15 @@ describe("the beacon validator", () => {
     );
   });
 
+  test("hears an expired identity for the grace, and no longer", () => {
+    const bytes = signedBeacon(origin);
+    const end = 3_600_000 + 60_000;
+    const patient = { svidGraceMs: 60_000 };
+    accepted(started(patient).machine.receive(bytes, forwarder, at(end - 1)));
+    const late = started(patient).machine.receive(bytes, forwarder, at(end));
+    refused(late, "ignore", "mesh/identity-expired");
+  });
+
   test("ignores whom policy does not let publish, and then also its heartbeats", () => {
     const bench = started();
     const chain = chainOf();

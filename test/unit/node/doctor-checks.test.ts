@@ -212,6 +212,17 @@ const table: readonly (readonly [string, DoctorCheck, CheckStatus, RegExp])[] = 
     "warn",
     /should have been renewed/,
   ],
+  [
+    "an expired SVID in grace",
+    checks.checkSvid(
+      daemon({
+        status: { svid: { ...svidOf, graceEnd: new Date(notAfterMs + HOUR_MS).toISOString() } },
+      }),
+      notAfterMs + HOUR_MS - 1,
+    ),
+    "warn",
+    /peers take it until/,
+  ],
   ["an expired SVID", checks.checkSvid(daemon(), notAfterMs), "fail", /expired/],
   [
     "an SVID of tomorrow",

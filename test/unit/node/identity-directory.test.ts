@@ -27,6 +27,8 @@ function directory(
   sources: {
     asked?: (from: NodeId) => Promise<Uint8Array>;
     found?: () => Promise<PeerIdentity>;
+    /** First byte of keys that do not verify. */
+    distrusted?: number;
   } = {},
 ) {
   const time = { monoMs: 0 as MonoMs, wallMs: 0 as WallMs };
@@ -34,10 +36,13 @@ function directory(
   const ignore = (): undefined => undefined;
   const asked: NodeId[] = [];
   const identities = new NodeIdentities({
-    verify: (chain, ed25519) => ({
-      ok: true,
-      value: { ...identity(node(String(chain[0]?.[0] ?? 0))), chain, ed25519 },
-    }),
+    verify: (chain, ed25519) =>
+      sources.distrusted === ed25519[0]
+        ? { ok: false, code: "identity/untrusted" }
+        : {
+            ok: true,
+            value: { ...identity(node(String(chain[0]?.[0] ?? 0))), chain, ed25519 },
+          },
     request: (from) => {
       asked.push(from);
       return (sources.asked ?? nothing)(from);
@@ -45,7 +50,7 @@ function directory(
     find: sources.found ?? nothing,
     logger: { debug: ignore, info: ignore, warn: ignore, error: ignore },
     clock: { now: () => time },
-    clockSkewMs: 10,
+    toleranceMs: 10,
     self,
   });
   return { identities, time, asked };
@@ -104,6 +109,26 @@ describe("the directory of verified identities", () => {
     assert.ok(identities.lookup(node("1")));
     time.wallMs = 1_011 as WallMs;
     assert.equal(identities.lookup(node("1")), undefined);
+  });
+
+  test("takes the own identity anew even when it is valid for less", () => {
+    const { identities } = directory();
+    identities.add(identity(self, 2_000));
+    identities.add(identity(self, 1_000));
+    assert.equal(identities.lookup(self)?.notAfterMs, 2_000);
+    identities.renewed(identity(self, 1_000));
+    assert.equal(identities.lookup(self)?.notAfterMs, 1_000);
+  });
+
+  test("forgets who no longer verifies, and itself never", () => {
+    const sources = { distrusted: 0 };
+    const { identities } = directory(sources);
+    const other = { ...identity(node("2")), ed25519: new Uint8Array(32).fill(8) };
+    for (const one of [identity(self), identity(node("1")), other]) identities.add(one);
+    sources.distrusted = 7;
+    identities.recheck();
+    const known = [self, node("1"), node("2")].map((id) => identities.lookup(id) !== undefined);
+    assert.deepEqual(known, [true, false, true]);
   });
 
   test("keeps the identity that is valid for longer", () => {

@@ -1,9 +1,10 @@
-// The example certificates of RFC 9881: what others made is read, and checks; what the RFC forbids is refused.
+// The example certificates and keys of RFC 9881: what others made is read, and checks; what the RFC forbids is refused.
 
 import assert from "node:assert/strict";
-import { X509Certificate } from "node:crypto";
+import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { newWorkloadKey } from "../../../src/adapters/crypto/workload-key.ts";
 import { createNobleEngine } from "../../../src/crypto/index.ts";
 import { describeCertificate, verifyChain } from "../../../src/identity/index.ts";
 import { parseCertificate } from "../../../src/identity/x509/parse.ts";
@@ -68,7 +69,8 @@ test("it vouches for nobody here: it is an authority, and none of ours", () => {
 });
 
 test("what the RFC forbids is refused: other parameter sets, HashML-DSA, algorithms with parameters", () => {
-  assert.equal(codeOf(example("ML-DSA-44").der), "identity/algorithm-unsupported");
+  for (const other of ["ML-DSA-44", "ML-DSA-87"])
+    assert.equal(codeOf(example(other).der), "identity/algorithm-unsupported");
   const oid = "0609608648016503040312"; // id-ml-dsa-65
   for (const other of [
     "0609608648016503040311",
@@ -92,4 +94,29 @@ test("no byte of it can be changed, taken away or added unnoticed", () => {
   }
   assert.notEqual(codeOf(der.subarray(0, -1)), "read");
   assert.notEqual(codeOf(Uint8Array.of(...der, 0)), "read");
+});
+
+const fixture = (name: string): Buffer =>
+  readFileSync(new URL(`../../fixtures/rfc9881/${name}`, import.meta.url));
+
+test("its key is ours from the same seed; OpenSSL takes all three forms of it, and the one that we write is the example's", () => {
+  const spki = { type: "spki", format: "der" } as const;
+  const published = createPublicKey(fixture("ML-DSA-65.pub")).export(spki);
+  assert.deepEqual(published.subarray(-1952), Buffer.from(engine.mlDsa65.signer(SEED).publicKey));
+  for (const form of ["seed", "expanded", "both"]) {
+    const key = createPrivateKey(fixture(`ML-DSA-65-${form}.priv`));
+    assert.deepEqual(createPublicKey(key).export(spki), published, form);
+  }
+  const written = newWorkloadKey({ engine, random: { bytes: () => SEED } }, "ml-dsa-65").pkcs8;
+  const pem = fixture("ML-DSA-65-seed.priv")
+    .toString()
+    .replace(/-----[A-Z ]+-----/g, "");
+  assert.deepEqual(Buffer.from(written), Buffer.from(pem, "base64"));
+});
+
+test("keys that contradict themselves are refused by OpenSSL, which reads them where workloads do", () => {
+  for (const number of [1, 2, 3])
+    assert.throws(() => createPrivateKey(fixture(`bad-ML-DSA-44-${number}.priv`)), {
+      code: "ERR_OSSL_INVALID_KEY",
+    });
 });

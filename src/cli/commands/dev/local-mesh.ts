@@ -17,6 +17,7 @@ import { join, resolve } from "node:path";
 import { ControlClient, type Status } from "../../../control/index.ts";
 import { isMeshError, MeshError } from "../../../foundation/index.ts";
 import { type DaemonCommand, daemonRuntime } from "../../daemon-program.ts";
+import { joinPatiently } from "../../patient-join.ts";
 
 /** Codes of `meshctl dev up`. */
 export type DevErrorCode =
@@ -34,12 +35,17 @@ export interface LocalMeshOptions {
   readonly byzantine: number;
   readonly csv: { readonly file: string; readonly label: string } | undefined;
   readonly daemon: DaemonCommand;
+  /** `mesh.zone` of all. @default the daemon's */
+  readonly zone?: string;
 }
 
 /** All daemons share this host: fifty joins at once would each take longer than an issuer waits. */
 const JOINS_AT_ONCE = 8;
-/** How long a daemon may take to answer, and to stop before it is killed. */
+/** They share its address too, from which the first node lets in so many strangers a second only. */
+const JOIN_PATIENCE_MS = 120_000;
+/** How long a daemon may take to start, to answer beside all the others, and to stop before it is killed. */
 const START_TIMEOUT_MS = 30_000;
+const ANSWER_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 8_000;
 const TRUST_DOMAIN = "dev.mesh";
 
@@ -62,7 +68,7 @@ export class LocalNode {
   ) {
     this.name = name;
     this.role = role;
-    this.client = new ControlClient({ socketPath });
+    this.client = new ControlClient({ socketPath, timeoutMs: ANSWER_TIMEOUT_MS });
     this.logFile = logFile;
     this.#process = child;
   }
@@ -158,7 +164,7 @@ export class LocalMesh {
     const joinAll = async (): Promise<void> => {
       for (let node = others.shift(); node !== undefined; node = others.shift()) {
         const { token } = await first.client.createToken({ ttlSeconds: 300, name: node.name });
-        await node.client.join({ token, name: node.name });
+        await joinPatiently(node.client, { token, name: node.name }, JOIN_PATIENCE_MS);
         joined(node);
       }
     };
@@ -264,13 +270,16 @@ function configuration(
   home: string,
   socketPath: string,
   role: LocalNode["role"],
-  { csv }: LocalMeshOptions,
+  { csv, zone }: LocalMeshOptions,
 ): string {
   return `${JSON.stringify(
     {
       state_dir: join(home, "state"),
       control: { socket: socketPath },
-      mesh: { listen: ["/ip4/127.0.0.1/tcp/0"], mdns: false },
+      mesh: {
+        ...{ listen: ["/ip4/127.0.0.1/tcp/0"], mdns: false },
+        ...(zone === undefined ? {} : { zone }),
+      },
       learning: { adversary: role === "byzantine", ...(csv === undefined ? {} : { csv }) },
       telemetry: { metrics: { listen: "127.0.0.1:0" } },
     },

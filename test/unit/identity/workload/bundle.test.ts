@@ -6,7 +6,10 @@ import {
   bundleToJson,
   encodeSignedBundle,
   jwtBundleToJson,
+  type NodeId,
   parseBundleJson,
+  publicBundle,
+  rootIdsOf,
   type TrustBundle,
 } from "../../../../src/identity/index.ts";
 import { engine, makeDomain, TRUST_DOMAIN } from "../support.ts";
@@ -97,12 +100,12 @@ describe("keys for workloads in a bundle", () => {
     assert.deepEqual(JSON.parse(jwtBundleToJson(domain.bundle)), { keys: [] });
   });
 
-  it("are bounded: four of each kind, and a fifth refuses the document", () => {
-    const keys = Array.from({ length: 5 }, (_, index) => ({
+  it("are bounded: twelve of each kind, and one more refuses the document", () => {
+    const keys = Array.from({ length: 13 }, (_, index) => ({
       ...keyOf("jwt-svid", "EC"),
       kid: `k${index}`,
     }));
-    assert.equal((parse(keys.slice(0, 4)) as TrustBundle).jwtAuthorities?.length, 4);
+    assert.equal((parse(keys.slice(1)) as TrustBundle).jwtAuthorities?.length, 12);
     assert.equal(parse(keys), MALFORMED);
   });
 
@@ -144,12 +147,32 @@ describe("a signed bundle", () => {
       assert.match(codeOf(bytes), /malformed/);
   });
 
-  it("that changes the roots of nodes is refused", () => {
+  it("may bring other roots, which then vouch for the next one", () => {
     const second = makeDomain({ seed: "second root" });
     const more = { ...bundle, authorities: [...bundle.authorities, second.root] };
-    assert.equal(
-      codeOf(encodeSignedBundle(more, domain.rootSigner)),
-      "identity/bundle-roots-differ",
-    );
+    assert.equal(codeOf(encodeSignedBundle(more, domain.rootSigner)), "accepted");
+    assert.equal(codeOf(encodeSignedBundle(more, second.rootSigner)), "identity/bundle-unsigned");
+    const next = encodeSignedBundle({ ...more, sequence: 3 }, second.rootSigner);
+    assert.equal(codeOf(next, more), "accepted");
+  });
+
+  it("of a tainted root is refused: whoever stole it cannot take the taint away", () => {
+    const [id = ""] = rootIdsOf(held);
+    const tainted = { ...held, notes: { tainted: [id], revoked: [], issuers: [] } };
+    assert.equal(codeOf(signed, tainted), "identity/bundle-unsigned");
+    const other = { ...held, notes: { tainted: ["00"], revoked: [], issuers: [] } };
+    assert.equal(codeOf(signed, other), "accepted");
+  });
+
+  it("carries notes for the trust domain's own nodes, bounded, and others do not get them", () => {
+    const revoked = Array.from({ length: 129 }, (_, i) => `${i}`.padStart(64, "0") as NodeId);
+    const noted = (count: number): TrustBundle => ({
+      ...bundle,
+      notes: { tainted: ["aa"], revoked: revoked.slice(0, count), issuers: [] },
+    });
+    const parsed = parseBundleJson(TRUST_DOMAIN, bundleToJson(noted(128)));
+    assert.deepEqual(parsed.ok && parsed.value, noted(128));
+    assert.equal(parseBundleJson(TRUST_DOMAIN, bundleToJson(noted(129))).ok, false);
+    assert.ok(!bundleToJson(publicBundle(noted(1))).includes("notes"));
   });
 });

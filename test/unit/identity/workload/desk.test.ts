@@ -4,11 +4,14 @@ import { nativeEs256 } from "../../../../src/adapters/crypto/es256.ts";
 import { isMeshError, MeshError, utf8Bytes } from "../../../../src/foundation/index.ts";
 import {
   entriesDigest,
+  foreignDigest,
   type SvidRequest,
+  type ToldBundle,
   validateJwtSvid,
   verifyChain,
 } from "../../../../src/identity/index.ts";
 import { ISSUE_BURST, ISSUE_RATE_PER_S } from "../../../../src/identity/workload/desk.ts";
+import { FOREIGN_CHARS_MAX } from "../../../../src/identity/workload/messages.ts";
 import { engine, memoryMeter, nodeKeys, NOW } from "../support.ts";
 import {
   ask,
@@ -40,6 +43,23 @@ describe("the issuer's desk for workloads", () => {
       entriesDigest: entriesDigest(engine, [mine]),
     });
     assert.deepEqual(again, { result: "sync" });
+  });
+
+  it("tells a node the bundles that its own entries name, as far as they are known and fit, and nothing twice", () => {
+    const { desk, book, foreign } = makeWorkloadDomain();
+    book.create({ ...draft, federatesWith: ["b.example", "a.example", "unknown.example"] }, NOW);
+    book.create({ ...draft, parent: "beta", federatesWith: ["c.example"] }, NOW);
+    const [a, b] = ["a.example", "b.example"].map((trustDomain) => ({
+      ...{ trustDomain, document: `{"keys":[],"of":"${trustDomain}"}` },
+    })) as [ToldBundle, ToldBundle];
+    for (const { trustDomain, document } of [a, b, { trustDomain: "c.example", document: "{}" }])
+      foreign.set(trustDomain, document);
+    const told = (bundlesDigest: string) => ask(desk, { op: "federated", bundlesDigest });
+    assert.deepEqual(told(unknownDigest), { result: "federated", bundles: [a, b] });
+    assert.deepEqual(told(foreignDigest(engine, [a, b])), { result: "federated" });
+    foreign.set("a.example", " ".repeat(FOREIGN_CHARS_MAX - b.document.length + 1));
+    const [alone, ...none] = (told(unknownDigest) as { bundles?: ToldBundle[] }).bundles ?? [];
+    assert.deepEqual([alone?.trustDomain, none.length], ["a.example", 0]);
   });
 
   it("signs both kinds of X.509-SVIDs and JWT-SVIDs, and writes each down", () => {

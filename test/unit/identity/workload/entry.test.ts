@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { hintOf, isParent, parseEntry, selects } from "../../../../src/identity/index.ts";
+import {
+  isNodeSelector,
+  readSelectorLines,
+  selectorLines,
+} from "../../../../src/identity/node-selectors.ts";
 import { entryLimits } from "../../../../src/identity/workload/entry.ts";
 import { isSelector } from "../../../../src/identity/workload/selectors.ts";
 import { TRUST_DOMAIN } from "../support.ts";
@@ -77,7 +82,50 @@ describe("a registration entry", () => {
       ["**", "x", true],
     ];
     for (const [parent, name, expected] of cases)
-      assert.equal(isParent({ parent }, name), expected, `${parent} ${name}`);
+      assert.equal(isParent({ parent }, { name }), expected, `${parent} ${name}`);
+  });
+});
+
+describe("the selectors of nodes", () => {
+  const region = "aws_iid:region:eu-central-1";
+
+  it("stand for a parent: of whoever has them, whatever its name", () => {
+    const entry = { parent: region };
+    assert.equal(isParent(entry, { name: "aws-i-1", selectors: ["aws_iid:az:x", region] }), true);
+    assert.equal(isParent(entry, { name: region, selectors: [] }), false);
+    assert.equal(isParent(entry, { name: "aws-i-1" }), false);
+    assert.equal(isParent({ parent: "*" }, { name: "a", selectors: [region] }), true);
+  });
+
+  it("have one form", () => {
+    const good = [
+      region,
+      "k8s_psat:cluster:prod",
+      "x509pop:subject:cn:edge-1",
+      "aws_iid:instance:id:i-1",
+    ];
+    const bad = [
+      "aws_iid",
+      "aws_iid:region:",
+      "aws_iid:region:a b",
+      "gcp:project:x",
+      "x509pop:Subject:x",
+      `aws_iid:az:${"x".repeat(190)}`,
+    ];
+    assert.deepEqual(
+      good.filter((text) => !isNodeSelector(text)),
+      [],
+    );
+    assert.deepEqual(bad.filter(isNodeSelector), []);
+    assert.deepEqual(readSelectorLines(selectorLines(good)), good);
+    for (const lines of [
+      "",
+      "x",
+      `${region}\n${region}`,
+      `${region}\n`,
+      Array.from({ length: 9 }, (_, i) => `aws_iid:az:${i}`).join("\n"),
+    ])
+      assert.equal(readSelectorLines(lines), undefined, lines);
   });
 });
 

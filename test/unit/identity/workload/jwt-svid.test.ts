@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
-import { createPublicKey, verify } from "node:crypto";
+import { createPublicKey, generateKeyPairSync, sign, verify } from "node:crypto";
 import { describe, it } from "node:test";
 import { nativeEs256 } from "../../../../src/adapters/crypto/es256.ts";
-import { type TrustBundle, validateJwtSvid } from "../../../../src/identity/index.ts";
+import {
+  jwtBundleToJson,
+  parseBundleJson,
+  type TrustBundle,
+  validateJwtSvid,
+} from "../../../../src/identity/index.ts";
 import { JWT_CHARS_MAX, signJwtSvid } from "../../../../src/identity/workload/jwt-svid.ts";
 import type { WallMs } from "../../../../src/ports/index.ts";
 import { NOW, TRUST_DOMAIN } from "../support.ts";
@@ -45,6 +50,54 @@ function validate(
   });
   return result.ok ? result.value.spiffeId : result.code;
 }
+
+describe("a JWT-SVID of another issuer", () => {
+  const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-384" });
+  const jwk = {
+    ...publicKey.export({ format: "jwk" }),
+    use: "jwt-svid",
+    kid: "k384",
+    alg: "ES384",
+  };
+  const domain = parseBundleJson(TRUST_DOMAIN, JSON.stringify({ keys: [jwk] }));
+  assert.ok(domain.ok);
+  const bundles = [domain.value];
+  const key = { key: privateKey, dsaEncoding: "ieee-p1363" } as const;
+  const sign384 = (message: Uint8Array) => sign("sha384", message, key);
+  const header = { alg: "ES384", kid: "k384" };
+
+  it("[J3] may be of ES384, with a key of P-384 alone", () => {
+    assert.equal(
+      validate(forge(header, goodClaims, { ...jwt, sign: sign384 }), { bundles }),
+      spiffeId,
+    );
+    const short = { ...jwt, sign: (message: Uint8Array) => sign("sha256", message, key) };
+    assert.equal(validate(forge(header, goodClaims, short), { bundles }), "identity/jwt-signature");
+    const other = { ...header, alg: "ES256" };
+    assert.equal(validate(forge(other, goodClaims), { bundles }), "identity/jwt-signature");
+    const ours = { ...header, kid: jwtKeyId };
+    const crossed = forge(ours, goodClaims, { ...jwt, sign: sign384 });
+    assert.equal(validate(crossed), "identity/jwt-signature", "a P-256 key is for ES256");
+    for (const alg of ["ES512", "constructor", "__proto__", ["ES384"]])
+      assert.equal(validate(forge({ ...header, alg }), { bundles }), "identity/jwt-algorithm");
+  });
+
+  it("has its key in a bundle in one form", () => {
+    const [again] = (JSON.parse(jwtBundleToJson(domain.value)) as { keys: object[] }).keys;
+    assert.deepEqual(again, jwk);
+    const outcome = (change: object): string | number => {
+      const parsed = parseBundleJson(
+        TRUST_DOMAIN,
+        JSON.stringify({ keys: [{ ...jwk, ...change }] }),
+      );
+      return parsed.ok ? (parsed.value.jwtAuthorities?.length ?? 0) : "broken";
+    };
+    assert.equal(outcome({ x: "AAAA" }), "broken");
+    assert.equal(outcome({ alg: "ES256" }), 0);
+    assert.equal(outcome({ crv: "P-521" }), 0);
+    assert.equal(outcome({ crv: "P-256", alg: undefined }), "broken");
+  });
+});
 
 describe("a JWT-SVID", () => {
   it("is validated as it was made, and by OpenSSL", () => {

@@ -7,6 +7,7 @@ import {
   createWorkloadRoot,
   encodeSignedBundle,
   encodeSvidMessage,
+  type AuthorKeys,
   EntryBook,
   type EntryDraft,
   type EntryStore,
@@ -53,11 +54,14 @@ export const draft: EntryDraft = {
 /** Records in memory; `full` makes every write fail. */
 export function memoryEntries(): EntryStore & { readonly kept: Map<string, Uint8Array> } {
   const kept = new Map<string, Uint8Array>();
+  const authors = new Map<string, AuthorKeys>();
   return {
     kept,
     records: () => [...kept.values()],
     save: (id, record) => void kept.set(id, record),
     remove: (id) => void kept.delete(id),
+    authors: () => [...authors.values()],
+    saveAuthor: (nodeId, keys) => void authors.set(nodeId, keys),
   };
 }
 
@@ -73,12 +77,23 @@ export interface WorkloadDomain {
   readonly desk: WorkloadDesk;
   readonly log: Issuance[];
   readonly meter: ReturnType<typeof memoryMeter>;
+  /** Documents of other trust domains. */
+  readonly foreign: Map<string, string>;
 }
 
-export function makeBook(store: EntryStore, meter = memoryMeter(), entriesMax?: number): EntryBook {
-  const { nodeId: author, mldsa65: signer } = nodeKeys("issuer");
-  const random = seededRandom("book");
-  return new EntryBook({ engine, random, meter, store, author, signer }, TRUST_DOMAIN, entriesMax);
+export function makeBook(
+  store: EntryStore,
+  meter = memoryMeter(),
+  entriesMax?: number,
+  name = "issuer",
+): EntryBook {
+  const { nodeId: author, mldsa65: signer, ed25519 } = nodeKeys(name);
+  const random = seededRandom(`book of ${name}`);
+  return new EntryBook(
+    { engine, random, meter, store, author, signer, ed25519: ed25519.publicKey },
+    TRUST_DOMAIN,
+    entriesMax,
+  );
 }
 
 export function makeWorkloadDomain(seed = "root"): WorkloadDomain {
@@ -97,14 +112,15 @@ export function makeWorkloadDomain(seed = "root"): WorkloadDomain {
     workloadAuthorities: [certificate],
     jwtAuthorities: [{ keyId: jwtKeyId, publicKey: jwt.publicKey }],
   };
-  const issuer = new WorkloadIssuer(
-    { engine, random, issuer: domain.issuer },
-    { root: { certificate, signer: root }, jwt: { keyId: jwtKeyId, signer: jwt } },
-  );
+  const issuer = new WorkloadIssuer({ engine, random, issuer: () => domain.issuer }, () => ({
+    root: { certificate, signer: root },
+    jwt: { keyId: jwtKeyId, signer: jwt },
+  }));
   const meter = memoryMeter();
   const store = memoryEntries();
   const book = makeBook(store, meter);
   const log: Issuance[] = [];
+  const foreign = new Map<string, string>();
   const policy = parsePolicy([{ spiffe: `spiffe://${TRUST_DOMAIN}/node/*`, allow: ["mesh.join"] }]);
   const desk = new WorkloadDesk({
     engine,
@@ -113,12 +129,13 @@ export function makeWorkloadDomain(seed = "root"): WorkloadDomain {
     issuer,
     policy: policy,
     bundle: () => bundle,
+    foreign: (trustDomain) => foreign.get(trustDomain),
     signedBundle: () => encodeSignedBundle(bundle, domain.rootSigner),
     record: (issuance) => log.push(issuance),
     meter,
     logger: { warn: () => undefined },
   });
-  return { domain, bundle, root, jwt, jwtKeyId, issuer, book, store, desk, log, meter };
+  return { domain, bundle, root, jwt, jwtKeyId, issuer, book, store, desk, log, meter, foreign };
 }
 
 /** A node as the handshake knows it. */
