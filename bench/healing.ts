@@ -1,4 +1,4 @@
-// npm run bench -- healing [--seeds N] [--nodes N] [--rules single,pairs,large,thousand,memory]: what healing is worth and whether it
+// npm run bench -- healing [--seeds N] [--nodes N] [--rules single,pairs,large,thousand,sweep,memory]: what healing is worth and whether it
 // ever harms, in the simulator. Every fault alone and in pairs with healing off and on; large meshes; a leak that comes again, with
 // memory of the first and without. Prints tables in Markdown; `--rules` chooses which.
 
@@ -46,6 +46,7 @@ export const suite: BenchSuite = (_report, { slice }) => {
       );
     },
     memory: () => memory(seeds),
+    sweep: () => sweep(seeds),
   };
   for (const name of chosen) {
     console.log(`\n${name}, ${seeds} seeds\n${name === "memory" ? "" : HEAD}`);
@@ -86,6 +87,25 @@ function line(
   );
   for (const what of new Set(on.violations))
     if (!off.violations.includes(what)) console.log(`    with healing alone: ${what}`);
+}
+
+/** Four faults of any kind in each seed, with healing on: is there one in which it harms, or passes a guard? */
+function sweep(seeds: number): void {
+  const kinds = [...new Set(benchFaults.map(({ name }) => name.split(" ")[0]))].join(", ");
+  const more = `chaos: { faults: 4, kinds: [${kinds}], longest: 30s }`;
+  const outcomes = Array.from({ length: seeds }, (_, at) =>
+    benchRun({
+      ...{ seed: at + 1, nodes: SMALL, healing: "on", more },
+      minutes: MINUTES,
+      faults: [],
+    }),
+  );
+  const { actions, harmful, violations } = summaryOf(outcomes);
+  const count = Object.values(actions).reduce((sum, one) => sum + one, 0);
+  console.log(
+    `${seeds} seeds of four random faults: ${count} actions, ${harmful} harmful, ${violations.length} broken`,
+  );
+  console.log(`${JSON.stringify(actions)}\n${[...new Set(violations)].join("\n")}`);
 }
 
 /** A leak of the same part twice: what the memory of the first is worth for the second. */

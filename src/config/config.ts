@@ -90,7 +90,8 @@ export interface Config {
   readonly federation: {
     /** Where the trust bundle is served. */
     readonly listen: MetricsListen;
-    /** PEM files; both are there when it is served. */
+    readonly profile: "https_web" | "https_spiffe";
+    /** PEM files; both are there when it is served by https_web. */
     readonly certificateFile: string | null;
     readonly keyFile: string | null;
   };
@@ -197,6 +198,7 @@ export function configOf(file: ConfigFile): Config {
     workloadApi: { socket: file.workload_api.socket },
     federation: {
       listen: file.federation.listen,
+      profile: file.federation.profile,
       certificateFile: file.federation.certificate ?? null,
       keyFile: file.federation.key ?? null,
     },
@@ -305,6 +307,7 @@ export const valueOfKey: Readonly<Record<string, (config: Config) => unknown>> =
   "identity.authority_lifetime": (config) => config.identity.rotation.lifetimeMs,
   "identity.authority_prepare": (config) => config.identity.rotation.prepareMs,
   "federation.listen": (config) => config.federation.listen,
+  "federation.profile": (config) => config.federation.profile,
   "federation.certificate": (config) => config.federation.certificateFile,
   "federation.key": (config) => config.federation.keyFile,
   "audit.keep_mebibytes": (config) => config.audit.bytesMax / (1024 * 1024),

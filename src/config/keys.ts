@@ -342,13 +342,18 @@ export const configKeys: Readonly<Record<string, ConfigKey>> = {
     hint: "write 0.0.0.0:8443 to let other trust domains fetch this one's bundle; it needs a certificate and a key",
     reload: false,
   },
+  "federation.profile": {
+    rule: "https_web or https_spiffe",
+    hint: "write https_spiffe, on an issuer, to show an X.509-SVID of this trust domain in place of a certificate of the web",
+    reload: false,
+  },
   "federation.certificate": {
-    rule: "an absolute path, which federation.listen needs",
+    rule: "an absolute path, which federation.listen needs under https_web",
     hint: "name a PEM file with the certificate chain for this host's public name; it is read again when it changes",
     reload: false,
   },
   "federation.key": {
-    rule: "an absolute path, which federation.listen needs",
+    rule: "an absolute path, which federation.listen needs under https_web",
     hint: "name the PEM file of the certificate's key",
     reload: false,
   },

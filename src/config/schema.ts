@@ -217,6 +217,7 @@ export const fileSchema = z
     }),
     federation: section({
       listen: metricsListen.prefault("off"),
+      profile: z.enum(["https_web", "https_spiffe"]).default("https_web"),
       certificate: absolutePath(configLimits.pathBytesMax).optional(),
       key: absolutePath(configLimits.pathBytesMax).optional(),
     }),
@@ -283,7 +284,7 @@ export const fileSchema = z
     if (join.anchor !== undefined && join.attestor === "off")
       context.addIssue({ code: "custom", path: ["join", "attestor"] });
     for (const name of ["certificate", "key"] as const)
-      if (federation.listen !== "off" && federation[name] === undefined)
+      if (federation.listen !== "off" && federation.profile === "https_web" && !federation[name])
         context.addIssue({ code: "custom", path: ["federation", name] });
     const known = new Set(roles.map(({ name }) => name));
     for (const [index, { roles: named = [] }] of policy.entries())

@@ -254,6 +254,7 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
       async (body) => node.authorities().withdraw(await request(body, withdrawRequestSchema)),
     ],
     ["GET /v1/federation", async () => node.federation()],
+    ["GET /v1/federation/bundle", async () => node.ownBundle()],
     [
       "POST /v1/federation/add",
       async (body) => node.federate(await request(body, federateRequestSchema)),

@@ -26,6 +26,8 @@ import {
   authoritiesSchema,
   type Federation,
   federationSchema,
+  type OwnBundle,
+  ownBundleSchema,
   type FlStarted,
   type FlStartRequest,
   type FlStatus,
@@ -308,6 +310,10 @@ export class ControlClient {
 
   withdrawIssuer(request: WithdrawRequest): Promise<Authorities> {
     return this.#call("POST", "/v1/issuers/withdraw", authoritiesSchema, request);
+  }
+
+  ownBundle(): Promise<OwnBundle> {
+    return this.#call("GET", "/v1/federation/bundle", ownBundleSchema);
   }
 
   federation(): Promise<Federation> {

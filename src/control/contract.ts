@@ -25,7 +25,7 @@ import {
   restoredFields,
 } from "./operations-contract.ts";
 import { policyCheckedFields, policyReloadedFields } from "./policy-contract.ts";
-import { federationFields } from "./federation-contract.ts";
+import { federationFields, ownBundleFields } from "./federation-contract.ts";
 import {
   healingFields,
   incidentFields,
@@ -212,6 +212,7 @@ export const incidentExplainedSchema = answer(incidentFields);
 export const similarIncidentsSchema = answer(similarFields);
 export const policyCheckedSchema = answer(policyCheckedFields);
 export const policyReloadedSchema = answer(policyReloadedFields);
+export const ownBundleSchema = answer(ownBundleFields);
 export const federationSchema = answer(federationFields);
 export const authoritiesSchema = answer(authoritiesFields);
 export const auditListSchema = answer(auditListFields);
@@ -300,6 +301,7 @@ export type Zones = z.infer<typeof zonesSchema>;
 export type PolicyChecked = z.infer<typeof policyCheckedSchema>;
 export type PolicyReloaded = z.infer<typeof policyReloadedSchema>;
 export type Authorities = z.infer<typeof authoritiesSchema>;
+export type OwnBundle = z.infer<typeof ownBundleSchema>;
 export type Federation = z.infer<typeof federationSchema>;
 export type AuditList = z.infer<typeof auditListSchema>;
 export type AuditVerified = z.infer<typeof auditVerifiedSchema>;

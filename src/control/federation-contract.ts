@@ -29,6 +29,11 @@ export const federationFields = {
   ),
 };
 
+export const ownBundleFields = {
+  /** This trust domain's bundle in SPIFFE's JSON form. */
+  bundle: z.string(),
+};
+
 export const federateRequestSchema = z.strictObject({
   trustDomain,
   url: z.string().min(1).max(2048),

@@ -48,6 +48,7 @@ export {
   type ErrorAnswer,
   errorSchema,
   type Federation,
+  type OwnBundle,
   type FlStarted,
   type FlStartRequest,
   type FlStatus,

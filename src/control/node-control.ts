@@ -10,6 +10,7 @@ import type {
   Enrolled,
   Entries,
   Federation,
+  OwnBundle,
   FlStarted,
   FlStartRequest,
   FlStatus,
@@ -130,6 +131,8 @@ export interface NodeControl {
   reloadPolicy(): Awaitable<Body<PolicyReloaded>>;
   authorities(): AuthorityControl;
   federation(): Awaitable<Body<Federation>>;
+  /** @throws MeshError `control/not-enrolled` */
+  ownBundle(): Awaitable<Body<OwnBundle>>;
   /** Gives the new one alone. @throws MeshError `federation/*` */
   federate(request: FederateRequest): Awaitable<Body<Federation>>;
   /** @throws MeshError `federation/*` */

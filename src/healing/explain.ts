@@ -2,6 +2,7 @@
 
 import type { Evidence, Incident, SeenSymptom, TakenAction } from "./incident.ts";
 import { observationScales } from "./observation.ts";
+import { shortNumber } from "./short-number.ts";
 import { symptoms } from "./symptoms.ts";
 
 export const explanationSteps = [
@@ -37,7 +38,11 @@ export function explain(incident: Incident, nameOf: (id: string) => string): Exp
 
 function seenLine({ firstSeenMs }: SeenSymptom, one: Evidence): ExplanationLine {
   const { what } = observationScales[one.observation];
-  return { step: "seen", atMs: firstSeenMs, text: `${what}: ${short(one.value)}, ${one.finding}` };
+  return {
+    step: "seen",
+    atMs: firstSeenMs,
+    text: `${what}: ${shortNumber(one.value)}, ${one.finding}`,
+  };
 }
 
 function symptomLine(seen: SeenSymptom, nameOf: (id: string) => string): ExplanationLine {
@@ -97,10 +102,6 @@ function outcomeLine({ outcome, openedAtMs, closedAtMs, actions }: Incident): Ex
   const idle = actions.length === 0 ? "; nothing was done" : "";
   const at = closedAtMs === undefined ? {} : { atMs: closedAtMs };
   return { step: "outcome", ...at, text: `${outcome}${lasted}${idle}` };
-}
-
-function short(value: number): string {
-  return String(Number(value.toPrecision(3)));
 }
 
 function seconds(ms: number): string {

@@ -11,11 +11,9 @@ export const actionKinds = [
   "fetch-bundle",
   "renew-svid",
   "quarantine-peer",
-  "void-round",
   "resync-beacons",
   "shed-load",
   "restart-part",
-  "switch-engine",
   "compact-store",
   "free-memory",
 ] as const;

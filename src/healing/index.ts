@@ -53,7 +53,6 @@ export type {
 export {
   FEATURES,
   featuresOf,
-  type Observation,
   type ObservationName,
   observationNames,
   observationScales,

@@ -3,6 +3,7 @@
 import type { Meter, MetricDeclaration } from "../ports/index.ts";
 import { actionKinds, actionOutcomes, incidentOutcomes } from "./incident.ts";
 import type { HealingEffect, HealingView } from "./machine-types.ts";
+import { symptoms } from "./symptoms.ts";
 
 const LOOKS = "meshd_healing_looks_total";
 const INCIDENTS = "meshd_healing_incidents_total";
@@ -30,7 +31,7 @@ export const healingMetrics: readonly MetricDeclaration[] = [
   {
     name: UNMENDED,
     kind: "gauge",
-    help: "Open incidents that nothing is tried for any more: a person must look.",
+    help: "Open incidents, notices not counted, that nothing is tried for any more: a person must look.",
   },
   { name: BUDGET, kind: "gauge", help: "Actions that the node may still begin within the window." },
   {
@@ -53,7 +54,10 @@ export function meterEffect(meter: Meter, effect: HealingEffect): void {
 export function meterView(meter: Meter, { open, budgetLeft, claims }: HealingView): void {
   meter.count(LOOKS);
   meter.set(OPEN, open.length);
-  meter.set(UNMENDED, open.filter(({ outcome }) => outcome === "unmended").length);
+  const unmended = open.filter(
+    ({ outcome, cause }) => outcome === "unmended" && symptoms[cause.code].severity !== "info",
+  );
+  meter.set(UNMENDED, unmended.length);
   meter.set(BUDGET, budgetLeft);
   meter.set(CLAIMS, claims);
 }

@@ -30,7 +30,7 @@ const scales = {
   handshakeFailuresPerMin: { full: 60, what: "failed handshakes within a minute" },
   localHealth: { full: 8, what: "Lifeguard's local health score" },
   rttMs: { full: 1_000, what: "round trip to peers (median), ms" },
-  lossRatio: { full: 1, what: "probes lost (mean over peers), share" },
+  lossRatio: { full: 1, what: "probes lost (median of the peers), share" },
   roundsVoid: { full: 10, what: "training rounds in a row without a new model" },
   anomaly: { full: 4, what: "anomaly by the learned detector, 1: the usual limit" },
   engineRank: { full: 2, what: "crypto engine, 0: the configured one" },
@@ -39,12 +39,6 @@ const scales = {
 export type ObservationName = keyof typeof scales;
 export const observationNames = Object.keys(scales) as readonly ObservationName[];
 export const observationScales: Readonly<Record<ObservationName, Scale>> = scales;
-
-/** One named number. */
-export interface Observation {
-  readonly name: ObservationName;
-  readonly value: number;
-}
 
 /** A member as healing needs it. */
 export interface PeerReading {

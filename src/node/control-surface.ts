@@ -57,6 +57,7 @@ import type {
   LookupRequest,
   Metrics,
   NodeControl,
+  OwnBundle,
   Peer,
   Peers,
   PolicyChecked,
@@ -415,6 +416,10 @@ export class ControlSurface implements NodeControl {
 
   authorities(): AuthorityControl {
     return authorityControl(this.#parts.lifecycle.requireMember());
+  }
+
+  ownBundle(): Body<OwnBundle> {
+    return this.#parts.federation.ownBundle();
   }
 
   federation(): Body<FederationList> {

@@ -38,6 +38,7 @@ import type { Meter, SpanAttributes } from "../ports/index.ts";
 import { type ConfigSource, ConfigView } from "./config-view.ts";
 import { ControlSurface } from "./control-surface.ts";
 import { endpointOf } from "./credential-source.ts";
+import { EndpointSvid } from "./endpoint-svid.ts";
 import { Federation, servedBundle } from "./federation.ts";
 import { NodeActuators } from "./healing/actuators.ts";
 import { HealingLoop } from "./healing/healing-loop.ts";
@@ -143,6 +144,10 @@ export async function createNode(
       ...{ store, clock: systemClock, meter, logger, audit },
       trustDomain: () => store.credential()?.trustDomain,
       bundle: () => lifecycle.member && servedBundle(lifecycle.member.bundle),
+      endpointSvid: new EndpointSvid({
+        ...{ clock: systemClock, random: systemRandom },
+        issue: (publicKey) => lifecycle.member?.issuing?.endpointSvid(publicKey),
+      }),
     },
     config.federation,
   );

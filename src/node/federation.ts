@@ -1,7 +1,11 @@
 // Federation with other trust domains: their bundles are fetched from the endpoints that an operator named, by the hint that
 // each gives, kept over restarts, and never merged with ours. Our own bundle is served to them.
 
-import { type BundleServer, startBundleServer } from "../adapters/http/bundle-server.ts";
+import {
+  type BundleServer,
+  fileCredentials,
+  startBundleServer,
+} from "../adapters/http/bundle-server.ts";
 import { readFileSync } from "node:fs";
 import { endpointUrl, fetchBundle, type SpiffeEndpoint } from "../adapters/http/bundle-client.ts";
 import type { StateStore } from "../adapters/sqlite/state-store.ts";
@@ -19,6 +23,7 @@ import {
   readForeignBundle,
   type TrustBundle,
 } from "../identity/index.ts";
+import type { EndpointSvid } from "./endpoint-svid.ts";
 import type { Clock, Logger, Meter, MetricDeclaration } from "../ports/index.ts";
 
 /** Most relationships. */
@@ -59,6 +64,8 @@ export interface FederationDeps {
   readonly trustDomain: () => string | undefined;
   /** The document that is served. */
   readonly bundle: () => string | undefined;
+  /** What the endpoint shows under https_spiffe. */
+  readonly endpointSvid?: EndpointSvid;
 }
 
 /** As it is stored, in JSON. */
@@ -120,20 +127,24 @@ export class Federation {
 
   /** @throws MeshError `federation/bad-certificate`, `federation/cannot-listen` */
   async start(): Promise<void> {
-    const { listen, certificateFile, keyFile } = this.#config;
-    if (listen !== "off" && certificateFile !== null && keyFile !== null) {
-      const { bundle, logger } = this.#deps;
-      this.#server = await startBundleServer({
-        ...listen,
-        certificateFile,
-        keyFile,
-        bundle,
-        logger,
-      });
-      logger.info({ address: this.#server.address }, "the trust bundle is served");
-    }
+    await this.#serve();
     this.#timer = setInterval(() => void this.upkeep(), UPKEEP_MS);
     void this.upkeep();
+  }
+
+  /** Under https_spiffe there is nothing to show before this node issues. */
+  async #serve(): Promise<void> {
+    const { listen, profile, certificateFile, keyFile } = this.#config;
+    const { bundle, logger, endpointSvid } = this.#deps;
+    if (listen === "off" || this.#server !== undefined) return;
+    const isSpiffe = profile === "https_spiffe";
+    if (isSpiffe ? endpointSvid?.isReady !== true : certificateFile === null || keyFile === null)
+      return;
+    const credentials =
+      (isSpiffe ? endpointSvid : undefined) ??
+      fileCredentials(certificateFile ?? "", keyFile ?? "");
+    this.#server = await startBundleServer({ ...listen, credentials, bundle, logger });
+    logger.info({ address: this.#server.address, profile }, "the trust bundle is served");
   }
 
   async stop(): Promise<void> {
@@ -155,10 +166,30 @@ export class Federation {
 
   /** Fetches what is due, and takes a changed certificate; every five seconds. */
   async upkeep(): Promise<void> {
-    this.#server?.renew();
+    if (this.#server === undefined) await this.#serveLater();
+    else this.#server.renew();
     const now = this.#deps.clock.now().monoMs;
     const due = [...this.#watched.values()].filter(({ dueMs }) => now >= dueMs);
     await Promise.all(due.map((one) => this.#poll(one)));
+  }
+
+  async #serveLater(): Promise<void> {
+    try {
+      await this.#serve();
+    } catch (error) {
+      const fields = { code: errorCode(error), error: errorMessage(error) };
+      this.#deps.logger.warn(fields, "the trust bundle is not served yet");
+    }
+  }
+
+  /** The own document. @throws MeshError `control/not-enrolled` */
+  ownBundle(): { readonly bundle: string } {
+    const bundle = this.#deps.bundle();
+    if (bundle !== undefined) return { bundle };
+    throw new MeshError(
+      "control/not-enrolled",
+      "This node is in no mesh yet. Run meshctl init or meshctl join first.",
+    );
   }
 
   /** Trust domains whose bundle is older than three polls. */

@@ -21,6 +21,7 @@ import {
   WorkloadIssuer,
 } from "../identity/index.ts";
 import type { Clock, Logger, Meter, Random, WallMs } from "../ports/index.ts";
+import { ENDPOINT_PATH, ENDPOINT_SVID_SECONDS } from "./endpoint-svid.ts";
 import { intermediateKeyName } from "./trust/authority-keys.ts";
 import { AuthorityKeeper } from "./trust/authority-keeper.ts";
 import { storedTrustState } from "./trust/first-state.ts";
@@ -131,9 +132,7 @@ export class Issuing implements IssuingParts {
       engine,
       es256: nativeEs256,
       book,
-      issuer: new WorkloadIssuer({ engine, random, issuer: () => this.issuer }, () =>
-        this.#authority.workloads(),
-      ),
+      issuer: this.#workloadIssuer(),
       bundle: () => this.#held.bundle,
       signedBundle: () => this.#held.signed,
       record: (issuance) => {
@@ -144,6 +143,25 @@ export class Issuing implements IssuingParts {
       },
     });
     return { desk, book };
+  }
+
+  /** An X.509-SVID of P-256 for this host's own bundle endpoint. @throws MeshError `identity/issuer-unusable`, `audit/write-failed` */
+  endpointSvid(publicKey: Uint8Array): Uint8Array | undefined {
+    const { clock, audit, keys } = this.#deps;
+    const spiffeId = `spiffe://${this.#held.bundle.trustDomain}${ENDPOINT_PATH}`;
+    const entry = { spiffeId, dnsNames: [], x509TtlS: ENDPOINT_SVID_SECONDS };
+    const chain = this.#workloadIssuer().x509(entry, "es256", publicKey, clock.now().wallMs);
+    audit.record(issueRecord({ cause: "own", nodeId: keys.nodeId, chain }));
+    const [leaf] = chain;
+    if (leaf !== undefined)
+      this.#authority.signed("workload", describeCertificate(leaf).notAfterMs);
+    return leaf;
+  }
+
+  #workloadIssuer(): WorkloadIssuer {
+    const { engine, random } = this.#deps;
+    const deps = { engine, random, issuer: () => this.issuer };
+    return new WorkloadIssuer(deps, () => this.#authority.workloads());
   }
 
   /** Issues an SVID for this very node. */

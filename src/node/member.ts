@@ -87,7 +87,7 @@ const ATTEST_TIMEOUT_MS = 10_000;
 const REFRESHES_MAX = 64;
 const REFRESH_MS = 2_000;
 /** After a change of addresses, or when it could not be stored, the record goes to the DHT after this. */
-const RECORD_RETRY_MS = 30_000;
+const RECORD_RETRY_MS = 10_000;
 
 export interface MemberDeps {
   readonly engine: CryptoEngine;

@@ -73,6 +73,11 @@ export class Ailments {
     return this.isIll(node) || diskFull || renewalStuck || leaks;
   }
 
+  /** Everything that is wrong with a node, as one text; how much it has leaked aside. */
+  stateOf(node: NodeIndex): string {
+    return JSON.stringify({ ...this.of(node), leaked: 0 });
+  }
+
   /** Handshakes that a node took part in and that failed. */
   handshakesFailed(node: NodeIndex): number {
     return this.#handshakesFailed[node] ?? 0;

@@ -104,6 +104,9 @@ class Watched {
       census: { all: [] },
       size: 10,
       node: () => undefined,
+      isHealthy: () => true,
+      isConnected: () => true,
+      peers: () => [0, 1, 2],
     };
     const now = (): number => this.nowMs;
     Object.defineProperty(swarm, "nowMs", { get: now });

@@ -28,7 +28,7 @@ export function newWorkloadKey(
   return algorithm === "es256" ? newP256Key(deps.random) : newMlDsaKey(deps);
 }
 
-function newP256Key(random: Pick<Random, "bytes">): WorkloadKey {
+export function newP256Key(random: Pick<Random, "bytes">): WorkloadKey {
   for (;;) {
     const secret = random.bytes(SEED_BYTES);
     const signer = nativeEs256.signer(secret);

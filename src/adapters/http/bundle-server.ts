@@ -1,5 +1,5 @@
-// Serves this trust domain's bundle to others by the profile https_web: SPIFFE_Federation.md section 5. Anyone may ask; there
-// is nothing else here. The certificate is the operator's, read again when its file changes.
+// Serves this trust domain's bundle to others: SPIFFE_Federation.md section 5. Anyone may ask; there is nothing else here. The
+// certificate is the operator's (https_web), read again when its file changes, or an X.509-SVID (https_spiffe).
 
 import { readFileSync, statSync } from "node:fs";
 import { createServer, type Server } from "node:https";
@@ -27,12 +27,32 @@ const CIPHERS = [
 export interface BundleServerOptions {
   readonly host: string;
   readonly port: number;
-  /** PEM files. */
-  readonly certificateFile: string;
-  readonly keyFile: string;
+  readonly credentials: ServerCredentials;
   /** The document of now; `undefined` while the node is in no trust domain. */
   readonly bundle: () => string | undefined;
   readonly logger: Logger;
+}
+
+/** What the endpoint shows. */
+export interface ServerCredentials {
+  /** For messages. */
+  readonly name: string;
+  /** Another text means that there is another one to read. */
+  version(): string;
+  /** @throws Error when there is none */
+  read(): { readonly cert: string | Buffer; readonly key: string | Buffer };
+}
+
+/** PEM files, which are read again when they change. */
+export function fileCredentials(certificateFile: string, keyFile: string): ServerCredentials {
+  return {
+    name: `the certificate '${certificateFile}'`,
+    version: () =>
+      [certificateFile, keyFile]
+        .map((file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0)
+        .join(),
+    read: () => ({ cert: readFileSync(certificateFile), key: readFileSync(keyFile) }),
+  };
 }
 
 export interface BundleServer extends RunningServer {
@@ -44,17 +64,18 @@ export interface BundleServer extends RunningServer {
 export async function startBundleServer(options: BundleServerOptions): Promise<BundleServer> {
   const server = makeServer(options);
   server.maxConnections = bundleServerLimits.connectionsMax;
-  let seen = changedAt(options);
+  const { credentials } = options;
+  let seen = credentials.version();
   const address = await listen(server, options);
   return {
     address,
     stop: () => stopServer(server),
     renew() {
       try {
-        const now = changedAt(options);
+        const now = credentials.version();
         if (now === seen) return;
         seen = now;
-        server.setSecureContext(credentials(options));
+        server.setSecureContext(credentials.read());
         options.logger.info({}, "bundle endpoint took a new certificate");
       } catch (error) {
         options.logger.warn(
@@ -72,32 +93,18 @@ function makeServer(options: BundleServerOptions): Server {
   const bounds = { maxHeaderSize, requestTimeout: timeout, headersTimeout: timeout };
   try {
     const handshakeTimeout = timeout;
-    const settings = { ...credentials(options), ...tls, ...bounds, handshakeTimeout };
+    const settings = { ...options.credentials.read(), ...tls, ...bounds, handshakeTimeout };
     return createServer(settings, listenerOf(bundleApp(options.bundle)));
   } catch (cause) {
     throw badCertificate(options, cause);
   }
 }
 
-function credentials({ certificateFile, keyFile }: BundleServerOptions): {
-  cert: Buffer;
-  key: Buffer;
-} {
-  return { cert: readFileSync(certificateFile), key: readFileSync(keyFile) };
-}
-
-function changedAt({ certificateFile, keyFile }: BundleServerOptions): string {
-  const times = [certificateFile, keyFile].map(
-    (file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0,
-  );
-  return times.join();
-}
-
-function badCertificate({ certificateFile }: BundleServerOptions, cause: unknown): MeshError {
+function badCertificate({ credentials }: BundleServerOptions, cause: unknown): MeshError {
   return new MeshError<BundleServerErrorCode>(
     "federation/bad-certificate",
-    `Cannot serve the bundle with the certificate '${certificateFile}': ${errorMessage(cause)}. Name PEM files that belong together in federation.certificate and federation.key.`,
-    { file: certificateFile },
+    `Cannot serve the bundle with ${credentials.name}: ${errorMessage(cause)}. Name PEM files that belong together in federation.certificate and federation.key.`,
+    {},
     { cause },
   );
 }

@@ -160,7 +160,7 @@ function symptomLines(one: Incident["symptoms"][number]): string[] {
     ...(one.message === null ? [] : [`              ${plainText(one.message, TEXT_MAX)}`]),
     ...one.evidence.map(
       ({ observation, value, finding }) =>
-        `              ${observation} = ${value} (${plainText(finding)})`,
+        `              ${observation} = ${Number(value.toPrecision(3))} (${plainText(finding)})`,
     ),
   ];
 }

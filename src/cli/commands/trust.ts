@@ -1,4 +1,4 @@
-// meshctl trust: authority (trust-authority.ts), and federate add | list | refresh | remove: the other trust domains whose bundles this
+// meshctl trust: authority (trust-authority.ts), and federate bundle | add | list | refresh | remove: the other trust domains whose bundles this
 // node keeps.
 
 import { resolve } from "node:path";
@@ -46,6 +46,15 @@ function federateCommand(parent: Command, cli: Cli): void {
     };
     return answer(cli, add, { call: (client) => client.federate(request), draw });
   });
+  const bundle = command
+    .command("bundle")
+    .description("print our own bundle, for operators who federate with us by https_spiffe");
+  bundle.action(() =>
+    answer(cli, bundle, {
+      call: (client) => client.ownBundle(),
+      draw: (own) => `${own.bundle}\n`,
+    }),
+  );
   const refresh = command
     .command("refresh")
     .description("fetch a trust domain's bundle now")

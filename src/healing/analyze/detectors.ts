@@ -1,5 +1,7 @@
 // What tells an unusual value from a usual one. Each detector looks at one observation, once a second, and remembers little.
 
+import { shortNumber } from "../short-number.ts";
+
 /** Why a value stands out. */
 export interface Finding {
   readonly value: number;
@@ -13,10 +15,11 @@ export interface Detector {
   look(value: number, past: (count: number) => number[]): Finding | undefined;
 }
 
-/** A limit with hysteresis: it stands from `limit` on until the value is back at `clear`. */
+/** A limit with hysteresis: it stands from `limit` on until the value is back at `clear`, and tells the worst value so far. */
 export class Limit implements Detector {
   readonly #options: LimitOptions;
-  #stands = false;
+  /** The worst value since it stands; undefined while it does not. */
+  #worst: number | undefined;
   #quiet = 0;
 
   constructor(options: LimitOptions) {
@@ -27,11 +30,15 @@ export class Limit implements Detector {
     const { above, limit, clear, holdLooks = 0 } = this.#options;
     const passes = (bound: number): boolean => (above ? value > bound : value < bound);
     if (passes(limit)) {
-      this.#stands = true;
+      this.#worst = (above ? Math.max : Math.min)(value, this.#worst ?? value);
       this.#quiet = 0;
-    } else if (!passes(clear) && this.#quiet++ >= holdLooks) this.#stands = false;
-    if (!this.#stands) return undefined;
-    return { value, threshold: limit, finding: `${above ? "above" : "below"} ${short(limit)}` };
+    } else if (!passes(clear) && this.#quiet++ >= holdLooks) this.#worst = undefined;
+    if (this.#worst === undefined) return undefined;
+    return {
+      value: this.#worst,
+      threshold: limit,
+      finding: `${above ? "above" : "below"} ${shortNumber(limit)}`,
+    };
   }
 }
 
@@ -68,7 +75,7 @@ export class Outlier implements Detector {
     const distance = (this.#smooth - middle) / deviation;
     if (distance <= deviations) return undefined;
     const threshold = middle + deviations * deviation;
-    return { value, threshold, finding: `${short(distance)} deviations above the median` };
+    return { value, threshold, finding: `${shortNumber(distance)} deviations above the median` };
   }
 }
 
@@ -127,7 +134,7 @@ export class Drop implements Detector {
   #finding(value: number): Finding {
     const usual = this.#usual ?? value;
     const threshold = usual * (1 - this.#options.slack);
-    return { value, threshold, finding: `fell from ${short(usual)}` };
+    return { value, threshold, finding: `fell from ${shortNumber(usual)}` };
   }
 }
 
@@ -180,7 +187,7 @@ export class Exhaustion implements Detector {
     const looksLeft = ((end - last) / slope) * BUCKET_LOOKS;
     if (looksLeft > withinLooks) return undefined;
     const minutes = Math.max(1, Math.round(looksLeft / 60));
-    return { value, threshold: end, finding: `at this rate ${short(end)} in ${minutes} min` };
+    return { value, threshold: end, finding: `at this rate ${shortNumber(end)} in ${minutes} min` };
   }
 }
 
@@ -211,9 +218,4 @@ function line(values: readonly number[]): { slope: number; fit: number; last: nu
   }
   const slope = xy / xx;
   return { slope, fit: yy === 0 ? 0 : (slope * xy) / yy, last: mean + slope * middle };
-}
-
-/** Three digits are enough for a person. */
-function short(value: number): string {
-  return String(Number(value.toPrecision(3)));
 }

@@ -8,6 +8,7 @@ import type { Reading } from "../observation.ts";
 import { holds } from "../plan/playbook.ts";
 import type { Plan } from "../plan/planner.ts";
 import type { ActionEnd, ActionOrder } from "../ports.ts";
+import { shortNumber } from "../short-number.ts";
 import { explains } from "../analyze/cause.ts";
 import { keyOf, type Standing } from "../analyze/analyzer.ts";
 
@@ -94,16 +95,19 @@ export class Execution {
     const { symptom, step } = this.plan;
     const names = Object.keys(step.check) as (keyof typeof step.check)[];
     if (names.length > 0) {
-      const words = names.map((name) => `${name} is ${values[name] ?? "not measured"}`).join(", ");
+      const words = names.map((name) => `${name} is ${measured(values[name])}`).join(", ");
       return { helped: holds(step.check, values), words };
     }
     const still = standing.find((one) => keyOf(one) === keyOf(symptom));
     const [evidence] = still?.evidence ?? symptom.evidence;
     const value = evidence === undefined ? undefined : values[evidence.observation];
-    const seen =
-      evidence === undefined || value === undefined ? "" : `, ${evidence.observation} is ${value}`;
+    const seen = evidence === undefined ? "" : `, ${evidence.observation} is ${measured(value)}`;
     return still === undefined
       ? { helped: true, words: `${symptom.code} has gone${seen}` }
       : { helped: false, words: `${symptom.code} still stands${seen}` };
   }
+}
+
+function measured(value: number | undefined): string {
+  return value === undefined ? "not measured" : shortNumber(value);
 }

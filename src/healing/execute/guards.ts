@@ -65,8 +65,10 @@ export class Guards {
     const { actionsAtOnce, actionsPerWindow } = this.#options;
     if (this.#frozen) return "frozen by the operator: meshctl heal thaw";
     if (running >= actionsAtOnce) return `budget: ${running} actions are under way`;
-    if (this.budgetLeft(waiting, now) === 0)
-      return `budget: ${actionsPerWindow} actions within the window`;
+    const left = this.budgetLeft(waiting, now);
+    if (plan.symptom.severity === "info" && left <= actionsPerWindow / 2)
+      return "budget: half of it is kept for what is graver";
+    if (left === 0) return `budget: ${actionsPerWindow} actions within the window`;
     if (plan.playbook.radius !== "none") {
       const halted = this.halted(reading);
       if (halted !== undefined) return `halted: ${halted}`;

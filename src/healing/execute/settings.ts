@@ -15,17 +15,9 @@ const undone = "as before";
 export const undoable: ReadonlySet<ActionKind> = new Set(["shed-load"]);
 
 export function settingOf(kind: ActionKind, target: string | undefined): Setting {
-  switch (kind) {
-    // The engine in use is one setting, whichever it is.
-    case "switch-engine":
-      return { facet: "engine", value: target ?? "" };
-    // One way to a peer or another: both are about the same link.
-    case "redial-peer":
-    case "quarantine-peer":
-      return { facet: `link ${target ?? ""}`, value: kind };
-    default:
-      return { facet: `${kind} ${target ?? ""}`, value: kind };
-  }
+  // To dial a peer and to shut it out are about the same link.
+  const isLink = kind === "redial-peer" || kind === "quarantine-peer";
+  return { facet: `${isLink ? "link" : kind} ${target ?? ""}`, value: kind };
 }
 
 export function undoneOf(kind: ActionKind, target: string | undefined): Setting {

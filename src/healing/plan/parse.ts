@@ -98,10 +98,8 @@ const DISRUPTION_MS = 5 * healingDefaults.claimMs;
 /** Actions that some of the node's work suffers from while they run: the budget of the mesh counts them. */
 const disruptive: ReadonlySet<ActionKind> = new Set([
   "quarantine-peer",
-  "void-round",
   "shed-load",
   "restart-part",
-  "switch-engine",
 ]);
 
 function playbookOf({ cooldown, steps, ...rest }: z.output<typeof playbook>): Playbook {

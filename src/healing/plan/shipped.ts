@@ -70,7 +70,7 @@ playbooks:
       - { action: restart-part, target: trainer, time_limit: 60s, check_within: 60s }
 
   - name: shed
-    for: [mesh/overloaded, node/slow]
+    for: [mesh/overloaded]
     when: { loopLagMs: { min: 100 } }
     radius: node
     cooldown: 10m

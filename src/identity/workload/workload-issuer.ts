@@ -78,7 +78,7 @@ export class WorkloadIssuer {
 
   /** The chain, leaf first, without the root. @throws MeshError `identity/issuer-unusable` */
   x509(
-    entry: RegistrationEntry,
+    entry: Pick<RegistrationEntry, "spiffeId" | "dnsNames" | "x509TtlS">,
     algorithm: CertificateAlgorithm,
     publicKey: Uint8Array,
     nowMs: WallMs,

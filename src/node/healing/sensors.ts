@@ -183,9 +183,10 @@ function heardRatio(members: readonly MemberView[], { monoMs }: Now): number {
 function linkValues(connected: readonly MemberView[]): Values {
   const rtts = connected.flatMap(({ rttMs }) => (rttMs === undefined ? [] : [rttMs]));
   if (rtts.length === 0) return {};
-  const losses = connected.map(({ lossRatio = 0 }) => lossRatio);
-  return {
-    rttMs: rtts.sort((a, b) => a - b)[rtts.length >> 1] ?? 0,
-    lossRatio: losses.reduce((sum, loss) => sum + loss, 0) / losses.length,
-  };
+  return { rttMs: median(rtts), lossRatio: median(connected.map((one) => one.lossRatio ?? 0)) };
+}
+
+/** One bad link is not the network. */
+function median(values: number[]): number {
+  return values.sort((a, b) => a - b)[values.length >> 1] ?? 0;
 }

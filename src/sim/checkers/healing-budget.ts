@@ -13,19 +13,18 @@ import {
 import type { HealingListener } from "../healing/healing-world.ts";
 import type { NodeIndex } from "../node-types.ts";
 import { Checker } from "./checker.ts";
+import { components } from "./no-false-death.ts";
 import type { SwarmView } from "./swarm-view.ts";
 
 /** What some of a node's or a peer's work suffers from. */
 const disturbing: ReadonlySet<ActionKind> = new Set([
-  ...(["quarantine-peer", "void-round", "shed-load", "restart-part", "switch-engine"] as const),
+  ...(["quarantine-peer", "shed-load", "restart-part"] as const),
 ]);
 /** Clocks run up to this much faster than true time. */
 const CLOCK_ERROR = 0.94;
 
 export class HealingBudget extends Checker implements HealingListener {
   readonly name = "healing-budget";
-  /** The most nodes that disturbed something at the same time. */
-  disturbedMost = 0;
   readonly #swarm: SwarmView;
   readonly #options: HealingOptions;
   readonly #begun = new Map<NodeIndex, number[]>();
@@ -93,9 +92,16 @@ export class HealingBudget extends Checker implements HealingListener {
     this.#countDisturbing(node);
   }
 
+  /**
+   * Claims bind those who can exchange them: within a part of the network that hangs together, and nodes whose engine, identity
+   * and handshakes are sound. Who is cut off from all others has its own budget alone.
+   */
   #countDisturbing(node: NodeIndex): void {
-    const count = [...this.#disturbing.values()].filter(({ size }) => size > 0).length;
-    this.disturbedMost = Math.max(this.disturbedMost, count);
+    const component = components(this.#swarm);
+    if (component[node] === -1) return;
+    const count = [...this.#disturbing].filter(
+      ([other, { size }]) => size > 0 && component[other] === component[node],
+    ).length;
     const most = Math.max(1, Math.floor(this.#options.meshShareMax * this.#swarm.size));
     if (count > most) this.#broken(node, `${count} nodes disturb something at once, ${most} may`);
   }

@@ -6,8 +6,11 @@ import type { NodeIndex } from "../node-types.ts";
 import { Checker } from "./checker.ts";
 import type { SwarmView } from "./swarm-view.ts";
 
-/** A fault that brings an end forward is known to others when they hang up, at the next look, and to what is on its way not at all. */
-const BROUGHT_FORWARD_MS = 1_500;
+/**
+ * A fault that brings an end forward is known to others when they hang up, at the next look, and to what is on its way not at
+ * all: that takes seconds where a network is slow and nodes stand still.
+ */
+const BROUGHT_FORWARD_MS = 5_000;
 
 type Judged = Pick<SwarmView, "census" | "world"> & { readonly ailments: Pick<Ailments, "of"> };
 

@@ -77,7 +77,7 @@ export class NoFalseDeath extends Checker {
 }
 
 /** For each node the number of its component: healthy nodes over live connections. */
-function components(
+export function components(
   watch: Pick<DeathWatch, "size" | "isHealthy" | "isConnected" | "peers">,
 ): readonly number[] {
   const component = new Array<number>(watch.size).fill(-1);

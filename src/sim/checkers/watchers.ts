@@ -120,7 +120,7 @@ export function healingWatchers(parts: {
   readonly options: HealingWorldOptions | false;
 }): HealingWatchers {
   const { swarm, engine, options } = parts;
-  const monitor = new HealingMonitor();
+  const monitor = new HealingMonitor((node) => swarm.ailments.stateOf(node));
   if (options === false) return { world: undefined, monitor };
   const world = new HealingWorld(swarm, engine, options);
   const budget = new HealingBudget(swarm, { ...healingDefaults, ...options.options });

@@ -15,7 +15,10 @@ export interface HealingFigures {
   readonly actions: Readonly<Partial<Record<ActionOutcome, number>>>;
   /** Actions by `kind outcome`. */
   readonly byKind: Readonly<Record<string, number>>;
-  /** Actions after which a condition of grade error stood that was not there before. */
+  /**
+   * Actions after which an error stood that was not there before (the machine calls them worse), while nothing else began
+   * or ended to be wrong with that node.
+   */
   readonly harmful: number;
   /** Share of node-seconds with a right view and a route to every live node. */
   readonly availability: number;
@@ -29,15 +32,29 @@ export class HealingMonitor implements HealingListener {
   readonly #outcomes = new Map<ActionOutcome, number>();
   readonly #byKind = new Map<string, number>();
   readonly #mendMs: number[] = [];
+  /** What is wrong with a node, in any words that tell one state from another. */
+  readonly #stateOf: (node: NodeIndex) => string;
+  /** That at the beginning of its newest action. */
+  readonly #begunIn = new Map<NodeIndex, string>();
+  #harmful = 0;
   #incidents = 0;
   #nodeSeconds = 0;
   #goodSeconds = 0;
   #brokenMs: { readonly firstMs: number; readonly lastMs: number } | undefined;
 
-  effect(_node: NodeIndex, effect: HealingEffect): void {
+  constructor(stateOf: (node: NodeIndex) => string) {
+    this.#stateOf = stateOf;
+  }
+
+  effect(node: NodeIndex, effect: HealingEffect): void {
     if (effect.kind === "incident" && effect.change === "opened") this.#incidents++;
-    if (effect.kind !== "action" || effect.action.outcome === "running") return;
+    if (effect.kind !== "action") return;
     const { action, outcome } = effect.action;
+    if (outcome === "running") {
+      this.#begunIn.set(node, this.#stateOf(node));
+      return;
+    }
+    if (outcome === "worse" && this.#begunIn.get(node) === this.#stateOf(node)) this.#harmful++;
     this.#outcomes.set(outcome, (this.#outcomes.get(outcome) ?? 0) + 1);
     if (outcome === "mended" && this.#mendMs.length < SAMPLES_MAX)
       this.#mendMs.push((effect.action.endedMs ?? 0) - effect.incident.openedAtMs);
@@ -66,7 +83,7 @@ export class HealingMonitor implements HealingListener {
       incidents: this.#incidents,
       actions: Object.fromEntries(this.#outcomes),
       byKind: Object.fromEntries(this.#byKind),
-      harmful: this.#outcomes.get("worse") ?? 0,
+      harmful: this.#harmful,
       availability: this.#nodeSeconds === 0 ? 1 : this.#goodSeconds / this.#nodeSeconds,
       mendMs: this.#mendMs,
       recoveryMs: broken === undefined ? null : broken.lastMs - broken.firstMs,

@@ -554,6 +554,7 @@ export function fakeNode(
     authorities: () => {
       throw new Error("no issuer");
     },
+    ownBundle: () => ({ bundle: '{"keys":[]}' }),
     federation: () => ({ endpoint: null, federations: [] }),
     federate: (request) => {
       calls.push(request);

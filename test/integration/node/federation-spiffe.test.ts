@@ -14,7 +14,7 @@ import { Federation } from "../../../src/node/federation.ts";
 import type { MonoMs, WallMs } from "../../../src/ports/index.ts";
 import { memoryMeter } from "../../unit/identity/support.ts";
 import { Authority } from "../workload/stand-in-agent.ts";
-import { assertRefused, scratch, Stack } from "./harness.ts";
+import { assertRefused, scratch, Stack, startDaemon, until } from "./harness.ts";
 
 const silent = () => undefined;
 const logger = { debug: silent, info: silent, warn: silent, error: silent };
@@ -72,7 +72,7 @@ describe("an endpoint of the profile https_spiffe", () => {
         ...{ store, clock, meter: memoryMeter(), logger, audit: { record: silent, note: silent } },
         ...{ trustDomain: () => "own.example", bundle: () => undefined },
       },
-      { listen: "off", certificateFile: null, keyFile: null },
+      { listen: "off", profile: "https_web", certificateFile: null, keyFile: null },
     );
     const add = (spiffeId = ID, more: object = {}) =>
       made.add({ trustDomain: DOMAIN, url, endpoint: { spiffeId, bundleFile: first }, ...more });
@@ -127,4 +127,32 @@ describe("an endpoint of the profile https_spiffe", () => {
     writeFileSync(first, served);
     assert.equal((await late()).federations.length, 1);
   });
+});
+
+test("[F3] a trust domain serves its own bundle by https_spiffe, with an SVID that its issuer makes, to who was given the first one", async (t) => {
+  const federation = { listen: "127.0.0.1:0", profile: "https_spiffe" };
+  const serving = await startDaemon(t, { federation });
+  assert.equal((await serving.client.federation()).endpoint, null, "there is nothing to show yet");
+  await assertRefused(serving.client.ownBundle(), "control/not-enrolled", /meshctl init/);
+  await serving.client.init({ trustDomain: "a.example", name: "one" });
+  const endpoint = await until("the endpoint", async () => {
+    return (await serving.client.federation()).endpoint ?? undefined;
+  });
+  const bundleFile = join(scratch(t), "first.json");
+  writeFileSync(bundleFile, (await serving.client.ownBundle()).bundle);
+  const asking = await startDaemon(t);
+  await asking.client.init({ trustDomain: "b.example", name: "one" });
+  const request = (path: string) => ({
+    ...{ trustDomain: "a.example", url: `https://${endpoint}/` },
+    endpoint: { spiffeId: `spiffe://a.example${path}`, bundleFile },
+  });
+  const { federations } = await asking.client.federate(request("/bundle-endpoint"));
+  assert.equal(federations[0]?.profile, "https_spiffe");
+  assert.ok((federations[0].keys["x509-svid"] ?? 0) >= 2);
+  await asking.client.refreshFederation({ trustDomain: "a.example" });
+  await assertRefused(
+    asking.client.federate(request("/other")),
+    "federation/unreachable",
+    /and not/,
+  );
 });

@@ -246,7 +246,7 @@ describe("a bundle endpoint that is not as it should be", { skip: withoutOpenssl
         ...{ store, clock, meter, logger, audit: { record: silent, note: silent } },
         ...{ trustDomain: () => "own.example", bundle: () => undefined },
       },
-      { listen: "off", certificateFile: null, keyFile: null },
+      { listen: "off", profile: "https_web", certificateFile: null, keyFile: null },
     );
     const add = (trustDomain = "mesh.example") => federation.add({ trustDomain, url, caFile: ca });
     return { federation, meter, add, pass: (ms: number) => (passedMs += ms) };

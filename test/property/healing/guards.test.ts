@@ -34,26 +34,24 @@ const WINDOW_MS = 60_000;
 const FLAP_MS = 40_000;
 const HALT = 0.3;
 
-/** Kinds that set what others, or their undo, set back: tried first. */
-const settings = new Set<string>(["switch-engine", "shed-load"]);
+/** Kinds whose undo sets back what they set: tried first. */
+const settings = new Set<string>(["shed-load"]);
 
 /** Every kind, for every symptom that there is, in a hurry. */
 const playbooks: readonly Playbook[] = parsePlaybooks(
   JSON.stringify({
-    playbooks: [
-      "switch-engine",
-      "shed-load",
-      ...actionKinds.filter((kind) => !settings.has(kind)),
-    ].map((action, at) => ({
-      name: action,
-      for: [...symptomCodes.filter((_, index) => index % 3 === at % 3), ...alwaysFor(action)],
-      radius: at % 3 === 0 ? "node" : at % 3 === 1 ? "peer" : disruptive(action),
-      cooldown: "2s",
-      steps: [
-        { action, time_limit: "5s", check_within: "3s", ...targetOf(action, "a") },
-        { action, time_limit: "2s", check_within: "1s", ...targetOf(action, "b") },
-      ],
-    })),
+    playbooks: ["shed-load", ...actionKinds.filter((kind) => !settings.has(kind))].map(
+      (action, at) => ({
+        name: action,
+        for: [...symptomCodes.filter((_, index) => index % 3 === at % 3), ...alwaysFor(action)],
+        radius: at % 3 === 0 ? "node" : at % 3 === 1 ? "peer" : disruptive(action),
+        cooldown: "2s",
+        steps: [
+          { action, time_limit: "5s", check_within: "3s", ...targetOf(action, "a") },
+          { action, time_limit: "2s", check_within: "1s", ...targetOf(action, "b") },
+        ],
+      }),
+    ),
   }),
   "test",
   new Set(actionKinds),
@@ -72,7 +70,7 @@ function disruptive(action: string): string {
 }
 
 function targetOf(action: string, name: string): { target?: string } {
-  return action === "switch-engine" || action === "restart-part" ? { target: name } : {};
+  return action === "restart-part" ? { target: name } : {};
 }
 
 const peers = ["aa", "bb"].map((id) => id.repeat(32));
@@ -137,7 +135,7 @@ class Spectator {
         this.reading.peers.some(({ nodeId, proven }) => nodeId === order.target && proven),
         "quarantine without a proof",
       );
-    this.#set(facetOf(order), valueOf(order), nowMs);
+    this.#set(facetOf(order), order.kind, nowMs);
   }
 
   /** No value is come back to within the window. */
@@ -161,13 +159,8 @@ function judge({ cause, actions }: Incident): void {
 }
 
 function facetOf({ kind, target }: ActionOrder): string {
-  if (kind === "switch-engine") return "engine";
   if (kind === "redial-peer" || kind === "quarantine-peer") return `link ${target ?? ""}`;
   return `${kind} ${target ?? ""}`;
-}
-
-function valueOf({ kind, target }: ActionOrder): string {
-  return kind === "switch-engine" ? (target ?? "") : kind;
 }
 
 test("over random readings, endings, claims and freezes no guard is passed", () => {

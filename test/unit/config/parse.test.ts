@@ -196,6 +196,7 @@ const edges: readonly [path: string, good: readonly string[], bad: readonly stri
     ],
   ],
   ["federation.listen", ["off"], ["x", "1.2.3.4", "a:65536"]],
+  ["federation.profile", ["https_web", "https_spiffe"], ["web", "https"]],
   ["federation.certificate", ["/a.pem"], ["a.pem", "''"]],
   ["federation.key", ["/a.pem"], ["a.pem", "''"]],
   ["audit.keep_mebibytes", ["8", "65536"], ["7", "65537"]],

@@ -205,3 +205,9 @@ describe("an exhaustion", () => {
     );
   });
 });
+
+test("a limit tells the worst value since it stands, not the one on its way back", () => {
+  const limit = new Limit({ above: true, limit: 50, clear: 25 });
+  const values = [51, 90, 30].map((value) => limit.look(value)?.value);
+  assert.deepEqual(values, [51, 90, 90]);
+});

@@ -167,6 +167,20 @@ describe("nothing is done", () => {
     assert.ok(bench.machine.standing.some(({ code }) => code === "healing/sensor-missing"));
   });
 
+  test("for a notice, once half of the budget is spent", () => {
+    const bench = new Bench({ actionsPerWindow: 2 });
+    bench.end = { ok: false, code: "x/y", message: "no" };
+    const other = { ...lost[0], nodeId: "aa".repeat(32) };
+    bench.run(5).run(8, {}, { peers: [lost[0], other] });
+    assert.equal(bench.orders.length, 1);
+    assert.match(bench.incident.actions.at(-1)?.reason ?? "", /kept for what is graver/);
+    bench.run(4, expiring, { peers: [lost[0], other] });
+    assert.deepEqual(
+      bench.orders.map(({ kind }) => kind),
+      ["redial-peer", "renew-svid"],
+    );
+  });
+
   test("beyond the local budget", () => {
     const bench = new Bench({ actionsPerWindow: 1 });
     bench.end = { ok: false, code: "x/y", message: "no" };
