@@ -122,6 +122,8 @@ export type AttestationClientErrorCode =
   | TokenErrorCode
   /** The answer does not parse, is too large, or is not what was asked for. */
   | "identity/response-malformed"
+  /** The issuer knows a root that this node does not: its bundle has to come first, signed. */
+  | "identity/bundle-behind"
   /** The certificate we got is for another name or other keys than ours. */
   | "identity/svid-not-ours"
   /** Nothing says where the Workload API is that the identity is to come from. */

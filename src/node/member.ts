@@ -1072,7 +1072,7 @@ export class Member {
 
   /** With the newest bundle first: whoever has a live SVID knows every authority that was published before it was issued. */
   async #renewAt(nodeId: NodeId): Promise<StoredCredential> {
-    await this.#spread.compareWith(nodeId);
+    await this.#spread.tell(nodeId);
     const response = await this.network.request(nodeId, ATTESTATION_PROTOCOL, renewalRequest(), {
       timeoutMs: ATTEST_TIMEOUT_MS,
       responseBytesMax: ATTESTATION_RESPONSE_BYTES_MAX,

@@ -237,8 +237,9 @@ export function renewalRequest(): Uint8Array {
 
 /**
  * Takes the answer to a renewal: an SVID that the roots we already trust vouch for. The bundle in the answer is
- * left aside: whoever may renew an SVID could else put a root of its own into ours. New roots will come signed by
- * an old one.
+ * not taken: whoever may renew an SVID could else put a root of its own into ours. But an SVID is not taken either while
+ * the issuer knows a root that we do not: whoever has a live SVID knows all that were published before it. New roots come signed
+ * by an old one.
  * Codes: {@link AttestationClientErrorCode}.
  */
 export function acceptRenewal(input: {
@@ -252,6 +253,12 @@ export function acceptRenewal(input: {
   const response = expectResponse(input.response);
   if (!response.ok) return response;
   if (response.value.result !== "svid") return refuse("identity/response-malformed");
+  const told = parseBundleJson(bundle.trustDomain, response.value.bundle);
+  if (!told.ok) return told;
+  const isBehind = told.value.authorities.some(
+    (root) => !bundle.authorities.some((known) => equalBytes(known, root)),
+  );
+  if (isBehind) return refuse("identity/bundle-behind");
   const { name, ed25519, mldsa65 } = before;
   const keys = { ed25519, mldsa65 };
   const identity = ownIdentity({ engine, keys, name, chain: response.value.chain, bundle, now });

@@ -161,13 +161,14 @@ export class AuthorityKeeper implements SigningAuthority {
     this.#step("authority.revoke", id, revoke(this.authorities, id));
   }
 
-  /** Shuts a node out until its SVIDs have ended; it is given no new one. @throws MeshError `identity/authorities-full` */
+  /** Shuts a node out until its SVIDs have ended; it is given no new one, and issues no longer. @throws MeshError `identity/authorities-full` */
   revokeNode(nodeId: NodeId, name: string): void {
     const others = this.#state.revoked.filter((node) => node.nodeId !== nodeId);
     if (others.length >= REVOKED_NODES_MAX) throw refused("identity/authorities-full");
     const bounds = this.authorities.map(({ nodesUntilMs }) => nodesUntilMs);
     const untilMs = Math.max(this.#now(), ...bounds) as WallMs;
-    const next = { ...this.#state, revoked: [...others, { nodeId, name, untilMs }] };
+    const issuers = this.#state.issuers.filter((issuer) => issuer.nodeId !== nodeId);
+    const next = { ...this.#state, issuers, revoked: [...others, { nodeId, name, untilMs }] };
     const subject = nodeSpiffeId(this.#deps.held.bundle.trustDomain, name);
     this.#commit(next, { event: "node.revoke", subject, fields: { nodeId, untilMs } });
   }

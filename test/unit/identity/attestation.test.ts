@@ -459,18 +459,25 @@ describe("renewing", () => {
     assert.equal(renewed.identity.nodeId, alpha.nodeId);
   });
 
-  it("leaves every other bundle aside: a peer that may renew cannot add a root of its own", () => {
+  it("takes no bundle from whoever renews, and no SVID while that one knows another root", () => {
     const world = setUp();
     const current = credential(world);
     const second = makeDomain({ seed: "second root" });
-    world.setBundle({
+    const newer: TrustBundle = {
       ...world.domain.bundle,
       sequence: 2,
       authorities: [world.domain.root, second.root],
-    });
-    const renewed = renew(world, current, 0);
+    };
+    world.setBundle(newer);
+    assert.equal(renew(world, current, 0), "identity/bundle-behind");
+    // It comes signed, from whoever; a newer sequence alone keeps nothing.
+    const renewed = renew(world, { ...current, bundle: newer }, 20_000);
     assert.ok(typeof renewed !== "string");
-    assert.equal(renewed.bundle, current.bundle);
+    assert.equal(renewed.bundle, newer);
+    world.setBundle({ ...newer, sequence: 3 });
+    const again = renew(world, { ...current, bundle: newer }, 40_000);
+    assert.ok(typeof again !== "string");
+    assert.equal(again.bundle, newer);
   });
 
   it("passes the issuer's refusal on", () => {

@@ -52,6 +52,11 @@ class MemoryStore {
     return copy;
   }
 
+  forget(): void {
+    this.#state = undefined;
+    this.#signed = undefined;
+  }
+
   #keepBundle({ json, signed }: { readonly json: string; readonly signed: Uint8Array }): void {
     if (this.credential === undefined) return;
     this.credential = { ...this.credential, bundle: json };
@@ -111,6 +116,10 @@ class Host {
     const held = new HeldBundle({ engine, store: deps.store }, credential);
     const state = storedTrustState(deps, held);
     return { keeper: new AuthorityKeeper({ ...deps, held }, options, state), held };
+  }
+
+  forgetAccount(): void {
+    this.#disk.forget();
   }
 
   names(): string[] {
@@ -195,6 +204,19 @@ describe("a step of an authority", () => {
       3 + 2 + 2 + 2 + 2,
       "three keys, and twice four: the log, and the transaction",
     );
+  });
+});
+
+describe("an issuer of a version that kept no account of authorities", () => {
+  it("has one, which is active, and publishes it signed", () => {
+    const host = new Host();
+    const { id } = host.start().keeper.active;
+    host.forgetAccount();
+    assert.equal(checkWhole(host), "active");
+    const { keeper, held } = host.start();
+    assert.equal(keeper.active.id, id);
+    assert.equal(held.bundle.sequence, 2);
+    assert.ok(keeper.active.nodesUntilMs >= NOW + 7 * DAY_MS, "it may have signed for so long");
   });
 });
 
