@@ -77,6 +77,7 @@ test("a bundle that is served needs a certificate and its key", () => {
   );
   const { federation } = parseConfig(text("  certificate: /c.pem\n  key: /k.pem\n"), "x");
   assert.deepEqual(federation, {
-    ...{ listen: { host: "127.0.0.1", port: 8443 }, certificateFile: "/c.pem", keyFile: "/k.pem" },
+    ...{ listen: { host: "127.0.0.1", port: 8443 }, profile: "https_web" },
+    ...{ certificateFile: "/c.pem", keyFile: "/k.pem" },
   });
 });
