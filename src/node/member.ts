@@ -2,7 +2,6 @@
 
 import { sizeHeapFor } from "../adapters/heap-size.ts";
 import type { KeyFiles } from "../adapters/key-files.ts";
-import { type EncrypterOptions, interopNoise, pqNoise } from "../adapters/libp2p/encrypter.ts";
 import { Network } from "../adapters/libp2p/network.ts";
 import { topicOf } from "../adapters/libp2p/topics.ts";
 import { nativeEs256 } from "../adapters/crypto/es256.ts";
@@ -11,47 +10,29 @@ import type { StateStore, StoredCredential } from "../adapters/sqlite/state-stor
 import type { Config } from "../config/index.ts";
 import type { CryptoEngine } from "../crypto/index.ts";
 import type { Claim, Incident } from "../healing/index.ts";
+import { equalBytes, errorCode, isMeshError, MeshError } from "../foundation/index.ts";
+import { HandshakeLimiter, type PeerVerifier } from "../handshake/index.ts";
 import {
-  equalBytes,
-  errorCode,
-  errorMessage,
-  isMeshError,
-  MeshError,
-  refuse,
-} from "../foundation/index.ts";
-import { type AuthenticatedPeer, HandshakeLimiter, type PeerVerifier } from "../handshake/index.ts";
-import {
-  acceptRenewal,
-  ATTESTATION_PROTOCOL,
-  ATTESTATION_REQUEST_BYTES_MAX,
-  ATTESTATION_RESPONSE_BYTES_MAX,
   AttestationServer,
   type AuditTrail,
   bundleToJson,
   ChainVerifier,
   Challenges,
   type AttestationDeps,
-  encodeAttestationResponse,
-  encodeSvidMessage,
   type EntryBook,
-  ISSUER_PROTOCOL,
-  ISSUER_REQUEST_BYTES_MAX,
   type NodeId,
   nodeIdOf,
   type NodeKeys,
   parseLeafKey,
   parseSvidResponse,
   type PeerIdentity,
-  renewalRequest,
   signerOf,
   SVID_PROTOCOL,
-  SVID_REQUEST_BYTES_MAX,
   SVID_RESPONSE_BYTES_MAX,
   SvidHolder,
   type TrustBundle,
 } from "../identity/index.ts";
 import {
-  type MemberView,
   meshDefaults,
   startingZone,
   MeshMachine,
@@ -63,17 +44,23 @@ import { attestorsOf } from "./attestors.ts";
 import { IDENTITY_BYTES_MAX, IDENTITY_PROTOCOL, NodeIdentities } from "./identity-directory.ts";
 import type { Issuing } from "./issuing.ts";
 import { Lookup } from "./lookup.ts";
-import { NodeRecords, RECORD_LIFE_MS } from "./node-record.ts";
+import { NodeRecords } from "./node-record.ts";
 import { roundEvidenceReader } from "./learning/round-evidence.ts";
 import { MemberRepairs } from "./healing/member-repairs.ts";
 import { Lessons } from "./healing/lessons.ts";
 import { RepairClaims } from "./healing/repair-claims.ts";
 import { LearningService } from "./learning-service.ts";
 import { memberCalled } from "./member-lookup.ts";
+import { encryptersOf, networkOptions } from "./member-network.ts";
 import { MeshService } from "./mesh-service.ts";
 import type { Access } from "./policy.ts";
 import { Reach, RELAY_ROLE } from "./reach.ts";
 import { IssuerRole } from "./trust/issuer-role.ts";
+import { Issuers } from "./trust/issuers.ts";
+import { serveIssuer } from "./trust/serve-issuer.ts";
+import { SvidRenewal } from "./trust/svid-renewal.ts";
+import { OwnRecord } from "./own-record.ts";
+import { PeerStanding } from "./peer-standing.ts";
 import { Rejoin } from "./rejoin.ts";
 import type { AuthorityKeeper } from "./trust/authority-keeper.ts";
 import { BUNDLE_MESSAGE_BYTES_MAX, BUNDLE_PROTOCOL, BundleSpread } from "./trust/bundle-spread.ts";
@@ -82,12 +69,7 @@ import { Workloads } from "./workload/workloads.ts";
 
 /** How often expiry and isolation are looked at: renewal times are hours, and a dial that fails costs little. */
 const UPKEEP_MS = 5_000;
-const ATTEST_TIMEOUT_MS = 10_000;
-/** Peers that lost their authority are asked for a new chain so many at a time and so long: all are gone within five seconds. */
-const REFRESHES_MAX = 64;
-const REFRESH_MS = 2_000;
-/** After a change of addresses, or when it could not be stored, the record goes to the DHT after this. */
-const RECORD_RETRY_MS = 10_000;
+const ISSUER_TIMEOUT_MS = 10_000;
 
 export interface MemberDeps {
   readonly engine: CryptoEngine;
@@ -137,19 +119,17 @@ export class Member {
   readonly #rejoin: Rejoin;
   readonly #issuer: IssuerRole;
   readonly workloads: Workloads | undefined;
-  #renewing: Promise<void> | undefined;
+  readonly #issuers: Issuers;
+  readonly #renewal: SvidRenewal;
+  readonly #standing: PeerStanding;
   readonly #limiter: HandshakeLimiter;
   /** What healing can do here. */
   readonly repairs: MemberRepairs;
   readonly claims: RepairClaims;
   readonly lessons: Lessons;
-  /** How long past its end a peer's SVID counts. */
-  readonly #toleranceMs: number;
   /** The addresses that the own beacon tells. */
   #told = "";
-  /** When the DHT is to get this node's record next; 0: as soon as it can. */
-  #recordDueMs = 0;
-  #recordSequence = 0;
+  readonly #ownRecord: OwnRecord;
   /**
    * @throws MeshError `identity/expired` and the other codes of chain verification for a stored SVID that is no
    * longer good, `identity/bundle-malformed`, `identity/policy-invalid`
@@ -162,20 +142,27 @@ export class Member {
     this.#limiter = new HandshakeLimiter(deps.clock.now().monoMs);
     deps.access.bind(credential.trustDomain);
     const { clockSkewMs, issuerGraceMs: graceMs } = config.identity;
-    this.#toleranceMs = clockSkewMs + graceMs;
+    const toleranceMs = clockSkewMs + graceMs;
     this.#verifier = new ChainVerifier({ engine, meter, es256: nativeEs256 }, this.bundle, {
       clockSkewMs,
       graceMs,
     });
+    this.#standing = new PeerStanding({
+      ...{ verifier: this.#verifier, access: deps.access, clock: deps.clock },
+      ...{ logger: deps.logger, audit: deps.audit, bundle: () => this.bundle, toleranceMs },
+      network: () => this.network,
+      identities: () => this.identities,
+      spread: () => this.#spread,
+    });
     this.svid = new SvidHolder({ meter, random }, this.#ownIdentity(credential), graceMs);
     this.#records = new NodeRecords({
       engine,
-      verify: (chain, ed25519) => this.#verify(chain, ed25519),
+      verify: (chain, ed25519) => this.#standing.verify(chain, ed25519),
       clock: deps.clock,
       clockSkewMs,
     });
     this.identities = new NodeIdentities({
-      verify: (chain, ed25519) => this.#verify(chain, ed25519),
+      verify: (chain, ed25519) => this.#standing.verify(chain, ed25519),
       request: (from, request) =>
         this.network.request(from, IDENTITY_PROTOCOL, request, {
           timeoutMs: 5_000,
@@ -187,7 +174,7 @@ export class Member {
       },
       logger: deps.logger,
       clock: deps.clock,
-      toleranceMs: this.#toleranceMs,
+      toleranceMs,
       self: keys.nodeId,
     });
     this.identities.add(this.svid.identity);
@@ -208,6 +195,8 @@ export class Member {
       request: (to, protocol, request, limits) =>
         this.network.request(to, protocol, request, limits),
     });
+    this.#issuers = this.#makeIssuers();
+    this.#renewal = this.#makeRenewal();
     deps.held.onChange(() => this.#bundleChanged());
     this.mesh = new MeshMachine(
       {
@@ -246,6 +235,14 @@ export class Member {
       find: (key) => this.network.findRecord(key),
     });
     this.#reach = this.#makeReach();
+    this.#ownRecord = new OwnRecord({
+      ...{ records: this.#records, network: this.network, keys },
+      ...{ clock: deps.clock, logger: deps.logger, identity: () => this.svid.identity },
+      place: () => ({
+        ...{ epoch: this.mesh.epoch, zone: this.mesh.zone },
+        addresses: this.#reach.addresses(),
+      }),
+    });
     this.#rejoin = this.#makeRejoin();
     this.#service = this.#makeMeshService();
     this.workloads = this.#makeWorkloads();
@@ -300,7 +297,7 @@ export class Member {
   /** Why this node's own SVID is no longer good although it has not expired; undefined while it is. */
   get svidProblem(): string | undefined {
     const { chain, ed25519 } = this.svid.identity;
-    const verified = this.#verify(chain, ed25519);
+    const verified = this.#standing.verify(chain, ed25519);
     return verified.ok ? undefined : verified.code;
   }
 
@@ -371,8 +368,7 @@ export class Member {
       { requestBytesMax: BUNDLE_MESSAGE_BYTES_MAX, streamsPerPeerMax: 4, relayed: true },
       (_peer, request) => Promise.resolve(this.#spread.answer(request)),
     );
-    await this.#serveAttestation();
-    await this.#serveIssuers();
+    await this.#serveIssuer();
     await this.#service.start();
     // Connections that opened before the machine listened; a second report of one changes nothing.
     for (const peer of this.network.connectedPeers()) {
@@ -418,24 +414,15 @@ export class Member {
 
   /** Takes a changed configuration, when the policy is in force already: who lost the right to be here goes. */
   reload(config: Config): void {
-    for (const peer of this.network.connectedPeers()) {
-      if (this.#mayBeHere(peer, "permits")) continue;
-      this.#deps.logger.warn(
-        { code: "handshake/not-allowed", spiffeId: peer.spiffeId },
-        "peer lost its right to join",
-      );
-      this.#dropped(peer, "handshake/not-allowed");
-      void this.network.disconnect(peer.nodeId);
-    }
+    this.#standing.applyPolicy();
     this.#rejoin.bootstrap = config.mesh.bootstrap;
     void this.tunnels.configure(config.tunnel.expose, config.tunnel.forward);
   }
 
   #makeNetwork({ config, credential, version }: MemberOptions): Network {
     const { engine, random, clock, logger, meter, tracer, keys, keyFiles } = this.#deps;
-    const shared = { engine, random, clock, logger, meter, tracer, limiter: this.#limiter };
     const verifier: PeerVerifier = {
-      verifyChain: (chain, ed25519) => this.#verify(chain, ed25519),
+      verifyChain: (chain, ed25519) => this.#standing.verify(chain, ed25519),
       parseLeafKey: (chain, ed25519) => parseLeafKey({ engine, chain, ed25519 }),
       nodeIdOf: (ed25519, mldsa65) => nodeIdOf(engine, ed25519, mldsa65),
       allowsJoin: ({ nodeId, spiffeId }) =>
@@ -444,39 +431,21 @@ export class Member {
     return new Network(
       {
         ed25519Seed: keyFiles.seed("ed25519"),
-        encrypters: (registry) => {
-          const onAuthenticated: NonNullable<EncrypterOptions["onAuthenticated"]> = (
-            peer,
-            _peerId,
-            _ms,
-            raw,
-          ) => registry.remember(raw, peer);
-          const mesh = pqNoise(
-            {
-              ...shared,
-              verifier,
-              credential: () => ({
-                ed25519: keys.ed25519,
-                mldsa65: keys.mldsa65,
-                svidChain: this.svid.identity.chain,
-              }),
-            },
-            {
-              trustDomain: credential.trustDomain,
-              acceptJoining: () => this.isIssuer,
-              onAuthenticated,
-            },
-          );
-          return config.mesh.handshakePolicy === "interop"
-            ? [mesh, interopNoise({ ...shared, signer: keys.ed25519 }, { onAuthenticated })]
-            : [mesh];
-        },
+        encrypters: encryptersOf(
+          {
+            ...{ engine, random, clock, logger, meter, tracer, limiter: this.#limiter },
+            ...{ keys, verifier, svidChain: () => this.svid.identity.chain },
+            acceptJoining: () => this.isIssuer,
+          },
+          config.mesh.handshakePolicy,
+          credential.trustDomain,
+        ),
         logger,
         meter,
         tracer,
         monoMs: () => clock.now().monoMs,
         reputation: (nodeId) => this.mesh.reputation(nodeId),
-        allowsMember: (peer) => this.#mayBeHere(peer, "allows"),
+        allowsMember: (peer) => this.#standing.mayBeHere(peer, "allows"),
         allowsUnauthenticated: () => this.#deps.access.permits(undefined, "mesh.join"),
         records: {
           validate: (key, record) => {
@@ -503,23 +472,7 @@ export class Member {
         },
         onReachable: () => this.#tellAddresses(),
       },
-      {
-        listen: config.mesh.listen,
-        announce: config.mesh.announce,
-        mdns: config.mesh.mdns,
-        trustDomain: credential.trustDomain,
-        heartbeatIntervalMs: config.mesh.heartbeatIntervalMs,
-        connectionsMax: 4 * config.mesh.connectionsTarget,
-        version,
-        traced: config.telemetry.tracing.endpoint !== "off",
-        relay: {
-          mode: config.mesh.relay,
-          reservationsMax: config.mesh.relayReservations,
-          circuitTimeMs: config.mesh.relayTimeMs,
-          circuitBytesMax: config.mesh.relayMebibytes * 1024 * 1024,
-        },
-        upnp: config.mesh.upnp,
-      },
+      networkOptions(config, credential.trustDomain, version),
     );
   }
 
@@ -534,7 +487,7 @@ export class Member {
         const key = this.#records.keyOfNode(nodeId);
         return this.#records.admit(key, await this.network.findRecord(key)).addresses;
       },
-      renew: () => this.#renew(),
+      renew: () => this.#renewal.renew(),
       bundle: () => this.bundle,
       adopt: (bytes) => this.#deps.held.offer(bytes),
       askIssuer: (request) => this.#askIssuer(request),
@@ -612,10 +565,7 @@ export class Member {
     const addresses = this.#reach.addresses();
     if (addresses.join() === this.#told) return;
     this.#told = addresses.join();
-    this.#recordDueMs = Math.min(
-      this.#recordDueMs,
-      this.#deps.clock.now().monoMs + RECORD_RETRY_MS,
-    );
+    this.#ownRecord.changed("soon");
     this.#service.handle({ kind: "local-changed", addresses });
   }
 
@@ -738,10 +688,6 @@ export class Member {
     }
   }
 
-  #dropped({ nodeId, spiffeId: subject }: PeerIdentity, code: string): void {
-    this.#deps.audit.note({ event: "peer.drop", subject, fields: { nodeId, code } });
-  }
-
   /** As the audit log names a node. */
   #subjectOf(nodeId: NodeId): string {
     return this.identities.lookup(nodeId)?.spiffeId ?? nodeId;
@@ -759,25 +705,8 @@ export class Member {
     return identity === undefined ? undefined : Network.peerIdOf(identity.ed25519);
   }
 
-  /** A classical chain that the policy does not take is no identity at all, wherever it is from. */
-  #verify(chain: readonly Uint8Array[], ed25519: Uint8Array): ReturnType<ChainVerifier["verify"]> {
-    const now = this.#deps.clock.now().wallMs;
-    const verified = this.#verifier.verify({ chain, ed25519, now });
-    if (!verified.ok || verified.value.isClassical !== true) return verified;
-    return this.#deps.access.allows(verified.value.spiffeId, "mesh.classical")
-      ? verified
-      : refuse("identity/classical-denied");
-  }
-
-  /** Asked when it matters, a no is a denial (`allows`). */
-  #mayBeHere({ spiffeId, isClassical = false }: PeerIdentity, ask: "allows" | "permits"): boolean {
-    const { access } = this.#deps;
-    const mayJoin = access[ask](spiffeId, "mesh.join");
-    return mayJoin && (!isClassical || access[ask](spiffeId, "mesh.classical"));
-  }
-
   #ownIdentity({ chain }: StoredCredential): PeerIdentity {
-    const verified = this.#verify(chain, this.#deps.keys.ed25519.publicKey);
+    const verified = this.#standing.verify(chain, this.#deps.keys.ed25519.publicKey);
     if (verified.ok) return verified.value;
     throw new MeshError(
       verified.code,
@@ -787,35 +716,20 @@ export class Member {
     );
   }
 
-  async #serveAttestation(): Promise<void> {
+  #serveIssuer(): Promise<void> {
     const { meter, logger, clock, audit, access } = this.#deps;
     const server = new AttestationServer({
       bundle: () => this.bundle,
-      policy: access,
-      meter,
-      logger,
-      audit,
+      ...{ policy: access, meter, logger, audit },
       graceMs: this.#config.identity.issuerGraceMs,
       ...this.#attestation(),
       issuing: () => this.issuing,
     });
-    await this.network.serve(
-      ATTESTATION_PROTOCOL,
-      {
-        requestBytesMax: ATTESTATION_REQUEST_BYTES_MAX,
-        streamsPerPeerMax: 2,
-        relayed: true,
-      },
-      async (peer, request) => {
-        if (peer.kind === "joining") {
-          this.#refuseShutOut(peer.nodeId);
-          const code = await this.#issuer.beforeJoin(request, peer.nodeId);
-          if (code !== undefined) return encodeAttestationResponse({ result: "refused", code });
-        }
-        this.issuing?.keepIntermediate(clock.now().wallMs);
-        return server.answer(request, await this.#asOfNow(peer), () => clock.now());
-      },
-    );
+    return serveIssuer({
+      ...{ network: this.network, issuer: this.#issuer, server, clock },
+      refuseShutOut: (nodeId) => this.#refuseShutOut(nodeId),
+      asOfNow: (peer) => this.#standing.asOfNow(peer),
+    });
   }
 
   #attestation(): { readonly attestation?: AttestationDeps } {
@@ -825,34 +739,6 @@ export class Member {
     const challenges = new Challenges(random);
     const claim: AttestationDeps["claim"] = (name, nodeId) => this.#issuer.claim(name, nodeId);
     return { attestation: { attestors, challenges, self: keys.nodeId, claim } };
-  }
-
-  /** Nodes get their workloads' entries and SVIDs from an issuer, and issuers speak with one another. */
-  async #serveIssuers(): Promise<void> {
-    await this.network.serve(
-      ISSUER_PROTOCOL,
-      { requestBytesMax: ISSUER_REQUEST_BYTES_MAX, streamsPerPeerMax: 8, relayed: true },
-      async (peer, request) => {
-        const now = await this.#asOfNow(peer);
-        if (now.kind !== "svid")
-          throw new MeshError("identity/peer-not-entitled", "Only members issue.");
-        return this.#issuer.answer(request, now.identity.nodeId);
-      },
-    );
-    const options = {
-      requestBytesMax: SVID_REQUEST_BYTES_MAX,
-      streamsPerPeerMax: 8,
-      relayed: true,
-    };
-    await this.network.serve(SVID_PROTOCOL, options, async (peer, request) => {
-      const now = await this.#asOfNow(peer);
-      if (now.kind !== "svid")
-        throw new MeshError("identity/peer-not-entitled", "Only members have workloads.");
-      const { desk } = this.#issuer;
-      if (desk === undefined)
-        return encodeSvidMessage({ result: "refused", code: "identity/not-issuer" });
-      return desk.handle(request, now.identity, this.#deps.clock.now());
-    });
   }
 
   #makeWorkloads(): Workloads | undefined {
@@ -874,9 +760,9 @@ export class Member {
   async #askIssuer(request: Uint8Array): Promise<Uint8Array> {
     const { desk } = this.#issuer;
     if (desk !== undefined) return desk.handle(request, this.svid.identity, this.#deps.clock.now());
-    return this.#atIssuers(async (nodeId) => {
+    return this.#issuers.ask(async (nodeId) => {
       const answer = await this.network.request(nodeId, SVID_PROTOCOL, request, {
-        timeoutMs: ATTEST_TIMEOUT_MS,
+        timeoutMs: ISSUER_TIMEOUT_MS,
         responseBytesMax: SVID_RESPONSE_BYTES_MAX,
       });
       const parsed = parseSvidResponse(answer);
@@ -893,40 +779,16 @@ export class Member {
     this.#verifier.setBundle(bundle);
     logger.info({ sequence: bundle.sequence }, "trust bundle changed");
     audit.note({ event: "bundle.change", fields: { sequence: bundle.sequence } });
-    void this.#checkPeers();
+    void this.#standing.applyBundle();
     this.identities.recheck();
     this.workloads?.bundleChanged();
     void this.#issuer.upkeep();
     const { identity } = this.svid;
     const signer = signerOf(identity.chain) ?? "";
-    const isSound = this.#verify(identity.chain, identity.ed25519).ok;
+    const isSound = this.#standing.verify(identity.chain, identity.ed25519).ok;
     if (isSound && bundle.notes?.tainted.includes(signer) !== true) return;
     this.svid.hurry(clock.now().wallMs);
-    this.#renewIfDue();
-  }
-
-  /** Drops the peers whose chain is no longer good, unless they soon show another one. */
-  async #checkPeers(): Promise<void> {
-    const suspects = this.network.connectedPeers().flatMap((peer) => {
-      const { chain, ed25519 } = this.identities.lookup(peer.nodeId) ?? peer;
-      const verified = this.#verify(chain, ed25519);
-      return verified.ok ? [] : [{ peer, code: verified.code }];
-    });
-    const work = async (): Promise<void> => {
-      for (let next = suspects.shift(); next !== undefined; next = suspects.shift())
-        await this.#refreshOrDrop(next.peer, next.code, REFRESH_MS);
-    };
-    await Promise.all(Array.from({ length: REFRESHES_MAX }, work));
-  }
-
-  /** A connection outlives the SVID of its handshake: a peer that has renewed since then is taken by its new one. */
-  async #asOfNow(peer: AuthenticatedPeer): Promise<AuthenticatedPeer> {
-    if (peer.kind !== "svid") return peer;
-    const { nodeId, notAfterMs } = peer.identity;
-    const now = this.#deps.clock.now().wallMs;
-    if (now > (this.identities.lookup(nodeId)?.notAfterMs ?? notAfterMs))
-      await this.identities.fetch(nodeId, nodeId);
-    return { ...peer, identity: this.identities.lookup(nodeId) ?? peer.identity };
+    this.#renewal.upkeep();
   }
 
   /** Renewal of the own SVID, expiry of the peers', and the way back into the mesh when no peer is left. */
@@ -937,28 +799,10 @@ export class Member {
     this.lessons.tell().catch((error: unknown) => {
       this.#deps.logger.debug({ code: errorCode(error) }, "lesson not told");
     });
-    if (this.#deps.clock.now().monoMs >= this.#recordDueMs) void this.#putRecord();
+    this.#ownRecord.upkeep();
     void this.#issuer.upkeep();
-    this.#renewIfDue();
-    const now = this.#deps.clock.now().wallMs;
-    const tainted = new Set<string | undefined>(this.bundle.notes?.tainted);
-    for (const peer of this.network.connectedPeers()) {
-      const known = this.identities.lookup(peer.nodeId) ?? peer;
-      // It renews: with its new chain here, the revocation to come finds nothing to drop.
-      if (tainted.size > 0 && tainted.has(signerOf(known.chain)))
-        void this.identities.fetch(peer.nodeId, peer.nodeId);
-      if (now > known.notAfterMs + this.#toleranceMs)
-        void this.#refreshOrDrop(peer, "identity/expired");
-    }
-  }
-
-  /** An agent renews by itself, at half of the life or so: at two thirds something is wrong. */
-  #expectPush(): void {
-    const now = this.#deps.clock.now().wallMs;
-    const { notBeforeMs, notAfterMs } = this.svid.identity;
-    const lateMs = notAfterMs - (notAfterMs - notBeforeMs) / 3;
-    if (now >= Math.max(lateMs, this.svid.renewAtMs))
-      this.svid.failed(now, "workload/agent-silent");
+    this.#renewal.upkeep();
+    this.#standing.upkeep();
   }
 
   /** Takes a credential that came with its bundle; on disk first. @throws MeshError the codes of chain verification */
@@ -978,142 +822,36 @@ export class Member {
     if (!isSameBundle) this.#deps.held.replace(bundle, undefined);
   }
 
-  #renewIfDue(): void {
-    if (this.#config.identity.source === "workload-api") {
-      this.#expectPush();
-      return;
-    }
-    if (this.#deps.clock.now().wallMs < this.svid.renewAtMs) return;
-    // Its failure is logged, and the next attempt is set.
-    this.#renew().catch(() => undefined);
-  }
-
-  /** A peer renews without a new handshake: it is asked for its new chain before it is dropped. */
-  async #refreshOrDrop(peer: PeerIdentity, code: string, withinMs?: number): Promise<void> {
-    // It is told why, and may have renewed by what it is told.
-    const told = withinMs === undefined ? Promise.resolve() : this.#spread.tell(peer.nodeId);
-    const fetched = told.then(() => this.identities.fetch(peer.nodeId, peer.nodeId));
-    if (await (withinMs === undefined ? fetched : Promise.race([fetched, later(withinMs)]))) return;
-    this.#deps.logger.warn(
-      { code, nodeId: peer.nodeId, spiffeId: peer.spiffeId },
-      "peer disconnected: its SVID is no longer good",
-    );
-    this.#dropped(peer, code);
-    await this.network.disconnect(peer.nodeId);
-  }
-
-  /** One renewal at a time; who comes meanwhile waits for it. @throws MeshError why it failed */
-  #renew(): Promise<void> {
-    this.#renewing ??= this.#renewOnce().finally(() => (this.#renewing = undefined));
-    return this.#renewing;
-  }
-
-  async #renewOnce(): Promise<void> {
-    const { logger, clock, tracer } = this.#deps;
-    try {
-      await tracer.span("svid.renew", { parent: "root" }, () => this.#renewNow());
-      logger.info(
-        { notAfter: new Date(this.svid.identity.notAfterMs).toISOString() },
-        "SVID renewed",
-      );
-    } catch (error) {
-      this.svid.failed(clock.now().wallMs, errorCode(error));
-      logger.warn(
-        { code: errorCode(error), error: errorMessage(error) },
-        "SVID renewal failed; it is tried again",
-      );
-      throw error;
-    }
-  }
-
-  async #renewNow(): Promise<void> {
-    const { issuing } = this;
-    if (issuing === undefined) return this.#renewAtIssuer();
-    try {
-      const chain = issuing.issueTo(this.#deps.keys, this.svid.identity.name);
-      this.#adopt({ ...this.#stored(), chain });
-    } catch (error) {
-      // One that holds no root, and that the holder of the root has not certified for long, is a node like others.
-      if (issuing.keeper !== undefined || errorCode(error) !== "identity/issuer-unusable")
-        throw error;
-      await this.#renewAtIssuer();
-    }
-  }
-
-  async #renewAtIssuer(): Promise<void> {
-    this.#adopt(await this.#atIssuers((nodeId) => this.#renewAt(nodeId)));
-  }
-
-  /** Asks one issuer after another; the last refusal is thrown. */
-  async #atIssuers<T>(ask: (nodeId: NodeId) => Promise<T>): Promise<T> {
-    let refusal: MeshError = new MeshError("identity/not-issuer", "No issuer is in reach.");
-    for (const { nodeId, addresses } of this.#issuers()) {
-      try {
+  #makeIssuers(): Issuers {
+    const { store, access } = this.#deps;
+    return new Issuers({
+      members: () => this.mesh.members(),
+      spiffeIdOf: (nodeId) => this.identities.lookup(nodeId)?.spiffeId,
+      named: () => this.#issuer.issuers,
+      pinned: () => store.issuerId(),
+      permits: (spiffeId) => access.permits(spiffeId, "issuer.attest"),
+      reach: async (nodeId, addresses) => {
         if (!this.network.isConnected(nodeId)) await this.#reach.dial(nodeId, addresses);
-        return await ask(nodeId);
-      } catch (error) {
-        if (!isMeshError(error)) throw error;
-        refusal = error;
-      }
-    }
-    throw refusal;
-  }
-
-  /** Present issuers that may renew here: those of the bundle, the one this node joined through, and those the policy names. */
-  #issuers(): readonly MemberView[] {
-    const pinned = this.#deps.store.issuerId();
-    return this.mesh.members().filter(({ nodeId, state }) => {
-      const spiffeId = this.identities.lookup(nodeId)?.spiffeId;
-      if (spiffeId === undefined || !["joining", "alive", "suspect"].includes(state)) return false;
-      if (this.#issuer.issuers.includes(nodeId)) return true;
-      return spiffeId === pinned || this.#deps.access.permits(spiffeId, "issuer.attest");
+      },
     });
   }
 
-  /** With the newest bundle first: whoever has a live SVID knows every authority that was published before it was issued. */
-  async #renewAt(nodeId: NodeId): Promise<StoredCredential> {
-    await this.#spread.tell(nodeId);
-    const response = await this.network.request(nodeId, ATTESTATION_PROTOCOL, renewalRequest(), {
-      timeoutMs: ATTEST_TIMEOUT_MS,
-      responseBytesMax: ATTESTATION_RESPONSE_BYTES_MAX,
-    });
-    const renewed = acceptRenewal({
-      engine: this.#deps.engine,
-      current: { identity: this.svid.identity, bundle: this.bundle },
-      response,
-      now: this.#deps.clock.now().wallMs,
-    });
-    if (renewed.ok) return { ...this.#stored(), chain: renewed.value.identity.chain };
-    throw new MeshError(renewed.code, `The issuer did not renew: ${renewed.code}.`);
+  #makeRenewal(): SvidRenewal {
+    return new SvidRenewal(
+      {
+        ...this.#deps,
+        ...{ svid: this.svid, spread: this.#spread, issuers: this.#issuers },
+        issuing: () => this.issuing,
+        request: (...request) => this.network.request(...request),
+        adopt: (chain) => this.#adopt({ ...this.#stored(), chain }),
+      },
+      this.#config.identity.source,
+    );
   }
 
   #stored(): StoredCredential {
     const { trustDomain, name, chain } = this.svid.identity;
     return { trustDomain, name, chain, bundle: bundleToJson(this.bundle) };
-  }
-
-  /** The DHT holds what this node tells of itself, so that nodes of other zones find it. */
-  async #putRecord(): Promise<void> {
-    if (this.network.connectedPeers().length === 0) return;
-    const { keys, clock, logger } = this.#deps;
-    this.#recordDueMs = clock.now().monoMs + RECORD_LIFE_MS / 4;
-    const identity = this.svid.identity;
-    const record = this.#records.make(keys.mldsa65, identity, {
-      epoch: this.mesh.epoch,
-      sequence: this.#recordSequence++,
-      zone: this.mesh.zone,
-      addresses: this.#reach.addresses(),
-    });
-    try {
-      await this.network.putRecord(this.#records.keyOfNode(identity.nodeId), record);
-      await this.network.putRecord(this.#records.keyOfSpiffeId(identity.spiffeId), record);
-    } catch (error) {
-      this.#recordDueMs = clock.now().monoMs + RECORD_RETRY_MS;
-      logger.debug(
-        { code: errorCode(error), error: errorMessage(error) },
-        "node record not stored yet",
-      );
-    }
   }
 
   /** On disk first: a crash afterwards starts with the new SVID, before with the old one. */
@@ -1124,7 +862,7 @@ export class Member {
     this.#deps.store.saveCredential(credential);
     this.svid.renewed(identity);
     this.identities.renewed(this.svid.identity);
-    this.#recordDueMs = 0;
+    this.#ownRecord.changed("now");
     this.#service.handle({ kind: "local-changed", svidNotAfterMs: this.svid.identity.notAfterMs });
   }
 }
@@ -1146,9 +884,4 @@ function releaseRefused(code: ReleaseRefusal | "mesh/not-allowed"): MeshError {
 /** Whether another issuer may do what one refuses: it has the entry already, or the time. */
 function isElsewhere(code: string): boolean {
   return ["identity/not-issuer", "identity/entry-unknown", "identity/rate-limited"].includes(code);
-}
-
-/** False, after a while. */
-function later(ms: number): Promise<false> {
-  return new Promise((resolve) => setTimeout(resolve, ms, false));
 }
