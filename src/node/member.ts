@@ -445,6 +445,7 @@ export class Member {
         tracer,
         monoMs: () => clock.now().monoMs,
         reputation: (nodeId) => this.mesh.reputation(nodeId),
+        passesOn: (bytes, to) => this.mesh.passesOn(bytes, to),
         allowsMember: (peer) => this.#standing.mayBeHere(peer, "allows"),
         allowsUnauthenticated: () => this.#deps.access.permits(undefined, "mesh.join"),
         records: {

@@ -166,6 +166,10 @@ export class MeshNode implements SimNode<MeshDatagram> {
     return { verdict: verdict.verdict, code: verdict.code, actions: out };
   }
 
+  passesOn(message: GossipMessage, to: NodeIndex): boolean {
+    return this.machine.passesOn(message.bytes, this.#idOf(to));
+  }
+
   /** Something that the node's beacon tells has changed: what traffic is made of. */
   localChanged(change: Omit<MeshEvent & { kind: "local-changed" }, "kind">, now: Now): Action[] {
     const out: Action[] = [];

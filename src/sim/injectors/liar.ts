@@ -88,6 +88,10 @@ export class Liar implements SimNode<MeshDatagram> {
     return this.#parts.honest.receive(message, from, now);
   }
 
+  passesOn(message: GossipMessage, to: NodeIndex): boolean {
+    return this.#parts.honest.passesOn(message, to);
+  }
+
   #tricks(): Action[] {
     return [
       ...this.#times("replay", () => this.#collected.shift()),
