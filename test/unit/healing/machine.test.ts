@@ -72,7 +72,7 @@ describe("the loop", () => {
   test("a peer without a link is redialled by its id, and each peer is one symptom of one incident", () => {
     const bench = new Bench();
     const other = { ...lost[0], nodeId: "aa".repeat(32) };
-    bench.run(5).run(8, {}, { peers: [lost[0], other] });
+    bench.run(5).run(14, {}, { peers: [lost[0], other] });
     assert.deepEqual(
       bench.orders.slice(0, 1).map(({ kind, target }) => [kind, target]),
       [["redial-peer", PEER]],
@@ -111,6 +111,20 @@ describe("the loop", () => {
     bench.run(12);
     assert.ok(bench.effects.some(({ kind }) => kind === "undo"));
   });
+});
+
+test("a frozen loop takes nothing back either; thawed it does", () => {
+  const bench = new Bench({ flapWindowMs: 60_000 });
+  const freeze = (frozen: boolean): void =>
+    bench.take(bench.machine.handle({ kind: "frozen", frozen }, bench.now));
+  const undone = (): number => bench.effects.filter(({ kind }) => kind === "undo").length;
+  bench.run(5).run(6, overloaded).run(50);
+  freeze(true);
+  bench.run(60);
+  assert.equal(undone(), 0);
+  freeze(false);
+  bench.run(1);
+  assert.equal(undone(), 1);
 });
 
 describe("nothing is done", () => {
