@@ -54,6 +54,7 @@ const { values, positionals } = parseArgs({
     attacks: { type: "string" },
     compression: { type: "string" },
     seeds: { type: "string" },
+    from: { type: "string" },
     keep: { type: "string" },
   },
 });

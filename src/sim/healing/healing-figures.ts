@@ -7,7 +7,7 @@ import type { NodeIndex } from "../node-types.ts";
 import type { HealingListener } from "./healing-world.ts";
 
 /** Node-seconds count when the nodes have had time to find each other. */
-const START_MS = 20_000;
+const START_MS = 15_000;
 const SAMPLES_MAX = 10_000;
 
 export interface HealingFigures {

@@ -1,0 +1,73 @@
+// What the healing bench runs: each of its tables has cases, each case runs in some modes.
+
+import { type BenchFault, benchFaults, faultKinds, pairedFaults } from "./faults.ts";
+import type { BenchRun, Mode } from "./runs.ts";
+
+export interface Case {
+  readonly name: string;
+  readonly run: Omit<BenchRun, "seed" | "mode">;
+  readonly modes: readonly Mode[];
+}
+
+const SMALL = 12;
+const LARGE = 100;
+const HUGE = 1_000;
+const MINUTES = 0.75;
+/** Until a false death would have to be refuted after the faults. */
+const CALM = "22s";
+/** Something is always wrong somewhere, of what a fleet sees every day. */
+const STANDING =
+  "chaos: { faults: 12, kinds: [crash, loss, latency, slow, renewal_stuck, store_grows], longest: 15s }";
+/** Further apart than the cooldown of what ends it. */
+const LEAKS: readonly BenchFault[] = ["30s", "36m"].map((at) => ({
+  name: "leak",
+  line: `{ inject: leak, at: ${at}, for: 9m, nodes: [1], full_after: 9m }`,
+}));
+
+const versus = ["off", "on"] as const;
+
+function faulty(name: string, faults: readonly BenchFault[], nodes: number): Case {
+  const minutes = Math.max(...faults.map((one) => one.minutes ?? MINUTES));
+  return { name, run: { nodes, minutes, faults, calm: CALM }, modes: versus };
+}
+
+function pairs(): Case[] {
+  const paired = benchFaults.filter(({ name }) => pairedFaults.includes(name));
+  return paired.flatMap((a, at) =>
+    paired.slice(at + 1).map((b) => faulty(`${a.name} + ${b.name}`, [a, b], SMALL)),
+  );
+}
+
+const drawn = (chaos: string, nodes: number, minutes: number): Case["run"] => ({
+  ...{ nodes, minutes, faults: [], calm: "5s", more: chaos },
+});
+
+export const tables: Readonly<Record<string, () => readonly Case[]>> = {
+  single: () => benchFaults.map((fault) => faulty(fault.name, [fault], SMALL)),
+  pairs,
+  large: () =>
+    benchFaults
+      .filter(({ mendable }) => mendable)
+      .map((fault) => faulty(`${fault.name}, ${LARGE} nodes`, [fault], LARGE)),
+  thousand: () => [
+    {
+      name: `standing chaos, ${HUGE} nodes`,
+      run: drawn(`zones: auto\n${STANDING}`, HUGE, 1.25),
+      modes: versus,
+    },
+  ],
+  sweep: () => [
+    {
+      name: `four random faults, ${SMALL} nodes`,
+      run: drawn(`chaos: { faults: 4, kinds: [${faultKinds.join(", ")}] }`, SMALL, 1),
+      modes: ["on"],
+    },
+  ],
+  memory: () => [
+    {
+      name: "a leak twice, 4 nodes, 46 minutes",
+      run: { nodes: 4, minutes: 46, faults: LEAKS, calm: "5s" },
+      modes: ["forgetful", "on"],
+    },
+  ],
+};
