@@ -127,8 +127,7 @@ export async function createNode(
       keys,
       audit,
       access,
-      onRepairClaim: (claim) => healing().claimed(claim),
-      onLesson: (nodeId, incident) => memory.knowledge.hear(nodeId, incident),
+      onNotice: (nodeId, body) => healing().heard(nodeId, body),
       foreign: (trustDomain) => federation.documentOf(trustDomain),
     },
     {
@@ -316,9 +315,9 @@ class Daemon implements MeshNode {
         actuators: new NodeActuators({ member, store, federation }),
         knowledge: memory.knowledge,
         remembered: () => memory.raised(),
-        closed: (incident) => member()?.lessons.closed(incident),
+        closed: (incident) => member()?.notices.closed(incident),
         freezer: store,
-        claim: async (leftMs) => member()?.claims.publish(leftMs),
+        claim: async (leftMs) => member()?.notices.claim(leftMs),
       },
       config.healing,
     );
