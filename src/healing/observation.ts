@@ -1,6 +1,7 @@
 // What healing sees of its node each second: named numbers, the conditions that parts raise by themselves, and the peers.
 // A name that is missing from a reading was not measured; it is never guessed.
 
+import type { MonoMs } from "../ports/index.ts";
 import type { SymptomCode } from "./symptoms.ts";
 
 /** How a number becomes one between 0 and 1 of a feature vector: `value / full`, cut off at both ends. */
@@ -34,6 +35,8 @@ const scales = {
   roundsVoid: { full: 10, what: "training rounds in a row without a new model" },
   anomaly: { full: 4, what: "anomaly by the learned detector, 1: the usual limit" },
   engineRank: { full: 2, what: "crypto engine, 0: the configured one" },
+  silentRatio: { full: 1, what: "live members silent for unusually long, share" },
+  linkPhi: { full: 16, what: "silence of the link that is silent most, φ" },
 } as const satisfies Record<string, Scale>;
 
 export type ObservationName = keyof typeof scales;
@@ -49,6 +52,10 @@ export interface PeerReading {
   readonly wanted: boolean;
   /** A statement is at hand that convinces every node of its misbehaviour. */
   readonly proven: boolean;
+  /** The last sign of life of any kind. */
+  readonly heardAtMs?: MonoMs;
+  /** When it answered a probe of this node last, or connected; absent without a link so far. */
+  readonly answeredAtMs?: MonoMs;
 }
 
 /** A condition that a part of the node raises by itself; it needs no threshold. */

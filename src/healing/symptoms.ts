@@ -95,7 +95,7 @@ const catalogue = {
     timeToVisibleMs: 1_000,
     alert: "MeshdPartitioned",
   }),
-  "mesh/peer-unreachable": is("info", "a live member has no link to here", {
+  "mesh/peer-unreachable": is("info", "a live member has no link that works", {
     dependsOn: ["mesh/isolated", "mesh/peers-lost"],
     timeToVisibleMs: 1_000,
     alert: "MeshdProbesFailing",

@@ -9,7 +9,7 @@ type Filling = { -readonly [Key in keyof MemberView]: MemberView[Key] };
 /** A snapshot of a member. */
 export function memberView(member: Member, reputation: number): MemberView {
   const beacon = currentBeacon(member);
-  const { link, name, lastErrorCode, chain } = member;
+  const { link, name, lastErrorCode, chain, answeredAtMs } = member;
   const view: Filling = {
     nodeId: member.nodeId,
     state: member.state,
@@ -26,6 +26,7 @@ export function memberView(member: Member, reputation: number): MemberView {
     load: beacon?.load ?? 0,
   };
   if (name !== undefined) view.name = name;
+  if (answeredAtMs !== undefined) view.answeredAtMs = answeredAtMs;
   if (link !== undefined) view.lossRatio = link.lossRatio;
   if (link?.rttMs !== undefined) view.rttMs = link.rttMs;
   if (beacon?.learning !== undefined) view.learning = beacon.learning;
