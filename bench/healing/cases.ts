@@ -13,11 +13,14 @@ const SMALL = 12;
 const LARGE = 100;
 const HUGE = 1_000;
 const MINUTES = 0.75;
+const HUGE_MINUTES = 1.25;
 /** Until a false death would have to be refuted after the faults. */
 const CALM = "22s";
-/** Something is always wrong somewhere, of what a fleet sees every day. */
-const STANDING =
+/** Half of a fleet's bad days at once: each of these hits 5 to 25 % of the nodes, or all links. */
+const STORM =
   "chaos: { faults: 12, kinds: [crash, loss, latency, slow, renewal_stuck, store_grows], longest: 15s }";
+/** In each of so many seconds new nodes go wrong, while those before them are mended or come back. */
+const WAVE_S = 10;
 /** Further apart than the cooldown of what ends it. */
 const LEAKS: readonly BenchFault[] = ["30s", "36m"].map((at) => ({
   name: "leak",
@@ -42,6 +45,23 @@ const drawn = (chaos: string, nodes: number, minutes: number): Case["run"] => ({
   ...{ nodes, minutes, faults: [], calm: "5s", more: chaos },
 });
 
+/** What a fleet sees every day, all the time: lossy links, and always some nodes that are down, slow or need mending. */
+function standing(seconds: number): BenchFault[] {
+  const weather = [
+    "{ inject: loss, at: 15s, ratio: 0.05 }",
+    "{ inject: latency, at: 15s, extra: 20ms, tail: 500ms, tail_share: 0.02 }",
+  ];
+  const wave = (at: number): string[] => [
+    `{ inject: crash, at: ${at}s, for: 8s, nodes: 5 }`,
+    `{ inject: slow, at: ${at}s, for: ${WAVE_S}s, nodes: 10, every: 4s, pause: 1500ms }`,
+    `{ inject: renewal_stuck, at: ${at}s, for: ${WAVE_S}s, nodes: 5, left: 8s }`,
+    `{ inject: store_grows, at: ${at}s, for: ${WAVE_S}s, nodes: 5 }`,
+  ];
+  const lines = [...weather];
+  for (let at = 15; at < seconds - WAVE_S; at += WAVE_S) lines.push(...wave(at));
+  return lines.map((line) => ({ name: "standing chaos", line }));
+}
+
 export const tables: Readonly<Record<string, () => readonly Case[]>> = {
   single: () => benchFaults.map((fault) => faulty(fault.name, [fault], SMALL)),
   pairs,
@@ -52,7 +72,15 @@ export const tables: Readonly<Record<string, () => readonly Case[]>> = {
   thousand: () => [
     {
       name: `standing chaos, ${HUGE} nodes`,
-      run: drawn(`zones: auto\n${STANDING}`, HUGE, 1.25),
+      run: {
+        ...drawn("zones: auto", HUGE, HUGE_MINUTES),
+        faults: standing(60 * HUGE_MINUTES),
+      },
+      modes: versus,
+    },
+    {
+      name: `storm, ${HUGE} nodes`,
+      run: drawn(`zones: auto\n${STORM}`, HUGE, HUGE_MINUTES),
       modes: versus,
     },
   ],

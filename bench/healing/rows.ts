@@ -4,7 +4,7 @@ import type { Case } from "./cases.ts";
 import type { Kept, KeptOutcome } from "./kept.ts";
 import type { Mode } from "./runs.ts";
 
-export const HEAD = `| what | runs | whole again, p50, p99 s | mended, p50, p99 s | availability % | actions with healing on | harm | broken |
+export const HEAD = `| what | runs | whole again, p50, p99 s | mended, p50, p99 s | availability (settled) % | actions with healing on | harm | broken |
 |---|---|---|---|---|---|---|---|`;
 
 /** One case: its first mode before its second. */
@@ -42,8 +42,9 @@ function isBroken({ outcome }: KeptOutcome): boolean {
 }
 
 function availabilityOf(runs: readonly KeptOutcome[]): string {
-  const sum = runs.reduce((all, { outcome }) => all + outcome.availability, 0);
-  return runs.length === 0 ? "-" : ((100 * sum) / runs.length).toFixed(3);
+  const share = (of: "availability" | "settledAvailability"): string =>
+    ((100 * runs.reduce((sum, { outcome }) => sum + outcome[of], 0)) / runs.length).toFixed(3);
+  return runs.length === 0 ? "-" : `${share("availability")} (${share("settledAvailability")})`;
 }
 
 function actionsOf(runs: readonly KeptOutcome[]): string {

@@ -23,7 +23,10 @@ export interface BenchRun {
 
 /** Kept as a line of JSON. */
 export interface BenchOutcome
-  extends Pick<HealingFigures, "recoveryMs" | "mendMs" | "availability" | "byKind" | "harmful"> {
+  extends Pick<
+    HealingFigures,
+    "recoveryMs" | "mendMs" | "availability" | "settledAvailability" | "byKind" | "harmful"
+  > {
   readonly violations: readonly string[];
 }
 
@@ -47,8 +50,10 @@ export function benchRun(run: BenchRun): BenchOutcome {
   const options = { sha256, retraces: false, healing: { remembers: run.mode !== "forgetful" } };
   const { healing, violations, failures } = runPlan(plan, options);
   if (healing === undefined) throw new Error("a run of this bench measures healing");
-  const { recoveryMs, mendMs, availability, byKind, harmful } = healing;
+  const { recoveryMs, mendMs, availability, settledAvailability, byKind, harmful } = healing;
   const broken = violations.map(({ checker, what }) => `${checker}: ${what}`);
-  const what = [...broken, ...failures];
-  return { ...{ recoveryMs, mendMs, availability, byKind, harmful }, violations: what };
+  return {
+    ...{ recoveryMs, mendMs, availability, settledAvailability, byKind, harmful },
+    violations: [...broken, ...failures],
+  };
 }
