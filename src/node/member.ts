@@ -473,6 +473,15 @@ export class Member {
       engine: this.#deps.engine,
       members: () => this.mesh.members(),
       isConnected: (nodeId) => this.network.isConnected(nodeId),
+      isRelayed: (nodeId) => this.network.relayTo(nodeId) !== undefined,
+      answers: (nodeId) =>
+        this.network.ping(nodeId, meshDefaults.probeTimeoutMaxMs).then(
+          (rttMs) => {
+            this.#service.handle({ kind: "rtt", nodeId, rttMs });
+            return true;
+          },
+          () => false,
+        ),
       ...{ reach: this.#reach, rejoin: this.#rejoin, service: this.#service },
       ...{ learning: this.learning, limiter: this.#limiter },
       addressesOf: async (nodeId) => {

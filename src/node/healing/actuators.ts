@@ -25,6 +25,7 @@ export class NodeActuators implements Actuators {
     this.#acts = new Map<ActionKind, Act>([
       ["rejoin", () => this.#member().repairs.rejoin()],
       ["redial-peer", (peer) => this.#member().repairs.redial(required(peer) as NodeId)],
+      ["change-relay", (peer) => this.#member().repairs.changeRelay(peer as NodeId | undefined)],
       ["resync-beacons", () => this.#member().repairs.resync()],
       ["renew-svid", () => this.#member().repairs.renew()],
       ["fetch-bundle", (domain) => this.#fetchBundle(domain)],
