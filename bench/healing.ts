@@ -1,6 +1,7 @@
-// npm run bench -- healing [--rules single,pairs,large,thousand,sweep,memory] [--seeds N] [--from SEED] [--keep FILE]: what healing is worth
-// and whether it ever harms, in the simulator. Every fault alone and in pairs with healing off and on; large meshes; random faults; a leak
-// that comes again, with memory of the first and without. With a FILE each run is kept as it ends and not made again. Prints tables in Markdown.
+// npm run bench -- healing [--rules single,pairs,large,thousand,storm,sweep,memory] [--seeds N] [--from SEED] [--modes off,on] [--keep FILE]:
+// what healing is worth and whether it ever harms, in the simulator. Every fault alone and in pairs with healing off and on; large meshes;
+// random faults; a leak that comes again, with memory of the first and without. With a FILE each run is kept as it ends and not made again.
+// Prints tables in Markdown.
 
 import { tables } from "./healing/cases.ts";
 import { Kept } from "./healing/kept.ts";
@@ -11,6 +12,7 @@ import type { BenchSuite } from "./measure.ts";
 export const suite: BenchSuite = (_report, { slice }) => {
   const seeds = Number(slice["seeds"] ?? 5);
   const from = Number(slice["from"] ?? 1);
+  const chosen = slice["modes"]?.split(",");
   const kept = new Kept(slice["keep"]);
   for (const table of (slice["rules"] ?? "single,pairs,large,memory").split(",")) {
     const cases = tables[table]?.();
@@ -21,7 +23,8 @@ export const suite: BenchSuite = (_report, { slice }) => {
       for (const { name, run, modes } of cases)
         for (const mode of modes) {
           const key = { table, name, mode, seed };
-          if (!kept.has(key)) kept.add({ ...key, outcome: benchRun({ ...run, seed, mode }) });
+          if (chosen?.includes(mode) === false || kept.has(key)) continue;
+          kept.add({ ...key, outcome: benchRun({ ...run, seed, mode }) });
         }
     console.log(`\n${table}\n${HEAD}`);
     for (const one of cases) console.log(rowOf(table, one, kept));

@@ -55,6 +55,7 @@ const { values, positionals } = parseArgs({
     compression: { type: "string" },
     seeds: { type: "string" },
     from: { type: "string" },
+    modes: { type: "string" },
     keep: { type: "string" },
   },
 });

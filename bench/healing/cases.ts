@@ -9,6 +9,7 @@ export interface Case {
   readonly modes: readonly Mode[];
 }
 
+const TINY = 8;
 const SMALL = 12;
 const LARGE = 100;
 const HUGE = 1_000;
@@ -16,6 +17,7 @@ const MINUTES = 0.75;
 const HUGE_MINUTES = 1.25;
 /** Until a false death would have to be refuted after the faults. */
 const CALM = "22s";
+const BRIEF = "1s";
 /** Half of a fleet's bad days at once: each of these hits 5 to 25 % of the nodes, or all links. */
 const STORM =
   "chaos: { faults: 12, kinds: [crash, loss, latency, slow, renewal_stuck, store_grows], longest: 15s }";
@@ -29,9 +31,9 @@ const LEAKS: readonly BenchFault[] = ["30s", "36m"].map((at) => ({
 
 const versus = ["off", "on"] as const;
 
-function faulty(name: string, faults: readonly BenchFault[], nodes: number): Case {
+function faulty(name: string, faults: readonly BenchFault[], nodes: number, calm = CALM): Case {
   const minutes = Math.max(...faults.map((one) => one.minutes ?? MINUTES));
-  return { name, run: { nodes, minutes, faults, calm: CALM }, modes: versus };
+  return { name, run: { nodes, minutes, faults, calm }, modes: versus };
 }
 
 function pairs(): Case[] {
@@ -42,7 +44,7 @@ function pairs(): Case[] {
 }
 
 const drawn = (chaos: string, nodes: number, minutes: number): Case["run"] => ({
-  ...{ nodes, minutes, faults: [], calm: "5s", more: chaos },
+  ...{ nodes, minutes, faults: [], calm: BRIEF, more: chaos },
 });
 
 /** What a fleet sees every day, all the time: lossy links, and always some nodes that are down, slow or need mending. */
@@ -68,7 +70,7 @@ export const tables: Readonly<Record<string, () => readonly Case[]>> = {
   large: () =>
     benchFaults
       .filter(({ mendable }) => mendable)
-      .map((fault) => faulty(`${fault.name}, ${LARGE} nodes`, [fault], LARGE)),
+      .map((fault) => faulty(`${fault.name}, ${LARGE} nodes`, [fault], LARGE, BRIEF)),
   thousand: () => [
     {
       name: `standing chaos, ${HUGE} nodes`,
@@ -78,6 +80,8 @@ export const tables: Readonly<Record<string, () => readonly Case[]>> = {
       },
       modes: versus,
     },
+  ],
+  storm: () => [
     {
       name: `storm, ${HUGE} nodes`,
       run: drawn(`zones: auto\n${STORM}`, HUGE, HUGE_MINUTES),
@@ -86,15 +90,15 @@ export const tables: Readonly<Record<string, () => readonly Case[]>> = {
   ],
   sweep: () => [
     {
-      name: `four random faults, ${SMALL} nodes`,
-      run: drawn(`chaos: { faults: 4, kinds: [${faultKinds.join(", ")}] }`, SMALL, 1),
+      name: `four random faults, ${TINY} nodes`,
+      run: drawn(`chaos: { faults: 4, kinds: [${faultKinds.join(", ")}] }`, TINY, MINUTES),
       modes: ["on"],
     },
   ],
   memory: () => [
     {
       name: "a leak twice, 4 nodes, 46 minutes",
-      run: { nodes: 4, minutes: 46, faults: LEAKS, calm: "5s" },
+      run: { nodes: 4, minutes: 46, faults: LEAKS, calm: BRIEF },
       modes: ["forgetful", "on"],
     },
   ],
