@@ -54,6 +54,7 @@ const catalogue = {
     timeToVisibleMs: 5_000,
     alert: "MeshdMemoryHigh",
   }),
+  "node/socket-gone": is("warning", "nobody can call a socket of the daemon"),
   "node/clock-stepped": is("info", "the wall clock stepped", { alert: "MeshdClockSkew" }),
   "identity/expired": is("error", "the SVID has expired", {
     dependsOn: ["node/clock-stepped", "identity/renewal-overdue", "mesh/isolated"],

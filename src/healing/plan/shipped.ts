@@ -78,6 +78,14 @@ playbooks:
     steps:
       - { action: restart-part, target: trainer, time_limit: 60s, check_within: 60s }
 
+  # The server listens, but its file was removed: it makes another.
+  - name: listen-again
+    for: [node/socket-gone]
+    radius: node
+    cooldown: 1m
+    steps:
+      - { action: restart-part, time_limit: 10s, check_within: 5s }
+
   - name: shed
     for: [mesh/overloaded]
     when: { loopLagMs: { min: 100 } }
