@@ -13,6 +13,8 @@ import { parseScenario, type RunOptions, type RunReport } from "../../src/sim/in
 import { HealingBudget } from "../../src/sim/checkers/healing-budget.ts";
 import { NoExpiredSvid } from "../../src/sim/checkers/no-expired-svid.ts";
 import type { SwarmView } from "../../src/sim/checkers/swarm-view.ts";
+import { healingFaultKinds, meshFaultKinds } from "../../src/sim/scenarios/faults.ts";
+import { HealingMonitor } from "../../src/sim/healing/healing-figures.ts";
 import type { Swarm } from "../../src/sim/swarm.ts";
 import { run } from "./scenario-runs.ts";
 
@@ -116,6 +118,29 @@ test("a liar that meets its own beacon, replayed by another, does not prove itse
   holds(report);
 });
 
+test("four random faults of any kind at a time, ten times: no action harms, and no invariant breaks", () => {
+  const kinds = [...meshFaultKinds, ...healingFaultKinds].join(", ");
+  const scenario = parseScenario(
+    `name: sweep
+summary: Random faults among nodes that heal themselves.
+nodes: 8
+minutes: 0.75
+healing: on
+chaos: { faults: 4, kinds: [${kinds}] }
+expect: { effects: false, false_deaths: 1000, calm: 1s }
+`,
+    "sweep.yml",
+  );
+  let actions = 0;
+  for (let seed = 1; seed <= 10; seed++) {
+    const report = run(scenario, { seed }, { retraces: false });
+    holds(report);
+    assert.equal(report.healing?.harmful, 0, `seed ${seed}`);
+    for (const count of Object.values(report.healing.byKind)) actions += count;
+  }
+  assert.ok(actions > 20, `${actions} actions`);
+});
+
 test("the same seed heals in the same way", () => {
   const faults = ["{ inject: renewal_stuck, at: 20s, for: 20s, nodes: 2 }"];
   assert.equal(healing("on", faults).traceDigest, healing("on", faults).traceDigest);
@@ -145,6 +170,27 @@ test("no-expired-svid takes what was said before an end that a fault brought for
     checker.accepted(4, beacon(number), 16_000);
     assert.equal(checker.violationCount, broken);
   }
+});
+
+test("an action after which an error stands is harm, unless something else changed on its node meanwhile", () => {
+  let state = "well";
+  const monitor = new HealingMonitor(() => state);
+  const action = (node: number, outcome: string): void => {
+    const taken = { action: "shed-load", outcome };
+    monitor.effect(node, {
+      kind: "action",
+      action: taken,
+      incident: {},
+    } as unknown as HealingEffect);
+  };
+  action(1, "running");
+  action(1, "worse");
+  assert.equal(monitor.figures().harmful, 1);
+  action(2, "running");
+  state = "its disk is full";
+  action(2, "worse");
+  assert.equal(monitor.figures().harmful, 1);
+  assert.deepEqual(monitor.figures().byKind, { "shed-load worse": 2 });
 });
 
 /** A checker in a mesh of ten, with effects by hand. */
