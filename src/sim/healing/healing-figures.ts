@@ -38,8 +38,8 @@ export class HealingMonitor implements HealingListener {
   readonly #mendMs: number[] = [];
   /** What is wrong with a node, in any words that tell one state from another. */
   readonly #stateOf: (node: NodeIndex) => string;
-  /** That at the beginning of its newest action. */
-  readonly #begunIn = new Map<NodeIndex, string>();
+  /** That at the beginning of each action under way. */
+  readonly #begunIn = new Map<string, string>();
   #harmful = 0;
   #incidents = 0;
   readonly #all = { seconds: 0, good: 0 };
@@ -54,12 +54,14 @@ export class HealingMonitor implements HealingListener {
   effect(node: NodeIndex, effect: HealingEffect): void {
     if (effect.kind === "incident" && effect.change === "opened") this.#incidents++;
     if (effect.kind !== "action") return;
-    const { action, outcome } = effect.action;
+    const { playbook, action, target, startedMs, outcome } = effect.action;
+    const id = [node, playbook, action, target, startedMs].join(" ");
     if (outcome === "running") {
-      this.#begunIn.set(node, this.#stateOf(node));
+      this.#begunIn.set(id, this.#stateOf(node));
       return;
     }
-    if (outcome === "worse" && this.#begunIn.get(node) === this.#stateOf(node)) this.#harmful++;
+    if (outcome === "worse" && this.#begunIn.get(id) === this.#stateOf(node)) this.#harmful++;
+    this.#begunIn.delete(id);
     this.#outcomes.set(outcome, (this.#outcomes.get(outcome) ?? 0) + 1);
     if (outcome === "mended" && this.#mendMs.length < SAMPLES_MAX)
       this.#mendMs.push((effect.action.endedMs ?? 0) - effect.incident.openedAtMs);
