@@ -54,6 +54,8 @@ const { values, positionals } = parseArgs({
     attacks: { type: "string" },
     compression: { type: "string" },
     seeds: { type: "string" },
+    from: { type: "string" },
+    modes: { type: "string" },
     keep: { type: "string" },
   },
 });

@@ -68,7 +68,7 @@ playbooks:
     radius: none
     cooldown: 5m
     steps:
-      - { action: free-memory, time_limit: 10s, check_within: 60s }
+      - { action: free-memory, time_limit: 10s, check_within: 5s }
 
   # A trainer that leaks gives all back when it is started anew; its round goes on from the disk.
   - name: restart-trainer
