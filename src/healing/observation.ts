@@ -34,6 +34,7 @@ const scales = {
   roundsVoid: { full: 10, what: "training rounds in a row without a new model" },
   anomaly: { full: 4, what: "anomaly by the learned detector, 1: the usual limit" },
   engineRank: { full: 2, what: "crypto engine, 0: the configured one" },
+  trainerHeapRatio: { full: 1, what: "heap of the training thread in use, share of its limit" },
 } as const satisfies Record<string, Scale>;
 
 export type ObservationName = keyof typeof scales;

@@ -464,6 +464,7 @@ export class Member {
           this.#spread.met(peer.nodeId);
           sizeHeapFor(this.network.connectedPeers().length);
           this.#service.handle({ kind: "peer-connected", peer, addresses });
+          this.#renewal.met(peer.nodeId);
         },
         onDisconnected: (nodeId) => {
           logger.info({ nodeId }, "peer disconnected");
