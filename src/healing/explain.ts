@@ -28,13 +28,12 @@ export function explain(incident: Incident, nameOf: (id: string) => string): Exp
   const { symptoms: seen, cause, actions } = incident;
   const isCause = ({ code, subject }: SeenSymptom): boolean =>
     code === cause.code && subject === cause.subject;
-  const inOrder = seen.toSorted((a, b) => a.firstSeenMs - b.firstSeenMs);
-  const causes = inOrder.filter(isCause);
+  const causes = seen.filter(isCause);
   return [
     ...causes.flatMap(seenLines),
     ...causes.map((one) => symptomLine(one, "", nameOf)),
     // What follows from the cause is said in a line each.
-    ...inOrder
+    ...seen
       .filter((one) => !isCause(one))
       .map((one) => symptomLine(one, one.evidence.map(evidenceText).join("; "), nameOf)),
     { step: "cause", text: `${titled(cause, nameOf)}: ${cause.why}` },
