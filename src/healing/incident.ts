@@ -7,6 +7,7 @@ import type { Severity, SymptomCode } from "./symptoms.ts";
 /** Everything that healing can do; which of them a node offers, its actuators say. */
 export const actionKinds = [
   "redial-peer",
+  "change-relay",
   "rejoin",
   "fetch-bundle",
   "renew-svid",

@@ -107,8 +107,9 @@ export class HealingMachine implements HealingProtocol {
   }
 
   #look(reading: Reading, now: Now): HealingEffect[] {
-    this.#reading = { ...reading, conditions: [...reading.conditions, ...this.#own(reading)] };
-    this.#standing = this.#analyzer.look(this.#reading, now);
+    const conditions = [...reading.conditions, ...this.#own(reading)];
+    this.#standing = this.#analyzer.look({ ...reading, conditions }, now);
+    this.#reading = this.#analyzer.reading;
     const changes = this.#book.update(this.#standing, this.#reading, now);
     const effects: HealingEffect[] = changes.map(({ incident, change }) => ({
       ...{ kind: "incident", incident: this.#remember(incident, change === "opened"), change },

@@ -1,6 +1,7 @@
 // What healing sees of its node each second: named numbers, the conditions that parts raise by themselves, and the peers.
 // A name that is missing from a reading was not measured; it is never guessed.
 
+import type { MonoMs } from "../ports/index.ts";
 import type { SymptomCode } from "./symptoms.ts";
 
 /** How a number becomes one between 0 and 1 of a feature vector: `value / full`, cut off at both ends. */
@@ -35,6 +36,8 @@ const scales = {
   anomaly: { full: 4, what: "anomaly by the learned detector, 1: the usual limit" },
   engineRank: { full: 2, what: "crypto engine, 0: the configured one" },
   trainerHeapRatio: { full: 1, what: "heap of the training thread in use, share of its limit" },
+  silentRatio: { full: 1, what: "live members silent for unusually long, share" },
+  linkPhi: { full: 16, what: "silence of the link that is silent most, φ" },
 } as const satisfies Record<string, Scale>;
 
 export type ObservationName = keyof typeof scales;
@@ -50,6 +53,10 @@ export interface PeerReading {
   readonly wanted: boolean;
   /** A statement is at hand that convinces every node of its misbehaviour. */
   readonly proven: boolean;
+  /** The last sign of life of any kind. */
+  readonly heardAtMs?: MonoMs;
+  /** When it answered a probe of this node last, or connected; absent without a link so far. */
+  readonly answeredAtMs?: MonoMs;
 }
 
 /** A condition that a part of the node raises by itself; it needs no threshold. */

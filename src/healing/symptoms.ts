@@ -54,6 +54,7 @@ const catalogue = {
     timeToVisibleMs: 5_000,
     alert: "MeshdMemoryHigh",
   }),
+  "node/socket-gone": is("warning", "nobody can call a socket of the daemon"),
   "node/clock-stepped": is("info", "the wall clock stepped", { alert: "MeshdClockSkew" }),
   "identity/expired": is("error", "the SVID has expired", {
     dependsOn: ["node/clock-stepped", "identity/renewal-overdue", "mesh/isolated"],
@@ -95,7 +96,7 @@ const catalogue = {
     timeToVisibleMs: 1_000,
     alert: "MeshdPartitioned",
   }),
-  "mesh/peer-unreachable": is("info", "a live member has no link to here", {
+  "mesh/peer-unreachable": is("info", "a live member has no link that works", {
     dependsOn: ["mesh/isolated", "mesh/peers-lost"],
     timeToVisibleMs: 1_000,
     alert: "MeshdProbesFailing",

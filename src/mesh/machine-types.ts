@@ -254,6 +254,8 @@ export interface MemberView {
   readonly lastBeaconAtMs: MonoMs;
   /** Last proof of life of any kind; monotonic. */
   readonly lastAliveAtMs: MonoMs;
+  /** When it last answered a probe from here, or connected; monotonic. */
+  readonly answeredAtMs?: MonoMs;
   readonly addresses: readonly string[];
   readonly zone: string;
   readonly roles: readonly string[];

@@ -45,6 +45,7 @@ export class Neighbourhood {
     member.link ??= new LinkEstimate();
     if (!member.connected) member.link.reconnected(now.monoMs);
     member.connected = true;
+    member.answeredAtMs = now.monoMs;
     member.dialFailures = 0;
     member.dialAtMs = now.monoMs;
     if (member.accepted.length > 0) detector.alive(member, "connected", now);
@@ -72,6 +73,7 @@ export class Neighbourhood {
     const member = roster.get(nodeId);
     if (member === undefined || !(rttMs >= 0) || !Number.isFinite(rttMs)) return;
     meter.observe("meshd_mesh_probe_rtt_seconds", rttMs / 1000);
+    member.answeredAtMs = now.monoMs;
     if (member.accepted.length > 0) detector.answered(member, now);
     else {
       member.lastAliveAtMs = now.monoMs;

@@ -6,7 +6,7 @@ import { currentBeacon, type Member } from "./membership/member.ts";
 /** A snapshot of a member. */
 export function memberView(member: Member, reputation: number): MemberView {
   const beacon = currentBeacon(member);
-  const { link, name, lastErrorCode, chain } = member;
+  const { link, name, lastErrorCode, chain, answeredAtMs } = member;
   const rttMs = link?.rttMs;
   return {
     nodeId: member.nodeId,
@@ -19,6 +19,7 @@ export function memberView(member: Member, reputation: number): MemberView {
     heartbeatIndex: chain === undefined ? 0 : chain.base + chain.position,
     lastBeaconAtMs: member.lastBeaconAtMs,
     lastAliveAtMs: member.lastAliveAtMs,
+    ...(answeredAtMs === undefined ? {} : { answeredAtMs }),
     addresses: beacon?.addresses ?? member.seenAddresses,
     zone: beacon?.zone ?? "",
     roles: beacon?.roles ?? [],

@@ -110,6 +110,7 @@ import { classicalHealthOf, svidHealthOf } from "./svid-health.ts";
 import { draftOf } from "./task-manifest.ts";
 import { quarantinedCalled, quarantineOf } from "./quarantine-view.ts";
 import { linksOf, routeOf } from "./route-view.ts";
+import { type SocketName, socketNames, type SocketPart } from "./socket-part.ts";
 import { workloadHealth } from "./workload/health.ts";
 
 export interface SurfaceParts {
@@ -130,6 +131,7 @@ export interface SurfaceParts {
   readonly configView: ConfigView;
   readonly healing: () => HealingLoop;
   readonly memory: HealingMemory;
+  readonly sockets: () => Partial<Record<SocketName, SocketPart | undefined>>;
 }
 
 /** A health entry whose code the catalogue knows. */
@@ -553,6 +555,12 @@ export class ControlSurface implements NodeControl {
     if (state === "stopping")
       health.push({ code: "node/stopping", message: "Leaves the mesh, as it was told to." });
     if (member !== undefined) health.push(...memberHealth(member));
+    for (const subject of socketNames) {
+      const socket = this.#parts.sockets()[subject];
+      if (socket?.isGone !== true) continue;
+      const message = `Nobody can call ${socket.path}: its file was removed or replaced. It is made again, or restart meshd.`;
+      health.push({ code: "node/socket-gone", subject, message });
+    }
     if (member?.isLive() === false) {
       health.push({
         code: "node/stalled",

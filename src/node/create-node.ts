@@ -44,6 +44,7 @@ import { NodeActuators } from "./healing/actuators.ts";
 import { HealingLoop } from "./healing/healing-loop.ts";
 import { HealingMemory } from "./healing/memory.ts";
 import { NodeSensors } from "./healing/sensors.ts";
+import { type SocketName, SocketPart } from "./socket-part.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { LogLevelSwitch } from "./log-level.ts";
 import { allMetrics, meterConfig, meterNode } from "./metrics.ts";
@@ -127,8 +128,7 @@ export async function createNode(
       keys,
       audit,
       access,
-      onRepairClaim: (claim) => healing().claimed(claim),
-      onLesson: (nodeId, incident) => memory.knowledge.hear(nodeId, incident),
+      onNotice: (nodeId, body) => healing().heard(nodeId, body),
       foreign: (trustDomain) => federation.documentOf(trustDomain),
     },
     {
@@ -277,6 +277,7 @@ interface Parts {
 class Daemon implements MeshNode {
   readonly #parts: Parts;
   readonly #servers: RunningServer[] = [];
+  #controlSocket: SocketPart | undefined;
   readonly #surface: ControlSurface;
   readonly healing: HealingLoop;
   #config: Config;
@@ -293,11 +294,20 @@ class Daemon implements MeshNode {
         version,
         operations: new Operations({ ...parts, version, nodeId: keys.nodeId }),
         healing: () => this.healing,
+        sockets: () => this.#sockets,
       },
       () => this.#metricsAddress,
       () => this.reload(() => this.#readAgain()),
     );
     this.healing = this.#makeHealing();
+  }
+
+  /** What can be called from this host, and started anew by healing. */
+  get #sockets(): Partial<Record<SocketName, SocketPart | undefined>> {
+    return {
+      control: this.#controlSocket,
+      "workload-api": this.#parts.lifecycle.member?.workloads?.socket,
+    };
   }
 
   #makeHealing(): HealingLoop {
@@ -313,12 +323,15 @@ class Daemon implements MeshNode {
     return new HealingLoop(
       {
         ...{ self: keys.nodeId, clock: systemClock, logger, meter: prom.meter, audit, sensors },
-        actuators: new NodeActuators({ member, store, federation }),
+        actuators: new NodeActuators({
+          ...{ member, store, federation },
+          sockets: () => this.#sockets,
+        }),
         knowledge: memory.knowledge,
         remembered: () => memory.raised(),
-        closed: (incident) => member()?.lessons.closed(incident),
+        closed: (incident) => member()?.notices.closed(incident),
         freezer: store,
-        claim: async (leftMs) => member()?.claims.publish(leftMs),
+        claim: async (leftMs) => member()?.notices.claim(leftMs),
       },
       config.healing,
     );
@@ -343,7 +356,9 @@ class Daemon implements MeshNode {
       );
     const permits = (right: ControlRight): boolean => this.#parts.access.allows(LOCAL, right);
     const app = createControlApp(surface, { onUnexpectedError: unexpected, tracer, permits });
-    this.#servers.push(await startControlServer({ app, socketPath: config.control.socket }));
+    const socketPath = config.control.socket;
+    this.#controlSocket = new SocketPart(socketPath, () => startControlServer({ app, socketPath }));
+    await this.#controlSocket.start();
     await lifecycle.start();
     await this.#parts.federation.start();
     this.healing.start();
@@ -431,6 +446,7 @@ class Daemon implements MeshNode {
     this.healing.stop();
     await this.#parts.federation.stop();
     await lifecycle.stop();
+    await this.#controlSocket?.stop();
     await Promise.all(this.#servers.map((server) => server.stop()));
     await tracer.stop();
     process.stop();

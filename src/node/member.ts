@@ -9,7 +9,7 @@ import { Tunnels } from "../adapters/tunnel/tunnels.ts";
 import type { StateStore, StoredCredential } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type { CryptoEngine } from "../crypto/index.ts";
-import type { Claim, Incident } from "../healing/index.ts";
+import type { NoticeBody } from "../healing/index.ts";
 import { equalBytes, errorCode, isMeshError, MeshError } from "../foundation/index.ts";
 import { HandshakeLimiter, type PeerVerifier } from "../handshake/index.ts";
 import {
@@ -47,8 +47,7 @@ import { Lookup } from "./lookup.ts";
 import { NodeRecords } from "./node-record.ts";
 import { roundEvidenceReader } from "./learning/round-evidence.ts";
 import { MemberRepairs } from "./healing/member-repairs.ts";
-import { Lessons } from "./healing/lessons.ts";
-import { RepairClaims } from "./healing/repair-claims.ts";
+import { Notices } from "./healing/notices.ts";
 import { LearningService } from "./learning-service.ts";
 import { memberCalled } from "./member-lookup.ts";
 import { encryptersOf, networkOptions } from "./member-network.ts";
@@ -85,10 +84,8 @@ export interface MemberDeps {
   readonly held: HeldBundle;
   readonly audit: AuditTrail;
   readonly access: Access;
-  /** Another node has a token of the mesh's budget of repair. */
-  readonly onRepairClaim: (claim: Claim) => void;
-  /** Another node tells what it learned from an incident. */
-  readonly onLesson: (nodeId: NodeId, incident: Incident) => void;
+  /** Another node tells that it is under repair, or what it learned from an incident. */
+  readonly onNotice: (nodeId: NodeId, body: NoticeBody) => void;
   /** The document of another trust domain that this node federates with. */
   readonly foreign: (trustDomain: string) => string | undefined;
 }
@@ -125,8 +122,7 @@ export class Member {
   readonly #limiter: HandshakeLimiter;
   /** What healing can do here. */
   readonly repairs: MemberRepairs;
-  readonly claims: RepairClaims;
-  readonly lessons: Lessons;
+  readonly notices: Notices;
   /** The addresses that the own beacon tells. */
   #told = "";
   readonly #ownRecord: OwnRecord;
@@ -258,8 +254,7 @@ export class Member {
       relayed: config.mesh.relayBulk,
     });
     this.repairs = this.#makeRepairs();
-    this.claims = this.#makeClaims();
-    this.lessons = this.#makeLessons(epoch);
+    this.notices = this.#makeNotices(epoch);
   }
 
   get bundle(): TrustBundle {
@@ -376,10 +371,7 @@ export class Member {
     }
     this.#told = ""; // what was told before the machine ran was not heard
     this.#tellAddresses();
-    this.network.subscribe(this.#repairTopic(), (_from, bytes) =>
-      Promise.resolve(this.claims.receive(bytes)),
-    );
-    this.network.subscribe(this.#lessonTopic(), (from, bytes) => this.lessons.receive(from, bytes));
+    this.network.subscribe(this.#noticeTopic(), (from, bytes) => this.notices.receive(from, bytes));
     await this.learning.start();
     await this.tunnels.start();
     const { expose, forward } = this.#config.tunnel;
@@ -482,6 +474,15 @@ export class Member {
       engine: this.#deps.engine,
       members: () => this.mesh.members(),
       isConnected: (nodeId) => this.network.isConnected(nodeId),
+      isRelayed: (nodeId) => this.network.relayTo(nodeId) !== undefined,
+      answers: (nodeId) =>
+        this.network.ping(nodeId, meshDefaults.probeTimeoutMaxMs).then(
+          (rttMs) => {
+            this.#service.handle({ kind: "rtt", nodeId, rttMs });
+            return true;
+          },
+          () => false,
+        ),
       ...{ reach: this.#reach, rejoin: this.#rejoin, service: this.#service },
       ...{ learning: this.learning, limiter: this.#limiter },
       addressesOf: async (nodeId) => {
@@ -495,33 +496,18 @@ export class Member {
     });
   }
 
-  #makeClaims(): RepairClaims {
-    const { engine, keys, clock, access, onRepairClaim } = this.#deps;
-    return new RepairClaims({
-      ...{ engine, clock, signer: keys.mldsa65, self: keys.nodeId, onClaim: onRepairClaim },
-      clockSkewMs: this.#config.identity.clockSkewMs,
-      identityOf: (nodeId) => this.identities.lookup(nodeId),
-      allows: (spiffeId) => access.allows(spiffeId, "beacon.publish"),
-      publish: (bytes) => this.network.publish(this.#repairTopic(), bytes),
-    });
-  }
-
-  #makeLessons(epoch: number): Lessons {
-    const { engine, keys, clock, random, access, onLesson } = this.#deps;
-    return new Lessons({
-      ...{ engine, clock, random, signer: keys.mldsa65, self: keys.nodeId, epoch, onLesson },
+  #makeNotices(epoch: number): Notices {
+    const { engine, keys, clock, random, access, onNotice } = this.#deps;
+    return new Notices({
+      ...{ engine, clock, random, signer: keys.mldsa65, self: keys.nodeId, epoch, onNotice },
       identities: this.identities,
       allows: (spiffeId) => access.allows(spiffeId, "beacon.publish"),
-      publish: (bytes) => this.network.publish(this.#lessonTopic(), bytes),
+      publish: (bytes) => this.network.publish(this.#noticeTopic(), bytes),
     });
   }
 
-  #lessonTopic(): string {
-    return topicOf(this.bundle.trustDomain, this.mesh.zone, "lessons");
-  }
-
-  #repairTopic(): string {
-    return topicOf(this.bundle.trustDomain, this.mesh.zone, "repair");
+  #noticeTopic(): string {
+    return topicOf(this.bundle.trustDomain, this.mesh.zone, "healing");
   }
 
   #makeReach(): Reach {
@@ -797,7 +783,7 @@ export class Member {
     this.#rejoin.remember();
     this.#rejoin.upkeep();
     void this.#reach.upkeep();
-    this.lessons.tell().catch((error: unknown) => {
+    this.notices.tell().catch((error: unknown) => {
       this.#deps.logger.debug({ code: errorCode(error) }, "lesson not told");
     });
     this.#ownRecord.upkeep();

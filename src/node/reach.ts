@@ -3,9 +3,10 @@
 // the peer answers at an address.
 
 import { networkInterfaces } from "node:os";
-import type { Network } from "../adapters/libp2p/network.ts";
+import type { DialOptions, Network } from "../adapters/libp2p/network.ts";
+import type { NetworkErrorCode } from "../adapters/libp2p/network-errors.ts";
 import type { RelayOptions } from "../adapters/libp2p/relay.ts";
-import { errorCode, errorMessage } from "../foundation/index.ts";
+import { errorCode, errorMessage, MeshError } from "../foundation/index.ts";
 import type { NodeId } from "../identity/index.ts";
 import type { MemberView, MeshProtocol } from "../mesh/index.ts";
 import type { Clock, Logger, MonoMs } from "../ports/index.ts";
@@ -24,12 +25,16 @@ const RELAYS_TRIED_MAX = 3;
 /** A direct dial may take so long while there are relays to try. Above the round trips of any link that is of use. */
 const DIRECT_DIAL_MS = 5_000;
 const RELAYED_DIAL_MS = 10_000;
+/** A new link must answer within this before it takes the place of an old one. */
+const PING_MS = 2_000;
 /** After a refusal a relay is not asked again so soon. */
 const REFUSED_MS = 60_000;
+/** A relay that a link was led away from is not taken for that link so soon. */
+const AVOIDED_MS = 600_000;
 /** Between two tries to get rid of a relay; doubled each time, up to the longest. */
 const UPGRADE_MS = 15_000;
 const UPGRADE_MS_MAX = 1_800_000;
-/** Refusals and tries remembered; peers beyond are simply tried. */
+/** Refusals, tries and relays to avoid remembered; peers beyond are simply tried. */
 const REMEMBERED_MAX = 1_024;
 
 const CIRCUIT = "/p2p-circuit";
@@ -37,7 +42,11 @@ const CIRCUIT = "/p2p-circuit";
 type PeerIdOf = (nodeId: NodeId) => ReturnType<typeof Network.peerIdOf> | undefined;
 
 export interface ReachDeps {
-  readonly network: Network;
+  readonly network: Pick<
+    Network,
+    | ("addresses" | "dial" | "dialDirect" | "dialThrough" | "isConnected" | "keepNewest")
+    | ("meterReach" | "observedIps" | "relayTo" | "reserve" | "reservedRelays")
+  >;
   readonly mesh: Pick<MeshProtocol, "members" | "relaysFor">;
   readonly peerIdOf: PeerIdOf;
   readonly clock: Clock;
@@ -54,6 +63,8 @@ export class Reach {
   readonly #deps: ReachDeps;
   readonly #options: ReachOptions;
   readonly #refusedUntilMs = new Map<NodeId, MonoMs>();
+  /** By `relay peer`. */
+  readonly #avoidedUntilMs = new Map<string, MonoMs>();
   readonly #upgrades = new Map<NodeId, { readonly atMs: MonoMs; readonly delayMs: number }>();
 
   constructor(deps: ReachDeps, options: ReachOptions) {
@@ -65,7 +76,44 @@ export class Reach {
    * Connects to a member, through a relay if need be; a no-op when connected.
    * @throws MeshError `network/dial-failed`
    */
-  async dial(nodeId: NodeId, addresses: readonly string[]): Promise<void> {
+  dial(nodeId: NodeId, addresses: readonly string[]): Promise<void> {
+    return this.#dial(nodeId, addresses, {});
+  }
+
+  /**
+   * Puts a new link in the place of one that carries nothing, which ends when the new one stands.
+   * @throws MeshError `network/dial-failed`; the old one is left as it is then
+   */
+  async replace(nodeId: NodeId, addresses: readonly string[]): Promise<void> {
+    await this.#dial(nodeId, addresses, { force: true });
+    await this.#deps.network.keepNewest(nodeId, PING_MS);
+  }
+
+  /**
+   * Leads a relayed link through another relay, and leaves the one that it had alone for a while.
+   * @throws MeshError `network/not-relayed`, `network/dial-failed`; the link is left as it is then
+   */
+  async changeRelay(nodeId: NodeId, addresses: readonly string[]): Promise<void> {
+    const { network, peerIdOf, clock } = this.#deps;
+    const [before, peerId] = [network.relayTo(nodeId) as NodeId | undefined, peerIdOf(nodeId)];
+    if (before === undefined || peerId === undefined)
+      throw new MeshError<NetworkErrorCode>(
+        "network/not-relayed",
+        `The link to node ${nodeId.slice(0, 12)} leads through no relay. See meshctl links.`,
+        { nodeId },
+      );
+    const past = `/p2p/${peerIdOf(before)?.toString() ?? before}/`;
+    const circuits = addresses.filter((one) => isCircuit(one) && !one.includes(past));
+    const others = this.#relaysFor(nodeId).filter(
+      (relay) => relay !== before && !this.#isAvoided(relay, nodeId),
+    );
+    await this.#dialRelayed(peerId, others, circuits, { force: true });
+    await network.keepNewest(nodeId, PING_MS);
+    const untilMs = (clock.now().monoMs + AVOIDED_MS) as MonoMs;
+    remember(this.#avoidedUntilMs, `${before} ${nodeId}`, untilMs);
+  }
+
+  async #dial(nodeId: NodeId, addresses: readonly string[], options: DialOptions): Promise<void> {
     const { network } = this.#deps;
     const peerId = this.#deps.peerIdOf(nodeId);
     const relays = peerId === undefined ? [] : this.#relaysFor(nodeId);
@@ -74,10 +122,10 @@ export class Reach {
     try {
       const signal = canRelay ? AbortSignal.timeout(DIRECT_DIAL_MS) : undefined;
       const direct = addresses.filter((address) => !isCircuit(address));
-      await network.dial(direct, peerId, signal && { signal });
+      await network.dial(direct, peerId, { ...options, ...(signal && { signal }) });
     } catch (error) {
       if (!canRelay || peerId === undefined) throw error;
-      await this.#dialRelayed(peerId, relays, circuits);
+      await this.#dialRelayed(peerId, relays, circuits, options);
     }
   }
 
@@ -109,19 +157,22 @@ export class Reach {
     peerId: NonNullable<ReturnType<PeerIdOf>>,
     relays: readonly NodeId[],
     circuits: readonly string[],
+    { force = false }: DialOptions,
   ): Promise<void> {
     const { network } = this.#deps;
-    const signal = AbortSignal.timeout(RELAYED_DIAL_MS);
+    const options = { force, signal: AbortSignal.timeout(RELAYED_DIAL_MS) };
     if (relays.length > 0) {
-      const dialled = network.dialThrough(relays, peerId, signal);
+      const dialled = network.dialThrough(relays, peerId, options);
       if (circuits.length === 0) return dialled;
       if (await dialled.then(() => true).catch(() => false)) return;
     }
-    await network.dial(circuits, peerId, { signal });
+    await network.dial(circuits, peerId, options);
   }
 
+  /** Those to avoid come last: they are better than none. */
   #relaysFor(nodeId: NodeId): readonly NodeId[] {
     const { network, mesh } = this.#deps;
+    const rank = (relay: NodeId): number => Number(this.#isAvoided(relay, nodeId));
     const willing = new Set(
       mesh
         .members()
@@ -133,7 +184,13 @@ export class Reach {
       .map((relay) => relay.nodeId)
       .filter((relay) => willing.has(relay) && network.isConnected(relay))
       .filter((relay) => network.relayTo(relay) === undefined)
+      .sort((a, b) => rank(a) - rank(b))
       .slice(0, RELAYS_TRIED_MAX);
+  }
+
+  #isAvoided(relay: NodeId, nodeId: NodeId): boolean {
+    const untilMs = this.#avoidedUntilMs.get(`${relay} ${nodeId}`) ?? 0;
+    return this.#deps.clock.now().monoMs < untilMs;
   }
 
   #needsRelays(): boolean {
@@ -203,9 +260,9 @@ function isFar(address: string): boolean {
   return !/^\/ip4\/127\.|^\/ip6\/::1\//.test(address) && !isCircuit(address);
 }
 
-function remember<Value>(map: Map<NodeId, Value>, nodeId: NodeId, value: Value): void {
-  map.delete(nodeId);
-  map.set(nodeId, value);
+function remember<Key, Value>(map: Map<Key, Value>, key: Key, value: Value): void {
+  map.delete(key);
+  map.set(key, value);
   const [oldest] = map.keys();
   if (map.size > REMEMBERED_MAX && oldest !== undefined) map.delete(oldest);
 }

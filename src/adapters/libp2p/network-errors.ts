@@ -9,6 +9,8 @@ export type NetworkErrorCode =
   | "network/request-failed"
   | "network/graylisted"
   | "network/no-reservation"
+  | "network/replaced"
+  | "network/not-relayed"
   | "network/dial-failed";
 
 /** libp2p puts the system's errors with their stacks into one message: only what the system said is for operators. */

@@ -63,6 +63,12 @@ export interface ServeOptions {
   readonly relayed?: boolean;
 }
 
+export interface DialOptions {
+  /** Also when there is a connection. @default false */
+  readonly force?: boolean;
+  readonly signal?: AbortSignal;
+}
+
 export class Network {
   readonly #deps: NetworkDeps;
   readonly #options: NetworkOptions;
@@ -199,19 +205,19 @@ export class Network {
   }
 
   /**
-   * Dials a peer through one of the relays, all connected members; a no-op when connected.
+   * Dials a peer through one of the relays, all connected members; a no-op when connected, unless `force` asks for another link.
    * @throws MeshError `network/dial-failed`
    */
   async dialThrough(
     relays: readonly NodeId[],
     peerId: PeerId,
-    signal?: AbortSignal,
+    options: DialOptions = {},
   ): Promise<void> {
     const peerIds = relays.flatMap((nodeId) => this.#links.open(nodeId)[0]?.remotePeer ?? []);
     await this.dial(
       peerIds.map((relay) => `/p2p/${relay.toString()}/p2p-circuit`),
       peerId,
-      signal && { signal },
+      options,
     );
   }
 
@@ -226,13 +232,13 @@ export class Network {
   }
 
   /**
-   * Dials a peer at any of its addresses, and tells its PeerId; a no-op when connected.
+   * Dials a peer at any of its addresses, and tells its PeerId; a no-op when connected, unless `force` asks for another link.
    * @throws MeshError `network/dial-failed`
    */
   async dial(
     addresses: readonly string[],
     peerId?: PeerId,
-    options: { readonly force?: boolean; readonly signal?: AbortSignal } = {},
+    options: DialOptions = {},
   ): Promise<string> {
     const suffix = peerId === undefined ? "" : `/p2p/${peerId.toString()}`;
     try {
@@ -250,6 +256,25 @@ export class Network {
         { cause },
       );
     }
+  }
+
+  /**
+   * Ends all connections to a peer but the one that was opened last, once that has answered a ping: by then the peer knows of it,
+   * too, and neither side is without a link for a moment.
+   * @throws what libp2p throws on time-out; the newest ends then, and the others stay
+   */
+  async keepNewest(nodeId: NodeId, timeoutMs: number): Promise<void> {
+    const open = this.#links.open(nodeId);
+    const newest = open.at(-1);
+    if (newest === undefined || open.length === 1) return;
+    const reason = new MeshError<NetworkErrorCode>("network/replaced", "Another link is in use.");
+    try {
+      await this.#pinger.ping(newest, timeoutMs);
+    } catch (error) {
+      newest.abort(reason);
+      throw error;
+    }
+    for (const older of open) if (older !== newest) older.abort(reason);
   }
 
   /** Closes all connections to a peer. */

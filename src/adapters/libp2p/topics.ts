@@ -2,17 +2,9 @@
 
 /**
  * What is gossiped. State beacons and heartbeats stay inside a zone; summaries of zones, with proofs of equivocation and
- * releases, tasks, and claims of the budget of repair concern the whole mesh. The certified rounds of a task are of its participants: each has a topic.
+ * releases, tasks, and notices of healing concern the whole mesh. The certified rounds of a task are of its participants: each has a topic.
  */
-export const topicNames = [
-  "state",
-  "heartbeat",
-  "summary",
-  "tasks",
-  "rounds",
-  "repair",
-  "lessons",
-] as const;
+export const topicNames = ["state", "heartbeat", "summary", "tasks", "rounds", "healing"] as const;
 export type TopicName = (typeof topicNames)[number];
 
 /** Topics of one zone; the others are of the whole mesh. */
@@ -24,8 +16,7 @@ export const topicBytesMax: Readonly<Record<TopicName, number>> = {
   heartbeat: 128,
   summary: 16 * 1024, // a proof of equivocation has two beacons of 7.3 KiB at most
   tasks: 32 * 1024,
-  repair: 4 * 1024, // a claim and its signature
-  lessons: 12 * 1024, // a notice of NOTICE_BYTES_MAX and its signature
+  healing: 12 * 1024, // a notice of NOTICE_BYTES_MAX and its signature
   rounds: 400_000, // a proposal with the statements of 64 participants; of 12 it has 50 KB
 };
 

@@ -1,5 +1,5 @@
-// From readings to symptoms that stand: what rules find, what parts raise, and peers without a link, each after its time
-// to be visible.
+// From readings to symptoms that stand: what rules find, what parts raise, and peers without a link that works, each after its
+// time to be visible.
 
 import type { MonoMs, Now, WallMs } from "../../ports/index.ts";
 import type { Evidence } from "../incident.ts";
@@ -8,6 +8,7 @@ import { type ObservationName, observationNames, type Reading } from "../observa
 import { type Severity, type SymptomCode, symptoms } from "../symptoms.ts";
 import type { Detector } from "./detectors.ts";
 import { type Rule, rules } from "./rules.ts";
+import { Silences } from "./silences.ts";
 
 /** Symptoms that stand at once, at most; the oldest are kept. */
 const STANDING_MAX = 64;
@@ -40,6 +41,7 @@ interface Eye {
 
 export class Analyzer {
   readonly #history = new History();
+  readonly #silences = new Silences();
   readonly #eyes: readonly Eye[] = rules.map((rule) => ({
     rule,
     detector: rule.make(),
@@ -48,6 +50,12 @@ export class Analyzer {
   #standing = new Map<string, Standing>();
   #measured = new Set<ObservationName>();
   #missing: readonly ObservationName[] = [];
+  #reading: Reading = { values: {}, conditions: [], peers: [] };
+
+  /** The last reading, with what was derived from it. */
+  get reading(): Reading {
+    return this.#reading;
+  }
 
   /** Observations that were measured once and are not now. */
   get missing(): readonly ObservationName[] {
@@ -55,12 +63,14 @@ export class Analyzer {
   }
 
   /** Takes a reading; the symptoms that are visible now. */
-  look(reading: Reading, now: Now): readonly Standing[] {
+  look(read: Reading, now: Now): readonly Standing[] {
+    const { values, deadLinks } = this.#silences.look(read.peers, now.monoMs);
+    const reading = (this.#reading = { ...read, values: { ...read.values, ...values } });
     this.#missing = [...this.#measured].filter((name) => reading.values[name] === undefined);
     for (const name of observationNames)
       if (reading.values[name] !== undefined) this.#measured.add(name);
     const next = new Map<string, Standing>();
-    for (const seen of this.#seen(reading)) {
+    for (const seen of this.#seen(reading, deadLinks)) {
       const key = keyOf(seen);
       const before = next.get(key) ?? this.#standing.get(key);
       if (before === undefined && next.size >= STANDING_MAX) continue;
@@ -73,11 +83,12 @@ export class Analyzer {
     );
   }
 
-  #seen(reading: Reading): Seen[] {
+  #seen(reading: Reading, deadLinks: ReadonlyMap<string, Evidence>): Seen[] {
     const raised = reading.conditions.map(
       (condition): Seen => ({ ...condition, evidence: [], held: false }),
     );
-    return [...raised, ...this.#found(reading), ...unreachable(reading), ...this.#silent()];
+    const found = this.#found(reading);
+    return [...raised, ...found, ...unreachable(reading, deadLinks), ...this.#silent()];
   }
 
   #found({ values }: Reading): Seen[] {
@@ -108,16 +119,19 @@ export class Analyzer {
   }
 }
 
-/** Peers that should have a link and have none; one symptom for each. */
-function unreachable({ peers }: Reading): Seen[] {
+/** Live peers that should have a link and have none, or one that carries nothing; one symptom for each. */
+function unreachable({ peers }: Reading, deadLinks: ReadonlyMap<string, Evidence>): Seen[] {
   return peers
-    .filter(({ state, connected, wanted }) => wanted && !connected && state === "alive")
-    .map(({ nodeId }) => ({
-      code: "mesh/peer-unreachable",
-      subject: nodeId,
-      evidence: [],
-      held: false,
-    }));
+    .filter(({ state, connected, wanted, nodeId }) =>
+      connected ? deadLinks.has(nodeId) : wanted && state === "alive",
+    )
+    .map(({ nodeId }) => {
+      const evidence = deadLinks.get(nodeId);
+      return {
+        ...{ code: "mesh/peer-unreachable" as const, subject: nodeId, held: false },
+        evidence: evidence === undefined ? [] : [evidence],
+      };
+    });
 }
 
 function standingOf(

@@ -70,6 +70,13 @@ export const rules: readonly Rule[] = [
     make: below(0.5, 0.8),
     provided: { observation: "members", atLeast: 3 },
   },
+  // A limit sees who falls silent slowly, φ the others sooner.
+  {
+    code: "mesh/view-stale",
+    observation: "silentRatio",
+    make: above(0.5, 0.2),
+    provided: { observation: "members", atLeast: 3 },
+  },
   {
     code: "mesh/unhealthy",
     observation: "unhealthyRatio",

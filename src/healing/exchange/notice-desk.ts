@@ -1,16 +1,26 @@
-// Where notices come in and lessons go out. Coming in: bounded, new by its number, within its author's rate, and only then worth a
-// signature check. Going out: what was mended or was not, after a random wait, and not at all when others have told the same
-// meanwhile; a fault that a thousand nodes share is not told a thousand times.
+// Where notices come in and go out. Coming in: bounded, new by its number, within its author's rate, and only then worth a
+// signature check. Going out: claims at once; lessons after a random wait, and not at all when others have told the same
+// meanwhile, so that a fault that a thousand nodes share is not told a thousand times.
 
 import type { MonoMs, Random } from "../../ports/index.ts";
 import type { Incident } from "../incident.ts";
-import { decodeNotice, type Notice, type NoticeCode, type UnverifiedNotice } from "./notice.ts";
+import {
+  decodeNotice,
+  encodeNotice,
+  type Notice,
+  type NoticeBody,
+  type NoticeCode,
+  type UnverifiedNotice,
+} from "./notice.ts";
 
 /** Authors remembered; the one heard longest ago is forgotten first. */
 const AUTHORS_MAX = 4_096;
-/** Notices of one author, and lessons of all: so many at once, and another one each. */
+/**
+ * Notices of one author, and lessons of all: so many at once, and another one each. An author that spends all twelve actions
+ * of its window on claims that fail at once makes two notices in three seconds; none of them may be lost.
+ */
 const AUTHOR_BURST = 12;
-const AUTHOR_EACH_MS = 5_000;
+const AUTHOR_EACH_MS = 2_000;
 const LESSONS_BURST = 60;
 const LESSON_EACH_MS = 2_000;
 /** A lesson waits up to so long before it is told. */
@@ -26,8 +36,22 @@ export type NoticeVerdict =
   | { readonly verdict: "reject"; readonly code: NoticeCode }
   | {
       readonly verdict: "ignore";
-      readonly code: "healing/old-notice" | "healing/notice-rate" | NoticeCode;
+      readonly code:
+        | "healing/own-notice"
+        | "healing/old-notice"
+        | "healing/notice-rate"
+        | NoticeCode;
     };
+
+export interface NoticeDeskDeps {
+  /** The own NodeId and boot counter. */
+  readonly self: string;
+  readonly epoch: number;
+  /** Signs under `noticeContext`; every signature has `signatureBytes`. */
+  readonly sign: (unsigned: Uint8Array) => Uint8Array;
+  readonly signatureBytes: number;
+  readonly random: Pick<Random, "fraction">;
+}
 
 interface Author {
   readonly epoch: number;
@@ -67,26 +91,26 @@ interface Waiting {
 }
 
 export class NoticeDesk {
-  readonly #random: Pick<Random, "fraction">;
-  readonly #signatureBytes: number;
+  readonly #deps: NoticeDeskDeps;
   readonly #authors = new Map<string, Author>();
   readonly #lessons: Rate;
   #waiting: Waiting[] = [];
+  #number = 0;
 
-  constructor(random: Pick<Random, "fraction">, signatureBytes: number, nowMs: MonoMs) {
-    this.#random = random;
-    this.#signatureBytes = signatureBytes;
+  constructor(deps: NoticeDeskDeps, nowMs: MonoMs) {
+    this.#deps = deps;
     this.#lessons = new Rate(LESSONS_BURST, LESSON_EACH_MS, nowMs);
   }
 
   /** A first look at what somebody handed over. */
   look(bytes: Uint8Array, nowMs: MonoMs): NoticeVerdict {
-    const decoded = decodeNotice(bytes, this.#signatureBytes);
+    const decoded = decodeNotice(bytes, this.#deps.signatureBytes);
     if (!decoded.ok) {
       const isNewer = decoded.code.includes("unknown");
       return { verdict: isNewer ? "ignore" : "reject", code: decoded.code };
     }
     const { notice } = decoded.value;
+    if (notice.nodeId === this.#deps.self) return { verdict: "ignore", code: "healing/own-notice" };
     const known = this.#authors.get(notice.nodeId);
     if (known !== undefined && !isNewer(notice, known))
       return { verdict: "ignore", code: "healing/old-notice" };
@@ -115,15 +139,27 @@ export class NoticeDesk {
       ({ outcome }) => outcome !== "advised" && outcome !== "refused-by-guard",
     );
     if (!wasTried || this.#waiting.length >= WAITING_MAX) return;
-    const dueMs = nowMs + TELL_WITHIN_MS * this.#random.fraction();
+    const dueMs = nowMs + TELL_WITHIN_MS * this.#deps.random.fraction();
     this.#waiting.push({ incident, dueMs, told: 0 });
   }
 
-  /** Lessons to tell now. */
-  due(nowMs: MonoMs): Incident[] {
+  /** This node's token of the mesh-wide budget, held for so long or given back (0): to be published at once. */
+  claim(leftMs: number): Uint8Array {
+    return this.#encoded({ kind: "claim", leftMs });
+  }
+
+  /** Lessons to publish now. */
+  due(nowMs: MonoMs): Uint8Array[] {
     const due = this.#waiting.filter(({ dueMs }) => dueMs <= nowMs);
     this.#waiting = this.#waiting.filter(({ dueMs }) => dueMs > nowMs);
-    return due.filter(({ told }) => told < TOLD_ENOUGH).map(({ incident }) => incident);
+    return due
+      .filter(({ told }) => told < TOLD_ENOUGH)
+      .map(({ incident }) => this.#encoded({ kind: "lesson", incident }));
+  }
+
+  #encoded(body: NoticeBody): Uint8Array {
+    const { self, epoch, sign } = this.#deps;
+    return encodeNotice({ nodeId: self, epoch, number: ++this.#number, body }, sign);
   }
 }
 

@@ -1,7 +1,8 @@
 // What nodes tell one another about healing, on one gossip topic of the mesh: that they take a token of the mesh-wide budget, and what
 // they learned from an incident that is over. Signed by the author, numbered so that nothing counts twice.
 // kind (1) | version (1) | node id (32) | epoch (4) | number (4) | body | signature
-// Body of a claim: how long it holds, in ms (4). Body of a lesson: the summary of the incident.
+// Body of a claim: how long it holds, in ms (4), 0: no longer. Body of a lesson: the summary of the incident.
+// No time of day is in it: a node whose clock is wrong must not pass over the claims of others, nor others over its own.
 
 import {
   ByteReader,
@@ -16,6 +17,7 @@ import {
   utf8Bytes,
 } from "../../foundation/index.ts";
 import type { Incident } from "../incident.ts";
+import { healingDefaults } from "../options.ts";
 import { decodeSummary, encodeSummary, SUMMARY_BYTES_MAX, type SummaryCode } from "./summary.ts";
 
 /** ML-DSA context of a notice's signature. */
@@ -92,7 +94,8 @@ function readNotice(reader: ByteReader): Result<Notice, NoticeCode> {
   const from = { nodeId, epoch: reader.uint32be(), number: reader.uint32be() };
   if (kind === kinds.claim) {
     const leftMs = reader.uint32be();
-    if (reader.remaining > 0) return refuse("healing/malformed-notice", "a claim that goes on");
+    if (reader.remaining > 0 || leftMs > healingDefaults.claimMs)
+      return refuse("healing/malformed-notice", "a claim that goes on");
     return ok({ ...from, body: { kind: "claim", leftMs } });
   }
   if (kind !== kinds.lesson) return refuse("healing/unknown-notice", `kind ${kind}`);

@@ -13,13 +13,22 @@ playbooks:
       - { action: rejoin, time_limit: 20s, check_within: 10s }
       - { action: fetch-bundle, time_limit: 20s, check_within: 10s }
 
-  # By another of its addresses, or through a relay.
+  # By another of its addresses, or through a relay; a link that carries nothing is replaced.
   - name: redial
     for: [mesh/peer-unreachable]
     radius: none
     cooldown: 30s
     steps:
       - { action: redial-peer, time_limit: 20s, check_within: 5s }
+      - { action: change-relay, time_limit: 15s, check_within: 5s }
+
+  # The relayed link that loses most, or is slowest, through another relay.
+  - name: other-relay
+    for: [mesh/links-slow]
+    radius: none
+    cooldown: 2m
+    steps:
+      - { action: change-relay, time_limit: 15s, check_within: 30s }
 
   - name: resync
     for: [mesh/view-stale]
@@ -70,6 +79,14 @@ playbooks:
     cooldown: 30m
     steps:
       - { action: restart-part, target: trainer, time_limit: 60s, check_within: 60s }
+
+  # The server listens, but its file was removed: it makes another.
+  - name: listen-again
+    for: [node/socket-gone]
+    radius: node
+    cooldown: 1m
+    steps:
+      - { action: restart-part, time_limit: 10s, check_within: 5s }
 
   - name: shed
     for: [mesh/overloaded]

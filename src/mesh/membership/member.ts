@@ -59,6 +59,8 @@ export interface Member {
   chain: ChainPlace | undefined;
   lastBeaconAtMs: MonoMs;
   lastAliveAtMs: MonoMs;
+  /** When it last answered a probe from here, or connected. */
+  answeredAtMs: MonoMs | undefined;
   identityNotAfterMs: WallMs;
   name: string | undefined;
   /** A later beacon was refused by policy: its heartbeats count no more. */
@@ -86,6 +88,7 @@ export function newMember(nodeId: NodeId, nowMs: MonoMs): Member {
     chain: undefined,
     lastBeaconAtMs: nowMs,
     lastAliveAtMs: nowMs,
+    answeredAtMs: undefined,
     identityNotAfterMs: 0 as WallMs,
     name: undefined,
     barred: false,

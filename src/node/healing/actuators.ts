@@ -7,11 +7,13 @@ import type { ActionEnd, ActionKind, ActionOrder, Actuators } from "../../healin
 import type { NodeId } from "../../identity/index.ts";
 import type { Federation } from "../federation.ts";
 import type { Member } from "../member.ts";
+import { type SocketName, socketNames, type SocketPart } from "../socket-part.ts";
 
 export interface NodeActuatorsDeps {
   readonly member: () => Member | undefined;
   readonly store: Pick<StateStore, "compact">;
   readonly federation: Pick<Federation, "refresh">;
+  readonly sockets: () => Partial<Record<SocketName, SocketPart | undefined>>;
 }
 
 type Act = (target: string | undefined) => Promise<void> | void;
@@ -25,6 +27,7 @@ export class NodeActuators implements Actuators {
     this.#acts = new Map<ActionKind, Act>([
       ["rejoin", () => this.#member().repairs.rejoin()],
       ["redial-peer", (peer) => this.#member().repairs.redial(required(peer) as NodeId)],
+      ["change-relay", (peer) => this.#member().repairs.changeRelay(peer as NodeId | undefined)],
       ["resync-beacons", () => this.#member().repairs.resync()],
       ["renew-svid", () => this.#member().repairs.renew()],
       ["fetch-bundle", (domain) => this.#fetchBundle(domain)],
@@ -67,9 +70,12 @@ export class NodeActuators implements Actuators {
 
   async #restart(part: string): Promise<void> {
     if (part === "trainer") return this.#member().repairs.restartTrainer();
+    const name = socketNames.find((known) => known === part);
+    const socket = name && this.#deps.sockets()[name];
+    if (socket !== undefined) return socket.restart();
     throw new MeshError(
       "healing/unknown-part",
-      `There is no part '${part}' that can be started anew, only: trainer.`,
+      `There is no part '${part}' here that can be started anew: one is trainer, ${socketNames.join(" or ")}.`,
     );
   }
 

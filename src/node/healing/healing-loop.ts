@@ -5,14 +5,14 @@ import { errorCode, errorMessage, MeshError } from "../../foundation/index.ts";
 import {
   type ActionOrder,
   type Actuators,
-  type Claim,
   type HealingEffect,
   HealingMachine,
   type HealingView,
   type Incident,
-  type Knowledge,
+  type KnowledgeBase,
   meterEffect,
   meterView,
+  type NoticeBody,
   type RaisedCondition,
   type Sensors,
   type SimilarIncident,
@@ -33,7 +33,7 @@ export interface HealingLoopDeps {
   readonly audit: AuditTrail;
   readonly sensors: Sensors;
   readonly actuators: Actuators;
-  readonly knowledge: Knowledge;
+  readonly knowledge: KnowledgeBase;
   /** What is wrong with that. */
   readonly remembered: () => readonly RaisedCondition[];
   /** An incident is over: others may learn from it. */
@@ -115,9 +115,10 @@ export class HealingLoop {
     this.#handle({ kind: "frozen", frozen });
   }
 
-  /** Another node's token. */
-  claimed(claim: Claim): void {
-    this.#handle({ kind: "claimed", claim });
+  /** What another node tells: its token, or what it learned. */
+  heard(nodeId: string, body: NoticeBody): void {
+    if (body.kind === "lesson") this.#deps.knowledge.hear(nodeId, body.incident);
+    else this.#handle({ kind: "claimed", claim: { nodeId, leftMs: body.leftMs } });
   }
 
   /** What is wrong with the operator's file, and with what is remembered. */

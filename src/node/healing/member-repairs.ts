@@ -20,6 +20,10 @@ export interface MemberRepairsDeps {
   readonly engine: CryptoEngine;
   readonly members: () => readonly MemberView[];
   readonly isConnected: (nodeId: NodeId) => boolean;
+  /** Whether a ping over the link to it is answered; the mesh hears of it if it is. */
+  readonly answers: (nodeId: NodeId) => Promise<boolean>;
+  /** Whether the link to it leads through a relay. */
+  readonly isRelayed: (nodeId: NodeId) => boolean;
   readonly reach: Reach;
   readonly rejoin: Rejoin;
   readonly service: MeshService;
@@ -47,18 +51,47 @@ export class MemberRepairs {
   }
 
   /**
-   * Connects to a member: where its beacon says, where it was met, through a relay, and where the DHT says.
+   * Connects to a member: where its beacon says, where it was met, through a relay, and where the DHT says. A link that carries
+   * nothing is replaced.
    * @throws MeshError `network/dial-failed`, `network/record-not-found` and the like
    */
   async redial(nodeId: NodeId): Promise<void> {
-    const { reach, members, isConnected, addressesOf } = this.#deps;
-    if (isConnected(nodeId)) return;
-    const view = members().find((member) => member.nodeId === nodeId);
+    const { reach, isConnected, answers, addressesOf } = this.#deps;
+    const hasLink = isConnected(nodeId);
+    if (hasLink && (await answers(nodeId))) return;
+    const dial = (addresses: readonly string[]): Promise<void> =>
+      hasLink ? reach.replace(nodeId, addresses) : reach.dial(nodeId, addresses);
     try {
-      await reach.dial(nodeId, view?.addresses ?? []);
+      await dial(this.#addresses(nodeId));
     } catch {
-      await reach.dial(nodeId, await addressesOf(nodeId));
+      await dial(await addressesOf(nodeId));
     }
+    if (hasLink) await answers(nodeId);
+  }
+
+  /**
+   * Leads the link to a member through another relay; without a member the relayed link that loses most, or is slowest.
+   * @throws MeshError `network/not-relayed`, `network/dial-failed`
+   */
+  async changeRelay(nodeId: NodeId | undefined): Promise<void> {
+    const chosen = nodeId ?? this.#worstRelayed();
+    if (chosen === undefined)
+      throw new MeshError("network/not-relayed", "No link leads through a relay.");
+    await this.#deps.reach.changeRelay(chosen, this.#addresses(chosen));
+    await this.#deps.answers(chosen);
+  }
+
+  #worstRelayed(): NodeId | undefined {
+    const { members, isRelayed } = this.#deps;
+    const relayed = members().filter(({ connected, nodeId }) => connected && isRelayed(nodeId));
+    const [worst] = relayed.sort(
+      (a, b) => (b.lossRatio ?? 0) - (a.lossRatio ?? 0) || (b.rttMs ?? 0) - (a.rttMs ?? 0),
+    );
+    return worst?.nodeId;
+  }
+
+  #addresses(nodeId: NodeId): readonly string[] {
+    return this.#deps.members().find((member) => member.nodeId === nodeId)?.addresses ?? [];
   }
 
   /** A new SVID, whatever is left of the old one. @throws MeshError of the issuer's refusal, or that none is in reach */

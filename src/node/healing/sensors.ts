@@ -135,8 +135,9 @@ export class NodeSensors implements Sensors {
     for (const [nodeId, atMs] of this.#connectedAtMs)
       if (monoMs - atMs > WANTED_MS) this.#connectedAtMs.delete(nodeId);
     const hasRoom = members.filter((one) => one.connected).length < this.#deps.connectionsTarget;
-    const readings = members.map(({ nodeId, state, connected }) => ({
-      ...{ nodeId, state, connected, proven: state === "quarantined" },
+    const readings = members.map(({ nodeId, state, connected, lastAliveAtMs, answeredAtMs }) => ({
+      ...{ nodeId, state, connected, proven: state === "quarantined", heardAtMs: lastAliveAtMs },
+      ...(answeredAtMs !== undefined && { answeredAtMs }),
       wanted: hasRoom && this.#connectedAtMs.has(nodeId),
     }));
     if (readings.length <= PEERS_READ_MAX) return readings;

@@ -2,7 +2,6 @@
 // seconds for what is new, so an entry works within that time on every node; what it holds outlasts the issuer's absence.
 
 import { nativeEs256 } from "../../adapters/crypto/es256.ts";
-import type { RunningServer } from "../../adapters/http/running-server.ts";
 import type {
   DomainBundle,
   JwtSvid,
@@ -38,6 +37,7 @@ import {
   validateJwtSvid,
 } from "../../identity/index.ts";
 import type { Clock, Logger, Meter, Random } from "../../ports/index.ts";
+import { SocketPart } from "../socket-part.ts";
 import { ForeignBundles } from "./foreign-bundles.ts";
 import { HeldSvids } from "./held-svids.ts";
 import { HeldTokens } from "./held-tokens.ts";
@@ -77,7 +77,7 @@ export class Workloads implements WorkloadSource {
   #working: Promise<void> | undefined;
   #isStopped = false;
   #again = false;
-  #server: RunningServer | undefined;
+  #socket: SocketPart | undefined;
   /** Since when the issuer has not answered; undefined while it does. */
   #silentSinceMs: number | undefined;
 
@@ -106,14 +106,22 @@ export class Workloads implements WorkloadSource {
   /** Serves the Workload API. @throws MeshError `control/bad-socket-path` and the like */
   async start(socketPath: string): Promise<void> {
     const { startWorkloadApi } = await import("../../adapters/workload-api/server.ts");
-    this.#server = await startWorkloadApi({ ...this.#deps, source: this }, socketPath);
+    this.#socket = new SocketPart(socketPath, () =>
+      startWorkloadApi({ ...this.#deps, source: this }, socketPath),
+    );
+    await this.#socket.start();
     this.#work();
+  }
+
+  /** Where workloads call, once it is served. */
+  get socket(): SocketPart | undefined {
+    return this.#socket;
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#timer);
-    await this.#server?.stop();
+    await this.#socket?.stop();
   }
 
   /** How long the issuer has not answered, and until when the first SVID lasts; undefined while it answers. */

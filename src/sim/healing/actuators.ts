@@ -18,6 +18,7 @@ type Action = NodeAction<MeshDatagram>;
 /** How long the work of each kind takes, from and to. */
 const WORK_MS: Readonly<Partial<Record<ActionKind, readonly [number, number]>>> = {
   "redial-peer": [200, 600],
+  "change-relay": [1, 10],
   rejoin: [200, 600],
   "resync-beacons": [100, 400],
   "renew-svid": [50, 300],
@@ -85,6 +86,8 @@ export class SimActuators implements Actuators {
     const { node, swarm } = this.#parts;
     const ailment = swarm.ailments.of(node);
     switch (kind) {
+      case "change-relay":
+        return "no link leads through a relay here";
       case "rejoin":
         return swarm.peers(node).length > 0 ? undefined : "nobody answers";
       case "renew-svid":

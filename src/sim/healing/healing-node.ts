@@ -3,13 +3,11 @@
 
 import {
   type ActionOrder,
-  encodeNotice,
   type HealingEffect,
   type HealingProtocol,
   type Incident,
   type KnowledgeBase,
   type Notice,
-  type NoticeBody,
   noticeContext,
   NoticeDesk,
 } from "../../healing/index.ts";
@@ -72,12 +70,15 @@ export class HealingNode implements SimNode<MeshDatagram> {
   readonly #desk: NoticeDesk;
   readonly #orders = new Map<number, ActionOrder>();
   #out: Action[] = [];
-  #numbers = 0;
   #dueMs = 0;
 
   constructor(parts: HealingNodeParts) {
     this.#parts = parts;
-    this.#desk = new NoticeDesk(parts.random, ML_DSA_65.signatureBytes, parts.now().monoMs);
+    const { node, epoch, random, census, signer } = parts;
+    const sign = (unsigned: Uint8Array): Uint8Array => signer.sign(unsigned, noticeContext);
+    const { signatureBytes } = ML_DSA_65;
+    const self = census.at(node).identity.nodeId;
+    this.#desk = new NoticeDesk({ self, epoch, random, sign, signatureBytes }, parts.now().monoMs);
     this.#actuators = parts.actuators({
       later: (order, delayMs) => {
         this.#orders.set(order.id, order);
@@ -136,7 +137,7 @@ export class HealingNode implements SimNode<MeshDatagram> {
     const { machine, sensors } = this.#parts;
     sensors.late(Math.max(0, now.monoMs - this.#dueMs));
     this.#carryOut(machine.handle({ kind: "observed", reading: sensors.read() }, now));
-    for (const incident of this.#desk.due(now.monoMs)) this.#tell({ kind: "lesson", incident });
+    for (const bytes of this.#desk.due(now.monoMs)) this.#publish(bytes);
     this.#dueMs = now.monoMs + LOOK_MS;
     this.#out.push({ kind: "set-timer", id: LOOK_TIMER, delayMs: LOOK_MS });
   }
@@ -163,7 +164,7 @@ export class HealingNode implements SimNode<MeshDatagram> {
           this.#actuators.undo();
           break;
         case "claim":
-          this.#tell({ kind: "claim", leftMs: effect.leftMs });
+          this.#publish(this.#desk.claim(effect.leftMs));
           break;
         case "incident":
           this.#told(effect.incident, effect.change);
@@ -178,11 +179,7 @@ export class HealingNode implements SimNode<MeshDatagram> {
     if (change === "closed") this.#desk.closed(incident, this.#parts.now().monoMs);
   }
 
-  #tell(body: NoticeBody): void {
-    const { epoch, signer, census, node } = this.#parts;
-    const { nodeId } = census.at(node).identity;
-    const notice = { nodeId, epoch, number: ++this.#numbers, body };
-    const bytes = encodeNotice(notice, (unsigned) => signer.sign(unsigned, noticeContext));
+  #publish(bytes: Uint8Array): void {
     this.#out.push({ kind: "publish", topic: HEALING_TOPIC, bytes });
   }
 }

@@ -145,10 +145,13 @@ export class SimSensors implements Sensors {
     const { machine } = this.#parts.mesh;
     const linked = members.filter(({ connected }) => connected).length;
     const isShort = linked < meshDefaults.connectionsTarget;
-    const peers = members.map(({ nodeId, state, connected }): PeerReading => {
+    const peers = members.map((member): PeerReading => {
+      const { nodeId, state, connected, lastAliveAtMs: heardAtMs, answeredAtMs } = member;
       const wanted = connected || (isShort && this.#known.has(nodeId));
       if (connected) this.#known.add(nodeId);
-      return { nodeId, state, connected, wanted, proven: machine.isQuarantined(nodeId) };
+      const proven = machine.isQuarantined(nodeId);
+      const signs = { heardAtMs, ...(answeredAtMs !== undefined && { answeredAtMs }) };
+      return { nodeId, state, connected, wanted, proven, ...signs };
     });
     const rank = ({ state, connected }: PeerReading): number =>
       state === "alive" && connected ? 1 : 0;

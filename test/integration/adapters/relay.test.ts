@@ -119,6 +119,29 @@ test("when its relay ends, a hidden peer is reached through another", async (t) 
   assert.equal(near.network.relayTo(hidden.nodeId), other.nodeId);
 });
 
+test("a relayed link is led through another relay, and there is one all the time", async (t) => {
+  const { relay, near, hidden } = await relayed(t);
+  const other = makeNetwork(t, "other", { relay: { ...relayDefaults, mode: "server" } });
+  await other.network.start();
+  for (const { network } of [near, hidden]) await network.dial(other.network.addresses());
+  for (const { nodeId } of [relay, other]) await hidden.network.reserve(nodeId);
+  await near.network.dialThrough([relay.nodeId], peerIdOf("hidden"));
+  await near.network.dialThrough([other.nodeId], peerIdOf("hidden"), { force: true });
+  await near.network.keepNewest(hidden.nodeId, 5_000);
+  assert.equal(near.network.relayTo(hidden.nodeId), other.nodeId);
+  await until("the other side to follow", () =>
+    Promise.resolve(hidden.network.relayTo(near.nodeId) === other.nodeId),
+  );
+  await near.network.keepNewest(hidden.nodeId, 5_000);
+  const answer = await near.network.request(hidden.nodeId, ECHO, new Uint8Array(5_000), ASK);
+  assert.equal(answer.length, 5_000);
+  assert.deepEqual([...near.disconnected, ...hidden.disconnected], []);
+  await other.network.stop();
+  await until("the only link to end", () =>
+    Promise.resolve(near.disconnected.includes(hidden.nodeId)),
+  );
+});
+
 test("who is no member can neither reserve nor dial through a relay", async (t) => {
   const { relay, hidden } = await relayed(t);
   await hidden.network.reserve(relay.nodeId);

@@ -1,8 +1,8 @@
-// Healing on real daemons: a fault that is found, mended and explained; an operator's brake and playbooks; and a loss that is
+// Healing on real daemons: faults that are found, mended and explained; an operator's brake and playbooks; and a loss that is
 // none, about which nothing is done.
 
 import assert from "node:assert/strict";
-import { statfsSync, writeFileSync } from "node:fs";
+import { rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
@@ -75,7 +75,7 @@ test("A disk that runs full is found, the store gives back what it does not need
   assert.equal(await a.metric("meshd_health_issue", { code: "node/disk-filling" }), 0);
 });
 
-test("A node that leaves is no incident; the brake outlasts a restart; a broken file of playbooks changes nothing.", async (t) => {
+test("A node that leaves is no incident; the brake outlasts a restart; a broken file of playbooks changes nothing; a socket is made again.", async (t) => {
   const directory = scratch(t);
   const file = join(directory, "playbooks.yml");
   const own =
@@ -124,5 +124,17 @@ test("A node that leaves is no incident; the brake outlasts a restart; a broken 
   assert.equal(
     (await refusal(again.client.incident({ id: "none" }))).code,
     "control/unknown-incident",
+  );
+
+  rmSync(join(directory, "c.sock"));
+  const mended = await until("the socket to be there again", async () => {
+    const newest = (await again.client.incidents({ limit: 1 }).catch(() => undefined))
+      ?.incidents[0];
+    return newest?.actions.at(-1)?.outcome === "mended" && newest;
+  });
+  assert.equal(mended.cause.code, "node/socket-gone");
+  assert.deepEqual(
+    mended.actions.map(({ action, target, outcome }) => [action, target, outcome]),
+    [["restart-part", "control", "mended"]],
   );
 });

@@ -72,7 +72,7 @@ describe("the loop", () => {
   test("a peer without a link is redialled by its id, and each peer is one symptom of one incident", () => {
     const bench = new Bench();
     const other = { ...lost[0], nodeId: "aa".repeat(32) };
-    bench.run(5).run(8, {}, { peers: [lost[0], other] });
+    bench.run(5).run(14, {}, { peers: [lost[0], other] });
     assert.deepEqual(
       bench.orders.slice(0, 1).map(({ kind, target }) => [kind, target]),
       [["redial-peer", PEER]],

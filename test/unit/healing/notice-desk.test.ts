@@ -29,7 +29,16 @@ function lesson(outcome: TakenAction["outcome"] = "mended", playbook = "rejoin")
 }
 
 function desk(fraction = 0.5): NoticeDesk {
-  return new NoticeDesk({ fraction: () => fraction }, SIGNATURE_BYTES, at(0));
+  const random = { fraction: () => fraction };
+  const self = "5e".repeat(32);
+  const deps = { self, epoch: 3, sign, signatureBytes: SIGNATURE_BYTES, random };
+  return new NoticeDesk(deps, at(0));
+}
+
+/** What a desk publishes. */
+function read(bytes: Uint8Array): Notice {
+  const decoded = decodeNotice(bytes, SIGNATURE_BYTES);
+  return decoded.ok ? decoded.value.notice : assert.fail(decoded.code);
 }
 
 /** Looks at a notice and takes it when it would be verified. */
@@ -74,6 +83,28 @@ test("a notice counts once, an older one not at all, and one of a later boot aga
   assert.equal(receive(one, notice(9)), "healing/old-notice");
 });
 
+test("what a desk tells is numbered through, claims and lessons alike, and it does not take its own", () => {
+  const one = desk();
+  one.closed(lesson(), at(0));
+  const told = [one.claim(30_000), ...one.due(at(30_000)), one.claim(0)];
+  assert.deepEqual(
+    told.map((bytes) => [read(bytes).epoch, read(bytes).number, read(bytes).body.kind]),
+    [
+      [3, 1, "claim"],
+      [3, 2, "lesson"],
+      [3, 3, "claim"],
+    ],
+  );
+  const [verdict] = told.map((bytes) => one.look(bytes, at(30_000)));
+  assert.deepEqual(verdict, { verdict: "ignore", code: "healing/own-notice" });
+});
+
+test("a claim holds for as long as one may at most", () => {
+  const claim = (leftMs: number): string =>
+    receive(desk(), notice(1, { body: { kind: "claim", leftMs } }));
+  assert.deepEqual([claim(30_000), claim(30_001)], ["taken", "healing/malformed-notice"]);
+});
+
 test("what was not verified costs its supposed author nothing", () => {
   const one = desk();
   for (let number = 1; number <= 100; number++) one.look(encodeNotice(notice(number), sign), at(0));
@@ -86,8 +117,8 @@ test("one author has a rate, others have theirs, and time restores it", () => {
   assert.equal(taken.filter((code) => code === "taken").length, 12);
   assert.equal(taken.at(-1), "healing/notice-rate");
   assert.equal(receive(one, notice(1, { nodeId: "cd".repeat(32) })), "taken");
-  assert.equal(receive(one, notice(50), 4_999), "healing/notice-rate");
-  assert.equal(receive(one, notice(50), 5_000), "taken");
+  assert.equal(receive(one, notice(50), 1_999), "healing/notice-rate");
+  assert.equal(receive(one, notice(50), 2_000), "taken");
 });
 
 test("lessons of all authors together have a rate; claims do not count in it", () => {
@@ -129,8 +160,9 @@ test("a lesson that two others told meanwhile is not told again; one that differ
   assert.equal(tell("01".repeat(32)), "taken");
   assert.equal(tell("02".repeat(32)), "taken");
   const due = one.due(at(60_000));
+  const told = due.map((bytes) => read(bytes).body);
   assert.deepEqual(
-    due.map(({ actions }) => actions[0]?.playbook),
+    told.map((body) => (body.kind === "lesson" ? body.incident.actions[0]?.playbook : body.kind)),
     ["renew"],
   );
 });
