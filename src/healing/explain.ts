@@ -75,11 +75,15 @@ function titled(
   return subject === undefined ? title : `${title}: ${nameOf(subject)}`;
 }
 
-/** Past incidents that are less alike say little to a person; the plan weighs them by their similarity. */
+/** Past incidents that are less alike say nothing to a person, unless they speak of what was tried here. */
 const ALIKE_LEAST = 0.5;
 
 function similarLines(incident: Incident, nameOf: (id: string) => string): ExplanationLine[] {
-  const similar = incident.similar.filter(({ similarity }) => similarity >= ALIKE_LEAST);
+  const tried = new Set(incident.actions.map(({ playbook }) => playbook));
+  const similar = incident.similar.filter(
+    ({ similarity, actions }) =>
+      similarity >= ALIKE_LEAST || actions.some(({ playbook }) => tried.has(playbook)),
+  );
   const [best] = similar;
   if (best === undefined) return [];
   const worked = similar.flatMap(({ actions }) =>
