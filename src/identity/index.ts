@@ -190,6 +190,7 @@ export {
   UNAUTHENTICATED,
 } from "./policy.ts";
 export {
+  lifeLeft,
   renewalRetryMs,
   renewalTime,
   type SvidHealth,

@@ -49,6 +49,12 @@ function issueTime({ notBeforeMs, notAfterMs }: Validity): number {
   return Math.min(notBeforeMs + NOT_BEFORE_BACKDATE_MS, notAfterMs);
 }
 
+/** Share of its life, from the issue on, that an identity has left; 0 when it is over. */
+export function lifeLeft(identity: Validity, nowMs: WallMs): number {
+  const lifeMs = identity.notAfterMs - issueTime(identity);
+  return lifeMs <= 0 ? 0 : Math.max(0, identity.notAfterMs - nowMs) / lifeMs;
+}
+
 /**
  * The wall time of renewal: 45 % to 55 % of the life since the issue. The validity begins earlier than that, by
  * {@link NOT_BEFORE_BACKDATE_MS}: counted from there, an SVID of some minutes would be due at once.

@@ -681,7 +681,8 @@ function memberHealth(member: Member): RaisedCondition[] {
         "A task waits for this node's own trainer, and none is attached. Start it: docs/trainers.md.",
     });
   }
-  const others = members.filter(({ state }) => state !== "left" && state !== "dead");
+  // The dead count: whoever is cut off holds all others for dead before long.
+  const others = members.filter(({ state }) => state !== "left");
   if (others.length > 0 && !others.some(({ connected }) => connected)) {
     health.push({
       code: "mesh/isolated",

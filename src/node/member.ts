@@ -457,6 +457,7 @@ export class Member {
           this.#spread.met(peer.nodeId);
           sizeHeapFor(this.network.connectedPeers().length);
           this.#service.handle({ kind: "peer-connected", peer, addresses });
+          this.#renewal.met(peer.nodeId);
         },
         onDisconnected: (nodeId) => {
           logger.info({ nodeId }, "peer disconnected");
@@ -497,9 +498,9 @@ export class Member {
   }
 
   #makeNotices(epoch: number): Notices {
-    const { engine, keys, clock, random, access, onNotice } = this.#deps;
+    const { engine, keys, clock, random, meter, access, onNotice } = this.#deps;
     return new Notices({
-      ...{ engine, clock, random, signer: keys.mldsa65, self: keys.nodeId, epoch, onNotice },
+      ...{ engine, clock, random, meter, signer: keys.mldsa65, self: keys.nodeId, epoch, onNotice },
       identities: this.identities,
       allows: (spiffeId) => access.allows(spiffeId, "beacon.publish"),
       publish: (bytes) => this.network.publish(this.#noticeTopic(), bytes),

@@ -63,8 +63,10 @@ playbooks:
     steps:
       - { action: compact-store, time_limit: 60s, check_within: 10s }
 
+  # Of the main thread's heap, if it is that.
   - name: free-memory
     for: [node/memory-growing]
+    when: { heapRatio: { min: 0.2 } }
     radius: none
     cooldown: 5m
     steps:

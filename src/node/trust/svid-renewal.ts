@@ -56,6 +56,13 @@ export class SvidRenewal {
     if (clock.now().wallMs >= svid.renewAtMs) this.renew().catch(() => undefined);
   }
 
+  /** A peer is here. An issuer that was missed is asked at once: the wait until the next attempt was for its absence. */
+  met(nodeId: NodeId): void {
+    const { svid, issuers } = this.#deps;
+    if (this.#source === "workload-api" || svid.outage === undefined) return;
+    if (issuers.has(nodeId)) this.renew().catch(() => undefined);
+  }
+
   /** One renewal at a time; who comes meanwhile waits for it. @throws MeshError why it failed */
   renew(): Promise<void> {
     this.#running ??= this.#attempt().finally(() => (this.#running = undefined));

@@ -4,6 +4,7 @@ import { isMeshError } from "../../../src/foundation/index.ts";
 import {
   describeCertificate,
   identityMetrics,
+  lifeLeft,
   NOT_BEFORE_BACKDATE_MS,
   type PeerIdentity,
   renewalRetryMs,
@@ -28,6 +29,16 @@ describe("the time of renewal", () => {
   it("of an SVID shorter than the backdating of its validity is not before its issue", () => {
     const short = { notBeforeMs: validity.notBeforeMs, notAfterMs: after(60_000) };
     assert.equal(renewalTime(short, fraction(0.5)), NOW + 30_000);
+  });
+
+  it("is when half is left of the life since the issue, however short that is", () => {
+    for (const lifeMs of [60_000, DAY_MS]) {
+      const identity = { notBeforeMs: validity.notBeforeMs, notAfterMs: after(lifeMs) };
+      const left = [0, lifeMs / 2, lifeMs, 2 * lifeMs].map((ms) => lifeLeft(identity, after(ms)));
+      assert.deepEqual(left, [1, 0.5, 0, 0]);
+    }
+    const reversed = { notBeforeMs: after(DAY_MS), notAfterMs: after(0) };
+    assert.equal(lifeLeft(reversed, after(-1)), 0);
   });
 
   it("after failures doubles from 5 s to 10 min and respects the life that is left", () => {
