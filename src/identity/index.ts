@@ -101,6 +101,12 @@ export {
   type IssuerResponse,
   parseIssuerResponse,
 } from "./issuers/messages.ts";
+export {
+  BUNDLE_MAP_DOMAINS_MAX,
+  bundleMapToJson,
+  isBundleMap,
+  parseBundleMap,
+} from "./bundle-map.ts";
 export { type ForeignBundle, readForeignBundle } from "./foreign-bundle.ts";
 export { issueRecord } from "./audit/issue.ts";
 export {
