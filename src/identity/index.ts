@@ -227,6 +227,7 @@ export {
   bundleDigest,
   bundleOfRoots,
   bundleToJson,
+  isSoundRoot,
   type JwtAuthority,
   jwtBundleToJson,
   parseBundleJson,

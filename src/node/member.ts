@@ -154,7 +154,9 @@ export class Member {
       identities: () => this.identities,
       spread: () => this.#spread,
     });
-    this.svid = new SvidHolder({ meter, random }, this.#ownIdentity(credential), graceMs);
+    this.svid = new SvidHolder({ meter, random }, this.#ownIdentity(credential), {
+      ...{ graceMs, clockSkewMs },
+    });
     this.#records = new NodeRecords({
       engine,
       verify: (chain, ed25519) => this.#standing.verify(chain, ed25519),

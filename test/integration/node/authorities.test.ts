@@ -121,10 +121,7 @@ describe("the authorities of a trust domain", () => {
   it("survive a restart, with what was made and what is gone", async () => {
     const { a } = mesh;
     const before = await a.client.authorities();
-    await until("a to know where the others listen", async () => {
-      const { beacons } = await a.client.beacons();
-      return beacons.filter(({ addresses }) => addresses.length > 0).length === 2;
-    });
+    await a.knowsAddresses(2);
     await a.stop();
     mesh.a = await startDaemon(stack, options, homes[0]);
     await converged(mesh);
