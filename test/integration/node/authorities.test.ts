@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { Authorities } from "../../../src/control/index.ts";
+import type { MeshError } from "../../../src/foundation/index.ts";
 import {
   assertRefused,
   converged,
@@ -66,7 +67,19 @@ describe("the authorities of a trust domain", () => {
       "identity/authority-not-spread",
       /--force/,
     );
-    const activated = await a.client.activateAuthority({ force: true });
+    // Two operators at once: one does it, the other is told that there is nothing to do; and nobody else can.
+    const both = await Promise.allSettled([
+      a.client.activateAuthority({ force: true }),
+      a.client.activateAuthority({ force: true }),
+      b.client.activateAuthority({ force: true }),
+    ]);
+    assert.deepEqual(
+      both
+        .map((one) => (one.status === "rejected" ? (one.reason as MeshError).code : "done"))
+        .sort(),
+      ["control/not-issuer", "done", "identity/authority-not-prepared"],
+    );
+    const activated = await a.client.authorities();
     assert.deepEqual(states(activated), ["old 3", "active 0"]);
     await assertRefused(
       a.client.revokeAuthority({ id: stateIn(activated, "active"), force: true }),
