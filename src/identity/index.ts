@@ -101,6 +101,7 @@ export {
   type IssuerResponse,
   parseIssuerResponse,
 } from "./issuers/messages.ts";
+export { IssueLimit, issueLimits } from "./issue-limit.ts";
 export {
   BUNDLE_MAP_DOMAINS_MAX,
   bundleMapToJson,

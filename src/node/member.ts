@@ -885,5 +885,8 @@ function releaseRefused(code: ReleaseRefusal | "mesh/not-allowed"): MeshError {
 
 /** Whether another issuer may do what one refuses: it has the entry already, or the time. */
 function isElsewhere(code: string): boolean {
-  return ["identity/not-issuer", "identity/entry-unknown", "identity/rate-limited"].includes(code);
+  return [
+    ...["identity/not-issuer", "identity/entry-unknown"],
+    ...["identity/rate-limited", "identity/issuer-busy"],
+  ].includes(code);
 }
