@@ -424,6 +424,10 @@ export class ControlSurface implements NodeControl {
     return this.#parts.federation.ownBundle();
   }
 
+  bundleMap(): Body<OwnBundle> {
+    return this.#parts.federation.bundleMap();
+  }
+
   federation(): Body<FederationList> {
     return this.#parts.federation.list();
   }

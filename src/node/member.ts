@@ -150,7 +150,9 @@ export class Member {
       identities: () => this.identities,
       spread: () => this.#spread,
     });
-    this.svid = new SvidHolder({ meter, random }, this.#ownIdentity(credential), graceMs);
+    this.svid = new SvidHolder({ meter, random }, this.#ownIdentity(credential), {
+      ...{ graceMs, clockSkewMs },
+    });
     this.#records = new NodeRecords({
       engine,
       verify: (chain, ed25519) => this.#standing.verify(chain, ed25519),
@@ -871,5 +873,8 @@ function releaseRefused(code: ReleaseRefusal | "mesh/not-allowed"): MeshError {
 
 /** Whether another issuer may do what one refuses: it has the entry already, or the time. */
 function isElsewhere(code: string): boolean {
-  return ["identity/not-issuer", "identity/entry-unknown", "identity/rate-limited"].includes(code);
+  return [
+    ...["identity/not-issuer", "identity/entry-unknown"],
+    ...["identity/rate-limited", "identity/issuer-busy"],
+  ].includes(code);
 }

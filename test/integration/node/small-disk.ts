@@ -1,7 +1,7 @@
 // A state directory on a disk of its own that is soon full: a small tmpfs, which root alone can mount.
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { scratch, type Stack } from "./harness.ts";
 
@@ -32,4 +32,17 @@ export function smallDisk(
   if (problem !== undefined) return { directory, problem };
   stack.after(() => unmountDisk(state));
   return { directory };
+}
+
+/** Takes all that is left of a file system. */
+export function fill(file: string): void {
+  for (const bytes of [65_536, 4_096]) {
+    for (;;) {
+      try {
+        appendFileSync(file, new Uint8Array(bytes));
+      } catch {
+        break;
+      }
+    }
+  }
 }
