@@ -1,11 +1,12 @@
-// Orchestrators over simulated populations, from seeds: K of N (B5), zones against flat (B6), a flooded stream (B7), faults of the
+// Orchestrators over simulated populations, from seeds: K of N (B5), zones against flat (B6), a flooded stream and what it takes (B7), faults of the
 // protocol between machines (B9). Accuracies are of short runs on generated glyphs: they compare, they are no records.
-//   npm run bench -- orchestrators [--table quorums|zones|stream|faults]
+//   npm run bench -- orchestrators [--table quorums|zones|stream|updates|faults]
 
 import type { SimulationReport } from "../src/learning/index.ts";
 import { type BenchSuite, summarize } from "./measure.ts";
 import { streamTable } from "./orchestrators/stream.ts";
 import { benchTask, DEADLINE_MS, type Report, run } from "./orchestrators/tasks.ts";
+import { updatesTable } from "./orchestrators/updates.ts";
 import { zonesTable } from "./orchestrators/zones.ts";
 
 /** B5: K of 1000 with 300 liars. */
@@ -75,20 +76,20 @@ function faults(report: Report): void {
   }
 }
 
-const tables: Readonly<Record<string, (report: Report) => void>> = {
+const tables: Readonly<Record<string, (report: Report) => Promise<void> | void>> = {
   quorums,
   zones: zonesTable,
   stream: streamTable,
+  updates: updatesTable,
   faults,
 };
 
-export const suite: BenchSuite = (report, { slice: { table } }) => {
+export const suite: BenchSuite = async (report, { slice: { table } }) => {
   const chosen = table === undefined ? Object.keys(tables) : table.split(",");
   for (const name of chosen) {
     const fill = tables[name];
     if (fill === undefined)
       throw new RangeError(`No table '${name}': there are ${Object.keys(tables).join(", ")}.`);
-    fill(report);
+    await fill(report);
   }
-  return Promise.resolve();
 };
