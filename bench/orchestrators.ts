@@ -1,13 +1,13 @@
 // Orchestrators over simulated populations, from seeds: K of N (B5), zones against flat (B6), a flooded stream and what it takes (B7), faults of the
 // protocol between machines (B9). Accuracies are of short runs on generated glyphs: they compare, they are no records.
-//   npm run bench -- orchestrators [--table quorums|zones|stream|updates|faults]
+//   npm run bench -- orchestrators [--table quorums|zones|bytes|stream|updates|faults]
 
 import type { SimulationReport } from "../src/learning/index.ts";
 import { type BenchSuite, summarize } from "./measure.ts";
 import { streamTable } from "./orchestrators/stream.ts";
 import { benchTask, DEADLINE_MS, type Report, run } from "./orchestrators/tasks.ts";
 import { updatesTable } from "./orchestrators/updates.ts";
-import { zonesTable } from "./orchestrators/zones.ts";
+import { bytesTable, zonesTable } from "./orchestrators/zones.ts";
 
 /** B5: K of 1000 with 300 liars. */
 function quorums(report: Report): void {
@@ -79,6 +79,7 @@ function faults(report: Report): void {
 const tables: Readonly<Record<string, (report: Report) => Promise<void> | void>> = {
   quorums,
   zones: zonesTable,
+  bytes: bytesTable,
   stream: streamTable,
   updates: updatesTable,
   faults,

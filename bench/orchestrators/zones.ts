@@ -4,16 +4,19 @@
 import {
   compressedBytes,
   HierarchicalOrchestrator,
+  noiseLanes,
   type ParticipantId,
+  SeededRandom,
   SKETCH,
   type SimulationReport,
   simulatedLiars,
   type TaskManifest,
+  type VectorKernels,
 } from "../../src/learning/index.ts";
 import { summarize } from "../measure.ts";
-import { benchTask, DEADLINE_MS, hash, type Report, run } from "./tasks.ts";
+import { benchTask, DEADLINE_MS, hash, kernels, type Report, run } from "./tasks.ts";
 
-/** B6: zones against flat, and what each way to share updates costs a node. */
+/** B6: zones against flat. */
 export function zonesTable(report: Report): void {
   const flatOf = (count: number, over: Record<string, unknown>) => {
     const orchestrator = { kind: "batch-async", target: count, deadlineMs: DEADLINE_MS };
@@ -43,8 +46,10 @@ export function zonesTable(report: Report): void {
       const name = `hierarchical/n1000-z${zones}/${attack}`;
       compare(name, flat, row(name, run(tieredOf(1000, zones, { attack }), "prompt")));
     }
+    const sketched = `hierarchical/n1000-z10-sketched/${attack}`;
+    const task = tieredOf(1000, 10, { attack });
+    compare(sketched, flat, row(sketched, run(task, "prompt", { kernels: onSketches })));
     for (const packed of attack === "none" ? [] : [3, 4]) {
-      const task = tieredOf(1000, 10, { attack });
       const name = `hierarchical/n1000-z10-packed${packed}/${attack}`;
       const orchestrator = new PackedZones(task, packed);
       compare(name, flat, row(name, run(task, "prompt", { orchestrator })));
@@ -57,10 +62,22 @@ export function zonesTable(report: Report): void {
     const name = `hierarchical/n10000-z${zones}/sign-flip`;
     compare(name, flat, row(name, run(tieredOf(10_000, zones, few), "prompt")));
   }
+}
+
+/** What each way to share updates costs a node: arithmetic alone. */
+export function bytesTable(report: Report): void {
   for (const participants of [1000, 10_000]) {
     for (const parameters of [10_000, 100_000]) bytes(report, { participants, parameters });
   }
 }
+
+/** Rules decide on sketches of the rows, and add up the rows: what a zone whose members fetch no whole updates of others would do. */
+const noise = noiseLanes(new SeededRandom("bench/zones/sketch", 1));
+const onSketches: VectorKernels = {
+  ...kernels,
+  gram: (rows) => kernels.gram(kernels.sketched(rows, noise)),
+  squaredDistances: (rows) => kernels.squaredDistances(kernels.sketched(rows, noise)),
+};
 
 /** Of a packed zone. */
 const PACKED_SHARE = 0.75;
@@ -116,6 +133,10 @@ function bytes(
   for (const zones of [10, 12]) {
     const own = (Math.ceil(n / zones) - 1) * u;
     ways[`zones-${zones}`] = [own + (zones - 1) * u, own + (zones - 1) * u];
+    // In the zone everybody has a sketch of every update, three members add up each slice of the zone's row, and all fetch the slices.
+    const members = Math.ceil(n / zones);
+    const sketched = (members - 1) * (4 * SKETCH + (3 * u) / members) + u + (zones - 1) * u;
+    ways[`zones-${zones}-sketched`] = [sketched, sketched];
     // The least that tells a node what the other zones came to: the step, which somebody else computed.
     ways[`zones-${zones}-and-step`] = [own + u, own + u];
     // Which a committee did, and hands out as int4: nothing that is as safe takes fewer bytes.
