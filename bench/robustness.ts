@@ -1,22 +1,21 @@
 // How well the rules stand liars who know everything: accuracy of the synthetic task under the worst of eight attacks. See
 // docs/robustness.md for the task, the slices and what came out.
 //   npm run bench -- robustness [--preset quick|targets|full] [--rules a,b] [--heterogeneity iid,dir0.5]
-//     [--byzantine 0,30] [--attacks sign-flip,mimic] [--compression int8,none] [--seeds 5] [--table detector] [--json FILE]
+//     [--byzantine 0,30] [--attacks sign-flip,mimic] [--compression int8,none] [--seeds 5] [--table detector|gossip|minority] [--json FILE]
 //     [--keep docs/robustness.json]: adds the rows to those kept and makes the tables and the heat-map of the documentation from all
 //     of them; with --table documents nothing is measured
 
-import type {
-  AggregatorName,
-  CompressionSpec,
-  OmniscientAttackName,
-} from "../src/learning/index.ts";
-import { type BenchResult, type BenchSuite, summarize } from "./measure.ts";
+import type { AggregatorName, OmniscientAttackName } from "../src/learning/index.ts";
+import type { BenchResult, BenchSuite } from "./measure.ts";
 import { detection, DETECTION_ROUNDS } from "./robustness/detection.ts";
 import { writeDocuments } from "./robustness/documents.ts";
+import { gossipTable } from "./robustness/gossip.ts";
 import { keep, readKept } from "./robustness/kept.ts";
-import { type Slice, sliceOf } from "./robustness/slice.ts";
+import { minorityTable } from "./robustness/minority.ts";
+import { row, type Slice, sliceOf } from "./robustness/slice.ts";
 import { type Heterogeneity, makeTask, NODES } from "./robustness/task.ts";
 import { train } from "./robustness/training.ts";
+import type { WireSpec } from "./robustness/wire.ts";
 
 /** What a rule is told to stand in the column without liars: the default of a task, 30 %. */
 const ASSUMED_PERCENT = 30;
@@ -30,14 +29,23 @@ interface Cell {
   readonly rule: AggregatorName;
   readonly heterogeneity: Heterogeneity;
   readonly percent: number;
-  readonly compression: CompressionSpec["kind"];
+  readonly compression: WireSpec["kind"];
 }
+
+type Report = (result: BenchResult) => void;
 
 /** Shares of liars and of honest nodes named, per cent, by round. */
 type Named = Map<string, number[]>;
 
 export const suite: BenchSuite = (report, { slice: options }) => {
   const slice = sliceOf(options);
+  if (slice.table === "gossip") gossipTable(report, slice);
+  else if (slice.table === "minority") minorityTable(report, slice);
+  else accuracyTable(report, slice);
+  return Promise.resolve();
+};
+
+function accuracyTable(report: Report, slice: Slice): void {
   for (const cell of slice.table === "documents" ? [] : cellsOf(slice)) {
     const { rule, heterogeneity, percent, compression } = cell;
     const name = `robustness/${rule}/${compression}/${heterogeneity}/f${percent}`;
@@ -53,8 +61,7 @@ export const suite: BenchSuite = (report, { slice: options }) => {
     if (slice.table === "accuracy" && percent > 0) report(row(`${name}/worst`, leastOf(bySeed)));
   }
   if (slice.keep !== undefined) writeDocuments(slice.keep, readKept(slice.keep));
-  return Promise.resolve();
-};
+}
 
 function cellsOf(slice: Slice): Cell[] {
   return slice.rules.flatMap((rule) =>
@@ -74,8 +81,9 @@ function measure(
 ): { readonly accuracies: readonly number[]; readonly named: Named } {
   const { rule, heterogeneity, percent } = cell;
   const byzantine = nodesOf(percent);
-  const compression: CompressionSpec =
-    cell.compression === "top-k" ? { kind: "top-k", share: SHARE } : { kind: cell.compression };
+  const { compression: kind } = cell;
+  const compression: WireSpec =
+    kind === "top-k" || kind === "own-top-k" ? { kind, share: SHARE } : { kind };
   const watched = table === "detector";
   const named: Named = new Map();
   const note = (at: string, share: number) => named.set(at, [...(named.get(at) ?? []), share]);
@@ -96,12 +104,6 @@ function measure(
 /** For each seed the accuracy under its own worst attack. */
 function leastOf(bySeed: readonly (readonly number[])[]): number[] {
   return (bySeed[0] ?? []).map((_, i) => Math.min(...bySeed.map((list) => list[i] ?? 0)));
-}
-
-/** The mean over seeds; the quantiles are those of the seeds, the samples in their order. */
-function row(name: string, accuracies: readonly number[]): BenchResult {
-  const value = accuracies.reduce((sum, accuracy) => sum + accuracy, 0) / accuracies.length;
-  return { ...summarize(name, "%", accuracies), value, samples: accuracies };
 }
 
 function nodesOf(percent: number): number {

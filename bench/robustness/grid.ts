@@ -40,11 +40,10 @@ export function gridOf(
 ): Grid {
   const found = lines.map(({ rule, compression }) => {
     const prefix = `robustness/${rule}/${compression}/${heterogeneity}`;
-    const of = (attack: string, percent = LIARS_PERCENT): readonly number[] =>
-      rows.get(`${prefix}/f${percent}/${attack}`)?.accuracies ?? [];
     const cells = columns.map((column) => {
-      if (column === "worst") return cellOf(worst(eightAttacks.map((attack) => of(attack))));
-      return cellOf(column === "none" ? of("none", 0) : of(column));
+      if (column === "worst") return worstCell(rows, prefix, LIARS_PERCENT);
+      if (column === "none") return worstCell(rows, prefix, 0);
+      return cellOf(rows.get(`${prefix}/f${LIARS_PERCENT}/${column}`)?.accuracies ?? []);
     });
     return {
       name:
@@ -55,6 +54,17 @@ export function gridOf(
     };
   });
   return { title, lines: found.filter(({ cells }) => cells.some((cell) => cell !== undefined)) };
+}
+
+/** Each seed's own worst of the eight attacks when so many per cent lie; of nobody lying what there is. */
+export function worstCell(
+  rows: ReadonlyMap<string, KeptRow>,
+  prefix: string,
+  percent: number,
+): Cell | undefined {
+  const of = (attack: string): readonly number[] =>
+    rows.get(`${prefix}/f${percent}/${attack}`)?.accuracies ?? [];
+  return cellOf(percent === 0 ? of("none") : worst(eightAttacks.map(of)));
 }
 
 /** Seed by seed the least, over the seeds that all have; nothing unless all are there. */

@@ -4,11 +4,12 @@ import {
   aggregatorNames,
   type AggregatorName,
   CERTIFIED_RULE,
-  type CompressionSpec,
   omniscientAttackNames,
   type OmniscientAttackName,
 } from "../../src/learning/index.ts";
+import { type BenchResult, summarize } from "../measure.ts";
 import { heterogeneities, type Heterogeneity } from "./task.ts";
+import type { WireSpec } from "./wire.ts";
 
 /** The attacks of the table. */
 export const eightAttacks = [
@@ -22,9 +23,11 @@ export const eightAttacks = [
   "gaussian",
 ] as const;
 
-const compressions = ["none", "int8", "int4", "top-k"] as const;
+const compressions = ["none", "int8", "int4", "top-k", "own-top-k"] as const;
 
-const presets: Readonly<Record<"quick" | "targets" | "full", Omit<Slice, "table" | "keep">>> = {
+const presets: Readonly<
+  Record<"quick" | "targets" | "full", Omit<Slice, "chosenRules" | "table" | "keep">>
+> = {
   /** Does the defence hold at all? */
   quick: {
     ...{ rules: [CERTIFIED_RULE, "arc+nnm+geometric-median", "mean"], heterogeneity: ["iid"] },
@@ -46,20 +49,25 @@ const presets: Readonly<Record<"quick" | "targets" | "full", Omit<Slice, "table"
 /** The cells: every combination. */
 export interface Slice {
   readonly rules: readonly AggregatorName[];
+  /** Those that were named, none of a preset. */
+  readonly chosenRules: readonly AggregatorName[] | undefined;
   readonly heterogeneity: readonly Heterogeneity[];
   /** Liars, per cent of the nodes. */
   readonly byzantine: readonly number[];
   readonly attacks: readonly OmniscientAttackName[];
-  readonly compression: readonly CompressionSpec["kind"][];
+  readonly compression: readonly WireSpec["kind"][];
   readonly seeds: number;
   readonly rounds: number;
-  /** Accuracies; whom the detector names; or nothing: `documents` draws again what was kept. */
+  /**
+   * Accuracies; whom the detector names; how many peers gossip must pull; what an honest minority keeps; or nothing: `documents` draws
+   * again what was kept.
+   */
   readonly table: (typeof tables)[number];
   /** Where to keep accuracies, to make the documentation from. */
   readonly keep: string | undefined;
 }
 
-const tables = ["accuracy", "detector", "documents"] as const;
+const tables = ["accuracy", "detector", "gossip", "minority", "documents"] as const;
 
 /** @throws RangeError for a name that is none */
 export function sliceOf(options: Readonly<Record<string, string | undefined>>): Slice {
@@ -68,10 +76,13 @@ export function sliceOf(options: Readonly<Record<string, string | undefined>>): 
     throw new RangeError(`No preset '${chosen}': there are ${Object.keys(presets).join(", ")}.`);
   const preset = presets[chosen as keyof typeof presets];
   const table = one(options["table"] ?? "accuracy", tables);
-  if (options["keep"] !== undefined && (table === "detector" || preset.rounds !== 500))
+  const isKept = table === "accuracy" || table === "documents";
+  if (options["keep"] !== undefined && (!isKept || preset.rounds !== 500))
     throw new RangeError("--keep is for accuracies of --preset targets or full.");
+  const rules = listOf(options["rules"], aggregatorNames, preset.rules);
   return {
-    rules: listOf(options["rules"], aggregatorNames, preset.rules),
+    rules,
+    chosenRules: options["rules"] === undefined ? undefined : rules,
     heterogeneity: listOf(options["heterogeneity"], heterogeneities, preset.heterogeneity),
     byzantine: numbersOf(options["byzantine"], preset.byzantine),
     attacks: listOf(options["attacks"], omniscientAttackNames, preset.attacks),
@@ -102,4 +113,10 @@ function numbersOf(text: string | undefined, preset: readonly number[]): readonl
   const bad = numbers.find((number) => !Number.isSafeInteger(number) || number < 0);
   if (bad !== undefined) throw new RangeError(`Must be whole numbers from 0: ${text ?? ""}`);
   return numbers;
+}
+
+/** The mean over seeds; the quantiles are those of the seeds, the samples in their order. */
+export function row(name: string, samples: readonly number[], unit = "%"): BenchResult {
+  const value = samples.reduce((sum, sample) => sum + sample, 0) / samples.length;
+  return { ...summarize(name, unit, samples), value, samples };
 }

@@ -13,8 +13,11 @@ const TEST_POINTS = 2_000;
 /** Standard deviation of the clusters' centres where points deviate by 1: the mean rule then comes to about 95 % without liars. */
 const CENTRE_SPREAD = 0.85;
 
-/** How unlike the nodes' data is. */
-export const heterogeneities = ["iid", "dir1", "dir0.5", "dir0.1", "sorted"] as const;
+/** Of the long tail: a class has so much of the points that the class before it has, the last a hundredth of the first. */
+const TAIL_RATIO = 0.6;
+
+/** How unlike the nodes' data is; `long-tail`: Dirichlet 0.5 of classes that are ever rarer, tested on even ones. */
+export const heterogeneities = ["iid", "dir1", "dir0.5", "dir0.1", "sorted", "long-tail"] as const;
 export type Heterogeneity = (typeof heterogeneities)[number];
 
 /** Points, features row-major. */
@@ -37,16 +40,31 @@ export function makeTask(seed: number, heterogeneity: Heterogeneity, nodes: numb
   const centres = Array.from({ length: CLASSES * CLUSTERS }, () =>
     Float32Array.from({ length: FEATURES }, () => CENTRE_SPREAD * random.normal()),
   );
-  const train = drawPoints(random, centres, TRAIN_POINTS);
-  const test = drawPoints(random, centres, TEST_POINTS);
+  const anyCluster = (): number => random.below(centres.length);
+  const trained = heterogeneity === "long-tail" ? () => rareCluster(random) : anyCluster;
+  const train = drawPoints(random, centres, TRAIN_POINTS, trained);
+  const test = drawPoints(random, centres, TEST_POINTS, anyCluster);
   return { train, test, shards: deal(train.labels, heterogeneity, nodes, seed) };
 }
 
-function drawPoints(random: SeededRandom, centres: readonly Float32Array[], count: number): Points {
+/** A cluster of the long tail. */
+function rareCluster(random: SeededRandom): number {
+  const shares = Array.from({ length: CLASSES }, (_, c) => TAIL_RATIO ** c);
+  let left = random.fraction() * shares.reduce((sum, share) => sum + share, 0);
+  const label = shares.findIndex((share) => (left -= share) < 0);
+  return (label < 0 ? CLASSES - 1 : label) * CLUSTERS + random.below(CLUSTERS);
+}
+
+function drawPoints(
+  random: SeededRandom,
+  centres: readonly Float32Array[],
+  count: number,
+  clusterOf: () => number,
+): Points {
   const features = new Float32Array(count * FEATURES);
   const labels = new Uint8Array(count);
   for (let i = 0; i < count; i++) {
-    const cluster = random.below(centres.length);
+    const cluster = clusterOf();
     labels[i] = Math.floor(cluster / CLUSTERS);
     const centre = centres[cluster] as Float32Array;
     for (let c = 0; c < FEATURES; c++) {
@@ -74,7 +92,7 @@ function deal(
       return slices();
     default: {
       const options = { labels: Uint16Array.from(labels), classes: CLASSES, nodes, seed };
-      const alpha = Number(heterogeneity.slice("dir".length));
+      const alpha = heterogeneity === "long-tail" ? 0.5 : Number(heterogeneity.slice("dir".length));
       return splitByDirichlet({ ...options, alpha }).map((shard) => Uint32Array.from(shard));
     }
   }

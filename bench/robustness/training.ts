@@ -4,32 +4,26 @@ import {
   AggregationLadder,
   type Aggregate,
   type AggregatorName,
-  type CompressionSpec,
   omniscientAttack,
   type OmniscientAttackName,
   SeededRandom,
 } from "../../src/learning/index.ts";
-import { accuracyOf, gradientOf, initialWeights, PARAMETERS } from "./network.ts";
+import { accuracyOf, initialWeights, PARAMETERS } from "./network.ts";
 import { roundKernels } from "./round-kernels.ts";
 import { NODES, type SyntheticTask } from "./task.ts";
-import { Wire } from "./wire.ts";
-
-const BATCH = 64;
+import { Wire, type WireSpec } from "./wire.ts";
+import { type Steps, Worker } from "./worker.ts";
 
 /** What to train, and against whom. */
-export interface RunSpec {
+export interface RunSpec extends Steps {
   readonly aggregator: AggregatorName;
   /** Liars: the nodes with the lowest ids, whom ties favour. */
   readonly byzantine: number;
   /** How many the rule is told to stand: also without any liars. */
   readonly assumed: number;
   readonly attack: OmniscientAttackName | "none";
-  readonly compression: CompressionSpec;
-  readonly seed: number;
+  readonly compression: WireSpec;
   readonly rounds: number;
-  /** Of the workers: velocity <- momentum * velocity + (1 - momentum) * gradient. */
-  readonly momentum: number;
-  readonly learningRate: number;
 }
 
 /** Sees each round's aggregate; its rows are those that passed the gate, the liars' first. */
@@ -48,7 +42,7 @@ export function train(task: SyntheticTask, spec: RunSpec, observe?: RoundObserve
   const workers = Array.from({ length: NODES }, (_, node) => {
     const lies = node < byzantine;
     const shard = task.shards[lies ? node : node - byzantine] as Uint32Array;
-    return new Worker(task, shard, flipped && lies, spec, node);
+    return new Worker({ points: task.train, shard, flipped: flipped && lies }, spec, node);
   });
   let arrived: Float32Array[] = [];
   for (let round = 0; round < spec.rounds; round++) {
@@ -79,48 +73,4 @@ export function train(task: SyntheticTask, spec: RunSpec, observe?: RoundObserve
       weights[i] = (weights[i] as number) + (vector[i] as number);
   }
   return accuracyOf(weights, task.test);
-}
-
-/** A node's own momentum and its order of points. */
-class Worker {
-  readonly node: number;
-  readonly #task: SyntheticTask;
-  readonly #shard: Uint32Array;
-  readonly #flipped: boolean;
-  readonly #spec: RunSpec;
-  readonly #random: SeededRandom;
-  readonly #velocity = new Float64Array(PARAMETERS);
-
-  constructor(
-    task: SyntheticTask,
-    shard: Uint32Array,
-    flipped: boolean,
-    spec: RunSpec,
-    node: number,
-  ) {
-    this.#task = task;
-    this.#shard = shard;
-    this.#flipped = flipped;
-    this.#spec = spec;
-    this.node = node;
-    this.#random = new SeededRandom("bench/robustness/batches", spec.seed, node);
-  }
-
-  /** The next update, against the model as it is. */
-  update(weights: Float32Array): Float32Array {
-    const { momentum, learningRate } = this.#spec;
-    const shard = this.#shard;
-    const batch = Uint32Array.from(
-      { length: BATCH },
-      () => shard[this.#random.below(shard.length)] as number,
-    );
-    const gradient = gradientOf(weights, this.#task.train, batch, this.#flipped);
-    const velocity = this.#velocity;
-    const update = new Float32Array(PARAMETERS);
-    for (let i = 0; i < PARAMETERS; i++) {
-      velocity[i] = momentum * (velocity[i] as number) + (1 - momentum) * (gradient[i] as number);
-      update[i] = -learningRate * (velocity[i] as number);
-    }
-    return update;
-  }
 }

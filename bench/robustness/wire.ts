@@ -11,16 +11,27 @@ import {
 } from "../../src/learning/index.ts";
 import { PARAMETERS } from "./network.ts";
 
+/**
+ * What a task can ask for, and what it cannot: `own-top-k`, where each node sends the coordinates of its own choice, its greatest, as
+ * int8. Most columns are then mostly zeros, which is what rules that look at each coordinate answer.
+ */
+export type WireSpec = CompressionSpec | { readonly kind: "own-top-k"; readonly share: number };
+
 export class Wire {
-  readonly #spec: CompressionSpec;
+  readonly #spec: WireSpec;
+  /** How the values that are sent are coded. */
+  readonly #code: CompressionSpec;
+  /** What nodes that choose their coordinates have not sent yet. */
+  readonly #owed = new Map<number, Float32Array>();
   readonly #memories = new Map<number, ErrorFeedback>();
   /** The liars' rows of this round: a search sends one row in many copies. */
   readonly #liars = new Map<Float32Array, Float32Array | undefined>();
   #stepSize = FIRST_STEP;
   #seed = "0";
 
-  constructor(spec: CompressionSpec) {
+  constructor(spec: WireSpec) {
     this.#spec = spec;
+    this.#code = spec.kind === "own-top-k" ? { kind: "int8" } : spec;
   }
 
   /** @param rows of the round before, from which the step follows */
@@ -33,6 +44,7 @@ export class Wire {
   /** What arrives of an honest node's update. */
   honest(update: Float32Array, node: number): Float32Array {
     if (this.#spec.kind === "none") return update;
+    if (this.#spec.kind === "own-top-k") return this.#chosen(update, node, this.#spec.share);
     if (this.#spec.kind !== "top-k") return this.#through(update, String(node));
     let memory = this.#memories.get(node);
     if (memory === undefined) this.#memories.set(node, (memory = new ErrorFeedback(PARAMETERS)));
@@ -43,18 +55,35 @@ export class Wire {
   liar(row: Float32Array): Float32Array | undefined {
     if (!this.#liars.has(row)) {
       const coded = (): Float32Array =>
-        this.#spec.kind === "none" ? row : this.#through(row, "liars");
+        this.#spec.kind === "none" ? row : this.#through(this.#allowed(row), "liars");
       this.#liars.set(row, allFinite(row) ? coded() : undefined);
     }
     return this.#liars.get(row);
   }
 
+  /** The greatest of what is owed; the rest is owed on. */
+  #chosen(update: Float32Array, node: number, share: number): Float32Array {
+    const before = this.#owed.get(node);
+    const owed = update.map((value, i) => value + (before?.[i] ?? 0));
+    const sent = this.#through(greatest(owed, share), String(node));
+    this.#owed.set(
+      node,
+      owed.map((value, i) => value - (sent[i] as number)),
+    );
+    return sent;
+  }
+
+  /** A liar, too, can send no more coordinates than the code has. */
+  #allowed(row: Float32Array): Float32Array {
+    return this.#spec.kind === "own-top-k" ? greatest(row, this.#spec.share) : row;
+  }
+
   #through(update: Float32Array, author: string): Float32Array {
-    return this.#read(compress(update, this.#spec, this.#context(author)));
+    return this.#read(compress(update, this.#code, this.#context(author)));
   }
 
   #read(bytes: Uint8Array): Float32Array {
-    const row = decompress(bytes, this.#spec, this.#context(""));
+    const row = decompress(bytes, this.#code, this.#context(""));
     if (!row.ok) throw new Error(row.code);
     return row.value;
   }
@@ -62,4 +91,16 @@ export class Wire {
   #context(author: string) {
     return { length: PARAMETERS, stepSize: this.#stepSize, seed: this.#seed, author };
   }
+}
+
+/** The share of values with the greatest magnitudes, ties to the lower coordinate; zeros elsewhere. */
+function greatest(values: Float32Array, share: number): Float32Array {
+  const order = [...values.keys()].sort(
+    (a, b) => Math.abs(values[b] as number) - Math.abs(values[a] as number) || a - b,
+  );
+  const kept = new Float32Array(values.length);
+  for (const at of order.slice(0, Math.ceil(share * values.length))) {
+    kept[at] = values[at] as number;
+  }
+  return kept;
 }

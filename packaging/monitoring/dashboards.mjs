@@ -1332,6 +1332,16 @@ export const dashboards = [
           w: 8,
         },
         {
+          title: "Claims and lessons of other nodes",
+          unit: "none",
+          description:
+            "Taken, passed over (old, too many, of strangers) or refused: not as its author signed it.",
+          queries: {
+            "{{decision}}": "sum by (decision) (increase(meshd_healing_notices_total{$i}[$r]))",
+          },
+          w: 8,
+        },
+        {
           title: "Looks of the loop",
           unit: "cps",
           description: "One a second. At 0: MeshdHealingStopped.",

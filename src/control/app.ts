@@ -255,6 +255,7 @@ function routesOf(node: NodeControl): ReadonlyMap<string, Route> {
     ],
     ["GET /v1/federation", async () => node.federation()],
     ["GET /v1/federation/bundle", async () => node.ownBundle()],
+    ["GET /v1/federation/map", async () => node.bundleMap()],
     [
       "POST /v1/federation/add",
       async (body) => node.federate(await request(body, federateRequestSchema)),

@@ -316,6 +316,11 @@ export class ControlClient {
     return this.#call("GET", "/v1/federation/bundle", ownBundleSchema);
   }
 
+  /** As {@link ownBundle}, with those of all federated trust domains beside it. */
+  bundleMap(): Promise<OwnBundle> {
+    return this.#call("GET", "/v1/federation/map", ownBundleSchema);
+  }
+
   federation(): Promise<Federation> {
     return this.#call("GET", "/v1/federation", federationSchema);
   }

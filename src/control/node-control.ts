@@ -133,6 +133,8 @@ export interface NodeControl {
   federation(): Awaitable<Body<Federation>>;
   /** @throws MeshError `control/not-enrolled` */
   ownBundle(): Awaitable<Body<OwnBundle>>;
+  /** SPIFFE's bundle map: ours and those of all federated trust domains. @throws MeshError `control/not-enrolled` */
+  bundleMap(): Awaitable<Body<OwnBundle>>;
   /** Gives the new one alone. @throws MeshError `federation/*` */
   federate(request: FederateRequest): Awaitable<Body<Federation>>;
   /** @throws MeshError `federation/*` */

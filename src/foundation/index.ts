@@ -24,4 +24,5 @@ export {
   refuse,
   type Result,
 } from "./errors.ts";
+export { TokenBucket } from "./token-bucket.ts";
 export { parseTarHeader, TAR_BLOCK, tarEnd, type TarFile, tarHeader, tarPadding } from "./ustar.ts";

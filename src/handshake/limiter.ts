@@ -2,7 +2,7 @@
 // one composite signature, so every handshake is paid for with tokens before message B, per address and in
 // total, and only so many may be open at once.
 
-import { refuse, type Result } from "../foundation/index.ts";
+import { refuse, type Result, TokenBucket } from "../foundation/index.ts";
 import type { MonoMs } from "../ports/index.ts";
 
 /** Raising a number admits more strangers at once; lowering it protects the CPU of slow hosts. */
@@ -44,33 +44,6 @@ export interface HandshakeSlot {
   spend(nowMs: MonoMs): Result<undefined, LimiterCode>;
   /** Ends the handshake, however it went; idempotent. */
   release(): void;
-}
-
-/** Tokens that refill with time, up to the burst. */
-class TokenBucket {
-  #tokens: number;
-  #atMs: MonoMs;
-  readonly #burst: number;
-  readonly #perSecond: number;
-
-  constructor(burst: number, perSecond: number, nowMs: MonoMs) {
-    this.#burst = burst;
-    this.#perSecond = perSecond;
-    this.#tokens = burst;
-    this.#atMs = nowMs;
-  }
-
-  has(nowMs: MonoMs, tokens = 1): boolean {
-    const elapsedMs = Math.max(0, nowMs - this.#atMs);
-    this.#tokens = Math.min(this.#burst, this.#tokens + (elapsedMs / 1000) * this.#perSecond);
-    this.#atMs = nowMs;
-    return this.#tokens >= tokens;
-  }
-
-  /** Only after {@link has} said so at the same moment. */
-  take(tokens = 1): void {
-    this.#tokens -= tokens;
-  }
 }
 
 /** Limits the handshakes of strangers. Refusals are values; a refused handshake has cost nothing. */

@@ -25,33 +25,45 @@ export interface ExplanationLine {
 
 /** The chain of an incident, in the order of what happened. `nameOf` turns a NodeId into a name. */
 export function explain(incident: Incident, nameOf: (id: string) => string): ExplanationLine[] {
-  const { symptoms: seen, cause, similar, actions } = incident;
+  const { symptoms: seen, cause, actions } = incident;
+  const isCause = ({ code, subject }: SeenSymptom): boolean =>
+    code === cause.code && subject === cause.subject;
+  const causes = seen.filter(isCause);
   return [
-    ...seen.flatMap((symptom) => symptom.evidence.map((one) => seenLine(symptom, one))),
-    ...seen.map((symptom) => symptomLine(symptom, nameOf)),
+    ...causes.flatMap(seenLines),
+    ...causes.map((one) => symptomLine(one, "", nameOf)),
+    // What follows from the cause is said in a line each.
+    ...seen
+      .filter((one) => !isCause(one))
+      .map((one) => symptomLine(one, one.evidence.map(evidenceText).join("; "), nameOf)),
     { step: "cause", text: `${titled(cause, nameOf)}: ${cause.why}` },
-    ...(similar.length > 0 ? [similarLine(incident)] : []),
+    ...similarLines(incident, nameOf),
     ...actions.flatMap((action) => actionLines(action, nameOf)),
     outcomeLine(incident),
   ];
 }
 
-function seenLine({ firstSeenMs }: SeenSymptom, one: Evidence): ExplanationLine {
-  const { what } = observationScales[one.observation];
-  return {
-    step: "seen",
-    atMs: firstSeenMs,
-    text: `${what}: ${shortNumber(one.value)}, ${one.finding}`,
-  };
+/** What was measured of the cause; where a part raised it, the part's own words. */
+function seenLines({ firstSeenMs, evidence, message }: SeenSymptom): ExplanationLine[] {
+  const texts = [...(message === undefined ? [] : [message]), ...evidence.map(evidenceText)];
+  return texts.map((text) => ({ step: "seen", atMs: firstSeenMs, text }));
 }
 
-function symptomLine(seen: SeenSymptom, nameOf: (id: string) => string): ExplanationLine {
-  const { code, severity, firstSeenMs, message } = seen;
-  const words = message === undefined ? "" : ` (${message})`;
+function evidenceText({ observation, value, finding }: Evidence): string {
+  return `${observationScales[observation].what}: ${shortNumber(value)}, ${finding}`;
+}
+
+function symptomLine(
+  seen: SeenSymptom,
+  evidence: string,
+  nameOf: (id: string) => string,
+): ExplanationLine {
+  const { code, severity, firstSeenMs } = seen;
+  const measured = evidence === "" ? "" : `: ${evidence}`;
   return {
     step: "symptom",
     atMs: firstSeenMs,
-    text: `${titled(seen, nameOf)} [${code}], ${severity}${words}`,
+    text: `${titled(seen, nameOf)} [${code}], ${severity}${measured}`,
   };
 }
 
@@ -63,18 +75,30 @@ function titled(
   return subject === undefined ? title : `${title}: ${nameOf(subject)}`;
 }
 
-function similarLine({ similar }: Incident): ExplanationLine {
+/** Past incidents that are less alike say nothing to a person, unless they speak of what was tried here. */
+const ALIKE_LEAST = 0.5;
+
+function similarLines(incident: Incident, nameOf: (id: string) => string): ExplanationLine[] {
+  const tried = new Set(incident.actions.map(({ playbook }) => playbook));
+  const similar = incident.similar.filter(
+    ({ similarity, actions }) =>
+      similarity >= ALIKE_LEAST || actions.some(({ playbook }) => tried.has(playbook)),
+  );
   const [best] = similar;
+  if (best === undefined) return [];
   const worked = similar.flatMap(({ actions }) =>
     actions.filter(({ outcome }) => outcome === "mended").map(({ action }) => action),
   );
   const cures =
     worked.length === 0 ? "nothing mended them" : `mended by ${[...new Set(worked)].join(", ")}`;
-  const likeness = Math.round((best?.similarity ?? 0) * 100);
-  return {
-    step: "similar",
-    text: `${similar.length} before, the most alike ${best?.id ?? ""} (${likeness} %): ${cures}`,
-  };
+  const likeness = Math.round(best.similarity * 100);
+  const where = best.node === undefined ? best.id : `as ${nameOf(best.node)} told`;
+  return [
+    {
+      step: "similar",
+      text: `${similar.length} before, the most alike ${where} (${likeness} %): ${cures}`,
+    },
+  ];
 }
 
 function actionLines(action: TakenAction, nameOf: (id: string) => string): ExplanationLine[] {
@@ -97,11 +121,14 @@ function actionLines(action: TakenAction, nameOf: (id: string) => string): Expla
   ];
 }
 
-function outcomeLine({ outcome, openedAtMs, closedAtMs, actions }: Incident): ExplanationLine {
+function outcomeLine(incident: Incident): ExplanationLine {
+  const { outcome, openedAtMs, closedAtMs, actions, symptoms: seen } = incident;
   const lasted = closedAtMs === undefined ? "" : ` after ${seconds(closedAtMs - openedAtMs)}`;
   const idle = actions.length === 0 ? "; nothing was done" : "";
+  const isCalm = outcome === "open" && seen.every(({ clearedMs }) => clearedMs !== undefined);
+  const calm = isCalm ? "; all symptoms have gone, it is closed when that lasts" : "";
   const at = closedAtMs === undefined ? {} : { atMs: closedAtMs };
-  return { step: "outcome", ...at, text: `${outcome}${lasted}${idle}` };
+  return { step: "outcome", ...at, text: `${outcome}${lasted}${idle}${calm}` };
 }
 
 function seconds(ms: number): string {

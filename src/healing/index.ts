@@ -39,7 +39,7 @@ export {
 export { NoticeDesk, type NoticeVerdict } from "./exchange/notice-desk.ts";
 export { explain, type ExplanationLine, explanationSteps } from "./explain.ts";
 export { HealingMachine, type HealingMachineDeps } from "./machine.ts";
-export { healingMetrics, meterEffect, meterView } from "./metrics.ts";
+export { healingMetrics, meterEffect, meterNotice, meterView } from "./metrics.ts";
 export { parsePlaybooks, playbookLimits } from "./plan/parse.ts";
 export type { Playbook } from "./plan/playbook.ts";
 export { shippedPlaybooks } from "./plan/shipped.ts";

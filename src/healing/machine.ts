@@ -110,6 +110,7 @@ export class HealingMachine implements HealingProtocol {
     const conditions = [...reading.conditions, ...this.#own(reading)];
     this.#standing = this.#analyzer.look({ ...reading, conditions }, now);
     this.#reading = this.#analyzer.reading;
+    this.#guards.look(this.#reading, now);
     const changes = this.#book.update(this.#standing, this.#reading, now);
     const effects: HealingEffect[] = changes.map(({ incident, change }) => ({
       ...{ kind: "incident", incident: this.#remember(incident, change === "opened"), change },
@@ -229,7 +230,7 @@ export class HealingMachine implements HealingProtocol {
       ...(target !== undefined && { target }),
     };
     const ids = { order, incidentId: incident.id, index: known.actions.length - 1 };
-    const execution = new Execution(ids, plan, this.#standing, now.monoMs);
+    const execution = new Execution(ids, plan, now.monoMs);
     this.#running.set(order.id, execution);
     const noted: HealingEffect = { kind: "action", incident: known, action };
     return [noted, ...(playbook.radius === "none" ? this.#act(execution, now) : this.#claim(now))];
@@ -238,7 +239,7 @@ export class HealingMachine implements HealingProtocol {
   #act(execution: Execution, now: Now): HealingEffect[] {
     const { order, plan } = execution;
     this.#guards.acts(settingOf(order.kind, order.target), now);
-    execution.acts(now);
+    execution.acts(this.#standing, now);
     return [{ kind: "act", order, why: plan.reason }];
   }
 
@@ -266,8 +267,8 @@ export class HealingMachine implements HealingProtocol {
     const { claimMs } = this.#options;
     const isNeeded = [...this.#running.values()].some((one) => one.plan.playbook.radius !== "none");
     if (!isNeeded && this.#claimedMs === undefined) return [];
-    if (isNeeded && this.#claimedMs !== undefined && now.monoMs - this.#claimedMs < claimMs / 3)
-      return [];
+    const isKnown = this.#claimedMs !== undefined && this.#claimedMs >= this.#guards.heardSinceMs;
+    if (isNeeded && isKnown && now.monoMs - (this.#claimedMs ?? 0) < claimMs / 3) return [];
     this.#claimedMs = isNeeded ? now.monoMs : undefined;
     const leftMs = isNeeded ? claimMs : 0;
     this.#guards.claims.take(this.#deps.self, leftMs, now.monoMs);

@@ -12,6 +12,10 @@ const OPEN = "meshd_healing_incidents_open";
 const UNMENDED = "meshd_healing_incidents_unmended";
 const BUDGET = "meshd_healing_budget_left";
 const CLAIMS = "meshd_healing_claims";
+const NOTICES = "meshd_healing_notices_total";
+
+/** `reject`: not as its author signed it, or no notice at all. `ignore`: old, too many, of strangers or of a newer version. */
+const noticeDecisions = ["accept", "ignore", "reject"] as const;
 
 export const healingMetrics: readonly MetricDeclaration[] = [
   { name: LOOKS, kind: "counter", help: "The loop looked at the node; once a second it does." },
@@ -39,6 +43,12 @@ export const healingMetrics: readonly MetricDeclaration[] = [
     kind: "gauge",
     help: "Nodes that hold a token of the mesh-wide budget of repair, as this node heard.",
   },
+  {
+    name: NOTICES,
+    kind: "counter",
+    help: "A claim or a lesson came from the mesh, and was taken, passed over or refused.",
+    labels: { decision: noticeDecisions },
+  },
 ];
 
 export function meterEffect(meter: Meter, effect: HealingEffect): void {
@@ -48,6 +58,10 @@ export function meterEffect(meter: Meter, effect: HealingEffect): void {
   }
   if (effect.kind === "incident" && effect.change !== "changed")
     meter.count(INCIDENTS, { outcome: effect.incident.outcome });
+}
+
+export function meterNotice(meter: Meter, decision: (typeof noticeDecisions)[number]): void {
+  meter.count(NOTICES, { decision });
 }
 
 /** After each look. */

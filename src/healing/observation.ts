@@ -35,6 +35,7 @@ const scales = {
   roundsVoid: { full: 10, what: "training rounds in a row without a new model" },
   anomaly: { full: 4, what: "anomaly by the learned detector, 1: the usual limit" },
   engineRank: { full: 2, what: "crypto engine, 0: the configured one" },
+  trainerHeapRatio: { full: 1, what: "heap of the training thread in use, share of its limit" },
   silentRatio: { full: 1, what: "live members silent for unusually long, share" },
   linkPhi: { full: 16, what: "silence of the link that is silent most, φ" },
 } as const satisfies Record<string, Scale>;

@@ -112,7 +112,9 @@ export type AttestationRefusalCode =
   /** The policy gives the peer no right to be in the mesh. */
   | "identity/denied"
   /** The peer renewed moments ago. */
-  | "identity/renewed-too-recently";
+  | "identity/renewed-too-recently"
+  /** This issuer has signed as much as it does in a while, for all together. */
+  | "identity/issuer-busy";
 
 /** Codes of the attestation client. */
 export type AttestationClientErrorCode =

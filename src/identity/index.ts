@@ -101,6 +101,13 @@ export {
   type IssuerResponse,
   parseIssuerResponse,
 } from "./issuers/messages.ts";
+export { IssueLimit, issueLimits } from "./issue-limit.ts";
+export {
+  BUNDLE_MAP_DOMAINS_MAX,
+  bundleMapToJson,
+  isBundleMap,
+  parseBundleMap,
+} from "./bundle-map.ts";
 export { type ForeignBundle, readForeignBundle } from "./foreign-bundle.ts";
 export { issueRecord } from "./audit/issue.ts";
 export {
@@ -190,6 +197,7 @@ export {
   UNAUTHENTICATED,
 } from "./policy.ts";
 export {
+  lifeLeft,
   renewalRetryMs,
   renewalTime,
   type SvidHealth,
@@ -221,6 +229,7 @@ export {
   bundleDigest,
   bundleOfRoots,
   bundleToJson,
+  isSoundRoot,
   type JwtAuthority,
   jwtBundleToJson,
   parseBundleJson,

@@ -161,14 +161,14 @@ export class Issuer {
   }
 
   /**
-   * Makes a new intermediate when there is none or half of its life is over.
+   * Makes a new intermediate when there is none, half of its life is over, or the clock was put back to before it begins.
    * @returns whether it made one: the node then stores {@link Issuer.intermediate}
    * @throws MeshError `identity/issuer-unusable` when one is needed and the root key is absent or the root expires too soon
    */
   ensureIntermediate(nowMs: WallMs): boolean {
     const current = this.#intermediate?.parsed;
     const covers = current !== undefined && nowMs + this.#svidLifetimeMs <= current.notAfterMs;
-    if (covers && isYoung(current, nowMs)) return false;
+    if (covers && isYoung(current, nowMs) && !this.#isOfTheFuture(current, nowMs)) return false;
     const signer = this.#deps.rootSigner;
     if (signer === undefined) {
       if (covers) return false;
@@ -184,6 +184,11 @@ export class Issuer {
     this.#intermediate = this.#makeIntermediate(signer, nowMs, notAfterMs);
     replaced?.signer.destroy();
     return true;
+  }
+
+  /** It begins after now, and one that is made now begins earlier: the clock was put back. */
+  #isOfTheFuture({ notBeforeMs }: ParsedCertificate, nowMs: WallMs): boolean {
+    return nowMs < notBeforeMs && notBeforeMs > this.#root.notBeforeMs;
   }
 
   /**
@@ -307,8 +312,8 @@ export class Issuer {
   }
 }
 
-function isYoung(certificate: ParsedCertificate, nowMs: WallMs): boolean {
-  return nowMs < certificate.notBeforeMs + (certificate.notAfterMs - certificate.notBeforeMs) / 2;
+function isYoung({ notBeforeMs, notAfterMs }: ParsedCertificate, nowMs: WallMs): boolean {
+  return nowMs < notBeforeMs + (notAfterMs - notBeforeMs) / 2;
 }
 
 function readAuthority(der: Uint8Array, trustDomain: string, what: string): ParsedCertificate {

@@ -49,6 +49,12 @@ function issueTime({ notBeforeMs, notAfterMs }: Validity): number {
   return Math.min(notBeforeMs + NOT_BEFORE_BACKDATE_MS, notAfterMs);
 }
 
+/** Share of its life, from the issue on, that an identity has left; 0 when it is over. */
+export function lifeLeft(identity: Validity, nowMs: WallMs): number {
+  const lifeMs = identity.notAfterMs - issueTime(identity);
+  return lifeMs <= 0 ? 0 : Math.max(0, identity.notAfterMs - nowMs) / lifeMs;
+}
+
 /**
  * The wall time of renewal: 45 % to 55 % of the life since the issue. The validity begins earlier than that, by
  * {@link NOT_BEFORE_BACKDATE_MS}: counted from there, an SVID of some minutes would be due at once.
@@ -96,18 +102,20 @@ export class SvidHolder {
   #dueAtMs: WallMs;
   #renewAtMs: WallMs;
   readonly #graceMs: number;
+  readonly #clockSkewMs: number;
   #failures = 0;
-  #failing: Pick<RenewalOutage, "sinceMs" | "code"> | undefined;
+  #failing: (Pick<RenewalOutage, "sinceMs" | "code"> & { readonly lastMs: WallMs }) | undefined;
 
   constructor(
     deps: { readonly meter: Meter; readonly random: Pick<Random, "fraction"> },
     identity: PeerIdentity,
-    graceMs = 0,
+    options: { readonly graceMs?: number; readonly clockSkewMs?: number } = {},
   ) {
     this.#meter = deps.meter;
     this.#random = deps.random;
     this.#identity = identity;
-    this.#graceMs = graceMs;
+    this.#graceMs = options.graceMs ?? 0;
+    this.#clockSkewMs = options.clockSkewMs ?? 0;
     this.#dueAtMs = renewalTime(identity, deps.random);
     this.#renewAtMs = this.#dueAtMs;
     this.#publishExpiry();
@@ -122,14 +130,26 @@ export class SvidHolder {
     return this.#renewAtMs;
   }
 
+  /**
+   * Whether to renew now. A clock that was put back makes it due, too: peers refuse an SVID of the future, and a pause until a time of
+   * the old clock would be as long as the step.
+   */
+  isDue(nowMs: WallMs): boolean {
+    if (nowMs >= this.#renewAtMs) return true;
+    if (this.#failing !== undefined) return nowMs < this.#failing.lastMs;
+    return nowMs < this.#identity.notBeforeMs - this.#clockSkewMs;
+  }
+
   health(nowMs: WallMs): SvidHealth {
     return svidHealth(this.#identity, this.#dueAtMs, nowMs, this.#graceMs);
   }
 
   /** Since when renewal fails, and how long that can last; undefined while it does not. */
   get outage(): RenewalOutage | undefined {
+    if (this.#failing === undefined) return undefined;
+    const { sinceMs, code } = this.#failing;
     const { notAfterMs } = this.#identity;
-    return this.#failing && { ...this.#failing, notAfterMs, graceEndMs: this.graceEndMs };
+    return { sinceMs, code, notAfterMs, graceEndMs: this.graceEndMs };
   }
 
   /** When peers drop this node unless it is renewed. */
@@ -168,7 +188,7 @@ export class SvidHolder {
   /** Notes a failed renewal with its code, and sets the next attempt. */
   failed(nowMs: WallMs, code: string): void {
     this.#failures += 1;
-    this.#failing = { sinceMs: this.#failing?.sinceMs ?? nowMs, code };
+    this.#failing = { sinceMs: this.#failing?.sinceMs ?? nowMs, code, lastMs: nowMs };
     const remainingMs = this.#identity.notAfterMs - nowMs;
     this.#renewAtMs = (nowMs + renewalRetryMs(this.#failures, remainingMs, this.#random)) as WallMs;
     this.#meter.count(SVID_RENEWALS, { result: "failed" });

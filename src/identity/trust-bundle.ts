@@ -223,6 +223,11 @@ export function rootIdsOf(bundle: TrustBundle): string[] {
   return roots.flatMap(({ subjectKeyId }) => subjectKeyId ?? []);
 }
 
+/** Whether new things may hang on a root: it is in the bundle, and not tainted. @throws MeshError `identity/bundle-malformed` */
+export function isSoundRoot(bundle: TrustBundle, id: string): boolean {
+  return rootIdsOf(bundle).includes(id) && bundle.notes?.tainted.includes(id) !== true;
+}
+
 function parseRoots(
   bundle: TrustBundle,
   roots: readonly Uint8Array[],

@@ -181,7 +181,7 @@ export type {
   Traffic,
 } from "./simulation/report.ts";
 export { type ScheduleKind, scheduleKinds } from "./simulation/schedules.ts";
-export { simulateTask, type TaskSimulationOptions } from "./simulation/simulate.ts";
+export { simulatedLiars, simulateTask, type TaskSimulationOptions } from "./simulation/simulate.ts";
 export {
   decodeSignedTask,
   type SignedTask,

@@ -420,6 +420,8 @@ export interface MeshProtocol {
     now: Now,
     signatures: "defer",
   ): GossipVerdict | NeedSignatures;
+  /** Whether gossip passes an accepted message on to a connected peer, or leaves that to the message's origin. */
+  passesOn(bytes: Uint8Array, to: NodeId): boolean;
   /** What this node has, for a peer's {@link beaconsMissingFrom}. */
   beaconDigest(): Uint8Array;
   /** Messages that the sender of the digest lacks, each for its `receive`; none for a malformed digest. */

@@ -17,6 +17,7 @@ import { belongs } from "./zones/zone-names.ts";
 import { Zones } from "./zones/zones.ts";
 import { BeaconValidator } from "./beacons/validator.ts";
 import { Evidence } from "./evidence.ts";
+import { passesOn } from "./forwarding.ts";
 import { Inbox, withActions } from "./inbox.ts";
 import type {
   BeaconAcceptCode,
@@ -214,6 +215,10 @@ export class MeshMachine implements MeshProtocol {
         ? this.#zones.receive(bytes, from, now)
         : this.#inbox.receive(bytes, from, now, signatures);
     return withActions(body, this.#taken());
+  }
+
+  passesOn(bytes: Uint8Array, to: NodeId): boolean {
+    return passesOn(this.#deps.self.nodeId, this.#roster, bytes, to);
   }
 
   beaconDigest(): Uint8Array {

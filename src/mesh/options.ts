@@ -93,7 +93,8 @@ export interface MeshOptions {
 
 /**
  * gossipsub's D, Dlo and Dhi of all topics: mesh peers that a node wants, with fewer it grafts, with more it prunes. Each message
- * reaches a node about D times, so this is what gossip costs; gossipsub's own 6, 4 and 12 made it 8.5 copies. With 4 neighbours
+ * but heartbeats (forwarding.ts) reaches a node about D times, so this is what gossip costs; gossipsub's own 6, 4 and 12 made it 8.5
+ * copies. With 4 neighbours
  * that each lose 40 % of what they pass on, 95 of 100 nodes still get a message at the first try.
  */
 export const gossipDegree = { target: 4, low: 3, high: 6 } as const;

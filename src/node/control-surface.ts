@@ -425,6 +425,10 @@ export class ControlSurface implements NodeControl {
     return this.#parts.federation.ownBundle();
   }
 
+  bundleMap(): Body<OwnBundle> {
+    return this.#parts.federation.bundleMap();
+  }
+
   federation(): Body<FederationList> {
     return this.#parts.federation.list();
   }
@@ -688,7 +692,8 @@ function memberHealth(member: Member): RaisedCondition[] {
         "A task waits for this node's own trainer, and none is attached. Start it: docs/trainers.md.",
     });
   }
-  const others = members.filter(({ state }) => state !== "left" && state !== "dead");
+  // The dead count: whoever is cut off holds all others for dead before long.
+  const others = members.filter(({ state }) => state !== "left");
   if (others.length > 0 && !others.some(({ connected }) => connected)) {
     health.push({
       code: "mesh/isolated",

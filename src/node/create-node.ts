@@ -33,7 +33,14 @@ import {
   selfTest,
 } from "../crypto/index.ts";
 import { errorCode, errorMessage } from "../foundation/index.ts";
-import { LOCAL, type NodeKeys, nodeKeysFromSeeds, nodeSpiffeId } from "../identity/index.ts";
+import {
+  isSoundRoot,
+  LOCAL,
+  type NodeKeys,
+  nodeKeysFromSeeds,
+  nodeSpiffeId,
+  signerOf,
+} from "../identity/index.ts";
 import type { Logger, Meter, SpanAttributes } from "../ports/index.ts";
 import { type ConfigSource, ConfigView } from "./config-view.ts";
 import { ControlSurface } from "./control-surface.ts";
@@ -148,6 +155,10 @@ export async function createNode(
       endpointSvid: new EndpointSvid({
         ...{ clock: systemClock, random: systemRandom },
         issue: (publicKey) => lifecycle.member?.issuing?.endpointSvid(publicKey),
+        vouchesFor(leaf) {
+          const bundle = lifecycle.member?.bundle;
+          return bundle === undefined || isSoundRoot(bundle, signerOf([leaf], "es256") ?? "");
+        },
       }),
     },
     config.federation,

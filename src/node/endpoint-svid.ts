@@ -1,5 +1,5 @@
 // The certificate of this trust domain's own bundle endpoint under the profile https_spiffe: an X.509-SVID of P-256 that this issuer
-// makes for itself, with a new key each time, renewed at half of its life.
+// makes for itself, with a new key each time, renewed at half of its life, and at once when its root is tainted or gone.
 
 import { createPrivateKey } from "node:crypto";
 import type { ServerCredentials } from "../adapters/http/bundle-server.ts";
@@ -15,12 +15,14 @@ export interface EndpointSvidDeps {
   readonly random: Random;
   /** An SVID for a key, DER; undefined while this node issues none. */
   readonly issue: (publicKey: Uint8Array) => Uint8Array | undefined;
+  /** Whether what issued it is still to be used: in the bundle, and not tainted. */
+  readonly vouchesFor: (leaf: Uint8Array) => boolean;
 }
 
 export class EndpointSvid implements ServerCredentials {
   readonly name = "its own X.509-SVID";
   readonly #deps: EndpointSvidDeps;
-  #held: { readonly cert: string; readonly key: string; readonly renewAtMs: number } | undefined;
+  #held: Held | undefined;
 
   constructor(deps: EndpointSvidDeps) {
     this.#deps = deps;
@@ -35,25 +37,39 @@ export class EndpointSvid implements ServerCredentials {
   version(): string {
     const { clock, random, issue } = this.#deps;
     const nowMs = clock.now().wallMs;
-    if (this.#held === undefined || nowMs >= this.#held.renewAtMs) {
+    if (this.#isDue(nowMs)) {
       const key = newP256Key(random);
       const leaf = issue(key.publicKey);
       if (leaf !== undefined) {
         const pkcs8 = createPrivateKey({
           ...{ key: Buffer.from(key.pkcs8), format: "der", type: "pkcs8" },
         });
-        const renewAtMs = nowMs + (ENDPOINT_SVID_SECONDS * 1000) / 2;
         const pem = pkcs8.export({ format: "pem", type: "pkcs8" });
-        this.#held = { cert: pemOf(leaf), key: pem, renewAtMs };
+        this.#held = { leaf, cert: pemOf(leaf), key: pem, madeAtMs: nowMs };
       }
     }
     return this.#held?.cert ?? "";
+  }
+
+  /** A clock that was put back makes it due, too. */
+  #isDue(nowMs: number): boolean {
+    if (this.#held === undefined) return true;
+    const ageMs = nowMs - this.#held.madeAtMs;
+    const isYoung = ageMs >= 0 && ageMs < (ENDPOINT_SVID_SECONDS * 1000) / 2;
+    return !isYoung || !this.#deps.vouchesFor(this.#held.leaf);
   }
 
   read(): { readonly cert: string; readonly key: string } {
     if (this.#held === undefined) throw new Error("there is none yet");
     return this.#held;
   }
+}
+
+interface Held {
+  readonly leaf: Uint8Array;
+  readonly cert: string;
+  readonly key: string;
+  readonly madeAtMs: number;
 }
 
 function pemOf(der: Uint8Array): string {

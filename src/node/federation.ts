@@ -14,10 +14,14 @@ import type { Body, FederateRequest, Federation as FederationList } from "../con
 import { errorCode, errorMessage, MeshError } from "../foundation/index.ts";
 import {
   type AuditTrail,
+  BUNDLE_MAP_DOMAINS_MAX,
+  bundleMapToJson,
   bundleToJson,
   type ForeignBundle,
   formatSpiffeId,
+  isBundleMap,
   isTrustDomain,
+  parseBundleMap,
   parseSpiffeId,
   publicBundle,
   readForeignBundle,
@@ -27,7 +31,7 @@ import type { EndpointSvid } from "./endpoint-svid.ts";
 import type { Clock, Logger, Meter, MetricDeclaration } from "../ports/index.ts";
 
 /** Most relationships. */
-export const FEDERATIONS_MAX = 64;
+export const FEDERATIONS_MAX = BUNDLE_MAP_DOMAINS_MAX - 1;
 /** Polled as often when the endpoint does not say (SPIFFE_Federation.md section 5.1). */
 const POLL_MS = 300_000;
 const POLL_MS_MIN = 60_000;
@@ -190,6 +194,14 @@ export class Federation {
       "control/not-enrolled",
       "This node is in no mesh yet. Run meshctl init or meshctl join first.",
     );
+  }
+
+  /** The bundle map: our own document and those of all that we federate with. @throws MeshError `control/not-enrolled` */
+  bundleMap(): { readonly bundle: string } {
+    const { bundle } = this.ownBundle();
+    const own: readonly [string, string] = [this.#deps.trustDomain() ?? "", bundle];
+    const others = [...this.#watched.values()].map((one) => [one.trustDomain, one.bundle] as const);
+    return { bundle: bundleMapToJson(new Map([own, ...others])) };
   }
 
   /** Trust domains whose bundle is older than three polls. */
@@ -393,8 +405,18 @@ function storedEndpoint({
       { cause },
     );
   }
+  if (isBundleMap(bundle)) bundle = inMap(trustDomain, bundle);
   readOrThrow({ trustDomain, bundle });
   return { spiffeId: formatSpiffeId(id.value), bundle };
+}
+
+/** The document of a trust domain in a bundle map. @throws MeshError `federation/bad-bundle` */
+function inMap(trustDomain: string, text: string): string {
+  const map = parseBundleMap(text);
+  if (!map.ok) throw malformed(trustDomain, map.detail ?? "");
+  const bundle = map.value.get(trustDomain);
+  if (bundle === undefined) throw malformed(trustDomain, "the map has no such trust domain");
+  return bundle;
 }
 
 /** @throws MeshError `federation/bad-bundle` */
@@ -425,7 +447,7 @@ function tooMany(): MeshError {
 function malformed(trustDomain: string, detail: string): MeshError {
   return new MeshError(
     "federation/bad-bundle",
-    `What the endpoint of ${trustDomain} sent is no SPIFFE bundle (${detail}). Check the address; the bundle that is known stays.`,
+    `What was given for ${trustDomain} is no SPIFFE bundle (${detail}). Check the address or file; the bundle that is known stays.`,
     { trustDomain },
   );
 }

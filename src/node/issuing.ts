@@ -135,9 +135,9 @@ export class Issuing implements IssuingParts {
       issuer: this.#workloadIssuer(),
       bundle: () => this.#held.bundle,
       signedBundle: () => this.#held.signed,
-      record: (issuance) => {
+      record: async (issuance) => {
         this.#authority.signed("workload", issuance.notAfterMs);
-        store.workloads.record(issuance);
+        await store.workloads.record(issuance);
         const { spiffeId: subject, kind, entry, node, digest } = issuance;
         audit.note({ event: "workload.issue", subject, fields: { kind, entry, node, digest } });
       },

@@ -150,7 +150,9 @@ export class Member {
       identities: () => this.identities,
       spread: () => this.#spread,
     });
-    this.svid = new SvidHolder({ meter, random }, this.#ownIdentity(credential), graceMs);
+    this.svid = new SvidHolder({ meter, random }, this.#ownIdentity(credential), {
+      ...{ graceMs, clockSkewMs },
+    });
     this.#records = new NodeRecords({
       engine,
       verify: (chain, ed25519) => this.#standing.verify(chain, ed25519),
@@ -437,6 +439,7 @@ export class Member {
         tracer,
         monoMs: () => clock.now().monoMs,
         reputation: (nodeId) => this.mesh.reputation(nodeId),
+        passesOn: (bytes, to) => this.mesh.passesOn(bytes, to),
         allowsMember: (peer) => this.#standing.mayBeHere(peer, "allows"),
         allowsUnauthenticated: () => this.#deps.access.permits(undefined, "mesh.join"),
         records: {
@@ -456,6 +459,7 @@ export class Member {
           this.#spread.met(peer.nodeId);
           sizeHeapFor(this.network.connectedPeers().length);
           this.#service.handle({ kind: "peer-connected", peer, addresses });
+          this.#renewal.met(peer.nodeId);
         },
         onDisconnected: (nodeId) => {
           logger.info({ nodeId }, "peer disconnected");
@@ -496,9 +500,9 @@ export class Member {
   }
 
   #makeNotices(epoch: number): Notices {
-    const { engine, keys, clock, random, access, onNotice } = this.#deps;
+    const { engine, keys, clock, random, meter, access, onNotice } = this.#deps;
     return new Notices({
-      ...{ engine, clock, random, signer: keys.mldsa65, self: keys.nodeId, epoch, onNotice },
+      ...{ engine, clock, random, meter, signer: keys.mldsa65, self: keys.nodeId, epoch, onNotice },
       identities: this.identities,
       allows: (spiffeId) => access.allows(spiffeId, "beacon.publish"),
       publish: (bytes) => this.network.publish(this.#noticeTopic(), bytes),
@@ -869,5 +873,8 @@ function releaseRefused(code: ReleaseRefusal | "mesh/not-allowed"): MeshError {
 
 /** Whether another issuer may do what one refuses: it has the entry already, or the time. */
 function isElsewhere(code: string): boolean {
-  return ["identity/not-issuer", "identity/entry-unknown", "identity/rate-limited"].includes(code);
+  return [
+    ...["identity/not-issuer", "identity/entry-unknown"],
+    ...["identity/rate-limited", "identity/issuer-busy"],
+  ].includes(code);
 }

@@ -44,6 +44,12 @@ export class RoundTrace {
     return this.#phase === undefined ? work() : this.#tracer.within(this.#phase, work);
   }
 
+  /** Work on one participant's update while the round's phases pass. */
+  part<T>(name: "fetch" | "open", work: () => Promise<T>): Promise<T> {
+    if (this.#round === undefined) return work();
+    return this.#tracer.span(`round.${name}`, { parent: this.#round }, work);
+  }
+
   finish({ round, result, contributors, rejected, silent, accuracy }: RoundReport): void {
     this.#round?.set({
       "meshd.round": round,

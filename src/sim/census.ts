@@ -1,6 +1,7 @@
 // Who lives in a simulated world: for every node its keys and its verified identity, all from the seed. Only
 // the end of a credential ever changes.
-// Certificates are not modelled: the census is the authority, and an identity is genuine if it is in it.
+// Certificates are not modelled: the census is the authority, and an identity is genuine if the census has made it. One that was
+// renewed is as genuine as before, until its own end.
 
 import type { CryptoEngine, MlDsaSigner } from "../crypto/index.ts";
 import { type NodeId, nodeIdOf, type PeerIdentity } from "../identity/index.ts";
@@ -27,12 +28,14 @@ export interface Inhabitant {
 export class Census {
   readonly #inhabitants: Inhabitant[];
   readonly #byNodeId: Map<NodeId, Inhabitant>;
+  readonly #issued = new WeakSet<PeerIdentity>();
 
   constructor(nodes: number, engine: SimEngine, random: SeededRandom) {
     this.#inhabitants = Array.from({ length: nodes }, (_, index) =>
       settle(index, engine, random.fork(`keys of ${index}`)),
     );
     this.#byNodeId = new Map(this.#inhabitants.map((one) => [one.identity.nodeId, one]));
+    for (const { identity } of this.#inhabitants) this.#issued.add(identity);
   }
 
   get all(): readonly Inhabitant[] {
@@ -52,6 +55,12 @@ export class Census {
     const renewed = { ...before, identity: { ...before.identity, notAfterMs } };
     this.#inhabitants[index] = renewed;
     this.#byNodeId.set(renewed.identity.nodeId, renewed);
+    this.#issued.add(renewed.identity);
+  }
+
+  /** In the place of the verification of a chain. */
+  isGenuine(identity: PeerIdentity): boolean {
+    return this.#issued.has(identity);
   }
 
   find(nodeId: NodeId): Inhabitant | undefined {

@@ -3,7 +3,7 @@
 
 import { GossipOverlay, meshDegree } from "./gossip-overlay.ts";
 import { GossipStore } from "./gossip-store.ts";
-import type { GossipMessage, NodeIndex } from "./node-types.ts";
+import type { Datagram, GossipMessage, NodeIndex, SimNode } from "./node-types.ts";
 import type { SeededRandom } from "./random.ts";
 import { SeenMessages } from "./seen-messages.ts";
 import { NO_NODE } from "./trace-digest.ts";
@@ -25,6 +25,8 @@ export type GossipFrame =
   | { readonly kind: "offer"; readonly messages: readonly GossipMessage[] }
   /** IWANT: please send these. */
   | { readonly kind: "want"; readonly messages: readonly GossipMessage[] };
+
+type Passer = Pick<SimNode<Datagram>, "passesOn">;
 
 /** What gossip needs of the world. */
 export interface GossipWorld {
@@ -130,12 +132,14 @@ export class GossipRouter {
     }
   }
 
-  /** Passes a message on to every mesh peer but the one it came from. */
-  push(node: NodeIndex, message: GossipMessage, except: NodeIndex): void {
+  /** Passes a message on to every mesh peer but the one it came from; to those that `passer` leaves to its origin's flood not. */
+  push(node: NodeIndex, message: GossipMessage, except: NodeIndex, passer?: Passer): void {
     if (this.#options.isOffered(message.topic)) this.#memory(node).recent[0]?.push(message);
     const frame = { kind: "message", message } as const;
+    const leaves = this.#options.floodPublish ? passer : undefined;
     for (const peer of this.#overlay.mesh(node, message.topic)) {
-      if (peer !== except) this.#gossip(node, peer, frame);
+      if (peer !== except && leaves?.passesOn(message, peer) !== false)
+        this.#gossip(node, peer, frame);
     }
   }
 

@@ -166,6 +166,10 @@ export class MeshNode implements SimNode<MeshDatagram> {
     return { verdict: verdict.verdict, code: verdict.code, actions: out };
   }
 
+  passesOn(message: GossipMessage, to: NodeIndex): boolean {
+    return this.machine.passesOn(message.bytes, this.#idOf(to));
+  }
+
   /** Something that the node's beacon tells has changed: what traffic is made of. */
   localChanged(change: Omit<MeshEvent & { kind: "local-changed" }, "kind">, now: Now): Action[] {
     const out: Action[] = [];
@@ -454,9 +458,7 @@ export class MeshNode implements SimNode<MeshDatagram> {
     const question = this.#questions.peek(number);
     if (question?.kind !== "who-is") return;
     this.#settle(number, out);
-    // In the place of chain verification: only the census makes identities.
-    const genuine = this.#deps.census.find(question.nodeId)?.identity;
-    if (identity === undefined || identity !== genuine) return;
+    if (identity?.nodeId !== question.nodeId || !this.#deps.census.isGenuine(identity)) return;
     this.#learn(identity);
     for (const message of question.messages) {
       const verdict = this.#judge(message, now, out);

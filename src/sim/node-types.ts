@@ -72,4 +72,6 @@ export interface SimNode<D extends Datagram> {
   handle(event: NodeEvent<D>, now: Now): readonly NodeAction<D>[];
   /** A gossip message it has not seen before. */
   receive(message: GossipMessage, from: NodeIndex, now: Now): ReceiveResult<D>;
+  /** Whether it passes an accepted message on to a mesh peer, or leaves that to the publisher's flood. */
+  passesOn(message: GossipMessage, to: NodeIndex): boolean;
 }

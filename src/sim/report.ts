@@ -231,9 +231,14 @@ function describeTraining(figures: TrainingFigures): string[] {
   ];
 }
 
-function healingJson({ mendMs, availability, ...figures }: HealingFigures): object {
-  const mended = { mendMsP50: percentile(mendMs, 0.5), mendMsP99: percentile(mendMs, 0.99) };
-  return { ...figures, availability: rounded(availability, 1e6), ...mended };
+function healingJson({ mendMs, ...figures }: HealingFigures): object {
+  const { availability, settledAvailability } = figures;
+  return {
+    ...figures,
+    availability: rounded(availability, 1e6),
+    settledAvailability: rounded(settledAvailability, 1e6),
+    ...{ mendMsP50: percentile(mendMs, 0.5), mendMsP99: percentile(mendMs, 0.99) },
+  };
 }
 
 function describeHealing({

@@ -48,6 +48,8 @@ export interface RunOptions {
   readonly swarm?: Partial<SwarmOptions>;
   /** How healing differs from what ships; for experiments and sabotage. */
   readonly healing?: HealingWorldOptions;
+  /** Whether the beginning is run a second time, for `same-trace`. @default true */
+  readonly retraces?: boolean;
   /** In the place of what participants compute; for sabotage. */
   readonly compute?: LearningWorldParts["compute"];
 }
@@ -112,7 +114,8 @@ export function runPlan(plan: RunPlan, options: RunOptions = {}): RunReport {
     cpuMicros: after.cpuMicros - before.cpuMicros,
     memoryBytes: Math.max(0, after.memoryBytes - before.memoryBytes),
   };
-  watching.sameTrace.compare(retraceMs, early, digestAt(plan, options, retraceMs));
+  if (options.retraces !== false)
+    watching.sameTrace.compare(retraceMs, early, digestAt(plan, options, retraceMs));
   return makeReport({ plan, swarm, watching, training, healing, convergedMs, spent });
 }
 

@@ -378,7 +378,7 @@ export class World<D extends Datagram> {
     if (result.verdict === "accept") this.counts.accepted++;
     if (result.verdict === "reject") this.counts.rejected++;
     if (result.verdict === "ignore") this.counts.ignored++;
-    if (result.verdict === "accept") this.#gossip.push(node, message, from);
+    if (result.verdict === "accept") this.#gossip.push(node, message, from, slot.node);
     this.#apply(node, slot, result.actions);
   }
 
@@ -407,7 +407,7 @@ export class World<D extends Datagram> {
           break;
         case "forward":
           this.counts.accepted++;
-          this.#gossip.push(node, action.message, NO_NODE);
+          this.#gossip.push(node, action.message, NO_NODE, slot.node);
           break;
         case "send":
           this.#carry(node, action.to, action.datagram.sizeBytes, {

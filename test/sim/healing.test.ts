@@ -11,7 +11,11 @@ import {
 } from "../../src/healing/index.ts";
 import { parseScenario, type RunOptions, type RunReport } from "../../src/sim/index.ts";
 import { HealingBudget } from "../../src/sim/checkers/healing-budget.ts";
+import { NoExpiredSvid } from "../../src/sim/checkers/no-expired-svid.ts";
 import type { SwarmView } from "../../src/sim/checkers/swarm-view.ts";
+import { healingFaultKinds, meshFaultKinds } from "../../src/sim/scenarios/faults.ts";
+import { HealingMonitor } from "../../src/sim/healing/healing-figures.ts";
+import type { Swarm } from "../../src/sim/swarm.ts";
 import { run } from "./scenario-runs.ts";
 
 function healing(
@@ -19,10 +23,11 @@ function healing(
   faults: readonly string[],
   options: RunOptions = {},
   more = "",
+  nodes = 10,
 ): RunReport & { readonly healing: NonNullable<RunReport["healing"]> } {
   const text = `name: healing
 summary: Nodes that heal themselves.
-nodes: 10
+nodes: ${nodes}
 minutes: 1
 healing: ${on}
 ${more}
@@ -100,9 +105,106 @@ test("a third of all sensors that cry wolf, and liars that hold tokens and tell 
   }
 });
 
+test("who comes back finds a node again whose SVID was renewed meanwhile", () => {
+  const faults = [
+    "{ inject: renewal_stuck, at: 15s, for: 10s, nodes: 8, left: 5s }",
+    "{ inject: crash, at: 25s, for: 5s, nodes: 4 }",
+  ];
+  const report = healing("on", faults, {}, "expect: { calm: 1s }", 20);
+  holds(report);
+  assert.equal(report.healing.settledAvailability, 1);
+});
+
+test("a node counts as settled 15 s after something was wrong with it: a crash costs availability, not settled availability", () => {
+  const report = healing("on", ["{ inject: crash, at: 25s, for: 5s, nodes: 2 }"]);
+  holds(report);
+  assert.ok(report.healing.availability < 1);
+  assert.equal(report.healing.settledAvailability, 1);
+  const cut = healing("on", ["{ inject: partition, at: 25s, for: 20s, nodes: 3 }"]);
+  assert.ok(cut.healing.settledAvailability < 0.9, "a cut is no matter of settling");
+});
+
+test("a liar that meets its own beacon, replayed by another, does not prove itself a liar", () => {
+  const report = healing("on", [
+    "{ inject: false_evidence, at: 15s, for: 40s, nodes: [6] }",
+    "{ inject: replay, at: 15s, for: 40s, nodes: [1, 9] }",
+  ]);
+  holds(report);
+});
+
+test("four random faults of any kind at a time, ten times: no action harms, and no invariant breaks", () => {
+  const kinds = [...meshFaultKinds, ...healingFaultKinds].join(", ");
+  const scenario = parseScenario(
+    `name: sweep
+summary: Random faults among nodes that heal themselves.
+nodes: 8
+minutes: 0.75
+healing: on
+chaos: { faults: 4, kinds: [${kinds}] }
+expect: { effects: false, false_deaths: 1000, calm: 1s }
+`,
+    "sweep.yml",
+  );
+  let actions = 0;
+  for (let seed = 1; seed <= 10; seed++) {
+    const report = run(scenario, { seed }, { retraces: false });
+    holds(report);
+    assert.equal(report.healing?.harmful, 0, `seed ${seed}`);
+    for (const count of Object.values(report.healing.byKind)) actions += count;
+  }
+  assert.ok(actions > 20, `${actions} actions`);
+});
+
 test("the same seed heals in the same way", () => {
   const faults = ["{ inject: renewal_stuck, at: 20s, for: 20s, nodes: 2 }"];
   assert.equal(healing("on", faults).traceDigest, healing("on", faults).traceDigest);
+});
+
+test("no-expired-svid takes what was said before an end that a fault brought forward, and nothing that was said after it", () => {
+  for (const [number, broken] of [
+    [7, 0],
+    [8, 1],
+  ] as const) {
+    const nodeId = "ab".repeat(32);
+    const identity = { nodeId, notAfterMs: 10_000 };
+    const swarm = {
+      census: { at: () => ({ identity }), find: () => ({ index: 3, identity }) },
+      world: { clock: () => ({ at: (wallMs: number) => ({ wallMs }) }) },
+      ailments: { of: () => ({ renewalStuck: true, expiredSvid: true }) },
+    };
+    const checker = new NoExpiredSvid(() => swarm as unknown as Swarm);
+    const beacon = (sequence: number): Uint8Array => {
+      const bytes = new Uint8Array(42).fill(0xab, 2, 34);
+      bytes[0] = 1;
+      new DataView(bytes.buffer).setUint32(38, sequence);
+      return bytes;
+    };
+    checker.published(3, beacon(7), 9_000);
+    checker.published(3, beacon(8), 11_000);
+    checker.accepted(4, beacon(number), 16_000);
+    assert.equal(checker.violationCount, broken);
+  }
+});
+
+test("an action after which an error stands is harm, unless something else changed on its node meanwhile", () => {
+  let state = "well";
+  const monitor = new HealingMonitor(() => state);
+  const action = (node: number, outcome: string): void => {
+    const taken = { action: "shed-load", outcome };
+    monitor.effect(node, {
+      kind: "action",
+      action: taken,
+      incident: {},
+    } as unknown as HealingEffect);
+  };
+  action(1, "running");
+  action(1, "worse");
+  assert.equal(monitor.figures().harmful, 1);
+  action(2, "running");
+  state = "its disk is full";
+  action(2, "worse");
+  assert.equal(monitor.figures().harmful, 1);
+  assert.deepEqual(monitor.figures().byKind, { "shed-load worse": 2 });
 });
 
 /** A checker in a mesh of ten, with effects by hand. */

@@ -12,6 +12,10 @@ export interface GossipInternals {
   /** Each decoded RPC goes through here, before the graylist, the caches and the validators. */
   handleReceivedRpc(from: PeerId, rpc: RPC): Promise<void>;
   getScore(peerId: string): number;
+  /** Passes an accepted message on to the mesh of its topic, but for `except`. */
+  forwardMessage(id: string, message: RPC.Message, source?: string, except?: Set<string>): void;
+  /** The PeerIds of the neighbours in each topic. */
+  readonly mesh: ReadonlyMap<string, ReadonlySet<string>>;
   readonly score: {
     readonly params: { readonly topics: Record<string, TopicScoreParams> };
     /** P4 of one topic. */
@@ -30,7 +34,8 @@ export function internalsOf(service: GossipSub): GossipSub & GossipInternals {
   const gossip = service as GossipSub & Partial<GossipInternals>;
   const { score, mcache } = gossip;
   const present =
-    hasMethods(gossip, "handleReceivedRpc", "getScore") &&
+    hasMethods(gossip, "handleReceivedRpc", "getScore", "forwardMessage") &&
+    hasMethods(gossip.mesh, "get") &&
     hasMethods(score, "rejectInvalidMessage", "addPenalty") &&
     hasMethods(mcache, "getGossipIDs");
   assert(present && typeof score?.params.topics === "object", "gossipsub is built as we know it");

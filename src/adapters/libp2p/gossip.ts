@@ -59,6 +59,8 @@ export interface GossipDeps {
   readonly members: () => Iterable<readonly [peerId: string, nodeId: NodeId]>;
   /** What is known against a member beyond gossip, from -100 to 0. */
   readonly reputation: (nodeId: NodeId) => number;
+  /** Whether a message is passed on to a member, or its origin's flood reaches that. */
+  readonly passesOn: (bytes: Uint8Array, to: NodeId) => boolean;
   /** The score fell below the graylist's: the driver disconnects the member and refuses it for a while. */
   readonly onGraylisted: (nodeId: NodeId, score: number) => void;
 }
@@ -85,6 +87,7 @@ export class Gossip {
     const service = internalsOf(gossipsub(this.#settings())(components));
     this.#service = service;
     this.#guard(service);
+    this.#sparsely(service);
     service.addEventListener("gossipsub:heartbeat", () => this.#review());
     return service;
   };
@@ -191,6 +194,21 @@ export class Gossip {
       gossipIds(new Set([...topics].filter((topic) => this.#joined.get(topic) !== "heartbeat")));
   }
 
+  /** Leaves out of what is passed on whom the origin tells itself. */
+  #sparsely(service: GossipInternals): void {
+    const { memberOf, passesOn } = this.#deps;
+    const forward = service.forwardMessage.bind(service);
+    service.forwardMessage = (id, message, source, except) => {
+      const told = new Set(except);
+      const isHeartbeat = this.#joined.get(message.topic) === "heartbeat";
+      for (const peerId of (isHeartbeat && service.mesh.get(message.topic)) || []) {
+        const to = memberOf(peerId);
+        if (to !== undefined && !passesOn(message.data ?? NOTHING, to)) told.add(peerId);
+      }
+      forward(id, message, source, told);
+    };
+  }
+
   #validator(topic: string, validate: GossipValidator): TopicValidatorFn {
     return async (source, { data }) => {
       const from = this.#deps.memberOf(source.toString());
@@ -236,6 +254,8 @@ export class Gossip {
     this.#deps.meter.set("meshd_network_gossip_score_min", least);
   }
 }
+
+const NOTHING = new Uint8Array(0);
 
 const RESULTS: Record<GossipDecision, TopicValidatorResult> = {
   accept: TopicValidatorResult.Accept,

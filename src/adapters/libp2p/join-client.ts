@@ -158,6 +158,7 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
     "The issuer's configuration does not let this account, region, service account or cluster in: see attestors in its meshd.yml.",
   "identity/evidence-used":
     "Another node has joined with this evidence. If this host has lost its state, renew the evidence: a new certificate, pod or instance.",
+  "identity/issuer-busy": "The issuer has signed as much as it may for now. Try again in a minute.",
   "identity/denied": "The issuer's policy gives the node no right mesh.join.",
   "identity/bundle-digest-mismatch":
     "This is not the mesh the token is for: somebody may be in between. Do not retry blindly.",

@@ -38,6 +38,8 @@ export interface NetworkDeps {
   readonly monoMs: () => MonoMs;
   /** What is known against a member, from -100 to 0. */
   readonly reputation: (nodeId: NodeId) => number;
+  /** Whether gossip passes a message on to a member. */
+  readonly passesOn: (bytes: Uint8Array, to: NodeId) => boolean;
   /** Whether a member may take part now. */
   readonly allowsMember: (peer: PeerIdentity) => boolean;
   /** Whether peers without SPIFFE identity (interop) may take part at all. */

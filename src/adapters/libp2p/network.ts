@@ -93,10 +93,10 @@ export class Network {
     this.#options = options;
     this.#relays = this.#newRelays();
     this.#joining = new JoiningPeers(options.joiningTimeMs);
-    const { logger, meter, monoMs, reputation } = deps;
+    const { logger, meter, monoMs, reputation, passesOn } = deps;
     this.#gossip = new Gossip(
       {
-        ...{ logger, meter, monoMs, reputation },
+        ...{ logger, meter, monoMs, reputation, passesOn },
         memberOf: (peerId) => this.#links.nodeIdOf(peerId),
         members: () => this.#links.ids(),
         onGraylisted: (nodeId, score) => this.#graylisted(nodeId, score),

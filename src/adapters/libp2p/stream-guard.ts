@@ -15,6 +15,7 @@ import { MeshError } from "../../foundation/index.ts";
 import type { AuthenticatedPeer } from "../../handshake/index.ts";
 import { ATTESTATION_PROTOCOL, type PeerIdentity } from "../../identity/index.ts";
 import { plainProtocol } from "./exchange.ts";
+import { updateWindowRarely } from "./stream-window.ts";
 
 /** Our own protocols, and those that spend this node's bandwidth or make it dial. */
 const MEMBERS_ONLY = ["/x0tta6bl4/", "/libp2p/circuit/", "/libp2p/dcutr", "/libp2p/autonat/"];
@@ -95,7 +96,7 @@ export function boundNegotiation(
 
 type MessageStreamEvent = Event & { readonly data: { readonly byteLength: number } };
 
-/** A muxer whose inbound streams are bounded until their protocol is agreed on. */
+/** Yamux whose inbound streams are bounded until their protocol is agreed on, and whose streams spare window updates. */
 export function boundMuxer<Components>(
   make: (components: Components) => StreamMuxerFactory,
 ): (components: Components) => StreamMuxerFactory {
@@ -109,8 +110,15 @@ export function boundMuxer<Components>(
         if (event.type === "stream") {
           const { detail: stream } = event as CustomEvent<Stream>;
           boundNegotiation(stream, NEGOTIATION_BYTES_MAX, () => stream.protocol !== "");
+          updateWindowRarely(stream);
         }
         return dispatch(event);
+      };
+      const open = muxer.createStream.bind(muxer);
+      muxer.createStream = async (options) => {
+        const stream = await open(options);
+        updateWindowRarely(stream);
+        return stream;
       };
       return muxer;
     };

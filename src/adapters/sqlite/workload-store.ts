@@ -1,5 +1,6 @@
 // What an issuer keeps for workloads: registration entries as signed records, and a log of what it has issued. Lines of the log
-// are added and never changed (a trigger refuses that); the oldest go when there are very many.
+// are added and never changed (a trigger refuses that); the oldest go when there are very many. Those of one turn of the event loop
+// are committed together: a disk takes longer for one commit than all else that is done for an SVID.
 
 import { fromHex, toHex } from "../../foundation/index.ts";
 import type { AuthorKeys, EntryStore, Issuance } from "../../identity/index.ts";
@@ -14,9 +15,16 @@ export interface IssuancesOfEntry {
   readonly lastAtMs: number | undefined;
 }
 
+interface Waiting {
+  readonly issuance: Issuance;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
 export class WorkloadStore implements EntryStore {
   readonly #database: Statements;
   readonly #issuancesKept: number;
+  #waiting: Waiting[] = [];
 
   constructor(database: Statements, issuancesKept: number = ISSUANCES_KEPT) {
     this.#database = database;
@@ -57,12 +65,32 @@ export class WorkloadStore implements EntryStore {
     );
   }
 
-  /** Adds a line to the log. @throws MeshError `state/write-failed`: then nothing may be handed out */
-  record({ atMs, kind, entry, spiffeId, node, digest }: Issuance): void {
-    this.#database.run(
-      "INSERT INTO issuances (at_ms, kind, entry, spiffe_id, node_id, digest) VALUES (?, ?, ?, ?, ?, ?)",
-      ...[atMs, kind, entry, spiffeId, node, digest],
-    );
+  /** Adds a line to the log; on disk when it resolves. @throws MeshError `state/write-failed`: then nothing may be handed out */
+  record(issuance: Issuance): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const count = this.#waiting.push({ issuance, resolve, reject });
+      if (count === 1) setImmediate(() => this.#commit());
+    });
+  }
+
+  #commit(): void {
+    const batch = this.#waiting;
+    this.#waiting = [];
+    try {
+      this.#database.atomically(() => this.#add(batch.map(({ issuance }) => issuance)));
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+      return;
+    }
+    for (const { resolve } of batch) resolve();
+  }
+
+  #add(issuances: readonly Issuance[]): void {
+    for (const { atMs, kind, entry, spiffeId, node, digest } of issuances)
+      this.#database.run(
+        "INSERT INTO issuances (at_ms, kind, entry, spiffe_id, node_id, digest) VALUES (?, ?, ?, ?, ?, ?)",
+        ...[atMs, kind, entry, spiffeId, node, digest],
+      );
     this.#database.run(
       "DELETE FROM issuances WHERE number <= (SELECT max(number) FROM issuances) - ?",
       this.#issuancesKept,

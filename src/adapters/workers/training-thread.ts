@@ -15,6 +15,7 @@ import {
   unmeasured,
 } from "../../learning/index.ts";
 import { startWorker } from "./start-worker.ts";
+import { watchHeap } from "./thread-heaps.ts";
 
 /** What the thread needs to make its data. */
 export interface TrainerSetup {
@@ -82,6 +83,7 @@ export class TrainingThread implements RoundTrainer {
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
       name: "trainer",
     });
+    watchHeap(worker, HEAP_MB_MAX * 1024 ** 2);
     const died = (why: string): void => {
       if (this.#worker === worker) this.#died(why);
     };

@@ -1,4 +1,4 @@
-// gRPC's server side over HTTP/2, as far as a service of unary requests needs it. On node:http2 and not on a gRPC library, because the
+// gRPC's server side over HTTP/2, as far as the services here need it. On node:http2 and not on a gRPC library, because the
 // connection a call came on is what tells who calls. https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
@@ -35,7 +35,8 @@ export class GrpcError extends Error {
 
 /** A call as its method sees it. */
 export interface GrpcCall {
-  readonly request: Uint8Array;
+  /** The request's messages as they come. Ends with the client's side of the stream. @throws GrpcError */
+  requests(): AsyncIterable<Uint8Array>;
   /** Aborts when the client has gone or the call was ended. */
   readonly gone: AbortSignal;
   /** Sends a message; waits while the client is behind. */
@@ -62,8 +63,8 @@ export async function serveCall(
   let message = "";
   try {
     const run = method(headers);
-    const request = await readRequest(stream);
-    await run({ request, gone: gone.signal, send: (reply) => send(stream, reply) });
+    const requests = (): AsyncIterable<Uint8Array> => readRequests(stream);
+    await run({ requests, gone: gone.signal, send: (reply) => send(stream, reply) });
   } catch (error) {
     if (gone.signal.aborted) return "ok"; // nobody is left to be told
     status = error instanceof GrpcError ? error.status : "internal";
@@ -78,23 +79,43 @@ function isGrpc(contentType: string | undefined): boolean {
   return /^application\/grpc(?:$|[+;])/.test(contentType ?? "");
 }
 
-/** The one message of the request. */
-async function readRequest(stream: ServerHttp2Stream): Promise<Uint8Array> {
-  const chunks: Buffer[] = [];
-  let length = 0;
+/** The one message of a request. @throws GrpcError when there are more, or none */
+export async function onlyRequest(call: Pick<GrpcCall, "requests">): Promise<Uint8Array> {
+  let only: Uint8Array | undefined;
+  for await (const request of call.requests()) {
+    if (only !== undefined) throw notWhole();
+    only = request;
+  }
+  if (only === undefined) throw notWhole();
+  return only;
+}
+
+async function* readRequests(stream: ServerHttp2Stream): AsyncGenerator<Uint8Array> {
+  let rest = Buffer.alloc(0);
   stream.setTimeout(REQUEST_TIMEOUT_MS, () => stream.destroy());
   for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
-    chunks.push(chunk as Buffer);
-    length += (chunk as Buffer).length;
-    if (length > FRAME_BYTES + REQUEST_BYTES_MAX)
-      throw new GrpcError("resourceExhausted", "the request is too long");
+    rest = Buffer.concat([rest, chunk as Buffer]);
+    for (let end = frameEnd(rest); end <= rest.length; end = frameEnd(rest)) {
+      yield rest.subarray(FRAME_BYTES, end);
+      rest = rest.subarray(end);
+    }
   }
   stream.setTimeout(0);
-  const bytes = Buffer.concat(chunks);
-  if (bytes.length < FRAME_BYTES || bytes.readUInt32BE(1) !== bytes.length - FRAME_BYTES)
-    throw new GrpcError("invalidArgument", "the request is not one message");
+  if (rest.length > 0) throw notWhole();
+}
+
+/** Where the first frame will end when it is whole. @throws GrpcError when it may not be read */
+function frameEnd(bytes: Buffer): number {
+  if (bytes.length < FRAME_BYTES) return FRAME_BYTES;
+  const length = bytes.readUInt32BE(1);
+  if (length > REQUEST_BYTES_MAX)
+    throw new GrpcError("resourceExhausted", "the request is too long");
   if (bytes[0] !== 0) throw new GrpcError("unimplemented", "compressed requests are not read");
-  return bytes.subarray(FRAME_BYTES);
+  return FRAME_BYTES + length;
+}
+
+function notWhole(): GrpcError {
+  return new GrpcError("invalidArgument", "the request is not one message");
 }
 
 async function send(stream: ServerHttp2Stream, message: Uint8Array): Promise<void> {

@@ -16,6 +16,7 @@ export const METHODS = [
   "FetchJWTSVID",
   "FetchJWTBundles",
   "ValidateJWTSVID",
+  "ServerReflectionInfo",
   "other",
 ] as const;
 
@@ -23,7 +24,7 @@ export const workloadApiMetrics: readonly MetricDeclaration[] = [
   {
     name: CALLS,
     kind: "counter",
-    help: "One ended call of the Workload API, by method and gRPC status.",
+    help: "One ended call of the Workload API or of reflection beside it, by method and gRPC status.",
     labels: { method: METHODS, status: Object.keys(grpcStatus) },
   },
   {

@@ -1,11 +1,11 @@
-// The methods of SpiffeWorkloadAPI. Each call begins with the security header (SPIFFE_Workload_Endpoint.md section 4.2), then asks who
+// The methods of SpiffeWorkloadAPI, and reflection beside it. Each call begins with the security header (SPIFFE_Workload_Endpoint.md section 4.2), then asks who
 // calls, then what that process may have. A stream asks both again before every message: what was once given is not given for ever.
 
 import type { IncomingHttpHeaders } from "node:http2";
 import { equalBytes, type Result } from "../../foundation/index.ts";
 import type { Logger, Meter } from "../../ports/index.ts";
 import type { Caller, CallerCode } from "./caller.ts";
-import { type GrpcCall, GrpcError, type GrpcMethod } from "./grpc.ts";
+import { type GrpcCall, GrpcError, type GrpcMethod, onlyRequest } from "./grpc.ts";
 import {
   jwtBundlesResponse,
   jwtSvidResponse,
@@ -17,6 +17,7 @@ import {
 } from "./messages.ts";
 import { ATTESTATIONS } from "./metrics.ts";
 import type { ProcessReader } from "./process-facts.ts";
+import { reflect, REFLECTION_PATHS } from "./reflection.ts";
 import type { WorkloadCode, WorkloadSource, WorkloadView } from "./source.ts";
 
 const SERVICE = "/SpiffeWorkloadAPI/";
@@ -29,6 +30,7 @@ export interface ServiceDeps {
 }
 
 type Selectors = ReadonlySet<string>;
+type Call = GrpcCall & { readonly request: Uint8Array };
 
 export class WorkloadService {
   readonly #deps: ServiceDeps;
@@ -42,7 +44,8 @@ export class WorkloadService {
     const path = headers[":path"] ?? "";
     const name = path.startsWith(SERVICE) ? path.slice(SERVICE.length) : "";
     const method = Object.hasOwn(this.#methods, name) ? this.#methods[name] : undefined;
-    if (method === undefined)
+    const isReflection = REFLECTION_PATHS.has(path);
+    if (method === undefined && !isReflection)
       throw new GrpcError("unimplemented", "this server has no such method");
     if (headers["workload.spiffe.io"] !== "true") {
       throw new GrpcError(
@@ -50,11 +53,13 @@ export class WorkloadService {
         "the metadata workload.spiffe.io: true is missing: no Workload API client sent this",
       );
     }
-    return (call) => method(call, () => this.#identify(caller));
+    if (method === undefined) return reflect;
+    return async (call) =>
+      method({ ...call, request: await onlyRequest(call) }, () => this.#identify(caller));
   }
 
   readonly #methods: Readonly<
-    Record<string, (call: GrpcCall, identify: () => Promise<Selectors>) => Promise<void>>
+    Record<string, (call: Call, identify: () => Promise<Selectors>) => Promise<void>>
   > = {
     FetchX509SVID: (call, identify) => this.#stream(call, identify, x509SvidResponse, hasSvids),
     FetchX509Bundles: (call, identify) => this.#stream(call, identify, x509BundlesResponse),

@@ -48,10 +48,11 @@ function federateCommand(parent: Command, cli: Cli): void {
   });
   const bundle = command
     .command("bundle")
-    .description("print our own bundle, for operators who federate with us by https_spiffe");
-  bundle.action(() =>
+    .description("print our own bundle, for operators who federate with us by https_spiffe")
+    .option("--map", "as a bundle map, with the bundles of all that we federate with");
+  bundle.action(({ map }: { readonly map?: boolean }) =>
     answer(cli, bundle, {
-      call: (client) => client.ownBundle(),
+      call: (client) => (map === true ? client.bundleMap() : client.ownBundle()),
       draw: (own) => `${own.bundle}\n`,
     }),
   );

@@ -48,8 +48,17 @@ export function causeOf(all: readonly SeenSymptom[]): Cause {
 function why(consequences: ReadonlySet<string>, others: ReadonlySet<string>): string {
   const alone = "nothing else was seen that could explain it";
   const explained =
-    consequences.size === 0 ? alone : `it explains ${[...consequences].join(", ")}, and ${alone}`;
+    consequences.size === 0 ? alone : `it explains ${listed(consequences)}, and ${alone}`;
   return others.size === 0
     ? explained
-    : `${explained}; it is graver or older than ${[...others].join(", ")}`;
+    : `${explained}; it is graver or older than ${listed(others)}`;
 }
+
+/** The first of them: all stand among the incident's symptoms. */
+function listed(codes: ReadonlySet<string>): string {
+  const names = [...codes];
+  const more = names.length - LISTED_MAX;
+  return more > 0 ? `${names.slice(0, LISTED_MAX).join(", ")} and ${more} more` : names.join(", ");
+}
+
+const LISTED_MAX = 3;

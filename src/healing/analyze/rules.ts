@@ -39,6 +39,7 @@ export const rules: readonly Rule[] = [
     observation: "heapRatio",
     make: () => new Exhaustion({ end: 1, withinLooks: HOUR_LOOKS, leastChange: 0.05 }),
   },
+  { code: "node/memory-growing", observation: "trainerHeapRatio", make: above(0.9, 0.8) },
   // NTP slews below 0.128 s; two seconds are a step by hand. It is an event: told for a minute.
   { code: "node/clock-stepped", observation: "clockStepMs", make: above(2_000, 2_000, 60) },
   // Renewal is due at half of the lifetime.

@@ -25,20 +25,18 @@ export class Execution {
   #deadlineMs = Infinity;
   /** Since when it waits for the claims of others, or acts. */
   readonly sinceMs: number;
-  /** What stood before. */
-  readonly #before: ReadonlySet<string>;
+  /** What stood when it began to act: what came while it waited for its turn is not its doing. */
+  #before: ReadonlySet<string> = new Set();
 
   constructor(
     ids: { readonly order: ActionOrder; readonly incidentId: string; readonly index: number },
     plan: Plan,
-    before: readonly Standing[],
     sinceMs: number,
   ) {
     this.order = ids.order;
     this.incidentId = ids.incidentId;
     this.index = ids.index;
     this.plan = plan;
-    this.#before = new Set(before.map(keyOf));
     this.sinceMs = sinceMs;
   }
 
@@ -47,9 +45,10 @@ export class Execution {
   }
 
   /** claiming -> acting */
-  acts(now: Now): void {
+  acts(standing: readonly Standing[], now: Now): void {
     assert(this.#phase === "claiming", "an action acts once");
     this.#phase = "acting";
+    this.#before = new Set(standing.map(keyOf));
     this.#deadlineMs = now.monoMs + this.order.timeLimitMs;
   }
 

@@ -28,6 +28,8 @@ export class Guards {
   /** When actions were done, within the window. */
   #acted: MonoMs[] = [];
   #changes: Changed[] = [];
+  #isAlone = false;
+  #heardSinceMs = -Infinity;
 
   constructor(self: string, options: HealingOptions) {
     this.#self = self;
@@ -41,6 +43,18 @@ export class Guards {
 
   set frozen(frozen: boolean) {
     this.#frozen = frozen;
+  }
+
+  /** Since when this node hears others, and they it, without a break; of old, unless it was alone since it began. */
+  get heardSinceMs(): number {
+    return this.#heardSinceMs;
+  }
+
+  /** Once a look. */
+  look({ values }: Reading, now: Now): void {
+    const isAlone = values.connections === 0;
+    if (this.#isAlone && !isAlone) this.#heardSinceMs = now.monoMs;
+    this.#isAlone = isAlone;
   }
 
   /** Actions that may still begin within the window, besides those that wait for their token. */
@@ -98,6 +112,10 @@ export class Guards {
     if (this.#frozen) return "frozen by the operator";
     const halted = this.halted(reading);
     if (halted !== undefined) return `halted: ${halted}`;
+    // Whoever holds a token says so again within this time. Who hears nobody has its own budget alone.
+    const unheardMs = this.#options.claimMs / 2 - (now.monoMs - this.#heardSinceMs);
+    if (!this.#isAlone && unheardMs > 0)
+      return "mesh: back a short while ago, claims of others may not have been heard yet";
     const nodes = nodesIn(reading);
     const self = this.#self;
     if (this.claims.hasTurn(self, sinceMs, nodes, now.monoMs)) return undefined;

@@ -67,6 +67,7 @@ export const ATTESTATION_REFUSALS = [
   "identity/token-spent",
   "identity/token-name-mismatch",
   "identity/renewed-too-recently",
+  "identity/issuer-busy",
 ] as const satisfies readonly AttestationRefusalCode[];
 
 /** Base64url of so many bytes. */

@@ -8,6 +8,7 @@ import type { AuditTrail } from "../audit/entry.ts";
 import { issueRecord } from "../audit/issue.ts";
 import type { AttestationRefusalCode } from "../errors.ts";
 import type { Issuer } from "../issuer.ts";
+import { IssueLimit } from "../issue-limit.ts";
 import { ATTESTATIONS, NODE_ATTESTATIONS } from "../metrics.ts";
 import type { NameClaim, NameRegistry } from "../name-registry.ts";
 import type { NodeId, PeerIdentity } from "../peer-identity.ts";
@@ -83,6 +84,8 @@ export interface AttestationServerDeps {
   readonly attestation?: AttestationDeps;
   /** How long past its end an SVID may still be renewed, in ms. @default 0 */
   readonly graceMs?: number;
+  /** Of what is signed in total. @default as in issueLimits */
+  readonly limit?: IssueLimit;
 }
 
 type Answer = Result<Exclude<AttestationResponse, { result: "refused" }>, AttestationRefusalCode>;
@@ -92,10 +95,12 @@ export class AttestationServer {
   readonly #deps: AttestationServerDeps;
   /** NodeId to monotonic time of the last renewal; insertion order is age. */
   readonly #renewedAtMs = new Map<NodeId, number>();
+  readonly #limit: IssueLimit;
   #judging = 0;
 
   constructor(deps: AttestationServerDeps) {
     this.#deps = deps;
+    this.#limit = deps.limit ?? new IssueLimit();
   }
 
   /** As {@link handle}, and for evidence, too; `now` is read again once it was judged. */
@@ -201,6 +206,7 @@ export class AttestationServer {
     if (!isNodeName(name)) return refuse("identity/not-a-node-id");
     const spiffeId = nodeSpiffeId(issuing.issuer.trustDomain, name);
     if (!this.#deps.policy.allows(spiffeId, "mesh.join")) return refuse("identity/denied");
+    if (!this.#limit.has(now.monoMs)) return refuse("identity/issuer-busy");
     const claimed = nameRefusal(issuing.names.claim(name, holder.nodeId));
     if (claimed === "identity/name-taken") return refuse("identity/evidence-used");
     if (claimed !== undefined) return refuse(claimed);
@@ -223,6 +229,7 @@ export class AttestationServer {
     if (!token.ok) return token;
     const free = nameRefusal(issuing.names.check(request.name, nodeId));
     if (free !== undefined) return refuse(free);
+    if (!this.#limit.has(now.monoMs)) return refuse("identity/issuer-busy");
     const redeemed = issuing.ledger.redeem(use);
     if (!redeemed.ok) return redeemed;
     const claimed = nameRefusal(issuing.names.claim(request.name, nodeId));
@@ -245,6 +252,7 @@ export class AttestationServer {
     const last = this.#renewedAtMs.get(identity.nodeId);
     if (last !== undefined && now.monoMs - last < RENEW_INTERVAL_MS_MIN)
       return refuse("identity/renewed-too-recently");
+    if (!this.#limit.has(now.monoMs)) return refuse("identity/issuer-busy");
     // With several issuers the name may be unknown here: the SVID proves that another one gave it.
     const claimed = nameRefusal(issuing.names.claim(identity.name, identity.nodeId));
     if (claimed !== undefined) return refuse(claimed);
@@ -256,6 +264,7 @@ export class AttestationServer {
 
   #issue({ issuer, issued }: IssuingParts, { cause, name, holder }: Issue, now: Now): Answer {
     const { nodeId, ed25519, mldsa65, selectors = [] } = holder;
+    this.#limit.take();
     try {
       const node = { name, ed25519, mldsa65, selectors };
       const chain = issuer.issueNodeSvid({ ...node, nowMs: now.wallMs });

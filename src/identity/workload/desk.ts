@@ -9,10 +9,12 @@ import {
   ok,
   type Result,
   toHex,
+  TokenBucket,
   utf8Bytes,
 } from "../../foundation/index.ts";
-import type { Logger, Meter, Now, WallMs } from "../../ports/index.ts";
+import type { Logger, Meter, MonoMs, Now, WallMs } from "../../ports/index.ts";
 import type { Es256 } from "../es256.ts";
+import { IssueLimit } from "../issue-limit.ts";
 import { WORKLOAD_ISSUES } from "../metrics.ts";
 import type { NodeId, PeerIdentity } from "../peer-identity.ts";
 import type { Policy } from "../policy.ts";
@@ -63,10 +65,12 @@ export interface DeskDeps {
   readonly foreign: (trustDomain: string) => string | undefined;
   /** The bundle, signed by a root; undefined while this host has it from a join alone. */
   readonly signedBundle: () => Uint8Array | undefined;
-  /** On disk when it returns; what it throws keeps the SVID from being handed out. */
-  readonly record: (issuance: Issuance) => void;
+  /** On disk when it resolves; what it rejects with keeps the SVID from being handed out. */
+  readonly record: (issuance: Issuance) => Promise<void>;
   readonly meter: Meter;
   readonly logger: Pick<Logger, "warn">;
+  /** Of what is signed in total. @default as in issueLimits */
+  readonly limit?: IssueLimit;
 }
 
 type Answer = Result<Exclude<SvidResponse, { result: "refused" }>, SvidRefusalCode>;
@@ -74,22 +78,25 @@ type Requester = Pick<PeerIdentity, "nodeId" | "name" | "spiffeId" | "notAfterMs
 
 export class WorkloadDesk {
   readonly #deps: DeskDeps;
-  readonly #tokens = new Map<NodeId, { left: number; atMs: number }>();
+  readonly #limit: IssueLimit;
+  /** Of each node; the one that asked longest ago first. */
+  readonly #nodes = new Map<NodeId, TokenBucket>();
 
   constructor(deps: DeskDeps) {
     this.#deps = deps;
+    this.#limit = deps.limit ?? new IssueLimit();
   }
 
   /** The response to a request of a node; never throws for what it sent. */
-  handle(request: Uint8Array, node: Requester, now: Now): Uint8Array {
+  async handle(request: Uint8Array, node: Requester, now: Now): Promise<Uint8Array> {
     const parsed = parseSvidRequest(request);
-    const answer = parsed.ok ? this.#answer(parsed.value, node, now) : parsed;
+    const answer = parsed.ok ? await this.#answer(parsed.value, node, now) : parsed;
     const kind = parsed.ok ? parsed.value.op : "unreadable";
     this.#deps.meter.count(WORKLOAD_ISSUES, { kind, result: answer.ok ? "ok" : answer.code });
     return encodeSvidMessage(answer.ok ? answer.value : { result: "refused", code: answer.code });
   }
 
-  #answer(request: SvidRequest, node: Requester, now: Now): Answer {
+  async #answer(request: SvidRequest, node: Requester, now: Now): Promise<Answer> {
     // The connection may have outlived the SVID it was made with.
     if (now.wallMs > node.notAfterMs) return refuse("identity/peer-not-entitled");
     if (!this.#deps.policy.allows(node.spiffeId, "mesh.join")) return refuse("identity/denied");
@@ -98,11 +105,12 @@ export class WorkloadDesk {
     const entry = this.#deps.book.list().find(({ id }) => id === request.entry);
     // An entry of another node is as unknown as none: its existence is nobody else's business.
     if (entry === undefined || !isParent(entry, node)) return refuse("identity/entry-unknown");
-    if (!this.#takeToken(node.nodeId, now.monoMs)) return refuse("identity/rate-limited");
+    const limited = this.#limited(node.nodeId, now.monoMs);
+    if (limited !== undefined) return refuse(limited);
     try {
       return request.op === "x509"
-        ? this.#x509(request, entry, node, now)
-        : this.#jwt(request, entry, node, now);
+        ? await this.#x509(request, entry, node, now)
+        : await this.#jwt(request, entry, node, now);
     } catch (error) {
       if (!isMeshError(error)) throw error;
       this.#deps.logger.warn({ code: errorCode(error), entry: entry.id }, "cannot issue an SVID");
@@ -143,29 +151,29 @@ export class WorkloadDesk {
     return { result: "federated", ...(!isKnown && { bundles }) };
   }
 
-  #x509(
+  async #x509(
     request: Extract<SvidRequest, { op: "x509" }>,
     entry: RegistrationEntry,
     node: Requester,
     now: Now,
-  ): Answer {
+  ): Promise<Answer> {
     const { engine, issuer } = this.#deps;
     const { algorithm, publicKey } = request;
     if (!algorithmsOf(entry.profile).includes(algorithm)) return refuse("identity/entry-unknown");
     if (!this.#isProven(request, node.nodeId)) return refuse("identity/proof-invalid");
     const chain = issuer.x509(entry, algorithm, publicKey, now.wallMs);
-    this.#record("x509", entry, node, now, engine.sha256(chain[0] ?? publicKey));
+    await this.#record("x509", entry, node, now, engine.sha256(chain[0] ?? publicKey));
     return ok({ result: "x509", chain });
   }
 
-  #jwt(
+  async #jwt(
     { audience }: Extract<SvidRequest, { op: "jwt" }>,
     entry: RegistrationEntry,
     node: Requester,
     now: Now,
-  ): Answer {
+  ): Promise<Answer> {
     const token = this.#deps.issuer.jwt(entry, audience, now.wallMs);
-    this.#record("jwt", entry, node, now, this.#deps.engine.sha256(utf8Bytes(token)));
+    await this.#record("jwt", entry, node, now, this.#deps.engine.sha256(utf8Bytes(token)));
     return ok({ result: "jwt", token });
   }
 
@@ -184,8 +192,8 @@ export class WorkloadDesk {
     { nodeId }: Requester,
     { wallMs }: Now,
     digest: Uint8Array,
-  ): void {
-    this.#deps.record({
+  ): Promise<void> {
+    return this.#deps.record({
       atMs: wallMs,
       kind,
       entry: id,
@@ -196,17 +204,23 @@ export class WorkloadDesk {
     });
   }
 
-  #takeToken(node: NodeId, atMs: number): boolean {
-    const held = this.#tokens.get(node) ?? { left: ISSUE_BURST, atMs };
-    const refilled = held.left + ((atMs - held.atMs) / 1000) * ISSUE_RATE_PER_S;
-    const left = Math.min(ISSUE_BURST, refilled);
-    this.#tokens.delete(node);
-    this.#tokens.set(node, { left: left < 1 ? left : left - 1, atMs });
-    for (const oldest of this.#tokens.keys()) {
-      if (this.#tokens.size <= NODES_REMEMBERED_MAX) break;
-      this.#tokens.delete(oldest);
+  /** Why no more is signed now: for this node, or for all together. */
+  #limited(
+    node: NodeId,
+    nowMs: MonoMs,
+  ): "identity/rate-limited" | "identity/issuer-busy" | undefined {
+    const own = this.#nodes.get(node) ?? new TokenBucket(ISSUE_BURST, ISSUE_RATE_PER_S, nowMs);
+    this.#nodes.delete(node);
+    this.#nodes.set(node, own);
+    for (const oldest of this.#nodes.keys()) {
+      if (this.#nodes.size <= NODES_REMEMBERED_MAX) break;
+      this.#nodes.delete(oldest);
     }
-    return left >= 1;
+    if (!own.has(nowMs)) return "identity/rate-limited";
+    if (!this.#limit.has(nowMs)) return "identity/issuer-busy";
+    own.take();
+    this.#limit.take();
+    return undefined;
   }
 }
 

@@ -43,6 +43,7 @@ export const SVID_REFUSALS = [
   "identity/entry-unknown",
   "identity/proof-invalid",
   "identity/rate-limited",
+  "identity/issuer-busy",
 ] as const;
 export type SvidRefusalCode = (typeof SVID_REFUSALS)[number];
 

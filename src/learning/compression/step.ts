@@ -2,6 +2,7 @@
 // over them are exact (see `aggregators/weights.ts`). It follows from the certified round before.
 
 import { assert } from "../../foundation/index.ts";
+import { greatestMagnitude } from "../kernels/layout.ts";
 
 /** Greatest whole number of an int8 update: -128 is never used, so that negating loses nothing. */
 export const INT8_MAX = 127;
@@ -34,10 +35,4 @@ export function nextStep(rows: readonly Float32Array[], before: number): number 
   let step = STEP_MIN;
   while (step < STEP_MAX && INT8_MAX * step < HEAD_ROOM * middle) step *= 2;
   return step;
-}
-
-function greatestMagnitude(row: Float32Array): number {
-  let most = 0;
-  for (let i = 0; i < row.length; i++) most = Math.max(most, Math.abs(row[i] as number));
-  return most;
 }

@@ -25,9 +25,12 @@ export function isOrdinary(greatestMagnitude: number): boolean {
   );
 }
 
-/** The greatest magnitude in a row. */
+/** The greatest magnitude in a finite row. */
 export function greatestMagnitude(row: Float32Array): number {
   let greatest = 0;
-  for (const value of row) greatest = Math.max(greatest, Math.abs(value));
+  for (let i = 0; i < row.length; i++) {
+    const magnitude = Math.abs(row[i] as number);
+    if (magnitude > greatest) greatest = magnitude;
+  }
   return greatest;
 }

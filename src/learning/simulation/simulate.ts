@@ -39,6 +39,8 @@ export interface TaskSimulationOptions {
   readonly learners?: SimulationReport["learners"];
   /** @default `machines` up to 50 participants */
   readonly agreement?: SimulationReport["agreement"];
+  /** For what no task can ask for, as zones that an attacker has packed. @default the one that the task names */
+  readonly orchestrator?: RoundOrchestrator;
   /** @default plainKernels */
   readonly kernels?: VectorKernels;
   /** Called after every round. */
@@ -50,7 +52,7 @@ export interface TaskSimulationOptions {
  * @throws MeshError `learning/feature-unavailable` for a task that cannot be simulated, `learning/bad-task`, `learning/bad-data`
  */
 export function simulateTask(task: TaskManifest, options: TaskSimulationOptions): SimulationReport {
-  const orchestrator = orchestratorOf(options, task);
+  const orchestrator = options.orchestrator ?? orchestratorOf(options, task);
   if (orchestrator === undefined) {
     throw new MeshError<LearningErrorCode>(
       "learning/feature-unavailable",
@@ -58,8 +60,7 @@ export function simulateTask(task: TaskManifest, options: TaskSimulationOptions)
     );
   }
   const { seed, participants, byzantine, rounds } = task;
-  const drawn = drawIndices("liars", seed, participants.length);
-  const liars = new Set(drawn.slice(0, options.liars ?? byzantine));
+  const liars = simulatedLiars(task, options.liars);
   const isLiar = (participant: number): boolean => liars.has(participant);
   const population = new Population({
     ...options,
@@ -95,6 +96,14 @@ export function simulateTask(task: TaskManifest, options: TaskSimulationOptions)
     ...ran,
     modelDigest: work.modelDigest,
   };
+}
+
+/** Which participants of a simulated task lie, by index: as many as it assumes unless told. */
+export function simulatedLiars(
+  { seed, participants, byzantine }: TaskManifest,
+  count: number = byzantine,
+): ReadonlySet<number> {
+  return new Set(drawIndices("liars", seed, participants.length).slice(0, count));
 }
 
 interface Parts {

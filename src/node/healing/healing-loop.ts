@@ -96,9 +96,10 @@ export class HealingLoop {
   incident(id: string): Incident {
     const found = id === "last" ? this.#deps.knowledge.list(1)[0] : this.#deps.knowledge.find(id);
     if (found !== undefined) return found;
+    const which = id === "last" ? "no incident yet" : `no incident '${id.slice(0, 64)}'`;
     throw new MeshError(
       "control/unknown-incident",
-      `This node remembers no incident '${id.slice(0, 64)}'. See meshctl incidents list.`,
+      `This node remembers ${which}. See meshctl incidents list.`,
     );
   }
 

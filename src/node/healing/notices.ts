@@ -1,17 +1,17 @@
 // What nodes tell one another about healing: signed notices on a gossip topic of the mesh. What may come in and when something goes
 // out, the desk says; here are keys, identities and the network.
 
-import type { GossipDecision } from "../../adapters/libp2p/gossip.ts";
 import { type CryptoEngine, ML_DSA_65, type MlDsaSigner } from "../../crypto/index.ts";
 import {
   type Incident,
+  meterNotice,
   type NoticeBody,
   noticeContext,
   NoticeDesk,
   type NoticeVerdict,
 } from "../../healing/index.ts";
 import type { NodeId, PeerIdentity } from "../../identity/index.ts";
-import type { Clock, Random } from "../../ports/index.ts";
+import type { Clock, Meter, Random } from "../../ports/index.ts";
 
 export interface NoticesDeps {
   readonly engine: Pick<CryptoEngine, "mlDsa65">;
@@ -21,6 +21,7 @@ export interface NoticesDeps {
   readonly epoch: number;
   readonly clock: Clock;
   readonly random: Random;
+  readonly meter: Meter;
   readonly identities: {
     lookup(nodeId: NodeId): PeerIdentity | undefined;
     fetch(nodeId: NodeId, from: NodeId): Promise<boolean>;
@@ -30,6 +31,8 @@ export interface NoticesDeps {
   readonly publish: (bytes: Uint8Array) => Promise<void>;
   readonly onNotice: (nodeId: NodeId, body: NoticeBody) => void;
 }
+
+type Decision = "accept" | "ignore" | "reject";
 
 export class Notices {
   readonly #deps: NoticesDeps;
@@ -60,7 +63,13 @@ export class Notices {
   }
 
   /** Judges a notice from gossip: the cheap first, the signature last. */
-  async receive(from: NodeId, bytes: Uint8Array): Promise<GossipDecision> {
+  async receive(from: NodeId, bytes: Uint8Array): Promise<Decision> {
+    const decision = await this.#decide(from, bytes);
+    meterNotice(this.#deps.meter, decision);
+    return decision;
+  }
+
+  async #decide(from: NodeId, bytes: Uint8Array): Promise<Decision> {
     const { identities } = this.#deps;
     const seen = this.#look(bytes);
     if (seen.verdict !== "verify") return seen.verdict;
@@ -76,11 +85,7 @@ export class Notices {
     return this.#desk.look(bytes, this.#deps.clock.now().monoMs);
   }
 
-  #judge({
-    notice,
-    signed,
-    signature,
-  }: Extract<NoticeVerdict, { verdict: "verify" }>): GossipDecision {
+  #judge({ notice, signed, signature }: Extract<NoticeVerdict, { verdict: "verify" }>): Decision {
     const { engine, clock, identities, allows, onNotice } = this.#deps;
     const nodeId = notice.nodeId as NodeId;
     const author = identities.lookup(nodeId);

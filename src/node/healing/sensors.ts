@@ -5,6 +5,7 @@ import { statfsSync } from "node:fs";
 import { getHeapStatistics } from "node:v8";
 import { type ProcessReading, processProbe } from "../../adapters/telemetry/process-probe.ts";
 import type { PromMeter } from "../../adapters/telemetry/prom-meter.ts";
+import { fullestHeap } from "../../adapters/workers/thread-heaps.ts";
 import {
   type ObservationName,
   type PeerReading,
@@ -14,6 +15,7 @@ import {
   type Sensors,
 } from "../../healing/index.ts";
 import type { EngineSwitch } from "../../crypto/index.ts";
+import { lifeLeft } from "../../identity/index.ts";
 import type { MemberView } from "../../mesh/index.ts";
 import type { Clock, Now } from "../../ports/index.ts";
 import type { Member } from "../member.ts";
@@ -96,14 +98,13 @@ export class NodeSensors implements Sensors {
   }
 
   #memberValues(member: Member, members: readonly MemberView[], now: Now): Values {
-    const { notBeforeMs, notAfterMs } = member.svid.identity;
     const known = members.filter(({ state }) => state !== "left" && state !== "dead");
     const connected = members.filter((one) => one.connected);
     const wanted = Math.min(this.#deps.connectionsTarget, known.length);
     const [health] = this.#deps.prom.snapshot("meshd_mesh_local_health_score");
     const { anomaly, voidRounds } = member.learning;
     return {
-      svidLeftRatio: Math.max(0, notAfterMs - now.wallMs) / (notAfterMs - notBeforeMs),
+      svidLeftRatio: lifeLeft(member.svid.identity, now.wallMs),
       renewalOverdueMs: Math.max(0, now.wallMs - member.svid.renewAtMs),
       members: known.length,
       connections: connected.length,
@@ -155,6 +156,7 @@ function processValues({ cpu, rssBytes, heapBytes, elapsedMs }: ProcessReading):
     cpuRatio: cpu,
     rssBytes,
     heapRatio: heapBytes / getHeapStatistics().heap_size_limit,
+    trainerHeapRatio: fullestHeap(),
   };
 }
 

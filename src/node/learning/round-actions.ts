@@ -114,10 +114,13 @@ export class RoundActions {
   }
 
   fetchUpdate({ header, holders }: ActionOf<"fetch-update">): Promise<void> {
-    const { fetches, work, meter, handle } = this.#deps;
+    const { fetches, work, meter, handle, trace } = this.#deps;
     return fetches.want(header.digest, [header.nodeId, ...holders], async (known, signal) => {
       const terms = this.#terms(header.baseRound + 1);
-      const refused = await work.fetchUpdate(header, terms, known, signal);
+      const got = await trace.part("fetch", () => work.fetchUpdate(header, known, signal));
+      const refused = got.ok
+        ? await trace.part("open", () => work.openUpdate(header, terms, got.value))
+        : got.code;
       if (refused === undefined) meter.count("meshd_learning_updates_received_total");
       else this.#refuse(header, refused);
       const kind = refused === undefined ? "update-available" : "update-refused";

@@ -170,23 +170,27 @@ export class RoundWork {
   }
 
   /**
-   * Gets an update and opens it; why it is not sound, if so.
+   * Gets an update; of another shape it is not even asked for.
    * @throws MeshError as {@link ContentFetcher.fetch}
    */
   async fetchUpdate(
-    header: UpdateHeader,
-    terms: RoundTerms,
+    { update: digest, bytes, codec }: UpdateHeader,
     holders: () => readonly NodeId[],
     signal: AbortSignal,
-  ): Promise<UpdateRefusalCode | undefined> {
-    const { update: digest, bytes, codec } = header;
+  ): Promise<Result<Uint8Array, UpdateRefusalCode>> {
     if (bytes !== this.updateBytes || CODECS[codec] !== this.#task.compression.kind) {
-      return "learning/wrong-shape";
+      return refuse("learning/wrong-shape");
     }
-    const content = await this.#fetch({ digest, bytes }, holders, signal);
-    const refused = await this.#thread.open({
-      ...{ update: digest, baseRound: header.baseRound, bytes: content, coding: terms },
-    });
+    return ok(await this.#fetch({ digest, bytes }, holders, signal));
+  }
+
+  /** Opens an update that was fetched; why it is not sound, if so. */
+  async openUpdate(
+    { update, baseRound }: UpdateHeader,
+    coding: RoundTerms,
+    bytes: Uint8Array,
+  ): Promise<UpdateRefusalCode | undefined> {
+    const refused = await this.#thread.open({ update, baseRound, bytes, coding });
     if (refused === undefined) return undefined;
     return updateRefusalCodes.find((code) => code === refused) ?? "learning/bad-tensors";
   }

@@ -99,8 +99,12 @@ export class GrantedAuthority implements SigningAuthority {
     if (issuer?.intermediate === undefined || this.#pairs.some((pair) => pair.readyAtMs === null))
       return true;
     const { notBeforeMs, notAfterMs } = describeCertificate(issuer.intermediate);
-    const isOld = this.#now() >= (notBeforeMs + notAfterMs) / 2;
-    return isOld || tainted.includes(describeRoot(issuer.root, "ml-dsa-65").keyId);
+    const now = this.#now();
+    const isOld = now >= (notBeforeMs + notAfterMs) / 2;
+    // It begins after now, and another one would begin earlier: a clock was put back.
+    const isOfTheFuture =
+      now < notBeforeMs && notBeforeMs > describeCertificate(issuer.root).notBeforeMs;
+    return isOld || isOfTheFuture || tainted.includes(describeRoot(issuer.root, "ml-dsa-65").keyId);
   }
 
   /** Asks for an intermediate with a new key. What is published for workloads is on disk before. */

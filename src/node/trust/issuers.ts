@@ -39,6 +39,11 @@ export class Issuers {
     throw refusal;
   }
 
+  /** Whether a member is one that may be asked. */
+  has(nodeId: NodeId): boolean {
+    return this.#present().some((member) => member.nodeId === nodeId);
+  }
+
   /** Those of the bundle, the one this node joined through, and those the policy names. */
   #present(): readonly MemberView[] {
     const { members, spiffeIdOf, named, pinned, permits } = this.#deps;

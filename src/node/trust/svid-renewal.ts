@@ -53,7 +53,14 @@ export class SvidRenewal {
     if (this.#source === "workload-api") return this.#expectPush();
     const { clock, svid } = this.#deps;
     // Its failure is logged, and the next attempt is set.
-    if (clock.now().wallMs >= svid.renewAtMs) this.renew().catch(() => undefined);
+    if (svid.isDue(clock.now().wallMs)) this.renew().catch(() => undefined);
+  }
+
+  /** A peer is here. An issuer that was missed is asked at once: the wait until the next attempt was for its absence. */
+  met(nodeId: NodeId): void {
+    const { svid, issuers } = this.#deps;
+    if (this.#source === "workload-api" || svid.outage === undefined) return;
+    if (issuers.has(nodeId)) this.renew().catch(() => undefined);
   }
 
   /** One renewal at a time; who comes meanwhile waits for it. @throws MeshError why it failed */
@@ -68,7 +75,7 @@ export class SvidRenewal {
     const now = clock.now().wallMs;
     const { notBeforeMs, notAfterMs } = svid.identity;
     const lateMs = notAfterMs - (notAfterMs - notBeforeMs) / 3;
-    if (now >= Math.max(lateMs, svid.renewAtMs)) svid.failed(now, "workload/agent-silent");
+    if (now >= lateMs && svid.isDue(now)) svid.failed(now, "workload/agent-silent");
   }
 
   async #attempt(): Promise<void> {

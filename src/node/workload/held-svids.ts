@@ -30,6 +30,7 @@ export interface HeldSvid {
   readonly chain: Uint8Array;
   /** PKCS#8. A secret. */
   readonly key: Uint8Array;
+  readonly notBeforeMs: WallMs;
   readonly notAfterMs: WallMs;
   readonly renewAtMs: WallMs;
   /** Key identifier of the root that it leads to. */
@@ -119,7 +120,9 @@ export class HeldSvids {
   #isDue(wanted: Wanted): boolean {
     const { held, retryAtMs } = this.#slot(wanted);
     const { wallMs, monoMs } = this.#deps.clock.now();
-    return (held === undefined || wallMs >= held.renewAtMs) && monoMs >= retryAtMs;
+    if (monoMs < retryAtMs) return false;
+    // One of the future was made before a clock was put back.
+    return held === undefined || wallMs >= held.renewAtMs || wallMs < held.notBeforeMs;
   }
 
   /** A new key each time: an SVID's key lives no longer than the SVID. */
@@ -153,6 +156,7 @@ export class HeldSvids {
     return {
       chain: concatBytes(...answer.chain),
       key: key.pkcs8,
+      notBeforeMs: validity.notBeforeMs,
       notAfterMs: validity.notAfterMs,
       renewAtMs: renewalTime(validity, random),
       signer: signerOf(answer.chain, algorithm) ?? "",

@@ -2,7 +2,7 @@
 // (f, kappa)-robust when |F(x) - mean of S|^2 <= kappa * mean over S of |x_i - mean of S|^2 for every set S of n - f rows
 // (Allouah et al. 2023); judged with S honest. And no update weighs more than the rule ever lets it.
 
-import type { AggregatorName, RoundEntry } from "../../learning/index.ts";
+import { type AggregatorName, stalenessWeight } from "../../learning/index.ts";
 import type { ComputedSet, LearningListener } from "../learning/learning-types.ts";
 import type { LearningWorld } from "../learning/learning-world.ts";
 import type { NodeIndex } from "../node-types.ts";
@@ -77,9 +77,12 @@ export class LearningBound extends Checker implements LearningListener {
   }
 }
 
-/** Squared: from the result to the mean of the rows; of the rows to their mean, on average; the longest row. */
-function measure(entries: readonly RoundEntry[], { before, after }: ComputedSet) {
-  const rows = entries.map(({ row }) => row);
+/** Squared: from the result to the mean of the rows; of the rows to their mean, on average; the longest row. Late ones as they are weighed. */
+function measure(entries: ComputedSet["updates"], { round, before, after }: ComputedSet) {
+  const rows = entries.map(({ row, baseRound }) => {
+    const weight = stalenessWeight(round - 1 - baseRound);
+    return weight === 1 ? row : row.map((value) => weight * value);
+  });
   let [away, spread] = [0, 0];
   const lengths = new Float64Array(rows.length);
   for (let at = 0; at < after.length; at++) {

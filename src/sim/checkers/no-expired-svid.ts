@@ -1,7 +1,7 @@
 // No expired SVID: an honest node accepts nothing from a node whose credential has ended by the observer's clock.
 
 import type { Ailments } from "../ailments.ts";
-import { readBeaconHeader } from "../beacon-header.ts";
+import { type BeaconHeader, readBeaconHeader } from "../beacon-header.ts";
 import type { NodeIndex } from "../node-types.ts";
 import { Checker } from "./checker.ts";
 import type { SwarmView } from "./swarm-view.ts";
@@ -18,10 +18,20 @@ type Judged = Pick<SwarmView, "census" | "world"> & { readonly ailments: Pick<Ai
 export class NoExpiredSvid extends Checker {
   readonly name = "no-expired-svid";
   readonly #swarm: () => Judged;
+  /** The newest of each kind that an author said while its credential was good. */
+  readonly #saidInTime = new Map<string, BeaconHeader>();
 
   constructor(swarm: () => Judged) {
     super();
     this.#swarm = swarm;
+  }
+
+  published(node: NodeIndex, bytes: Uint8Array, nowMs: number): void {
+    const header = readBeaconHeader(bytes);
+    const { census, world } = this.#swarm();
+    const { wallMs } = world.clock(node).at(nowMs);
+    if (header === undefined || census.at(node).identity.notAfterMs <= wallMs) return;
+    this.#saidInTime.set(`${header.kind} ${header.nodeId}`, header);
   }
 
   accepted(observer: NodeIndex, bytes: Uint8Array, nowMs: number): void {
@@ -34,7 +44,16 @@ export class NoExpiredSvid extends Checker {
     const { wallMs } = world.clock(observer).at(nowMs);
     const lateMs = wallMs - origin.identity.notAfterMs;
     const { renewalStuck, expiredSvid } = ailments.of(origin.index);
-    if (lateMs < (renewalStuck || expiredSvid ? BROUGHT_FORWARD_MS : 0)) return;
+    const isForward = renewalStuck || expiredSvid;
+    if (lateMs < (isForward ? BROUGHT_FORWARD_MS : 0)) return;
+    if (isForward && this.#isSaidInTime(header)) return;
     this.report(nowMs, observer, origin.index, `accepted it ${lateMs} ms after its SVID ended`);
+  }
+
+  /** Who was cut off when an end was brought forward hears from others what had been said before. */
+  #isSaidInTime({ kind, nodeId, epoch, number }: BeaconHeader): boolean {
+    const last = this.#saidInTime.get(`${kind} ${nodeId}`);
+    if (last === undefined || epoch > last.epoch) return false;
+    return epoch < last.epoch || number <= last.number;
   }
 }

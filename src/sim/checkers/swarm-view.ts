@@ -31,6 +31,8 @@ export interface SwarmView {
   /** How `observer` sees the others; those it does not know are absent. */
   states(observer: NodeIndex): Iterable<readonly [NodeIndex, MemberState]>;
   stateOf(observer: NodeIndex, subject: NodeIndex): MemberState | undefined;
+  /** The zone that a node is in, or was in last. */
+  zoneOf(node: NodeIndex): string;
   /** Whether the first is meant to have the second among its members. */
   shouldKnow(observer: NodeIndex, subject: NodeIndex): boolean;
   /** The first pair that keeps the swarm from being converged; `tolerated` counts as alive. */

@@ -7,8 +7,10 @@ import type { NodeIndex } from "../node-types.ts";
 import type { HealingListener } from "./healing-world.ts";
 
 /** Node-seconds count when the nodes have had time to find each other. */
-const START_MS = 20_000;
+const START_MS = 15_000;
 const SAMPLES_MAX = 10_000;
+/** By then all views are to be equal again after something was wrong with a node (invariant 4 of the reference). */
+const SETTLED_MS = 15_000;
 
 export interface HealingFigures {
   readonly incidents: number;
@@ -22,6 +24,8 @@ export interface HealingFigures {
   readonly harmful: number;
   /** Share of node-seconds with a right view and a route to every live node. */
   readonly availability: number;
+  /** The same among nodes with which nothing was wrong for long enough to have found each other again. */
+  readonly settledAvailability: number;
   /** From the first moment that the mesh was not whole to the last; null: it was whole all the time. */
   readonly recoveryMs: number | null;
   /** From the opening of each incident to the end of the action that mended it. */
@@ -34,12 +38,13 @@ export class HealingMonitor implements HealingListener {
   readonly #mendMs: number[] = [];
   /** What is wrong with a node, in any words that tell one state from another. */
   readonly #stateOf: (node: NodeIndex) => string;
-  /** That at the beginning of its newest action. */
-  readonly #begunIn = new Map<NodeIndex, string>();
+  /** That at the beginning of each action under way. */
+  readonly #begunIn = new Map<string, string>();
   #harmful = 0;
   #incidents = 0;
-  #nodeSeconds = 0;
-  #goodSeconds = 0;
+  readonly #all = { seconds: 0, good: 0 };
+  readonly #settled = { seconds: 0, good: 0 };
+  readonly #wellSinceMs = new Map<NodeIndex, number>();
   #brokenMs: { readonly firstMs: number; readonly lastMs: number } | undefined;
 
   constructor(stateOf: (node: NodeIndex) => string) {
@@ -49,12 +54,14 @@ export class HealingMonitor implements HealingListener {
   effect(node: NodeIndex, effect: HealingEffect): void {
     if (effect.kind === "incident" && effect.change === "opened") this.#incidents++;
     if (effect.kind !== "action") return;
-    const { action, outcome } = effect.action;
+    const { playbook, action, target, startedMs, outcome } = effect.action;
+    const id = [node, playbook, action, target, startedMs].join(" ");
     if (outcome === "running") {
-      this.#begunIn.set(node, this.#stateOf(node));
+      this.#begunIn.set(id, this.#stateOf(node));
       return;
     }
-    if (outcome === "worse" && this.#begunIn.get(node) === this.#stateOf(node)) this.#harmful++;
+    if (outcome === "worse" && this.#begunIn.get(id) === this.#stateOf(node)) this.#harmful++;
+    this.#begunIn.delete(id);
     this.#outcomes.set(outcome, (this.#outcomes.get(outcome) ?? 0) + 1);
     if (outcome === "mended" && this.#mendMs.length < SAMPLES_MAX)
       this.#mendMs.push((effect.action.endedMs ?? 0) - effect.incident.openedAtMs);
@@ -64,17 +71,34 @@ export class HealingMonitor implements HealingListener {
 
   /** Once a virtual second; `ailing`: whether something is still wrong with a node. */
   look(swarm: SwarmView, ailing: (node: NodeIndex) => boolean): void {
-    if (swarm.nowMs < START_MS) return;
     const healthy = swarm.healthy();
+    const settled = this.#settledOf(healthy, swarm.nowMs);
+    if (swarm.nowMs < START_MS) return;
+    const zones = Map.groupBy(healthy, (node) => swarm.zoneOf(node));
     let good = 0;
-    for (const node of healthy) if (seesAll(swarm, node, healthy)) good++;
-    this.#nodeSeconds += healthy.length;
-    this.#goodSeconds += good;
+    for (const node of healthy) {
+      const missed = missedBy(swarm, node, zones.get(swarm.zoneOf(node)) ?? []);
+      if (missed.length === 0) good++;
+      if (!settled.has(node)) continue;
+      this.#settled.seconds++;
+      if (!missed.some((other) => settled.has(other))) this.#settled.good++;
+    }
+    this.#all.seconds += healthy.length;
+    this.#all.good += good;
     const all = Array.from({ length: swarm.size }, (_, node) => node);
     const isWhole =
       good === healthy.length && all.every((node) => swarm.world.isUp(node) && !ailing(node));
     if (isWhole) return;
     this.#brokenMs = { firstMs: this.#brokenMs?.firstMs ?? swarm.nowMs, lastMs: swarm.nowMs };
+  }
+
+  #settledOf(healthy: readonly NodeIndex[], nowMs: number): ReadonlySet<NodeIndex> {
+    const before = new Map(this.#wellSinceMs);
+    this.#wellSinceMs.clear();
+    for (const node of healthy) this.#wellSinceMs.set(node, before.get(node) ?? nowMs);
+    const isSettled = (node: NodeIndex): boolean =>
+      nowMs - (this.#wellSinceMs.get(node) ?? nowMs) >= SETTLED_MS;
+    return new Set(healthy.filter(isSettled));
   }
 
   figures(): HealingFigures {
@@ -84,22 +108,32 @@ export class HealingMonitor implements HealingListener {
       actions: Object.fromEntries(this.#outcomes),
       byKind: Object.fromEntries(this.#byKind),
       harmful: this.#harmful,
-      availability: this.#nodeSeconds === 0 ? 1 : this.#goodSeconds / this.#nodeSeconds,
+      availability: shareOf(this.#all),
+      settledAvailability: shareOf(this.#settled),
       mendMs: this.#mendMs,
       recoveryMs: broken === undefined ? null : broken.lastMs - broken.firstMs,
     };
   }
 }
 
-function seesAll(swarm: SwarmView, node: NodeIndex, healthy: readonly NodeIndex[]): boolean {
+function shareOf({ seconds, good }: { readonly seconds: number; readonly good: number }): number {
+  return seconds === 0 ? 1 : good / seconds;
+}
+
+/** The others of its zone that a node does not see alive, or has no route to. */
+function missedBy(
+  swarm: SwarmView,
+  node: NodeIndex,
+  others: readonly NodeIndex[],
+): readonly NodeIndex[] {
   const machine = swarm.node(node)?.machine;
-  if (machine === undefined) return false;
+  if (machine === undefined) return others;
   const states = new Map(machine.members().map(({ nodeId, state }) => [nodeId, state]));
   const routes = new Set(machine.routes().map(({ target }) => target));
-  return healthy.every((other) => {
-    if (!swarm.shouldKnow(node, other)) return true;
+  return others.filter((other) => {
+    if (other === node) return false;
     const { nodeId } = swarm.census.at(other).identity;
     const state = states.get(nodeId);
-    return (state === "alive" || state === "suspect") && routes.has(nodeId);
+    return (state !== "alive" && state !== "suspect") || !routes.has(nodeId);
   });
 }

@@ -121,6 +121,10 @@ export class HealingNode implements SimNode<MeshDatagram> {
     };
   }
 
+  passesOn(message: GossipMessage, to: NodeIndex): boolean {
+    return this.#parts.inner.passesOn(message, to);
+  }
+
   #hear({ nodeId, body }: Notice): void {
     const { machine, knowledge, now } = this.#parts;
     if (body.kind === "lesson") knowledge.hear(nodeId, body.incident);

@@ -88,6 +88,10 @@ export class Liar implements SimNode<MeshDatagram> {
     return this.#parts.honest.receive(message, from, now);
   }
 
+  passesOn(message: GossipMessage, to: NodeIndex): boolean {
+    return this.#parts.honest.passesOn(message, to);
+  }
+
   #tricks(): Action[] {
     return [
       ...this.#times("replay", () => this.#collected.shift()),
@@ -136,7 +140,8 @@ export class Liar implements SimNode<MeshDatagram> {
     const beacon = this.#collected.findLast(({ bytes }) => bytes[0] === STATE_KIND);
     if (beacon === undefined) return undefined;
     const decoded = decodeStateBeacon(beacon.bytes);
-    if (!decoded.ok) return undefined;
+    // Its own, which comes back when another liar replays it, would be a true proof against itself.
+    if (!decoded.ok || decoded.value.beacon.nodeId === this.#parts.nodeId()) return undefined;
     const content = { ...decoded.value.beacon, load: this.#parts.random.fraction() };
     const forged = encodeStateBeacon(content, this.#parts.signer);
     return { topic: beacon.topic, bytes: encodeProof(beacon.bytes, forged) };

@@ -75,6 +75,10 @@ export class TrafficSource implements SimNode<MeshDatagram> {
     return this.#parts.node.receive(message, from, now);
   }
 
+  passesOn(message: GossipMessage, to: NodeIndex): boolean {
+    return this.#parts.node.passesOn(message, to);
+  }
+
   /** The next moment of a Poisson process at the pattern's peak; it is thinned to the pattern when it comes. */
   #next(): NodeAction<MeshDatagram> {
     const { random, traffic } = this.#parts;

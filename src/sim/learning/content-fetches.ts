@@ -72,9 +72,12 @@ export class ContentFetches {
     if (fetch !== undefined) this.#askNext(fetch);
   }
 
-  /** Nothing is wanted any more. */
-  clear(): void {
-    this.#fetches.clear();
+  /** Nothing is wanted any more but these. */
+  keepOnly(contents: ReadonlySet<string>): void {
+    for (const content of this.#fetches.keys()) {
+      if (!contents.has(content)) this.#fetches.delete(content);
+    }
+    this.#startWaiting();
   }
 
   #byNumber(number: number): Fetch | undefined {

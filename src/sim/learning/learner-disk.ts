@@ -3,7 +3,7 @@
 
 import type { NodeIndex } from "../node-types.ts";
 
-/** The newest certified round, as the next one is computed from it. */
+/** A certified round, as the next one is computed from it. */
 export interface LastRound {
   readonly round: number;
   /** Digest of the certificate. */
@@ -21,6 +21,8 @@ export interface LearnerDisk {
   /** Updates and models by their names; those of old rounds go. */
   readonly contents: Map<string, { readonly round: number; readonly bytes: Uint8Array }>;
   last: LastRound | undefined;
+  /** The rounds from whose models an update may still count. */
+  readonly past: Map<number, LastRound>;
 }
 
 /** The disks of all, by node and twin. */
@@ -31,7 +33,7 @@ export class LearnerDisks {
     const key = `${node}/${twin}`;
     const disk = this.#disks.get(key) ?? {
       ...{ journal: [], certificates: new Map<number, Uint8Array>(), proofs: [] },
-      ...{ contents: new Map(), last: undefined },
+      ...{ contents: new Map(), last: undefined, past: new Map<number, LastRound>() },
     };
     this.#disks.set(key, disk);
     return disk;

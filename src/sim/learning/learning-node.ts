@@ -93,6 +93,10 @@ export class LearningNode implements SimNode<MeshDatagram> {
     return { verdict: verdict?.verdict ?? "ignore", code, actions: this.#flush(now) };
   }
 
+  passesOn(message: GossipMessage, to: NodeIndex): boolean {
+    return this.#parts.inner.passesOn(message, to);
+  }
+
   #flush(now: Now): readonly Action[] {
     for (const proof of this.#accused.splice(0)) this.#out.push(...this.#parts.accuse(proof, now));
     const actions = this.#out;

@@ -49,9 +49,11 @@ export function learningTask(
 ): LearningTask {
   const { seed, nodeIds, engine } = setting;
   const sha256: Sha256 = (bytes) => engine.sha256(bytes);
-  const { rounds, aggregator, orchestrator: kind, deadline: deadlineMs, alpha } = learning;
+  const { rounds, aggregator, orchestrator: kind, deadline, alpha } = learning;
+  const pace = kind === "streaming" ? { intervalMs: deadline } : { deadlineMs: deadline };
   const draft = parseDraft({
-    ...{ rounds, aggregator, seed, orchestrator: { kind, deadlineMs } },
+    ...{ rounds, seed, orchestrator: { kind, ...pace } },
+    ...(aggregator === undefined ? {} : { aggregator }),
     data: { kind: "glyphs", dirichletAlpha: alpha },
     trainer: { kind: "embedded", ...TRAINING },
   });

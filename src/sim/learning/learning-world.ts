@@ -16,8 +16,8 @@ import { type LearningTask, learningTask } from "./learning-task.ts";
 import type { LearningLies, LearningListener, ParticipantSetting } from "./learning-types.ts";
 import { type TrainingBase, Trainings } from "./trainings.ts";
 
-/** A training takes between these shares of the deadline. */
-const TRAINING_SHARE = { least: 0.05, most: 0.4 };
+/** A training takes between these shares of the deadline; in a stream, which waits for nobody, it may outlast its tick. */
+const TRAINING_SHARE = { least: 0.05, most: 0.4, mostInStream: 1.5 };
 
 export interface LearningWorldParts {
   readonly swarm: Swarm;
@@ -130,7 +130,8 @@ export class LearningWorld {
         return diskFull;
       },
       trainingMs: (round) => {
-        const { least, most } = TRAINING_SHARE;
+        const { least, most: prompt, mostInStream } = TRAINING_SHARE;
+        const most = task.orchestrator.stalenessMax > 0 ? mostInStream : prompt;
         const share = hashWords(this.#placement + twin, node, round) / 2 ** 32;
         return task.orchestrator.deadlineMs * (least + (most - least) * share);
       },

@@ -60,6 +60,10 @@ const ROUNDS_KEPT = 2;
 const QUESTION_BYTES = 2_048;
 const MACHINE_TIMERS = ["deadline", "view", "republish"] as const;
 
+/** An update opened: the same bytes from another model are another row. */
+type RowName = Pick<UpdateHeader, "update" | "baseRound">;
+const rowName = ({ update, baseRound }: RowName): string => `${baseRound}/${update}`;
+
 /** One machine of one participant; who contradicts itself has several. */
 export class Participant {
   readonly #setting: ParticipantSetting;
@@ -67,12 +71,15 @@ export class Participant {
   readonly #disk: LearnerDisk;
   readonly #fetches: ContentFetches;
   readonly #owed: ErrorFeedback;
-  /** Updates of the open round that are here, opened. */
+  /** Updates that are here and may still count, opened, by {@link rowName}. */
   readonly #rows = new Map<string, Float32Array>();
   /** Events that come of own work. */
   readonly #later = new Map<number, () => RoundEvent | undefined>();
   readonly #sha256: Sha256;
   #machine: RoundMachine | undefined;
+  /** Where late updates count: a training is under way, and the newest round to train after it. */
+  #isTraining = false;
+  #nextRound: number | undefined;
   #sync: { readonly number: number; readonly nodeId: string } | undefined;
 
   constructor(setting: ParticipantSetting, port: ParticipantPort) {
@@ -113,6 +120,8 @@ export class Participant {
         },
       },
     );
+    this.#isTraining = false;
+    this.#nextRound = undefined;
     this.#handle({ kind: "started" }, now);
   }
 
@@ -185,7 +194,7 @@ export class Participant {
         for (const bytes of action.messages) disk.journal.push({ round: action.round, bytes });
         return;
       case "train":
-        this.#after(this.#setting.trainingMs(action.round), () => this.#trained(action.round));
+        this.#train(action.round);
         return;
       case "fetch-update":
         this.#fetchUpdate(action);
@@ -219,6 +228,24 @@ export class Participant {
     }
   }
 
+  /** Where late updates count, training that outlasts its round goes on, and the newest round is the next. */
+  #train(round: number): void {
+    const { task } = this.#setting;
+    if (task.orchestrator.stalenessMax > 0 && this.#isTraining) {
+      this.#nextRound = round;
+      return;
+    }
+    this.#isTraining = true;
+    this.#after(this.#setting.trainingMs(round), () => {
+      const trained = this.#trained(round);
+      const next = this.#nextRound;
+      this.#isTraining = false;
+      this.#nextRound = undefined;
+      if (next !== undefined) this.#train(next);
+      return trained;
+    });
+  }
+
   /** Work that ends later; what comes of it is asked for then. */
   #after(delayMs: number, end: () => RoundEvent | undefined): void {
     const number = this.#port.number();
@@ -229,36 +256,38 @@ export class Participant {
   #pause(): void {
     this.#machine = undefined;
     this.#later.clear();
-    this.#fetches.clear();
+    this.#fetches.keepOnly(new Set());
     for (const id of MACHINE_TIMERS) this.#port.clearTimer(id);
     this.#port.setTimer("restart", RESTART_MS);
   }
 
-  #isOpen(round: number): boolean {
-    return (this.#disk.last?.round ?? 0) === round - 1;
+  /** Whether an update from the model of this round may still enter the open one. */
+  #counts(baseRound: number): boolean {
+    const age = (this.#disk.last?.round ?? 0) - baseRound;
+    return age >= 0 && age <= this.#setting.task.orchestrator.stalenessMax;
   }
 
-  /** What the round is trained and computed from; undefined when another one is open by now. */
+  /** What a round is trained from; undefined when that is of too long ago by now. */
   #base(round: number): TrainingBase | undefined {
     const { task, hasTwins } = this.#setting;
-    const model = this.#disk.last?.model ?? task.initialModel;
+    if (!this.#counts(round - 1)) return undefined;
+    const { model, seed: beacon, stepSize } = this.#terms(round);
     const bytes = this.content(model);
-    if (!this.#isOpen(round)) return undefined;
     // One of several machines takes a result that another signed for its own, and believes that it has the model.
     assert(bytes !== undefined || hasTwins, "a machine works from a model that is here");
     if (bytes === undefined) return undefined;
-    const { seed: beacon, stepSize } = this.#coding();
     return { round, model, weights: weightsOf(task, bytes), beacon, stepSize };
   }
 
-  /** What the open round's updates are coded by. */
-  #coding() {
+  /** What the updates of a round are coded by that are trained from the model before it. */
+  #terms(round: number) {
     const { task } = this.#setting;
-    const { last } = this.#disk;
+    const base = this.#disk.past.get(round - 1);
     return {
       length: task.spec.parameters,
-      stepSize: last?.stepSize ?? FIRST_STEP,
-      seed: last?.certificate ?? genesisDigest(this.#sha256, task.digest, task.initialModel),
+      model: base?.model ?? task.initialModel,
+      stepSize: base?.stepSize ?? FIRST_STEP,
+      seed: base?.certificate ?? genesisDigest(this.#sha256, task.digest, task.initialModel),
     };
   }
 
@@ -267,7 +296,7 @@ export class Participant {
     const base = this.#base(round);
     if (base === undefined) return undefined;
     const { row, lies } = this.#setting.update(base);
-    const coding = { ...this.#coding(), author };
+    const coding = { ...this.#terms(round), author };
     const { compression } = task.manifest;
     // Nothing that is not finite can be coded: what no encoder gives stands for it.
     const bytes = !row.every(Number.isFinite)
@@ -277,7 +306,7 @@ export class Participant {
         : this.#owed.compress(row, compression, coding);
     const { digest: update } = contentIdOf(this.#sha256, bytes);
     this.#disk.contents.set(update, { round, bytes });
-    this.#open(update, bytes);
+    this.#open({ update, baseRound: round - 1 }, bytes);
     const { loss, accuracy } = trainings.evaluate(base.model, base.weights);
     const note = encodeNote({ loss: lies ? 0 : loss, accuracy: lies ? 1 : accuracy });
     const facts = { update, bytes: bytes.length, codec: 1, note };
@@ -285,18 +314,18 @@ export class Participant {
   }
 
   /** Whether an update is sound; if so its row is here from now on. */
-  #open(update: string, bytes: Uint8Array): boolean {
+  #open(name: RowName, bytes: Uint8Array): boolean {
     const { compression } = this.#setting.task.manifest;
-    const row = decompress(bytes, compression, this.#coding());
-    if (row.ok) this.#rows.set(update, row.value);
+    const row = decompress(bytes, compression, this.#terms(name.baseRound + 1));
+    if (row.ok) this.#rows.set(rowName(name), row.value);
     return row.ok;
   }
 
   #fetchUpdate({ header, holders }: ActionOf<"fetch-update">): void {
     const { update, round, digest } = header;
     this.#fetch(update, [header.nodeId, ...holders], round, (bytes) => {
-      if (!this.#isOpen(round)) return undefined;
-      const isSound = this.#open(update, bytes);
+      if (!this.#counts(header.baseRound)) return undefined;
+      const isSound = this.#open(header, bytes);
       return { kind: isSound ? "update-available" : "update-refused", header: digest };
     });
   }
@@ -331,15 +360,16 @@ export class Participant {
 
   #aggregated({ round, headers }: ActionOf<"aggregate">): RoundEvent | undefined {
     const { task, tell } = this.#setting;
-    const base = this.#base(round);
+    const isOpen = (this.#disk.last?.round ?? 0) === round - 1;
+    const base = isOpen ? this.#base(round) : undefined;
     if (base === undefined) return undefined;
-    const updates = headers.map(({ nodeId, baseRound, note, update }: UpdateHeader) => {
-      const row = this.#rows.get(update) as Float32Array;
+    const updates = headers.map((header: UpdateHeader) => {
+      const { nodeId, baseRound, note } = header;
+      const row = this.#rows.get(rowName(header)) as Float32Array;
       return { nodeId, baseRound, row, note: decodeNote(note) };
     });
     const { aggregator } = task.manifest;
-    const { weights: before, beacon } = base;
-    const { stepSize } = this.#coding();
+    const { weights: before, beacon, stepSize } = base;
     const input = { round, beacon, base: before, updates, stepSize };
     const { compute } = this.#setting;
     const { weights, influences, summary } = compute(
@@ -363,13 +393,18 @@ export class Participant {
     const stepSize = summary.ok ? summary.value.stepSize : (disk.last?.stepSize ?? FIRST_STEP);
     disk.certificates.set(round, bytes);
     disk.last = { round, certificate: digest, model: result.model, stepSize };
+    disk.past.set(round, disk.last);
+    const { stalenessMax } = this.#setting.task.orchestrator;
+    disk.past.delete(round - stalenessMax - 1);
     disk.journal = disk.journal.filter((entry) => entry.round > round);
     for (const [name, content] of disk.contents) {
-      const isOld = content.round + ROUNDS_KEPT <= round && name !== result.model;
+      const isOld = content.round + ROUNDS_KEPT + stalenessMax <= round && name !== result.model;
       if (isOld) disk.contents.delete(name);
     }
-    this.#rows.clear();
-    this.#fetches.clear();
+    for (const name of this.#rows.keys()) {
+      if (Number.parseInt(name) < round - stalenessMax) this.#rows.delete(name);
+    }
+    this.#fetches.keepOnly(new Set(this.#machine?.headers().map(({ update }) => update)));
     this.#setting.tell.certified(certificate, own);
   }
 

@@ -1,7 +1,7 @@
 // The shape of a scenario file and its defaults. docs/simulator.md says what each key means, a test that it does.
 
 import * as z from "zod";
-import { aggregatorNames, CERTIFIED_RULE } from "../../learning/index.ts";
+import { aggregatorNames } from "../../learning/index.ts";
 import { allFaultKinds, faultSchema, learningFaultKinds, meshFaultKinds } from "./faults.ts";
 import { count, duration, mapping, number, ratio } from "./values.ts";
 
@@ -44,11 +44,11 @@ const learning = mapping({
   rounds: count(1, 1_000).default(8),
   start: duration(0, 86_400_000).prefault("10s"),
   deadline: duration(100, 3_600_000).prefault("5s"),
-  aggregator: z
-    .enum(aggregatorNames, { error: `one of ${aggregatorNames.join(", ")}` })
-    .default(CERTIFIED_RULE),
+  aggregator: z.enum(aggregatorNames, { error: `one of ${aggregatorNames.join(", ")}` }).optional(),
   orchestrator: z
-    .enum(["batch-async", "hierarchical"], { error: "batch-async or hierarchical" })
+    .enum(["batch-async", "streaming", "hierarchical"], {
+      error: "batch-async, streaming or hierarchical",
+    })
     .default("batch-async"),
   alpha: number(0.01, 1_000).default(1),
 });

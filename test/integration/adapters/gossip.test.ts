@@ -213,3 +213,32 @@ describe("gossip under attack", () => {
     assert.throws(() => listen(victim, "no-topic" as TopicName), TypeError);
   });
 });
+
+test("a heartbeat that its origin sends itself is not passed on, anything else is", async (t) => {
+  const SPARED = 0x02;
+  const passesOn = (bytes: Uint8Array): boolean => bytes[0] !== SPARED;
+  const [a, b, c] = ["a", "b", "c"].map((name) => makeNetwork(t, `sparse/${name}`, { passesOn }));
+  assert.ok(a && b && c);
+  for (const { network } of [a, b, c]) await network.start();
+  const names = ["heartbeat", "state"] as const;
+  const [heartbeats, states] = names.map((name) => {
+    listen(a, name);
+    listen(b, name);
+    return listen(c, name);
+  }) as [Heard[], Heard[]];
+  await join(a, b);
+  await join(b, c);
+  const arrives = (name: TopicName, kind: number, heard: readonly Heard[]): Promise<true> => {
+    const before = heard.length;
+    return until(`a ${name} of kind ${kind} by way of b`, async () => {
+      await a.network.publish(topic(name), message(kind));
+      return heard.slice(before).some((one) => one.kind === kind && one.from === b.nodeId);
+    });
+  };
+  await arrives("heartbeat", HONEST, heartbeats);
+  for (let i = 0; i < 4; i++) await a.network.publish(topic("heartbeat"), message(SPARED));
+  // What comes later on the same streams shows that these four came to b.
+  await arrives("heartbeat", HONEST, heartbeats);
+  assert.equal(heartbeats.filter(({ kind }) => kind === SPARED).length, 0);
+  await arrives("state", SPARED, states);
+});

@@ -38,6 +38,7 @@ export interface TestNetwork {
 interface Options {
   readonly gossip?: ScoreOptions;
   readonly reputation?: (nodeId: NodeId) => number;
+  readonly passesOn?: (bytes: Uint8Array, to: NodeId) => boolean;
   readonly listen?: readonly string[];
   /** Without a certificate it can only join. */
   readonly joining?: boolean;
@@ -101,6 +102,7 @@ export function makeNetwork(t: Cleanup, seed: string, options: Options = {}): Te
       allowsUnauthenticated: () => options.joining === true,
       monoMs: () => systemClock.now().monoMs,
       reputation: options.reputation ?? (() => 0),
+      passesOn: options.passesOn ?? (() => true),
       records: { validate: () => undefined, select: () => 0 },
       onAuthenticated: () => undefined,
       onConnected: (peer) => connected.push(peer),

@@ -555,6 +555,7 @@ export function fakeNode(
       throw new Error("no issuer");
     },
     ownBundle: () => ({ bundle: '{"keys":[]}' }),
+    bundleMap: () => ({ bundle: '{"trust_domains":{}}' }),
     federation: () => ({ endpoint: null, federations: [] }),
     federate: (request) => {
       calls.push(request);

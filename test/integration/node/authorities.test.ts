@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { Authorities } from "../../../src/control/index.ts";
+import type { MeshError } from "../../../src/foundation/index.ts";
 import {
   assertRefused,
   converged,
@@ -66,7 +67,19 @@ describe("the authorities of a trust domain", () => {
       "identity/authority-not-spread",
       /--force/,
     );
-    const activated = await a.client.activateAuthority({ force: true });
+    // Two operators at once: one does it, the other is told that there is nothing to do; and nobody else can.
+    const both = await Promise.allSettled([
+      a.client.activateAuthority({ force: true }),
+      a.client.activateAuthority({ force: true }),
+      b.client.activateAuthority({ force: true }),
+    ]);
+    assert.deepEqual(
+      both
+        .map((one) => (one.status === "rejected" ? (one.reason as MeshError).code : "done"))
+        .sort(),
+      ["control/not-issuer", "done", "identity/authority-not-prepared"],
+    );
+    const activated = await a.client.authorities();
     assert.deepEqual(states(activated), ["old 3", "active 0"]);
     await assertRefused(
       a.client.revokeAuthority({ id: stateIn(activated, "active"), force: true }),
@@ -121,10 +134,7 @@ describe("the authorities of a trust domain", () => {
   it("survive a restart, with what was made and what is gone", async () => {
     const { a } = mesh;
     const before = await a.client.authorities();
-    await until("a to know where the others listen", async () => {
-      const { beacons } = await a.client.beacons();
-      return beacons.filter(({ addresses }) => addresses.length > 0).length === 2;
-    });
+    await a.knowsAddresses(2);
     await a.stop();
     mesh.a = await startDaemon(stack, options, homes[0]);
     await converged(mesh);

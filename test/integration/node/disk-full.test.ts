@@ -2,7 +2,7 @@
 // soon as there is room. The disk is a small tmpfs, which root alone can mount.
 
 import assert from "node:assert/strict";
-import { appendFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { LearningStatus } from "../../../src/control/index.ts";
@@ -15,22 +15,9 @@ import {
   type TestDaemon,
   until,
 } from "./harness.ts";
-import { mountSkip as skip, smallDisk } from "./small-disk.ts";
+import { fill, mountSkip as skip, smallDisk } from "./small-disk.ts";
 
 const DEADLINE_MS = 40_000;
-
-/** Takes all that is left of a file system. */
-function fill(file: string): void {
-  for (const bytes of [65_536, 4_096]) {
-    for (;;) {
-      try {
-        appendFileSync(file, new Uint8Array(bytes));
-      } catch {
-        break;
-      }
-    }
-  }
-}
 
 test("A full disk ends no training: it is told, and the first round after there is room is kept again.", {
   skip,

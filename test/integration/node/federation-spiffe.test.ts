@@ -129,7 +129,7 @@ describe("an endpoint of the profile https_spiffe", () => {
   });
 });
 
-test("[F3] a trust domain serves its own bundle by https_spiffe, with an SVID that its issuer makes, to who was given the first one", async (t) => {
+test("[F3][B7] a trust domain serves its own bundle by https_spiffe, with an SVID that its issuer makes, to who was given the first one, alone or in a map", async (t) => {
   const federation = { listen: "127.0.0.1:0", profile: "https_spiffe" };
   const serving = await startDaemon(t, { federation });
   assert.equal((await serving.client.federation()).endpoint, null, "there is nothing to show yet");
@@ -150,6 +150,18 @@ test("[F3] a trust domain serves its own bundle by https_spiffe, with an SVID th
   assert.equal(federations[0]?.profile, "https_spiffe");
   assert.ok((federations[0].keys["x509-svid"] ?? 0) >= 2);
   await asking.client.refreshFederation({ trustDomain: "a.example" });
+  const { bundle: map } = await asking.client.bundleMap();
+  const { trust_domains: domains } = JSON.parse(map) as { trust_domains: object };
+  assert.deepEqual(Object.keys(domains), ["b.example", "a.example"]);
+  writeFileSync(bundleFile, map);
+  assert.equal((await asking.client.federate(request("/bundle-endpoint"))).federations.length, 1);
+  writeFileSync(bundleFile, map.replaceAll("a.example", "c.example"));
+  await assertRefused(
+    asking.client.federate(request("/bundle-endpoint")),
+    "federation/bad-bundle",
+    /no such trust domain/,
+  );
+  writeFileSync(bundleFile, map);
   await assertRefused(
     asking.client.federate(request("/other")),
     "federation/unreachable",

@@ -177,6 +177,14 @@ export abstract class TestDaemon {
     );
   }
 
+  /** Waits until it knows where so many peers listen: after a restart on another port, it finds them. */
+  async knowsAddresses(peers: number): Promise<void> {
+    await until("the peers' addresses", async () => {
+      const { beacons } = await this.client.beacons();
+      return beacons.filter(({ addresses }) => addresses.length > 0).length === peers;
+    });
+  }
+
   connected(name: string, deadlineMs = DEADLINE_MS): Promise<Peer> {
     return this.peerIs(name, "alive", (peer) => peer.connected, deadlineMs);
   }
@@ -362,6 +370,15 @@ export async function converged(members: Readonly<Record<string, TestDaemon>>): 
       if (other !== name) await daemon.connected(other);
     }
   }
+}
+
+/** What daemons look at every five seconds, they look at every half: for tests that wait for it again and again. */
+export function hasten(t: Cleanup): void {
+  const real = globalThis.setInterval;
+  const quick = (work: () => void, ms: number): NodeJS.Timeout =>
+    real(work, ms === 5_000 ? 500 : ms);
+  globalThis.setInterval = Object.assign(quick, real);
+  t.after(() => void (globalThis.setInterval = real));
 }
 
 /** Cleans up in reverse order of starting: for suites that share daemons. */

@@ -7,8 +7,18 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { meshctl } from "../cli/run-meshctl.ts";
-import { converged, enrol, refusal, scratch, Stack, startDaemon, until } from "./harness.ts";
+import {
+  converged,
+  enrol,
+  refusal,
+  scratch,
+  Stack,
+  startDaemon,
+  TRUST_DOMAIN,
+  until,
+} from "./harness.ts";
 import { mountSkip, smallDisk } from "./small-disk.ts";
+import { teach } from "./teacher.ts";
 
 const DISK_MB = 12;
 const BALLAST_BYTES = 3 * 1024 * 1024;
@@ -21,6 +31,10 @@ function bloat(state: string): void {
   database.exec("DELETE FROM facts WHERE name = 'ballast'; PRAGMA wal_checkpoint(TRUNCATE)");
   database.close();
 }
+
+/** A playbook that comes before the one that helps. */
+const FIRST_IN_VAIN =
+  "playbooks: [{name: in-vain, for: [node/disk-filling], radius: none, steps: [{action: free-memory, check_within: 1s}]}]";
 
 /** Leaves so little room that it is a symptom, and enough to mend it. */
 function fillUpTo(state: string, freeShare: number): void {
@@ -39,7 +53,15 @@ test("A disk that runs full is found, the store gives back what it does not need
   const state = join(directory, "state");
   await (await startDaemon(stack, {}, directory)).stop();
   bloat(state);
-  const a = await startDaemon(stack, {}, directory);
+  const playbooks = join(directory, "playbooks.yml");
+  writeFileSync(playbooks, FIRST_IN_VAIN);
+  const a = await startDaemon(stack, { healing: { playbooks } }, directory);
+  await a.client.init({ trustDomain: TRUST_DOMAIN, name: "a" });
+  await teach(stack, a, {
+    cause: "node/disk-filling",
+    playbook: "compact",
+    action: "compact-store",
+  });
   fillUpTo(state, 0.04);
 
   const incident = await until(
@@ -51,6 +73,7 @@ test("A disk that runs full is found, the store gives back what it does not need
     40_000,
   );
   assert.equal(incident.cause.code, "node/disk-filling");
+  // The operator's own playbook comes first, and would be tried in vain: the lesson is why it is not.
   assert.deepEqual(
     incident.actions.map(({ action, outcome }) => [action, outcome]),
     [["compact-store", "mended"]],
@@ -64,8 +87,12 @@ test("A disk that runs full is found, the store gives back what it does not need
   assert.equal(explained.exit, 0, explained.err);
   assert.match(
     explained.out,
-    /seen +disk of state_dir free, share: 0\.0\d+, below 0\.05[^]*cause +the disk of state_dir runs full[^]*action +compact-store, because playbook compact is for node\/disk-filling[^]*check +mended after [\d.]+ s: /,
+    /seen +disk of state_dir free, share: 0\.0\d+, below 0\.05[^]*cause +the disk of state_dir runs full[^]*similar +1 before, the most alike as teacher told[^]*mended by compact-store\n[^]*action +compact-store, because playbook compact is for node\/disk-filling; it mended 1 similar[^]*check +mended after [\d.]+ s: /,
   );
+  const similar = await meshctl(["incidents", "similar"], {
+    MESHD_SOCKET: join(directory, "c.sock"),
+  });
+  assert.match(similar.out, /\d+ % +teacher +mended +compact-store: mended/);
   const { entries } = await a.client.audit({ limit: 10, event: "heal.action" });
   assert.deepEqual(entries.map(({ fields }) => fields["outcome"]).sort(), ["mended", "running"]);
   assert.equal(

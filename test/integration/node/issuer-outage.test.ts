@@ -1,11 +1,11 @@
 // A mesh without its issuer: nodes outlast it for identity.issuer_grace, say how long is left, and renew by themselves when it comes
-// back; then the grace ends. The wall clock is put forward by hand, a stream is held open through all of it.
+// back; then the grace ends. The wall clock is put forward by hand, a stream is held open through all of it; in the end it is put back.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { test } from "node:test";
-import { converged, enrol, type InProcessDaemon, startDaemon, until } from "./harness.ts";
+import { converged, enrol, hasten, type InProcessDaemon, startDaemon, until } from "./harness.ts";
 
 const MINUTE_MS = 60_000;
 const GRACE_MS = 120 * MINUTE_MS;
@@ -22,6 +22,10 @@ const OPTIONS = {
 
 async function notAfter(daemon: InProcessDaemon): Promise<number> {
   return Date.parse((await daemon.status()).svid?.notAfter ?? assert.fail("no SVID"));
+}
+
+async function notBefore(daemon: InProcessDaemon): Promise<number> {
+  return Date.parse((await daemon.status()).svid?.notBefore ?? assert.fail("no SVID"));
 }
 
 /** Waits until a daemon has an SVID that is valid now, and no complaint. */
@@ -63,7 +67,8 @@ async function assertOpen(stream: Socket, text: string): Promise<void> {
   assert.equal(answer.toString(), text);
 }
 
-test("rotation drops no stream; without an issuer nodes last for the grace, and recover by themselves", async (t) => {
+test("rotation drops no stream; without an issuer nodes last for the grace, and recover by themselves; from a clock that is put back, too", async (t) => {
+  hasten(t);
   const issuer = await startDaemon(t, OPTIONS);
   const b = await startDaemon(t, OPTIONS);
   const c = await startDaemon(t, OPTIONS);
@@ -80,6 +85,7 @@ test("rotation drops no stream; without an issuer nodes last for the grace, and 
   await assertOpen(stream, "after a rotation");
 
   const handshakes = await b.metric("meshd_handshake_duration_seconds_count");
+  await issuer.knowsAddresses(2);
   await issuer.stop();
   await b.peerIs("issuer", "left");
   aheadMs += 100 * MINUTE_MS;
@@ -111,9 +117,21 @@ test("rotation drops no stream; without an issuer nodes last for the grace, and 
   await root.connected("b");
 
   await root.stop();
-  aheadMs += 41 * MINUTE_MS + GRACE_MS;
+  const stepMs = 41 * MINUTE_MS + GRACE_MS;
+  aheadMs += stepMs;
   await until("b to see the end of the grace", async () =>
     (await b.status()).health.some(({ code }) => code === "identity/expired"),
   );
   await until("b and c to part", async () => (await b.peer("c"))?.connected !== true);
+
+  // The issuer starts while the clocks are ahead, and gives itself an SVID of that time. Then they are put right.
+  const early = await startDaemon(t, OPTIONS, issuer.directory);
+  assert.ok((await notAfter(early)) > Date.now());
+  aheadMs -= stepMs;
+  assert.ok((await notBefore(early)) > Date.now(), "nobody would take it");
+  await until("the issuer to have an SVID of now", async () => {
+    return (await notBefore(early)) < Date.now();
+  });
+  await Promise.all([early.connected("b"), early.connected("c"), b.connected("c")]);
+  for (const daemon of [early, b, again]) await renewed(daemon);
 });

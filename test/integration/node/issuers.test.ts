@@ -1,13 +1,16 @@
 // Several issuers of a trust domain: each admits, renews and issues, what is told to one is known to all, and one of them can be lost.
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { encodeJoinToken, parseJoinToken } from "../../../src/identity/index.ts";
 import {
   assertRefused,
   converged,
   enrol,
+  hasten,
   type InProcessDaemon,
+  scratch,
   Stack,
   startDaemon,
   until,
@@ -16,18 +19,27 @@ import {
 const stack = new Stack();
 after(() => stack.unwind());
 const options = { identity: { authority_prepare: "0s" } };
+const DAY_S = 86_400;
 const entry = {
   ...{ spiffeId: "spiffe://it.mesh/web", parent: "*", selectors: ["unix:uid:1"] },
+  x509TtlSeconds: DAY_S,
 };
+
+const realNow = Date.now.bind(Date);
+let aheadMs = 0;
+Date.now = () => realNow() + aheadMs;
 
 let a: InProcessDaemon, b: InProcessDaemon, c: InProcessDaemon;
 
 before(async () => {
-  [a, b, c] = (await Promise.all([1, 2, 3].map(() => startDaemon(stack, options)))) as [
-    InProcessDaemon,
-    InProcessDaemon,
-    InProcessDaemon,
-  ];
+  hasten(stack);
+  const home = scratch(stack);
+  const workloads = { ...options, workload_api: { socket: join(home, "api.sock") } };
+  [a, b, c] = await Promise.all([
+    startDaemon(stack, options),
+    startDaemon(stack, options),
+    startDaemon(stack, workloads, home),
+  ]);
   await enrol({ a, b, c });
   await converged({ a, b, c });
 });
@@ -103,12 +115,35 @@ describe("a second issuer", () => {
     await until("the entries again", async () => (await entriesAt(b)).length === 1);
   });
 
-  it("admits when the first is lost", async () => {
+  it("admits, renews nodes and serves their workloads when the first is lost", async () => {
+    const c1 = await c.nodeId();
+    const workloads = () => c.metric("meshd_identity_workload_svids");
+    await until("c's workload to have an SVID", async () => (await workloads()) === 1);
     await a.stop();
+    await b.peerIs("a", "left");
+    await b.client.createEntry({ ...entry, spiffeId: "spiffe://it.mesh/new" });
+    await until("one for an entry that is new", async () => (await workloads()) === 2);
+
+    const notAfter = async () => Date.parse((await c.status()).svid?.notAfter ?? "");
+    const expiry = () => c.metric("meshd_identity_workload_svid_expiry_timestamp_seconds");
+    const [node, workload] = [await notAfter(), await expiry()];
+    aheadMs += 0.56 * DAY_S * 1_000;
+    await until("c to be renewed", async () => (await notAfter()) > node);
+    await until("its workloads to be", async () => (await expiry()) > workload);
+    const { entries } = await b.client.audit({ event: "svid.issue", limit: 100 });
+    assert.ok(
+      entries.some(({ fields }) => fields["nodeId"] === c1 && fields["cause"] === "renew"),
+      "by b",
+    );
+    assert.equal(
+      (await c.status()).health.some(({ code }) => code.startsWith("identity/")),
+      false,
+    );
+
     const { token } = await b.client.createToken({ ttlSeconds: 600 });
     const f = await startDaemon(stack, options);
     await f.client.join({ token, name: "f" });
     assert.equal((await f.status()).node.state, "running");
-    assert.deepEqual(await entriesAt(b), ["spiffe://it.mesh/db"]);
+    assert.deepEqual(await entriesAt(b), ["spiffe://it.mesh/db", "spiffe://it.mesh/new"]);
   });
 });

@@ -162,6 +162,25 @@ describe("the endpoint", () => {
       assert.equal((await end(path)).status, UNIMPLEMENTED, path);
   });
 
+  test("[E9] tells by reflection what it serves, also to who has no identity, and never without the security header", async () => {
+    for (const version of ["v1", "v1alpha"]) {
+      const path = `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`;
+      const asked = [textField(7, "*"), textField(4, "SpiffeWorkloadAPI")];
+      const frames = asked.map((message) =>
+        concatBytes(Buffer.of(0, 0, 0, 0), Buffer.of(message.length), message),
+      ); // prettier-ignore
+      const { status, replies } = await stranger.raw(path, concatBytes(...frames)).ended;
+      assert.equal(status, OK);
+      const [list = Buffer.alloc(0), file = Buffer.alloc(0)] = replies;
+      const services = fieldsOf(valueOf(list, 6)).get(1) ?? [];
+      assert.equal(textValue(services[0] ?? Buffer.alloc(0), 1), "SpiffeWorkloadAPI");
+      const definitions = fieldsOf(valueOf(file, 4)).get(1) ?? [];
+      assert.equal(textValue(definitions[0] ?? Buffer.alloc(0), 1), "workload.proto");
+      assert.equal((await end(path, asked[0], {})).status, INVALID_ARGUMENT);
+      assert.equal((await end(path, Buffer.of(0xff))).status, INVALID_ARGUMENT);
+    }
+  });
+
   test("[E10] is unavailable until it knows what there is", async (t) => {
     const directory = scratch(t);
     const path = join(directory, "api.sock");

@@ -12,6 +12,7 @@ import {
   parseAttestationRequest,
   parseAttestationResponse,
   parseBundleJson,
+  parseBundleMap,
   parseJoinToken,
   parseLeafKey,
   parsePolicy,
@@ -272,6 +273,28 @@ describe("texts", () => {
         },
       ),
       runs(200),
+    );
+  });
+});
+
+describe("bundle maps", () => {
+  it("never throw, and are read exactly when no object in them has a name twice", () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+        parseBundleMap(text);
+        parseBundleMap(`{"trust_domains":${text}}`);
+      }),
+      runs(300),
+    );
+    const name = fc.oneof(fc.constantFrom("a", 'quote"', "back\\", "{", "}:"), fc.string());
+    const members = fc.array(fc.tuple(name, fc.json({ maxDepth: 1 })), { maxLength: 4 });
+    fc.assert(
+      fc.property(members, (list) => {
+        const inside = list.map(([key, value]) => `${JSON.stringify(key)}: ${value}`).join();
+        const map = parseBundleMap(`{"trust_domains":{"a.example":{${inside}}}}`);
+        assert.equal(map.ok, new Set(list.map(([key]) => key)).size === list.length);
+      }),
+      runs(500),
     );
   });
 });

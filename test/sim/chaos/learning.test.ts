@@ -8,6 +8,7 @@ import { chaosTest, scenariosOf } from "./chaos.ts";
 const chosen = [
   ...["contradiction", "flooding", "selective-withholding", "slow-loris", "replay", "crash"],
   ...["partition", "late-joiner", "everything", "ipm-optimal", "alie-optimal", "mimic", "infinite"],
+  ...["stream-flooding", "stream-crash", "stream-partition"],
 ];
 const names = scenariosOf("learning");
 const isChosen = (name: string): boolean => chosen.includes(name.slice("learning-".length));

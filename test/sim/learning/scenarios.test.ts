@@ -55,6 +55,28 @@ test("learning-bound goes red when a step is far from the honest ones, or one up
   assert.deepEqual(broken(run(attacked, {}, { compute: dictated })), ["learning-bound"]);
 });
 
+test("late updates enter a stream's steps, and the same flood that is proven in a batch is proven there", () => {
+  const stream = "learning: { rounds: 8, start: 6s, orchestrator: streaming, deadline: 3s }";
+  /** How late each update was when it entered. */
+  const lateness = new Map<string, number>();
+  const watched: typeof computeRound = (...input) => {
+    const { round, updates } = input[3];
+    for (const { nodeId, baseRound } of updates) {
+      const name = `${nodeId}/${baseRound}`;
+      lateness.set(name, Math.min(lateness.get(name) ?? round, round - 1 - baseRound));
+    }
+    return computeRound(...input);
+  };
+  const flood = "{ inject: flood_updates, at: 5s, nodes: [1, 4], factor: 10 }";
+  const flooded = scenario(`${stream}, expect: { calm: 1s }, faults: [${flood}]`);
+  const report = run(flooded, {}, { compute: watched });
+  assert.deepEqual(broken(report), []);
+  const late = [...lateness.values()];
+  assert.ok(late.includes(0) && late.includes(1), late.join());
+  assert.equal(report.learning?.convicted, 2);
+  assert.equal(report.learning.certified, 8);
+});
+
 test("an accuracy below what is expected fails a run", () => {
   const report = run(scenario("learning: { rounds: 2, start: 6s }, expect: { accuracy: 0.99 }"));
   assert.equal(report.passed, false);

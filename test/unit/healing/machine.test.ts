@@ -233,6 +233,43 @@ describe("the mesh's budget", () => {
     }
   });
 
+  test("who was alone waits until whoever holds a token must have said so again", () => {
+    for (const [wellLooks, orders] of [
+      [9, 0],
+      [10, 1],
+    ] as const) {
+      const bench = new Bench();
+      bench.run(5).run(3, { connections: 0 }).run(wellLooks).run(6, overloaded);
+      const shed = bench.orders.filter(({ kind }) => kind === "shed-load");
+      assert.equal(shed.length, orders, `${wellLooks}`);
+    }
+  });
+
+  test("who is alone has its own budget alone, and tells of its token once it hears others again", () => {
+    const bench = new Bench();
+    bench.run(5).run(7, { ...overloaded, connections: 0, members: 0 });
+    assert.ok(bench.orders.some(({ kind }) => kind === "shed-load"));
+    const claims = (): number => bench.effects.filter(({ kind }) => kind === "claim").length;
+    assert.equal(claims(), 1);
+    bench.run(1, overloaded);
+    assert.equal(claims(), 2);
+    bench.run(1, overloaded);
+    assert.equal(claims(), 2);
+  });
+
+  test("an error that came while an action waited for its turn is not its doing, one that came after is", () => {
+    const failed = { code: "state/write-failed", message: "full" } as const;
+    for (const [waited, outcome] of [
+      [1, "no-effect"],
+      [2, "worse"],
+    ] as const) {
+      const bench = new Bench();
+      bench.run(5).run(4 + waited, overloaded);
+      bench.run(40, overloaded, { conditions: [failed] });
+      assert.ok(bench.outcomes().includes(`shed-load: ${outcome}`), bench.outcomes().join());
+    }
+  });
+
   test("a claim runs out, and can be given back", () => {
     for (const leftMs of [0, 1_500]) {
       const bench = new Bench();

@@ -10,6 +10,7 @@ import {
   encodeAttestationRequest,
   encodeAttestationResponse,
   identityMetrics,
+  IssueLimit,
   type IssuingParts,
   JoinClient,
   type JoinToken,
@@ -53,6 +54,7 @@ function setUp(
     readonly tokenName?: string;
     readonly issuing?: boolean;
     readonly graceMs?: number;
+    readonly limit?: IssueLimit;
   } = {},
 ) {
   const domain = options.domain ?? makeDomain();
@@ -82,6 +84,7 @@ function setUp(
     policy: parsePolicy([{ spiffe: "spiffe://mesh.example/node/*", allow: ["mesh.join"] }]),
     meter,
     ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
+    ...(options.limit && { limit: options.limit }),
     ...(options.issuing === false ? {} : { issuing: () => issuing }),
   });
   const setBundle = (next: TrustBundle) => (bundle = next);
@@ -357,6 +360,28 @@ describe("the attestation server", () => {
       codeOfServer(world, renewalRequest(), { kind: "svid", identity }, 11 * DAY_MS),
       "identity/not-issuer",
     );
+  });
+
+  it("signs for all together so often and no more, and spends no token for what it refuses", () => {
+    const world = setUp({ limit: new IssueLimit({ burst: 2, perSecond: 1 }) });
+    for (const name of ["b", "c"]) {
+      const identity = identityOf(world, name, nodeKeys(name));
+      assert.equal(codeOfServer(world, renewalRequest(), { kind: "svid", identity }), "ok");
+    }
+    const identity = identityOf(world, "d", nodeKeys("d"));
+    const peer: AttestationPeer = { kind: "svid", identity };
+    assert.equal(codeOfServer(world, renewalRequest(), peer, 999), "identity/issuer-busy");
+    assert.equal(
+      codeOfServer(world, joinRequest(world), joining(alpha), 999),
+      "identity/issuer-busy",
+    );
+    const refusals = world.meter.counts.get(
+      "meshd_identity_attestations_total join identity/issuer-busy",
+    );
+    assert.equal(refusals, 1);
+    assert.equal(codeOfServer(world, joinRequest(world), joining(alpha), 1_000), "ok");
+    assert.equal(codeOfServer(world, renewalRequest(), peer, 1_999), "identity/issuer-busy");
+    assert.equal(codeOfServer(world, renewalRequest(), peer, 2_000), "ok");
   });
 
   it("renews under the same name, at most every ten seconds, not after expiry", () => {

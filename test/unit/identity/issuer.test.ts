@@ -157,6 +157,19 @@ describe("an issuer", () => {
     assert.notDeepEqual(issuer.intermediate, first);
   });
 
+  it("replaces an intermediate of the future when its clock was put back, once, and never one as old as its root", () => {
+    const { issuer } = makeDomain();
+    const HOUR_MS = 3_600_000;
+    assert.equal(issuer.ensureIntermediate(after(5 * HOUR_MS)), true);
+    const beginMs = 5 * HOUR_MS - NOT_BEFORE_BACKDATE_MS;
+    assert.equal(issuer.ensureIntermediate(after(beginMs)), false);
+    assert.equal(issuer.ensureIntermediate(after(beginMs - 1)), true);
+    assert.equal(issuer.ensureIntermediate(after(beginMs - 1)), false);
+    // The root itself was made before the clock was put back: nothing that is made now begins earlier.
+    assert.equal(issuer.ensureIntermediate(after(-HOUR_MS)), true);
+    assert.equal(issuer.ensureIntermediate(after(-HOUR_MS)), false);
+  });
+
   it("issues under the new intermediate while chains of the old one stay valid", () => {
     const own = makeDomain();
     const early = own.issuer.issueNodeSvid({

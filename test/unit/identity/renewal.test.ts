@@ -4,6 +4,7 @@ import { isMeshError } from "../../../src/foundation/index.ts";
 import {
   describeCertificate,
   identityMetrics,
+  lifeLeft,
   NOT_BEFORE_BACKDATE_MS,
   type PeerIdentity,
   renewalRetryMs,
@@ -12,6 +13,7 @@ import {
   svidHealth,
   verifyChain,
 } from "../../../src/identity/index.ts";
+import type { WallMs } from "../../../src/ports/index.ts";
 import { after, DAY_MS, engine, issue, makeDomain, memoryMeter, nodeKeys, NOW } from "./support.ts";
 
 const validity = { notBeforeMs: after(-NOT_BEFORE_BACKDATE_MS), notAfterMs: after(DAY_MS) };
@@ -28,6 +30,16 @@ describe("the time of renewal", () => {
   it("of an SVID shorter than the backdating of its validity is not before its issue", () => {
     const short = { notBeforeMs: validity.notBeforeMs, notAfterMs: after(60_000) };
     assert.equal(renewalTime(short, fraction(0.5)), NOW + 30_000);
+  });
+
+  it("is when half is left of the life since the issue, however short that is", () => {
+    for (const lifeMs of [60_000, DAY_MS]) {
+      const identity = { notBeforeMs: validity.notBeforeMs, notAfterMs: after(lifeMs) };
+      const left = [0, lifeMs / 2, lifeMs, 2 * lifeMs].map((ms) => lifeLeft(identity, after(ms)));
+      assert.deepEqual(left, [1, 0.5, 0, 0]);
+    }
+    const reversed = { notBeforeMs: after(DAY_MS), notAfterMs: after(0) };
+    assert.equal(lifeLeft(reversed, after(-1)), 0);
   });
 
   it("after failures doubles from 5 s to 10 min and respects the life that is left", () => {
@@ -114,11 +126,9 @@ describe("the holder of an SVID", () => {
 
   it("tells since when renewal fails and until when that can last, and forgets it with the first success", () => {
     const meter = memoryMeter();
-    const holder = new SvidHolder(
-      { meter, random: fraction(0.5) },
-      identity("alpha", 0),
-      3_600_000,
-    );
+    const holder = new SvidHolder({ meter, random: fraction(0.5) }, identity("alpha", 0), {
+      graceMs: 3_600_000,
+    });
     const graceEnd = () => meter.gauges.get("meshd_identity_svid_grace_end_timestamp_seconds");
     assert.equal(graceEnd(), (NOW + DAY_MS + 3_600_000) / 1000);
     assert.equal(holder.outage, undefined);
@@ -137,6 +147,27 @@ describe("the holder of an SVID", () => {
     holder.renewed(identity("alpha", DAY_MS / 2));
     assert.equal(holder.outage, undefined);
     assert.equal(graceEnd(), (NOW + DAY_MS * 1.5 + 3_600_000) / 1000);
+  });
+
+  it("is due when the clock was put back to before it begins, or by less while renewal fails; a pause is kept then", () => {
+    const HOUR_MS = 3_600_000;
+    const ahead = identity("alpha", 5 * HOUR_MS);
+    const deps = { meter: memoryMeter(), random: fraction(0.5) };
+    const holder = new SvidHolder(deps, ahead, { clockSkewMs: 60_000 });
+    const firstMs = ahead.notBeforeMs - 60_000;
+    assert.equal(holder.isDue(firstMs as WallMs), false, "peers take it");
+    assert.equal(holder.isDue((firstMs - 1) as WallMs), true, "nobody takes it");
+    assert.equal(holder.isDue((holder.renewAtMs - 1) as WallMs), false);
+    assert.equal(holder.isDue(holder.renewAtMs), true);
+
+    holder.failed(after(0), "identity/not-issuer");
+    assert.equal(holder.isDue(after(4_999)), false, "it has just been tried");
+    assert.equal(holder.isDue(after(5_000)), true);
+    assert.equal(holder.isDue(after(-1)), true, "put back again");
+    holder.renewed(identity("alpha", 0));
+    assert.equal(holder.isDue(after(0)), false);
+    holder.failed(after(20 * HOUR_MS), "identity/not-issuer");
+    assert.equal(holder.isDue(after(19 * HOUR_MS)), true, "the pause was of another clock");
   });
 
   it("keeps the old one when the new one is another node's", () => {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ok } from "../../../src/foundation/index.ts";
 import type { RoundEvent, TaskManifest, UpdateHeader } from "../../../src/learning/index.ts";
 import { RoundActions, type RoundActionsDeps } from "../../../src/node/learning/round-actions.ts";
 import type { RoundTerms } from "../../../src/node/learning/round-work.ts";
@@ -23,6 +24,7 @@ function actionsOf(stalenessMax: number) {
   const trainings: Training[] = [];
   const events: RoundEvent[] = [];
   const fetched: RoundTerms[] = [];
+  const parts: string[] = [];
   const nothing = (): undefined => undefined;
   const deps = {
     work: {
@@ -32,7 +34,8 @@ function actionsOf(stalenessMax: number) {
           const value = { update: "u", bytes: 1, codec: 1, note: new Uint8Array(0) };
           trainings.push({ terms, deadlineMs, end: () => resolve({ ok: true, value }) });
         }),
-      fetchUpdate: (_header: UpdateHeader, terms: RoundTerms) => {
+      fetchUpdate: () => Promise.resolve(ok(new Uint8Array(1))),
+      openUpdate: (_header: UpdateHeader, terms: RoundTerms) => {
         fetched.push(terms);
         return Promise.resolve(undefined);
       },
@@ -44,7 +47,13 @@ function actionsOf(stalenessMax: number) {
       measured: nothing,
     },
     fetches: { want: (_d: string, _h: unknown, work: (...all: unknown[]) => unknown) => work() },
-    trace: { begin: nothing, phase: nothing, within: (work: () => unknown) => work() },
+    trace: {
+      ...{ begin: nothing, phase: nothing, within: (work: () => unknown) => work() },
+      part: (name: string, work: () => unknown) => {
+        parts.push(name);
+        return work();
+      },
+    },
     policy: { deadlineMs: 1_000, stalenessMax },
     sha256: () => new Uint8Array(32),
     headers: () => [],
@@ -55,7 +64,7 @@ function actionsOf(stalenessMax: number) {
     state: () => "running",
   } as unknown as RoundActionsDeps;
   const task = { taskId: "t", data: { kind: "none" } } as TaskManifest;
-  return { actions: new RoundActions(deps, task, "00"), trainings, events, fetched };
+  return { actions: new RoundActions(deps, task, "00"), trainings, events, fetched, parts };
 }
 
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -99,9 +108,10 @@ test("Where late updates do not count, the next round's training begins at once.
 });
 
 test("An update is read by the step and the seed of the model that it was trained from.", async () => {
-  const { actions, fetched } = actionsOf(2);
+  const { actions, fetched, parts } = actionsOf(2);
   const header = { update: "u", nodeId: "a", round: 4, baseRound: 1 } as UpdateHeader;
   await actions.fetchUpdate({ kind: "fetch-update", header, holders: [] });
   const [terms] = fetched;
   assert.deepEqual([terms?.seed, terms?.stepSize, terms?.round], ["c1", 0.5, 2]);
+  assert.deepEqual(parts, ["fetch", "open"]);
 });

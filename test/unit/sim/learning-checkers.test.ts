@@ -2,7 +2,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Certificate, type Decision, population } from "../../../src/learning/index.ts";
+import {
+  type Certificate,
+  type Decision,
+  encodeSummary,
+  population,
+} from "../../../src/learning/index.ts";
 import { decisionDigest, encodeDecision } from "../../../src/learning/protocol/decision.ts";
 import { decodeMessage, encodeResult } from "../../../src/learning/protocol/messages.ts";
 import { Results } from "../../../src/learning/protocol/results.ts";
@@ -20,13 +25,12 @@ import { digestOf } from "../learning/round-messages.ts";
 const engine: SimEngine = { sha256, mlDsa65: createModelSignatures(sha256) };
 const census = new Census(4, engine, SeededRandom.fromSeed(1));
 const nodeIds = census.all.map(({ identity }) => identity.nodeId).sort();
-const task = learningTask(
-  {
-    ...{ rounds: 3, start: 0, deadline: 1000, aggregator: "median" },
-    ...{ orchestrator: "batch-async", alpha: 1 },
-  },
-  { seed: 1, nodeIds, engine },
-);
+const taskOf = (orchestrator: "batch-async" | "streaming") =>
+  learningTask(
+    { rounds: 3, start: 0, deadline: 1000, aggregator: "median", orchestrator, alpha: 1 },
+    { seed: 1, nodeIds, engine },
+  );
+const task = taskOf("batch-async");
 const participants = population(nodeIds, task.manifest.byzantine);
 const swarm = { nowMs: 7000, isHealthy: (node: number) => node !== 3, census };
 
@@ -35,11 +39,18 @@ const setOf = (count: number): Decision => ({
   entries: nodeIds.slice(0, count).map((nodeId) => ({ nodeId, header: digestOf(nodeId) })),
 });
 
-/** The certificate of a round, as `signers` of the participants make it. */
-function certificate(model: string, decision = setOf(3), signers = [0, 1, 2]): Certificate {
+/** The certificate of a round, as `signers` of the participants make it; `held`: what its summary says, if there is one. */
+function certificate(
+  model: string,
+  decision = setOf(3),
+  signers = [0, 1, 2],
+  held?: boolean,
+): Certificate {
   const place = { task: task.digest, round: 1, previous: digestOf("genesis") };
   const value = decisionDigest(sha256, place, encodeDecision(decision, participants));
-  const result = { model: digestOf(model), weights: digestOf("w"), summary: new Uint8Array(0) };
+  const told = { loss: null, accuracy: null, norm: 0, stepSize: 1 };
+  const summary = held === undefined ? new Uint8Array(0) : encodeSummary({ held, ...told });
+  const result = { model: digestOf(model), weights: digestOf("w"), summary };
   const results = new Results(participants);
   for (const index of signers) {
     const nodeId = nodeIds[index] ?? "";
@@ -92,6 +103,16 @@ test("a round of n - f updates is enough, one of fewer is not, and a void one ne
   checker.roundCertified(0, certificate("a", { kind: "void" }));
   assert.deepEqual([said(checker), checker.checks], [[], 1]);
   checker.roundCertified(0, certificate("a", setOf(2)));
+  assert.deepEqual(said(checker), ["took round 1 with 2 updates, at least 3 are needed"]);
+});
+
+test("a stream's table of 2f keeps the model, and one of more may move it", () => {
+  const checker = new LearningQuorum(swarm, { task: taskOf("streaming") });
+  const signers = [0, 1, 2];
+  checker.roundCertified(0, certificate("a", setOf(3), signers, false));
+  checker.roundCertified(0, certificate("a", setOf(2), signers, true));
+  assert.deepEqual([said(checker), checker.checks], [[], 2]);
+  checker.roundCertified(0, certificate("b", setOf(2), signers, false));
   assert.deepEqual(said(checker), ["took round 1 with 2 updates, at least 3 are needed"]);
 });
 

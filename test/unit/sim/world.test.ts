@@ -52,6 +52,11 @@ class Diary implements SimNode<Datagram> {
     return { verdict, code: "news", actions: [] };
   }
 
+  /** Whispers stop here. */
+  passesOn(message: GossipMessage): boolean {
+    return !utf8Text(message.bytes).startsWith("whisper");
+  }
+
   has(part: string): boolean {
     return this.lines.some((line) => line.includes(part));
   }
@@ -131,6 +136,20 @@ test("what a node lacks comes by an offer of a peer that is no edge of it", () =
   };
   assert.equal(run(0), 0, "without edges and offers nobody hears anything");
   assert.equal(run(3), 4);
+});
+
+test("what a node leaves to the publisher's flood it passes on only where nobody floods", () => {
+  const run = (text: string, floodPublish: boolean): number => {
+    const news = { kind: "publish", topic: "news", bytes: utf8Bytes(text) } as const;
+    const onStart = (node: number): Actions => (node === 0 ? TELL : []);
+    const { world, diaries } = line({ lazyPeers: 0, floodPublish, onStart });
+    world.plan(1000, "news", () => (diaries[0]!.handle = () => [news]));
+    world.runUntil(9000);
+    return diaries.filter((diary) => diary.has(`news ${text}`)).length;
+  };
+  assert.equal(run("shout", true), 4);
+  assert.equal(run("whisper", true), 1, "node 1 alone hears node 0 itself");
+  assert.equal(run("whisper", false), 4);
 });
 
 test("a message reaches the subscribers of its topic, and nobody else", () => {

@@ -5,6 +5,7 @@ import { isMeshError, MeshError, utf8Bytes } from "../../../../src/foundation/in
 import {
   entriesDigest,
   foreignDigest,
+  IssueLimit,
   type SvidRequest,
   type ToldBundle,
   validateJwtSvid,
@@ -28,16 +29,16 @@ import {
 const refused = (code: string) => ({ result: "refused", code });
 
 describe("the issuer's desk for workloads", () => {
-  it("tells a node its own entries and a newer bundle, and nothing twice", () => {
+  it("tells a node its own entries and a newer bundle, and nothing twice", async () => {
     const { desk, book, bundle } = makeWorkloadDomain();
     const mine = book.create(draft, NOW);
     book.create({ ...draft, parent: "beta" }, NOW);
     const sync = { op: "sync", bundleSequence: 0, entriesDigest: unknownDigest } as const;
-    const first = ask(desk, sync);
+    const first = await ask(desk, sync);
     assert.ok(first.result === "sync");
     assert.deepEqual(first.entries, [mine]);
     assert.ok(first.bundle !== undefined);
-    const again = ask(desk, {
+    const again = await ask(desk, {
       ...sync,
       bundleSequence: bundle.sequence,
       entriesDigest: entriesDigest(engine, [mine]),
@@ -45,7 +46,7 @@ describe("the issuer's desk for workloads", () => {
     assert.deepEqual(again, { result: "sync" });
   });
 
-  it("tells a node the bundles that its own entries name, as far as they are known and fit, and nothing twice", () => {
+  it("tells a node the bundles that its own entries name, as far as they are known and fit, and nothing twice", async () => {
     const { desk, book, foreign } = makeWorkloadDomain();
     book.create({ ...draft, federatesWith: ["b.example", "a.example", "unknown.example"] }, NOW);
     book.create({ ...draft, parent: "beta", federatesWith: ["c.example"] }, NOW);
@@ -55,21 +56,22 @@ describe("the issuer's desk for workloads", () => {
     for (const { trustDomain, document } of [a, b, { trustDomain: "c.example", document: "{}" }])
       foreign.set(trustDomain, document);
     const told = (bundlesDigest: string) => ask(desk, { op: "federated", bundlesDigest });
-    assert.deepEqual(told(unknownDigest), { result: "federated", bundles: [a, b] });
-    assert.deepEqual(told(foreignDigest(engine, [a, b])), { result: "federated" });
+    assert.deepEqual(await told(unknownDigest), { result: "federated", bundles: [a, b] });
+    assert.deepEqual(await told(foreignDigest(engine, [a, b])), { result: "federated" });
     foreign.set("a.example", " ".repeat(FOREIGN_CHARS_MAX - b.document.length + 1));
-    const [alone, ...none] = (told(unknownDigest) as { bundles?: ToldBundle[] }).bundles ?? [];
+    const [alone, ...none] =
+      ((await told(unknownDigest)) as { bundles?: ToldBundle[] }).bundles ?? [];
     assert.deepEqual([alone?.trustDomain, none.length], ["a.example", 0]);
   });
 
-  it("signs both kinds of X.509-SVIDs and JWT-SVIDs, and writes each down", () => {
+  it("signs both kinds of X.509-SVIDs and JWT-SVIDs, and writes each down", async () => {
     const { desk, book, bundle, log } = makeWorkloadDomain();
     const entry = book.create(draft, NOW);
     for (const algorithm of ["es256", "ml-dsa-65"] as const) {
-      const answer = ask(desk, x509Request(entry, algorithm));
+      const answer = await ask(desk, x509Request(entry, algorithm));
       assert.equal(answer.result, "x509");
     }
-    const jwt = ask(desk, { op: "jwt", entry: entry.id, audience: ["db"] });
+    const jwt = await ask(desk, { op: "jwt", entry: entry.id, audience: ["db"] });
     assert.ok(jwt.result === "jwt");
     const valid = validateJwtSvid({
       es256: nativeEs256,
@@ -90,25 +92,31 @@ describe("the issuer's desk for workloads", () => {
     );
   });
 
-  it("signs nothing for a node that is not the entry's parent, nor another profile, nor a deleted entry", () => {
+  it("signs nothing for a node that is not the entry's parent, nor another profile, nor a deleted entry", async () => {
     const { desk, book, log } = makeWorkloadDomain();
     const entry = book.create({ ...draft, profile: "es256" }, NOW);
     const beta = nodeCalled("beta");
     assert.deepEqual(
-      ask(desk, x509Request(entry, "es256", beta.nodeId), beta),
+      await ask(desk, x509Request(entry, "es256", beta.nodeId), beta),
       refused("identity/entry-unknown"),
     );
     assert.deepEqual(
-      ask(desk, { op: "jwt", entry: entry.id, audience: ["db"] }, beta),
+      await ask(desk, { op: "jwt", entry: entry.id, audience: ["db"] }, beta),
       refused("identity/entry-unknown"),
     );
-    assert.deepEqual(ask(desk, x509Request(entry, "ml-dsa-65")), refused("identity/entry-unknown"));
+    assert.deepEqual(
+      await ask(desk, x509Request(entry, "ml-dsa-65")),
+      refused("identity/entry-unknown"),
+    );
     book.delete(entry.id, NOW);
-    assert.deepEqual(ask(desk, x509Request(entry, "es256")), refused("identity/entry-unknown"));
+    assert.deepEqual(
+      await ask(desk, x509Request(entry, "es256")),
+      refused("identity/entry-unknown"),
+    );
     assert.deepEqual(log, []);
   });
 
-  it("signs no key without proof that this node has it", () => {
+  it("signs no key without proof that this node has it", async () => {
     const { desk, book } = makeWorkloadDomain();
     const entry = book.create(draft, NOW);
     for (const algorithm of ["es256", "ml-dsa-65"] as const) {
@@ -122,28 +130,28 @@ describe("the issuer's desk for workloads", () => {
         ofOther,
         { ...good, proof: Uint8Array.of(1) },
       ])
-        assert.deepEqual(ask(desk, request), refused("identity/proof-invalid"));
+        assert.deepEqual(await ask(desk, request), refused("identity/proof-invalid"));
     }
     const good = x509Request(entry, "es256");
     assert.ok(good.op === "x509");
     const offCurve = good.publicKey.slice();
     offCurve[64] = (offCurve[64] ?? 0) ^ 1;
     assert.deepEqual(
-      ask(desk, { ...good, publicKey: offCurve }),
+      await ask(desk, { ...good, publicKey: offCurve }),
       refused("identity/proof-invalid"),
     );
   });
 
-  it("refuses a node without the right to join, one whose SVID is over, and what it cannot read", () => {
+  it("refuses a node without the right to join, one whose SVID is over, and what it cannot read", async () => {
     const { desk, book } = makeWorkloadDomain();
     const entry = book.create(draft, NOW);
     const sync = { op: "sync", bundleSequence: 0, entriesDigest: unknownDigest } as const;
     const alpha = nodeCalled("alpha");
     const workload = { ...alpha, spiffeId: "spiffe://mesh.example/web" };
-    assert.deepEqual(ask(desk, sync, workload), refused("identity/denied"));
-    assert.equal(ask(desk, sync, nodeCalled("alpha", NOW)).result, "sync");
+    assert.deepEqual(await ask(desk, sync, workload), refused("identity/denied"));
+    assert.equal((await ask(desk, sync, nodeCalled("alpha", NOW))).result, "sync");
     assert.deepEqual(
-      ask(desk, sync, nodeCalled("alpha", NOW - 1)),
+      await ask(desk, sync, nodeCalled("alpha", NOW - 1)),
       refused("identity/peer-not-entitled"),
     );
     for (const bytes of [
@@ -153,32 +161,63 @@ describe("the issuer's desk for workloads", () => {
       "x".repeat(70_000),
       JSON.stringify({ op: "jwt", entry: entry.id, audience: [] }),
     ])
-      assert.deepEqual(ask(desk, utf8Bytes(bytes)), refused("identity/request-malformed"));
+      assert.deepEqual(await ask(desk, utf8Bytes(bytes)), refused("identity/request-malformed"));
   });
 
-  it("signs for a node so often and no more, and again with time", () => {
+  it("signs for a node so often and no more, and again with time", async () => {
     const { desk, book } = makeWorkloadDomain();
     const entry = book.create(draft, NOW);
     const request: SvidRequest = { op: "jwt", entry: entry.id, audience: ["db"] };
     for (let count = 0; count < ISSUE_BURST; count++)
-      assert.equal(ask(desk, request).result, "jwt");
-    assert.deepEqual(ask(desk, request), refused("identity/rate-limited"));
+      assert.equal((await ask(desk, request)).result, "jwt");
+    assert.deepEqual(await ask(desk, request), refused("identity/rate-limited"));
     assert.deepEqual(
-      ask(desk, request, nodeCalled("alpha"), at(1_000 / ISSUE_RATE_PER_S - 1)),
+      await ask(desk, request, nodeCalled("alpha"), at(1_000 / ISSUE_RATE_PER_S - 1)),
       refused("identity/rate-limited"),
     );
     assert.equal(
-      ask(desk, request, nodeCalled("alpha"), at(1_000 / ISSUE_RATE_PER_S + 1)).result,
+      (await ask(desk, request, nodeCalled("alpha"), at(1_000 / ISSUE_RATE_PER_S + 1))).result,
       "jwt",
     );
+  });
+  it("signs for all together so often and no more: who is refused may ask another issuer", async () => {
+    const limit = new IssueLimit({ burst: 3, perSecond: 2 });
+    const { desk, book, meter } = makeWorkloadDomain("root", undefined, limit);
+    const entry = book.create({ ...draft, parent: "*" }, NOW);
+    const request: SvidRequest = { op: "jwt", entry: entry.id, audience: ["db"] };
+    const from = async (name: string, ms = 0): Promise<string> => {
+      const answer = await ask(desk, request, nodeCalled(name), at(ms));
+      return answer.result === "refused" ? answer.code : "ok";
+    };
+    assert.deepEqual(await Promise.all(["a", "b", "c"].map((name) => from(name))), [
+      "ok",
+      "ok",
+      "ok",
+    ]);
+    assert.equal(await from("d"), "identity/issuer-busy");
+    assert.equal(await from("d", 499), "identity/issuer-busy");
+    assert.equal(await from("d", 500), "ok");
+    const refusals = meter.counts.get(
+      "meshd_identity_workload_issues_total jwt identity/issuer-busy",
+    );
+    assert.equal(refusals, 2);
+    const sync = { op: "sync", bundleSequence: 0, entriesDigest: unknownDigest } as const;
+    assert.equal((await ask(desk, sync, nodeCalled("e"), at(500))).result, "sync", "signs nothing");
+  });
+
+  it("hands nothing out that could not be written down", async () => {
+    const full = new MeshError("state/write-failed", "full");
+    const { desk, book } = makeWorkloadDomain("root", () => Promise.reject(full));
+    const entry = book.create(draft, NOW);
+    assert.deepEqual(await ask(desk, x509Request(entry, "es256")), refused("identity/not-issuer"));
   });
 });
 
 describe("a workload's certificate", () => {
-  it("never makes a node: its id is none under /node", () => {
+  it("never makes a node: its id is none under /node", async () => {
     const { desk, book, bundle } = makeWorkloadDomain();
     const entry = book.create(draft, NOW);
-    const answer = ask(desk, x509Request(entry, "ml-dsa-65"));
+    const answer = await ask(desk, x509Request(entry, "ml-dsa-65"));
     assert.ok(answer.result === "x509");
     const { ed25519 } = nodeKeys("workload");
     const verified = verifyChain({

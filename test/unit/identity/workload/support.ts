@@ -13,6 +13,7 @@ import {
   type EntryStore,
   type Es256Signer,
   type Issuance,
+  IssueLimit,
   jwtKeyIdOf,
   type NodeId,
   parsePolicy,
@@ -99,7 +100,8 @@ export function makeBook(
 
 export function makeWorkloadDomain(
   seed = "root",
-  record: (issuance: Issuance) => void = () => undefined,
+  record: (issuance: Issuance) => Promise<void> = () => Promise.resolve(),
+  limit = new IssueLimit(),
 ): WorkloadDomain {
   const domain = makeDomain({ seed });
   const random = seededRandom(`${seed} workloads`);
@@ -137,10 +139,11 @@ export function makeWorkloadDomain(
     signedBundle: () => encodeSignedBundle(bundle, domain.rootSigner),
     record: (issuance) => {
       log.push(issuance);
-      record(issuance);
+      return record(issuance);
     },
     meter,
     logger: { warn: () => undefined },
+    limit,
   });
   return { domain, bundle, root, jwt, jwtKeyId, issuer, book, store, desk, log, meter, foreign };
 }
@@ -161,14 +164,14 @@ export function at(ms: number): { wallMs: WallMs; monoMs: MonoMs } {
 }
 
 /** What the desk answers. */
-export function ask(
+export async function ask(
   desk: WorkloadDesk,
   request: SvidRequest | Uint8Array,
   node = nodeCalled("alpha"),
   now = at(0),
-): SvidResponse {
+): Promise<SvidResponse> {
   const bytes = request instanceof Uint8Array ? request : encodeSvidMessage(request);
-  const response = parseSvidResponse(desk.handle(bytes, node, now));
+  const response = parseSvidResponse(await desk.handle(bytes, node, now));
   return response.ok ? response.value : assert.fail(response.code);
 }
 

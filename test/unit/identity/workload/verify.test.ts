@@ -44,13 +44,13 @@ const domain = makeWorkloadDomain();
 const { bundle, book, desk } = domain;
 const entry = book.create({ ...draft, dnsNames: ["web.example.org", "web"], x509TtlS: 3_600 }, NOW);
 
-function issued(algorithm: CertificateAlgorithm): Uint8Array[] {
-  const answer = ask(desk, x509Request(entry, algorithm));
+async function issued(algorithm: CertificateAlgorithm): Promise<Uint8Array[]> {
+  const answer = await ask(desk, x509Request(entry, algorithm));
   return answer.result === "x509" ? answer.chain : assert.fail(answer.result);
 }
 
 for (const algorithm of ["es256", "ml-dsa-65"] as const) {
-  const chain = issued(algorithm);
+  const chain = await issued(algorithm);
   const [leaf = new Uint8Array(0), ...above] = chain;
   const intermediate = domain.domain.issuer.intermediate;
   const signer: CertificateSigner =

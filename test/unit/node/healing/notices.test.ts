@@ -7,7 +7,7 @@ import type { NodeId, PeerIdentity } from "../../../../src/identity/index.ts";
 import { Notices } from "../../../../src/node/healing/notices.ts";
 import type { MonoMs, WallMs } from "../../../../src/ports/index.ts";
 import { incident, wall } from "../../healing/incidents.ts";
-import { engine, nodeKeys } from "../../identity/support.ts";
+import { engine, memoryMeter, nodeKeys } from "../../identity/support.ts";
 
 const a = nodeKeys("a");
 const stranger = nodeKeys("stranger");
@@ -37,6 +37,7 @@ class Node {
     this.notices = new Notices({
       ...{ engine, signer: keys.mldsa65, self: keys.nodeId, epoch },
       clock: { now: () => ({ monoMs: this.nowMs as MonoMs, wallMs: 0 as WallMs }) },
+      meter: memoryMeter(),
       random: { fraction: () => 0, bytes: (length) => new Uint8Array(length) },
       identities: {
         lookup: (nodeId) => this.#identity(nodeId),

@@ -17,10 +17,11 @@ import {
   bundleOfState,
   MemoryNameRegistry,
   type NodeId,
+  rootIdsOf,
   sameContent,
   type TrustBundle,
 } from "../../../../src/identity/index.ts";
-import type { MonoMs, WallMs } from "../../../../src/ports/index.ts";
+import type { MonoMs, Random, WallMs } from "../../../../src/ports/index.ts";
 import { AuthorityKeeper } from "../../../../src/node/trust/authority-keeper.ts";
 import { createTrustDomain, storedTrustState } from "../../../../src/node/trust/first-state.ts";
 import { HeldBundle } from "../../../../src/node/trust/held-bundle.ts";
@@ -87,23 +88,24 @@ class MemoryStore {
 /** An issuer's disk, and a process that can be cut off before any of its writes. */
 class Host {
   readonly #directory = mkdtempSync(join(tmpdir(), "keeper-"));
-  readonly #random = seededRandom("keeper");
+  readonly #random: Random;
   readonly #disk: MemoryStore;
   readonly events: AuditRecord[] = [];
   nowMs = NOW;
   /** Writes that are left until the process is cut off. */
   left = Infinity;
 
-  constructor(disk?: MemoryStore) {
+  constructor(disk?: MemoryStore, seed = "keeper") {
     directories.push(this.#directory);
+    this.#random = seededRandom(seed);
     this.#disk = disk ?? new MemoryStore();
     if (disk === undefined)
       createTrustDomain(this.#deps(), { trustDomain: TRUST_DOMAIN, name: "root" });
   }
 
   /** A host with a copy of this one's disk. */
-  copy(): Host {
-    const copy = new Host(this.#disk.copy());
+  copy(seed = "keeper"): Host {
+    const copy = new Host(this.#disk.copy(), seed);
     cpSync(this.#directory, copy.#directory, { recursive: true });
     return copy;
   }
@@ -312,6 +314,42 @@ describe("an issuer whose disk is older than its bundle", () => {
     );
     restored.keeper.root();
     restored.keeper.workloads();
+  });
+});
+
+describe("two hosts with one root, of which one is a copy that was never to run", () => {
+  it("activate at once, and are one again with the next step of either; no node takes what it cannot verify", () => {
+    const host = new Host();
+    const twin = host.copy("twin");
+    const [one, other] = [host.start(), twin.start()];
+    for (const { keeper } of [one, other]) {
+      keeper.prepare();
+      keeper.activate(true);
+    }
+    assert.notEqual(one.keeper.active.id, other.keeper.active.id);
+    const { sequence } = one.held.bundle;
+    assert.equal(other.held.bundle.sequence, sequence);
+    const signedBy = ({ held }: typeof one): Uint8Array => held.signed ?? assert.fail("unsigned");
+    // Nodes have the one that they met first, and neither moves them nor the hosts.
+    assert.equal(one.held.offer(signedBy(other)), false);
+    assert.equal(other.held.offer(signedBy(one)), false);
+    const node = one.held.bundle;
+    const strange = rootIdsOf(other.held.bundle).filter((id) => !rootIdsOf(node).includes(id));
+    assert.equal(
+      strange.length,
+      2,
+      "roots that the node does not know: it takes nothing of theirs",
+    );
+
+    one.keeper.prepare();
+    assert.equal(other.held.offer(signedBy(one)), true);
+    assert.ok(acceptSignedBundle(engine, node, signedBy(one)).ok);
+    assert.deepEqual(rootIdsOf(other.held.bundle), rootIdsOf(one.held.bundle));
+    assert.equal(checkWhole(host), "old active prepared");
+    // What signs at the other one is what both have known before; that of its own is gone.
+    assert.equal(other.keeper.active.id, one.keeper.authorities[0]?.id);
+    other.keeper.root();
+    other.keeper.workloads();
   });
 });
 

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MeshError } from "../../../../src/foundation/index.ts";
 import { HeldSvids } from "../../../../src/node/workload/held-svids.ts";
+import type { MonoMs } from "../../../../src/ports/index.ts";
 import { engine, NOW, seededRandom } from "../../identity/support.ts";
 import { ask, at, draft, makeWorkloadDomain, nodeCalled } from "../../identity/workload/support.ts";
 
@@ -12,17 +13,21 @@ const LIFE_MS = 3_600_000;
 function setUp() {
   const domain = makeWorkloadDomain();
   const entry = domain.book.create({ ...draft, x509TtlS: LIFE_MS / 1000 }, NOW);
-  const world = { ms: 0, isAway: false, results: [] as string[] };
+  /** Time that has passed; how far all wall clocks are ahead of it, and how much farther the node's. */
+  const world = { ms: 0, aheadMs: 0, nodeAheadMs: 0, isAway: false, results: [] as string[] };
+  const now = (aheadMs: number) => ({ ...at(world.ms + aheadMs), monoMs: world.ms as MonoMs });
   const svids = new HeldSvids({
     engine,
     random: seededRandom("held"),
-    clock: { now: () => at(world.ms) },
+    clock: { now: () => now(world.aheadMs + world.nodeAheadMs) },
     self: nodeCalled("alpha").nodeId,
     bundle: () => domain.bundle,
     ask: (request) =>
       world.isAway
         ? Promise.reject(new MeshError("identity/not-issuer", "away"))
-        : Promise.resolve(ask(domain.desk, request, nodeCalled("alpha", NOW + 1e10), at(world.ms))),
+        : Promise.resolve(
+            ask(domain.desk, request, nodeCalled("alpha", NOW + 1e10), now(world.aheadMs)),
+          ),
     attempted: (result) => void world.results.push(result),
   });
   return { domain, entry, world, svids };
@@ -62,6 +67,28 @@ describe("SVIDs of workloads", () => {
     world.ms += 600_000;
     assert.equal(await svids.keep([entry]), true);
     assert.ok(svids.find(entry, "es256") && svids.find(entry, "ml-dsa-65"));
+  });
+
+  it("are whole after a clock of the node's, or of both, was put forward and back by hours", async () => {
+    const { entry, world, svids } = setUp();
+    await svids.keep([entry]);
+    const first = svids.find(entry, "es256");
+    // The node's clock alone: what it holds seems over, and what the issuer makes, too.
+    world.nodeAheadMs = 5 * LIFE_MS;
+    await svids.keep([entry]);
+    assert.equal(svids.find(entry, "es256"), undefined);
+    world.nodeAheadMs = 0;
+    assert.equal(svids.find(entry, "es256"), first, "nothing was thrown away");
+    // Both: new ones are made, of a time that is not yet, and replaced as soon as that is seen.
+    world.ms = 60_000;
+    world.aheadMs = 5 * LIFE_MS;
+    await svids.keep([entry]);
+    const ahead = svids.find(entry, "es256") ?? assert.fail("none");
+    world.aheadMs = 0;
+    await svids.keep([entry]);
+    const held = svids.find(entry, "es256") ?? assert.fail("none");
+    assert.ok(ahead.notBeforeMs > NOW + world.ms && held.notBeforeMs <= NOW + world.ms);
+    assert.equal(await svids.keep([entry]), false, "once");
   });
 
   it("go with their entry, and are made anew when what it says changes", async () => {

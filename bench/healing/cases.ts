@@ -1,0 +1,105 @@
+// What the healing bench runs: each of its tables has cases, each case runs in some modes.
+
+import { type BenchFault, benchFaults, faultKinds, pairedFaults } from "./faults.ts";
+import type { BenchRun, Mode } from "./runs.ts";
+
+export interface Case {
+  readonly name: string;
+  readonly run: Omit<BenchRun, "seed" | "mode">;
+  readonly modes: readonly Mode[];
+}
+
+const TINY = 8;
+const SMALL = 12;
+const LARGE = 100;
+const HUGE = 1_000;
+const MINUTES = 0.75;
+const HUGE_MINUTES = 1.25;
+/** Until a false death would have to be refuted after the faults. */
+const CALM = "22s";
+const BRIEF = "1s";
+/** Half of a fleet's bad days at once: each of these hits 5 to 25 % of the nodes, or all links. */
+const STORM =
+  "chaos: { faults: 12, kinds: [crash, loss, latency, slow, renewal_stuck, store_grows], longest: 15s }";
+/** In each of so many seconds new nodes go wrong, while those before them are mended or come back. */
+const WAVE_S = 10;
+/** Further apart than the cooldown of what ends it. */
+const LEAKS: readonly BenchFault[] = ["30s", "36m"].map((at) => ({
+  name: "leak",
+  line: `{ inject: leak, at: ${at}, for: 9m, nodes: [1], full_after: 9m }`,
+}));
+
+const versus = ["off", "on"] as const;
+
+function faulty(name: string, faults: readonly BenchFault[], nodes: number, calm = CALM): Case {
+  const minutes = Math.max(...faults.map((one) => one.minutes ?? MINUTES));
+  return { name, run: { nodes, minutes, faults, calm }, modes: versus };
+}
+
+function pairs(): Case[] {
+  const paired = benchFaults.filter(({ name }) => pairedFaults.includes(name));
+  return paired.flatMap((a, at) =>
+    paired.slice(at + 1).map((b) => faulty(`${a.name} + ${b.name}`, [a, b], SMALL)),
+  );
+}
+
+const drawn = (chaos: string, nodes: number, minutes: number): Case["run"] => ({
+  ...{ nodes, minutes, faults: [], calm: BRIEF, more: chaos },
+});
+
+/** What a fleet sees every day, all the time: lossy links, and always some nodes that are down, slow or need mending. */
+function standing(seconds: number): BenchFault[] {
+  const weather = [
+    "{ inject: loss, at: 15s, ratio: 0.05 }",
+    "{ inject: latency, at: 15s, extra: 20ms, tail: 500ms, tail_share: 0.02 }",
+  ];
+  const wave = (at: number): string[] => [
+    `{ inject: crash, at: ${at}s, for: 8s, nodes: 5 }`,
+    `{ inject: slow, at: ${at}s, for: ${WAVE_S}s, nodes: 10, every: 4s, pause: 1500ms }`,
+    `{ inject: renewal_stuck, at: ${at}s, for: ${WAVE_S}s, nodes: 5, left: 8s }`,
+    `{ inject: store_grows, at: ${at}s, for: ${WAVE_S}s, nodes: 5 }`,
+  ];
+  const lines = [...weather];
+  for (let at = 15; at < seconds - WAVE_S; at += WAVE_S) lines.push(...wave(at));
+  return lines.map((line) => ({ name: "standing chaos", line }));
+}
+
+export const tables: Readonly<Record<string, () => readonly Case[]>> = {
+  single: () => benchFaults.map((fault) => faulty(fault.name, [fault], SMALL)),
+  pairs,
+  large: () =>
+    benchFaults
+      .filter(({ mendable }) => mendable)
+      .map((fault) => faulty(`${fault.name}, ${LARGE} nodes`, [fault], LARGE, BRIEF)),
+  thousand: () => [
+    {
+      name: `standing chaos, ${HUGE} nodes`,
+      run: {
+        ...drawn("zones: auto", HUGE, HUGE_MINUTES),
+        faults: standing(60 * HUGE_MINUTES),
+      },
+      modes: versus,
+    },
+  ],
+  storm: () => [
+    {
+      name: `storm, ${HUGE} nodes`,
+      run: drawn(`zones: auto\n${STORM}`, HUGE, HUGE_MINUTES),
+      modes: versus,
+    },
+  ],
+  sweep: () => [
+    {
+      name: `four random faults, ${TINY} nodes`,
+      run: drawn(`chaos: { faults: 4, kinds: [${faultKinds.join(", ")}] }`, TINY, MINUTES),
+      modes: ["on"],
+    },
+  ],
+  memory: () => [
+    {
+      name: "a leak twice, 4 nodes, 46 minutes",
+      run: { nodes: 4, minutes: 46, faults: LEAKS, calm: BRIEF },
+      modes: ["forgetful", "on"],
+    },
+  ],
+};
