@@ -6,7 +6,8 @@
 import { BroadcastChannel, isMainThread, threadName } from "node:worker_threads";
 
 const MEBIBYTE = 1024 * 1024;
-const faults = new BroadcastChannel("faults of the demonstration");
+/** Exported so that it stays: a channel that nothing refers to is collected as garbage, and hears nothing. */
+export const faults = new BroadcastChannel("faults of the demonstration");
 faults.unref();
 
 if (isMainThread) {
