@@ -84,6 +84,31 @@ describe("the units", { skip }, () => {
     });
   }
 
+  test("systemd takes the drop-in for workload attestation: with it, and only then, the daemon sees other users' processes and their users", () => {
+    const isSet = (files: readonly string[]): Record<string, boolean> => {
+      const args = ["security", "--offline=yes", "--json=short", "--no-pager", SERVICE];
+      const rows = JSON.parse(analyze(args, files).output) as { name: string; set: boolean }[];
+      const named = (name: string): [string, boolean] => [
+        name,
+        rows.find((row) => row.name === name)?.set ?? assert.fail(`systemd has no ${name}`),
+      ];
+      return Object.fromEntries(["ProtectProc=", "PrivateUsers=", "NoNewPrivileges="].map(named));
+    };
+    const others = { "NoNewPrivileges=": true };
+    assert.deepEqual(isSet(UNITS), { "ProtectProc=": true, "PrivateUsers=": true, ...others });
+    assert.deepEqual(isSet([...UNITS, DROP_IN]), {
+      ...{ "ProtectProc=": false, "PrivateUsers=": false },
+      ...others,
+    });
+    const verify = (change?: (text: string) => string): string =>
+      analyze(["verify", "--man=no", SERVICE], [...UNITS, DROP_IN], change).output;
+    assert.equal(verify(), "");
+    assert.match(
+      verify((text) => text.replace("PrivateUsers=no", "PrivateUsers=perhaps")),
+      /attestation.conf:\d+: Failed to parse boolean/,
+    );
+  });
+
   for (const [what, files] of [
     ["alone", UNITS],
     ["with the drop-in for workload attestation", [...UNITS, DROP_IN]],

@@ -2,10 +2,11 @@
 // stream, each a JSON text in UTF-8. Both sides are authenticated by the handshake, and the bundle says that both issue.
 
 import * as z from "zod";
-import { refuse, ok, type Result, utf8Bytes, utf8Text } from "../../foundation/index.ts";
+import { type Result, utf8Bytes } from "../../foundation/index.ts";
 import type { WallMs } from "../../ports/index.ts";
 import { WORKLOAD_KEYS_MAX } from "../authority/trust-state.ts";
-import { fromBase64, toBase64 } from "../base64.ts";
+import { base64Bytes as bytes } from "../base64-schema.ts";
+import { encodeJsonMessage, parseJsonMessage } from "../json-message.ts";
 import type { NodeId } from "../peer-identity.ts";
 import { NODE_NAME_BYTES_MAX } from "../spiffe-id.ts";
 import { ENTRY_RECORD_BYTES_MAX } from "../workload/entry-record.ts";
@@ -33,13 +34,6 @@ export const ISSUER_REFUSALS = [
 ] as const;
 export type IssuerRefusalCode = (typeof ISSUER_REFUSALS)[number];
 
-const bytes = (bytesMax: number) =>
-  z.string().transform((text, context) => {
-    const read = fromBase64(text, bytesMax);
-    if (read !== undefined && read.length > 0) return read;
-    context.addIssue({ code: "custom", message: "no base64" });
-    return z.NEVER;
-  });
 const nodeId = z
   .string()
   .regex(/^[0-9a-f]{64}$/)
@@ -112,34 +106,21 @@ export function certifyMessage(node: NodeId): Uint8Array {
 
 /** The bytes of a message; byte strings become base64. */
 export function encodeIssuerMessage(message: IssuerRequest | IssuerResponse): Uint8Array {
-  return utf8Bytes(
-    JSON.stringify(message, (_key, value: unknown) =>
-      value instanceof Uint8Array ? toBase64(value) : value,
-    ),
-  );
+  return encodeJsonMessage(message);
 }
 
 /** Reads a request. Code: `identity/request-malformed`. */
 export function parseIssuerRequest(
   message: Uint8Array,
 ): Result<IssuerRequest, "identity/request-malformed"> {
-  const parsed = requestSchema.safeParse(parseJson(message, ISSUER_REQUEST_BYTES_MAX));
-  return parsed.success ? ok(parsed.data) : refuse("identity/request-malformed");
+  const bytesMax = ISSUER_REQUEST_BYTES_MAX;
+  return parseJsonMessage(requestSchema, message, bytesMax, "identity/request-malformed");
 }
 
 /** Reads a response. Code: `identity/response-malformed`. */
 export function parseIssuerResponse(
   message: Uint8Array,
 ): Result<IssuerResponse, "identity/response-malformed"> {
-  const parsed = responseSchema.safeParse(parseJson(message, ISSUER_RESPONSE_BYTES_MAX));
-  return parsed.success ? ok(parsed.data) : refuse("identity/response-malformed");
-}
-
-function parseJson(message: Uint8Array, bytesMax: number): unknown {
-  if (message.length > bytesMax) return undefined;
-  try {
-    return JSON.parse(utf8Text(message));
-  } catch {
-    return undefined; // no UTF-8 or no JSON; undefined matches no schema
-  }
+  const bytesMax = ISSUER_RESPONSE_BYTES_MAX;
+  return parseJsonMessage(responseSchema, message, bytesMax, "identity/response-malformed");
 }

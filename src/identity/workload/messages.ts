@@ -3,19 +3,10 @@
 // on the node: the request carries the public key and a signature by it.
 
 import * as z from "zod";
-import {
-  concatBytes,
-  fromHex,
-  refuse,
-  ok,
-  type Result,
-  uint16be,
-  utf8Bytes,
-  utf8Text,
-} from "../../foundation/index.ts";
+import { concatBytes, fromHex, type Result, uint16be, utf8Bytes } from "../../foundation/index.ts";
 import { base64Bytes } from "../base64-schema.ts";
-import { toBase64 } from "../base64.ts";
 import { CHAIN_CERTIFICATES_MAX } from "../chain.ts";
+import { encodeJsonMessage, parseJsonMessage } from "../json-message.ts";
 import type { NodeId } from "../peer-identity.ts";
 import type { CertificateAlgorithm } from "../x509/algorithm.ts";
 import { CERTIFICATE_BYTES_MAX } from "../x509/certificate.ts";
@@ -105,27 +96,23 @@ export type SvidResponse = z.output<typeof responseSchema>;
 
 /** The bytes of a message; byte strings become base64. */
 export function encodeSvidMessage(message: SvidRequest | SvidResponse): Uint8Array {
-  return utf8Bytes(
-    JSON.stringify(message, (_key, value: unknown) =>
-      value instanceof Uint8Array ? toBase64(value) : value,
-    ),
-  );
+  return encodeJsonMessage(message);
 }
 
 /** Reads a request. Code: `identity/request-malformed`. */
 export function parseSvidRequest(
   message: Uint8Array,
 ): Result<SvidRequest, "identity/request-malformed"> {
-  const parsed = requestSchema.safeParse(parseJson(message, SVID_REQUEST_BYTES_MAX));
-  return parsed.success ? ok(parsed.data) : refuse("identity/request-malformed");
+  const bytesMax = SVID_REQUEST_BYTES_MAX;
+  return parseJsonMessage(requestSchema, message, bytesMax, "identity/request-malformed");
 }
 
 /** Reads a response. Code: `identity/response-malformed`. */
 export function parseSvidResponse(
   message: Uint8Array,
 ): Result<SvidResponse, "identity/response-malformed"> {
-  const parsed = responseSchema.safeParse(parseJson(message, SVID_RESPONSE_BYTES_MAX));
-  return parsed.success ? ok(parsed.data) : refuse("identity/response-malformed");
+  const bytesMax = SVID_RESPONSE_BYTES_MAX;
+  return parseJsonMessage(responseSchema, message, bytesMax, "identity/response-malformed");
 }
 
 /** What a workload's key signs to prove that the node has it: for this node and entry, and nothing else. */
@@ -144,13 +131,4 @@ export function possessionMessage(input: {
     uint16be(publicKey.length),
     publicKey,
   );
-}
-
-function parseJson(message: Uint8Array, bytesMax: number): unknown {
-  if (message.length > bytesMax) return undefined;
-  try {
-    return JSON.parse(utf8Text(message));
-  } catch {
-    return undefined; // no UTF-8 or no JSON; undefined matches no schema
-  }
 }
