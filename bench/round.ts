@@ -61,7 +61,7 @@ export const suite: BenchSuite = async (report, { nodes }) => {
     );
     report(
       summarize(
-        `${name}/transferred-both-ways`,
+        `${name}/received`,
         "kB",
         bytes.map((sum) => sum / ROUNDS / 1000),
       ),
