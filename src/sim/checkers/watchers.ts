@@ -115,12 +115,14 @@ export function trainingWatchers(parts: {
 
 /** Makes the healing of a swarm's nodes, with its checker; with `false` it is only measured what there would be to heal. */
 export function healingWatchers(parts: {
+  readonly plan: Pick<RunPlan, "faults">;
   readonly swarm: Swarm;
   readonly engine: SimEngine;
   readonly options: HealingWorldOptions | false;
 }): HealingWatchers {
-  const { swarm, engine, options } = parts;
-  const monitor = new HealingMonitor((node) => swarm.ailments.stateOf(node));
+  const { plan, swarm, engine, options } = parts;
+  const firstMs = plan.faults.length === 0 ? 0 : Math.min(...plan.faults.map(({ at }) => at));
+  const monitor = new HealingMonitor((node) => swarm.ailments.stateOf(node), firstMs);
   if (options === false) return { world: undefined, monitor };
   const world = new HealingWorld(swarm, engine, options);
   const budget = new HealingBudget(swarm, { ...healingDefaults, ...options.options });
