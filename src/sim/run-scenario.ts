@@ -192,6 +192,7 @@ function healingOf(
 ): HealingWatchers | undefined {
   if (plan.healing === undefined) return undefined;
   return healingWatchers({
+    plan,
     swarm,
     engine,
     options: plan.healing === "on" && (options.healing ?? {}),

@@ -9,6 +9,7 @@ import { HealingWorld, type HealingWorldOptions } from "../healing/healing-world
 import { RecoveryMonitor } from "../injectors/recovery-monitor.ts";
 import type { LearningWorld } from "../learning/learning-world.ts";
 import { TrainingMonitor } from "../learning/training-figures.ts";
+import type { NodeIndex } from "../node-types.ts";
 import type { RunPlan } from "../scenarios/plan.ts";
 import type { Swarm } from "../swarm.ts";
 import { BoundedState } from "./bounded-state.ts";
@@ -115,12 +116,19 @@ export function trainingWatchers(parts: {
 
 /** Makes the healing of a swarm's nodes, with its checker; with `false` it is only measured what there would be to heal. */
 export function healingWatchers(parts: {
+  readonly plan: Pick<RunPlan, "faults">;
   readonly swarm: Swarm;
   readonly engine: SimEngine;
   readonly options: HealingWorldOptions | false;
 }): HealingWatchers {
-  const { swarm, engine, options } = parts;
-  const monitor = new HealingMonitor((node) => swarm.ailments.stateOf(node));
+  const { plan, swarm, engine, options } = parts;
+  const firstMs = plan.faults.length === 0 ? 0 : Math.min(...plan.faults.map(({ at }) => at));
+  const stateOf = (node: NodeIndex): string => {
+    const { wallMs } = swarm.world.clock(node).at(swarm.nowMs);
+    const isOver = swarm.census.at(node).identity.notAfterMs <= wallMs;
+    return `${swarm.ailments.stateOf(node)} ${isOver}`;
+  };
+  const monitor = new HealingMonitor(stateOf, firstMs);
   if (options === false) return { world: undefined, monitor };
   const world = new HealingWorld(swarm, engine, options);
   const budget = new HealingBudget(swarm, { ...healingDefaults, ...options.options });

@@ -6,7 +6,7 @@ import type { SwarmView } from "../checkers/swarm-view.ts";
 import type { NodeIndex } from "../node-types.ts";
 import type { HealingListener } from "./healing-world.ts";
 
-/** Node-seconds count when the nodes have had time to find each other. */
+/** Nodes have had time to find each other by then. */
 const START_MS = 15_000;
 const SAMPLES_MAX = 10_000;
 /** By then all views are to be equal again after something was wrong with a node (invariant 4 of the reference). */
@@ -40,6 +40,8 @@ export class HealingMonitor implements HealingListener {
   readonly #stateOf: (node: NodeIndex) => string;
   /** That at the beginning of each action under way. */
   readonly #begunIn = new Map<string, string>();
+  /** Before the first fault nothing is measured. */
+  readonly #fromMs: number;
   #harmful = 0;
   #incidents = 0;
   readonly #all = { seconds: 0, good: 0 };
@@ -47,8 +49,9 @@ export class HealingMonitor implements HealingListener {
   readonly #wellSinceMs = new Map<NodeIndex, number>();
   #brokenMs: { readonly firstMs: number; readonly lastMs: number } | undefined;
 
-  constructor(stateOf: (node: NodeIndex) => string) {
+  constructor(stateOf: (node: NodeIndex) => string, firstFaultMs = 0) {
     this.#stateOf = stateOf;
+    this.#fromMs = Math.max(START_MS, firstFaultMs);
   }
 
   effect(node: NodeIndex, effect: HealingEffect): void {
@@ -73,7 +76,7 @@ export class HealingMonitor implements HealingListener {
   look(swarm: SwarmView, ailing: (node: NodeIndex) => boolean): void {
     const healthy = swarm.healthy();
     const settled = this.#settledOf(healthy, swarm.nowMs);
-    if (swarm.nowMs < START_MS) return;
+    if (swarm.nowMs < this.#fromMs) return;
     const zones = Map.groupBy(healthy, (node) => swarm.zoneOf(node));
     let good = 0;
     for (const node of healthy) {
