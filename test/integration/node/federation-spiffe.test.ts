@@ -8,13 +8,14 @@ import { writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:https";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { connect } from "node:tls";
 import { StateStore } from "../../../src/adapters/sqlite/state-store.ts";
 import { bundleOfRoots, bundleToJson } from "../../../src/identity/index.ts";
 import { Federation } from "../../../src/node/federation.ts";
 import type { MonoMs, WallMs } from "../../../src/ports/index.ts";
 import { memoryMeter } from "../../unit/identity/support.ts";
 import { Authority } from "../workload/stand-in-agent.ts";
-import { assertRefused, scratch, Stack, startDaemon, until } from "./harness.ts";
+import { assertRefused, hasten, scratch, Stack, startDaemon, until } from "./harness.ts";
 
 const silent = () => undefined;
 const logger = { debug: silent, info: silent, warn: silent, error: silent };
@@ -130,8 +131,9 @@ describe("an endpoint of the profile https_spiffe", () => {
 });
 
 test("[F3][B7] a trust domain serves its own bundle by https_spiffe, with an SVID that its issuer makes, to who was given the first one, alone or in a map", async (t) => {
+  hasten(t);
   const federation = { listen: "127.0.0.1:0", profile: "https_spiffe" };
-  const serving = await startDaemon(t, { federation });
+  const serving = await startDaemon(t, { federation, identity: { authority_prepare: "0s" } });
   assert.equal((await serving.client.federation()).endpoint, null, "there is nothing to show yet");
   await assertRefused(serving.client.ownBundle(), "control/not-enrolled", /meshctl init/);
   await serving.client.init({ trustDomain: "a.example", name: "one" });
@@ -167,4 +169,23 @@ test("[F3][B7] a trust domain serves its own bundle by https_spiffe, with an SVI
     "federation/unreachable",
     /and not/,
   );
+
+  // An authority that is tainted signs nothing that is shown: the endpoint has another SVID at once, and who has the new root goes on.
+  const shown = await serialAt(endpoint);
+  await serving.client.prepareAuthority();
+  await asking.client.refreshFederation({ trustDomain: "a.example" });
+  const { authorities } = await serving.client.activateAuthority({ force: true });
+  await serving.client.taintAuthority({ id: authorities[0]?.id ?? "" });
+  await until("another SVID", async () => (await serialAt(endpoint)) !== shown);
+  await asking.client.refreshFederation({ trustDomain: "a.example" });
 });
+
+/** The serial number of what an endpoint shows. */
+async function serialAt(endpoint: string): Promise<string> {
+  const [host = "", port] = endpoint.split(":");
+  const socket = connect({ host, port: Number(port), rejectUnauthorized: false });
+  await once(socket, "secureConnect");
+  const serial = socket.getPeerX509Certificate()?.serialNumber ?? "";
+  socket.destroy();
+  return serial;
+}

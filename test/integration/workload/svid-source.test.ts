@@ -9,6 +9,7 @@ import { after, before, describe, test } from "node:test";
 import {
   assertRefused,
   type FileOptions,
+  hasten,
   type InProcessDaemon,
   scratch,
   Stack,
@@ -55,6 +56,7 @@ let b: InProcessDaemon;
 let stream: Socket;
 
 before(async () => {
+  hasten(stack);
   authority = new Authority(DOMAIN);
   const one = await host(allow("a", "b"));
   a = await startDaemon(stack, one.options, one.directory);
