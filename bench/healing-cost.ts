@@ -64,7 +64,13 @@ export const suite: BenchSuite = (report) => {
       logger: { debug: nothing, info: nothing, warn: nothing, error: nothing },
       audit: { record: nothing, note: nothing },
       sensors: new NodeSensors({
-        ...{ clock: systemClock, prom, stateDir: tmpdir(), connectionsTarget: 16, engineRank: 0 },
+        ...{
+          clock: systemClock,
+          prom,
+          stateDir: tmpdir(),
+          connectionsTarget: 16,
+          engines: { rank: 0, check: () => undefined },
+        },
         ...{ member: () => member, raised: () => [] },
       }),
       actuators: { kinds: new Set(), begin: nothing, undo: nothing },

@@ -30,6 +30,7 @@ export {
   type MlDsaSigner,
   type MlDsaVerification,
 } from "./engine.ts";
+export { EngineSwitch, type EngineSwitchOptions } from "./engine-switch.ts";
 export { type EngineCandidate, type EngineChoice, selectEngine } from "./engines.ts";
 export {
   CHAIN_LENGTH,

@@ -15,6 +15,7 @@ export const actionKinds = [
   "resync-beacons",
   "shed-load",
   "restart-part",
+  "change-engine",
   "compact-store",
   "free-memory",
 ] as const;

@@ -134,6 +134,7 @@ const catalogue = {
     timeToVisibleMs: 3_000,
     alert: "MeshdHandshakeFailures",
   }),
+  "crypto/engine-unsound": is("warning", "the crypto engine fails its self-test"),
   "crypto/engine-fallback": is("warning", "a slower crypto engine is in use", {
     alert: "MeshdSlowEngine",
     ...lasting,

@@ -74,7 +74,7 @@ import type {
   Tunnels,
   Zones,
 } from "../control/index.ts";
-import type { CryptoEngine } from "../crypto/index.ts";
+import type { CryptoEngine, EngineSwitch } from "../crypto/index.ts";
 import { toHex } from "../foundation/index.ts";
 import { type RaisedCondition, type SymptomCode, symptoms } from "../healing/index.ts";
 import {
@@ -121,6 +121,7 @@ export interface SurfaceParts {
   readonly lifecycle: Lifecycle;
   readonly keys: NodeKeys;
   readonly engine: CryptoEngine;
+  readonly engines: Pick<EngineSwitch, "isSound">;
   readonly store: StateStore;
   readonly audit: Pick<AuditLog, "problem">;
   readonly logLevel: LogLevelSwitch;
@@ -554,6 +555,12 @@ export class ControlSurface implements NodeControl {
       health.push({ code: "node/starting", message: "Joins the mesh: in a moment it is there." });
     if (state === "stopping")
       health.push({ code: "node/stopping", message: "Leaves the mesh, as it was told to." });
+    if (!this.#parts.engines.isSound) {
+      health.push({
+        code: "crypto/engine-unsound",
+        message: "The crypto engine fails its self-test: another one takes over, or restart meshd.",
+      });
+    }
     if (member !== undefined) health.push(...memberHealth(member));
     for (const subject of socketNames) {
       const socket = this.#parts.sockets()[subject];

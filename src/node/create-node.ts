@@ -29,12 +29,12 @@ import {
   createNobleEngine,
   type CryptoEngine,
   pairwiseCheck,
-  selectEngine,
+  EngineSwitch,
   selfTest,
 } from "../crypto/index.ts";
 import { errorCode, errorMessage } from "../foundation/index.ts";
 import { LOCAL, type NodeKeys, nodeKeysFromSeeds, nodeSpiffeId } from "../identity/index.ts";
-import type { Meter, SpanAttributes } from "../ports/index.ts";
+import type { Logger, Meter, SpanAttributes } from "../ports/index.ts";
 import { type ConfigSource, ConfigView } from "./config-view.ts";
 import { ControlSurface } from "./control-surface.ts";
 import { endpointOf } from "./credential-source.ts";
@@ -91,7 +91,8 @@ export async function createNode(
   const recentLines = new RecentLines();
   const logger = createPinoLogger({ level, format, recent: recentLines });
   const prom = createPromMeter(allMetrics);
-  const engine = testedEngine(config, prom);
+  const engines = testedEngines(config, prom, logger);
+  const { engine } = engines;
   finishRestore(config.stateDir);
   const store = new StateStore(config.stateDir);
   const keyFiles = new KeyFiles(
@@ -170,6 +171,7 @@ export async function createNode(
     supervision,
     keys,
     engine,
+    engines,
     epoch,
     keyFiles,
     audit,
@@ -181,12 +183,6 @@ export async function createNode(
   });
   const healing = (): HealingLoop => daemon.healing;
   return daemon;
-}
-
-/** Whether the engine in use is not the one that was asked for, or that is best: 0 it is, 1 the next, 2 the last. */
-function engineRank({ name }: CryptoEngine, { crypto }: Config): number {
-  if (crypto.engine !== "auto") return 0;
-  return Math.max(0, ["wasm", "native", "noble"].indexOf(name));
 }
 
 /** Whose spans they are; the SPIFFE id is known from the enrolment on. */
@@ -228,15 +224,21 @@ function openAudit({
   return audit;
 }
 
-function testedEngine(config: Config, { meter }: PromMeter): CryptoEngine {
-  const chosen = selectEngine(config.crypto.engine, [
-    { name: "wasm", create: () => createWasmEngine({ random: systemRandom, meter }) },
-    { name: "native", create: () => createNativeEngine({ meter }) },
-    { name: "noble", create: () => createNobleEngine(systemRandom) },
-  ]);
-  const engine = countedEngine(chosen, meter);
-  selfTest(engine, meter);
-  return engine;
+function testedEngines(config: Config, { meter }: PromMeter, logger: Logger): EngineSwitch {
+  return new EngineSwitch({
+    choice: config.crypto.engine,
+    candidates: [
+      { name: "wasm", create: () => createWasmEngine({ random: systemRandom, meter }) },
+      { name: "native", create: () => createNativeEngine({ meter }) },
+      { name: "noble", create: () => createNobleEngine(systemRandom) },
+    ],
+    dress: (engine) => countedEngine(engine, meter),
+    test: (engine) => selfTest(engine, meter),
+    changed: (engine, before) => {
+      if (engine !== before) meter.set("meshd_crypto_engine_info", 0, { engine: before });
+      logger.warn({ engine, before }, "the crypto engine was replaced");
+    },
+  });
 }
 
 /** An enrolled node never makes new keys: it would be another node under the same name. */
@@ -264,6 +266,7 @@ interface Parts {
   readonly supervision: Supervision;
   readonly keys: NodeKeys;
   readonly engine: CryptoEngine;
+  readonly engines: EngineSwitch;
   readonly epoch: number;
   readonly keyFiles: KeyFiles;
   readonly audit: AuditLog;
@@ -311,20 +314,20 @@ class Daemon implements MeshNode {
   }
 
   #makeHealing(): HealingLoop {
-    const { config, prom, lifecycle, engine, store, keys, logger, audit, federation, memory } =
+    const { config, prom, lifecycle, engines, store, keys, logger, audit, federation, memory } =
       this.#parts;
     const member = (): Lifecycle["member"] => lifecycle.member;
     const sensors = new NodeSensors({
       ...{ clock: systemClock, prom, stateDir: config.stateDir, member },
       connectionsTarget: config.mesh.connectionsTarget,
-      engineRank: engineRank(engine, config),
+      engines,
       raised: () => this.#surface.raised(),
     });
     return new HealingLoop(
       {
         ...{ self: keys.nodeId, clock: systemClock, logger, meter: prom.meter, audit, sensors },
         actuators: new NodeActuators({
-          ...{ member, store, federation },
+          ...{ member, store, federation, engines },
           sockets: () => this.#sockets,
         }),
         knowledge: memory.knowledge,

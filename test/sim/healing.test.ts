@@ -55,6 +55,20 @@ for (const fault of ["renewal_stuck", "store_grows"]) {
   });
 }
 
+for (const fault of ["bad_signature", "bad_verification"]) {
+  test(`${fault}, which no other sensor sees, is found by the self-test and mended by a new engine`, () => {
+    const faults = [`{ inject: ${fault}, at: 30s, for: 28s, nodes: 2 }`];
+    const on = healing("on", faults);
+    const off = healing("off", faults);
+    holds(on);
+    const [onMs, offMs] = [on.healing.recoveryMs ?? 0, off.healing.recoveryMs ?? 0];
+    assert.ok(onMs <= 9_000, `${onMs} ms`);
+    assert.ok(3 * onMs <= offMs, `${onMs} ms with, ${offMs} ms without`);
+    assert.equal(on.healing.byKind["change-engine mended"], 2);
+    assert.equal(on.healing.harmful, 0);
+  });
+}
+
 test("a lossy, slow network is no reason to act: nothing is done", () => {
   const report = healing("on", [
     "{ inject: loss, at: 20s, for: 20s, ratio: 0.15 }",

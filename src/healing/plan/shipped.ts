@@ -13,6 +13,14 @@ playbooks:
       - { action: rejoin, time_limit: 20s, check_within: 10s }
       - { action: fetch-bundle, time_limit: 20s, check_within: 10s }
 
+  # With tables or keys gone bad in memory every signature looks wrong: one that passes its self-test takes over.
+  - name: sound-engine
+    for: [crypto/engine-unsound, crypto/engine-fallback, handshake/failing]
+    radius: none
+    cooldown: 5m
+    steps:
+      - { action: change-engine, time_limit: 10s, check_within: 30s }
+
   # By another of its addresses, or through a relay; a link that carries nothing is replaced.
   - name: redial
     for: [mesh/peer-unreachable]

@@ -2,6 +2,7 @@
 
 import { collectGarbage } from "../../adapters/heap-size.ts";
 import type { StateStore } from "../../adapters/sqlite/state-store.ts";
+import type { EngineSwitch } from "../../crypto/index.ts";
 import { errorCode, errorMessage, MeshError } from "../../foundation/index.ts";
 import type { ActionEnd, ActionKind, ActionOrder, Actuators } from "../../healing/index.ts";
 import type { NodeId } from "../../identity/index.ts";
@@ -11,6 +12,7 @@ import { type SocketName, socketNames, type SocketPart } from "../socket-part.ts
 
 export interface NodeActuatorsDeps {
   readonly member: () => Member | undefined;
+  readonly engines: Pick<EngineSwitch, "renew">;
   readonly store: Pick<StateStore, "compact">;
   readonly federation: Pick<Federation, "refresh">;
   readonly sockets: () => Partial<Record<SocketName, SocketPart | undefined>>;
@@ -33,6 +35,7 @@ export class NodeActuators implements Actuators {
       ["fetch-bundle", (domain) => this.#fetchBundle(domain)],
       ["shed-load", () => this.#member().repairs.shed(true)],
       ["restart-part", (part) => this.#restart(required(part))],
+      ["change-engine", () => this.#changeEngine()],
       ["free-memory", collectGarbage],
       ["compact-store", () => deps.store.compact()],
     ]);
@@ -66,6 +69,14 @@ export class NodeActuators implements Actuators {
   async #fetchBundle(trustDomain: string | undefined): Promise<void> {
     if (trustDomain === undefined) return this.#member().repairs.fetchBundle();
     await this.#deps.federation.refresh(trustDomain);
+  }
+
+  #changeEngine(): void {
+    if (this.#deps.engines.renew()) return;
+    throw new MeshError(
+      "crypto/engine-sound",
+      "The crypto engine in use passes its self-test: what is wrong is elsewhere.",
+    );
   }
 
   async #restart(part: string): Promise<void> {

@@ -15,6 +15,7 @@ import {
   type Sensors,
 } from "../../healing/index.ts";
 import { lifeLeft } from "../../identity/index.ts";
+import type { EngineSwitch } from "../../crypto/index.ts";
 import type { MemberView } from "../../mesh/index.ts";
 import type { Clock, Now } from "../../ports/index.ts";
 import type { Member } from "../member.ts";
@@ -24,6 +25,8 @@ export const LOOK_MS = 1_000;
 const MINUTE_LOOKS = 60;
 /** statfs(2) may wait for a network file system: not each second. */
 const DISK_LOOKS = 5;
+/** A self-test takes 2 ms, of the slowest engine 300: it is not worth more. */
+const ENGINE_LOOKS = 10;
 /** A member that was heard of within this is heard of. */
 const HEARD_MS = 10_000;
 /** A death is news for so long: it counts as a sign of the mesh's health. */
@@ -40,8 +43,7 @@ export interface NodeSensorsDeps {
   readonly stateDir: string;
   /** Connections that the mesh keeps. */
   readonly connectionsTarget: number;
-  /** 0: the engine in use is the configured or the best one. */
-  readonly engineRank: number;
+  readonly engines: Pick<EngineSwitch, "rank" | "check">;
   readonly member: () => Member | undefined;
   readonly raised: () => readonly RaisedCondition[];
 }
@@ -75,12 +77,13 @@ export class NodeSensors implements Sensors {
     const process = this.#probe();
     const member = this.#deps.member();
     const members = member?.mesh.members() ?? [];
-    if (this.#looks++ % DISK_LOOKS === 0) this.#disk = diskOf(this.#deps.stateDir);
+    if (this.#looks % DISK_LOOKS === 0) this.#disk = diskOf(this.#deps.stateDir);
+    if (this.#looks++ % ENGINE_LOOKS === ENGINE_LOOKS - 1) this.#deps.engines.check();
     const values: Values = {
       ...processValues(process),
       ...this.#disk,
       ...this.#clockValues(now),
-      engineRank: this.#deps.engineRank,
+      engineRank: this.#deps.engines.rank,
       ...(member && this.#memberValues(member, members, now)),
     };
     return { values, conditions: this.#deps.raised(), peers: this.#peers(members, now) };

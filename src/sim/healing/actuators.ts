@@ -19,6 +19,7 @@ type Action = NodeAction<MeshDatagram>;
 const WORK_MS: Readonly<Partial<Record<ActionKind, readonly [number, number]>>> = {
   "redial-peer": [200, 600],
   "change-relay": [1, 10],
+  "change-engine": [5, 50],
   rejoin: [200, 600],
   "resync-beacons": [100, 400],
   "renew-svid": [50, 300],
@@ -88,6 +89,11 @@ export class SimActuators implements Actuators {
     switch (kind) {
       case "change-relay":
         return "no link leads through a relay here";
+      case "change-engine":
+        if (!ailment.badVerification && !ailment.badSignature && !ailment.kemFailure)
+          return "the engine passes its self-test";
+        ailment.badVerification = ailment.badSignature = ailment.kemFailure = false;
+        return undefined;
       case "rejoin":
         return swarm.peers(node).length > 0 ? undefined : "nobody answers";
       case "renew-svid":

@@ -25,6 +25,8 @@ const NEWLY_DEAD_MS = 60_000;
 const HEARD_WITHIN_MS = 10_000;
 const MINUTE_MS = 60_000;
 /** Memory and disk of a host that is well. */
+/** An engine is put to its self-test so often. */
+const ENGINE_LOOKS = 10;
 const HEAP_RATIO = 0.4;
 const DISK_FREE_RATIO = 0.6;
 
@@ -52,6 +54,8 @@ export class SimSensors implements Sensors {
   /** Peers that were connected in this life, and are missed when they are not. */
   readonly #known = new Set<string>();
   #flapsAtMs: number[] = [];
+  #looks = 0;
+  #isUnsound = false;
   #failuresAtMs: number[] = [];
   #handshakesFailed: number;
   #lagMs = 0;
@@ -82,6 +86,14 @@ export class SimSensors implements Sensors {
     if (isExpired) conditions.push({ code: "identity/expired", message: "The SVID has expired." });
     if (ailment.diskFull)
       conditions.push({ code: "state/write-failed", message: "The disk is full." });
+    const isUnsound = ailment.badSignature || ailment.badVerification || ailment.kemFailure;
+    const isTested = this.#looks++ % ENGINE_LOOKS === ENGINE_LOOKS - 1;
+    this.#isUnsound = isUnsound && (this.#isUnsound || isTested);
+    if (this.#isUnsound)
+      conditions.push({
+        code: "crypto/engine-unsound",
+        message: "The engine fails its self-test.",
+      });
     const { sensorLie } = ailment;
     const values = { ...this.#host(now), ...this.#mesh(members, now) };
     this.#last = now;

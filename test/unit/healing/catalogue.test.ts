@@ -19,6 +19,17 @@ const { groups } = parse(textOf("packaging/monitoring/rules/alerts.yml")) as {
 };
 const alerts = new Map(groups.flatMap(({ rules }) => rules).map((rule) => [rule.alert, rule.expr]));
 
+/** Alerts of a severity, for conditions that no other alert picks by their code. */
+const generic = new Map([
+  ["MeshdHealthError", "error"],
+  ["MeshdHealthWarning", "warning"],
+  ["MeshdHealthNotice", "info"],
+]);
+/** Their own alerts read the very gauges that these conditions are made of. */
+const sameFact: ReadonlySet<SymptomCode> = new Set([
+  ...(["node/unenrolled", "node/starting", "mesh/quarantined"] as const),
+]);
+
 /** The codes that an expression picks of meshd_health_issue. */
 function codesOf(expression: string): SymptomCode[] {
   return [...expression.matchAll(/meshd_health_issue\{code=(~?)"([^"]+)"/g)].flatMap(
@@ -80,7 +91,7 @@ describe("the catalogue", () => {
     );
   });
 
-  test("gives every condition an alert, with its runbook; what an alert picks by code names it back", () => {
+  test("gives every condition an alert, with its runbook; what one picks by code names it back", () => {
     for (const code of symptomCodes) {
       const { alert } = symptoms[code];
       assert.ok(alerts.has(alert), `${code}: ${alert}`);
@@ -88,12 +99,22 @@ describe("the catalogue", () => {
     }
     for (const [alert, expression] of alerts) {
       // The unenrolled node is told of by its state; codes there only say when another alert does.
-      if (alert === "MeshdUnenrolled") continue;
+      if (alert === "MeshdUnenrolled" || generic.has(alert)) continue;
       for (const code of codesOf(expression)) assert.equal(symptoms[code].alert, alert, code);
     }
-    for (const alert of ["MeshdHealthError", "MeshdHealthWarning", "MeshdHealthNotice"]) {
-      const named = symptomCodes.filter((code) => symptoms[code].alert === alert);
-      assert.deepEqual(codesOf(alerts.get(alert) ?? "").sort(), [...named].sort(), alert);
+  });
+
+  test("has every condition told by its code: by its own alert, or else by the one of its severity", () => {
+    const own = [...alerts].flatMap(([alert, expression]) =>
+      generic.has(alert) || alert === "MeshdUnenrolled" ? [] : codesOf(expression),
+    );
+    assert.deepEqual([...new Set(own)], own, "two alerts for one condition");
+    for (const [alert, severity] of generic) {
+      const wanted = symptomCodes.filter(
+        (code) =>
+          symptoms[code].severity === severity && !own.includes(code) && !sameFact.has(code),
+      );
+      assert.deepEqual(codesOf(alerts.get(alert) ?? ""), wanted, alert);
     }
   });
 

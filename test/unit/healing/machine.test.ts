@@ -113,6 +113,20 @@ describe("the loop", () => {
   });
 });
 
+test("a frozen loop takes nothing back either; thawed it does", () => {
+  const bench = new Bench({ flapWindowMs: 60_000 });
+  const freeze = (frozen: boolean): void =>
+    bench.take(bench.machine.handle({ kind: "frozen", frozen }, bench.now));
+  const undone = (): number => bench.effects.filter(({ kind }) => kind === "undo").length;
+  bench.run(5).run(6, overloaded).run(50);
+  freeze(true);
+  bench.run(60);
+  assert.equal(undone(), 0);
+  freeze(false);
+  bench.run(1);
+  assert.equal(undone(), 1);
+});
+
 describe("nothing is done", () => {
   test("to a node that is well", () => {
     const bench = new Bench().run(700);
