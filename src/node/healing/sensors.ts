@@ -25,7 +25,7 @@ export const LOOK_MS = 1_000;
 const MINUTE_LOOKS = 60;
 /** statfs(2) may wait for a network file system: not each second. */
 const DISK_LOOKS = 5;
-/** A self-test takes 2 ms, of the slowest engine 300: it is not worth more. */
+/** A self-test takes 2 ms of CPU, of the slowest engine 60: it is not worth more. */
 const ENGINE_LOOKS = 10;
 /** A member that was heard of within this is heard of. */
 const HEARD_MS = 10_000;
