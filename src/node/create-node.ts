@@ -3,7 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { sizeHeapFor } from "../adapters/heap-size.ts";
+import { type HeapKeeper, keepHeapSized } from "../adapters/heap-size.ts";
 import { auditDirectory } from "../adapters/audit/audit-files.ts";
 import { AuditLog } from "../adapters/audit/audit-log.ts";
 import { systemClock } from "../adapters/clock.ts";
@@ -93,7 +93,6 @@ export async function createNode(
   build: Build,
   environment: ManagerEnvironment = {},
 ): Promise<MeshNode> {
-  sizeHeapFor(0);
   const { level, format } = config.telemetry.log;
   const recentLines = new RecentLines();
   const logger = createPinoLogger({ level, format, recent: recentLines });
@@ -123,6 +122,7 @@ export async function createNode(
   );
   const memory = new HealingMemory(config.stateDir, systemClock.now().wallMs);
   const process = startProcessMeter(prom, { version: build.version, engine: engine.name });
+  const heap = keepHeapSized();
   const lifecycle: Lifecycle = new Lifecycle(
     {
       engine,
@@ -176,6 +176,7 @@ export async function createNode(
     logLevel,
     prom,
     process,
+    heap,
     tracer,
     store,
     lifecycle,
@@ -271,6 +272,7 @@ interface Parts {
   readonly logLevel: LogLevelSwitch;
   readonly prom: PromMeter;
   readonly process: ProcessMeter;
+  readonly heap: HeapKeeper;
   readonly tracer: RunningTracer;
   readonly store: StateStore;
   readonly lifecycle: Lifecycle;
@@ -455,7 +457,8 @@ class Daemon implements MeshNode {
   }
 
   async #stop(): Promise<void> {
-    const { lifecycle, process, tracer, store, keys, logger, supervision, audit } = this.#parts;
+    const { lifecycle, process, heap, tracer, store, keys, logger, supervision, audit } =
+      this.#parts;
     supervision.stopping();
     this.healing.stop();
     await this.#parts.federation.stop();
@@ -464,6 +467,7 @@ class Daemon implements MeshNode {
     await Promise.all(this.#servers.map((server) => server.stop()));
     await tracer.stop();
     process.stop();
+    heap.stop();
     audit.close();
     keys.destroy();
     this.#parts.memory.close();

@@ -1,6 +1,5 @@
 // A node that is enrolled: its network, mesh, learning and the renewal of its SVID, from start to stop.
 
-import { sizeHeapFor } from "../adapters/heap-size.ts";
 import type { KeyFiles } from "../adapters/key-files.ts";
 import { Network } from "../adapters/libp2p/network.ts";
 import { topicOf } from "../adapters/libp2p/topics.ts";
@@ -457,13 +456,11 @@ export class Member {
           this.#rejoin.reached(peer.nodeId, addresses);
           this.learning.peerHere(peer.nodeId);
           this.#spread.met(peer.nodeId);
-          sizeHeapFor(this.network.connectedPeers().length);
           this.#service.handle({ kind: "peer-connected", peer, addresses });
           this.#renewal.met(peer.nodeId);
         },
         onDisconnected: (nodeId) => {
           logger.info({ nodeId }, "peer disconnected");
-          sizeHeapFor(this.network.connectedPeers().length);
           this.#service.handle({ kind: "peer-disconnected", nodeId });
         },
         onReachable: () => this.#tellAddresses(),

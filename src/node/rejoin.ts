@@ -6,7 +6,7 @@ import type { Network } from "../adapters/libp2p/network.ts";
 import { PEERS_KEPT, type StateStore } from "../adapters/sqlite/state-store.ts";
 import { errorCode, errorMessage, MeshError } from "../foundation/index.ts";
 import type { NodeId } from "../identity/index.ts";
-import type { MeshProtocol } from "../mesh/index.ts";
+import type { MemberView, MeshProtocol } from "../mesh/index.ts";
 import type { Clock, Logger, MonoMs, Random } from "../ports/index.ts";
 
 /** An address that failed is dialled again after this; doubled each time, up to the longest, less up to a quarter. */
@@ -21,7 +21,7 @@ const ADDRESSES_KEPT = 8;
 export interface RejoinDeps {
   readonly network: Pick<Network, "dial" | "connectedPeers">;
   readonly mesh: Pick<MeshProtocol, "members" | "zones">;
-  readonly store: Pick<StateStore, "knownAddresses" | "rememberPeer">;
+  readonly store: Pick<StateStore, "knownAddresses" | "rememberPeers">;
   /** The PeerId of a member whose identity is known. */
   readonly peerIdOf: (nodeId: NodeId) => { toString(): string } | undefined;
   readonly clock: Clock;
@@ -80,8 +80,7 @@ export class Rejoin {
   remember(isLast = false): void {
     const connected = this.#deps.mesh.members().filter(({ connected }) => connected);
     try {
-      for (const { nodeId, addresses } of connected.slice(0, PEERS_KEPT))
-        this.#write(nodeId, addresses, isLast);
+      this.#write(connected.slice(0, PEERS_KEPT), isLast);
     } catch (error) {
       this.#deps.logger.error(
         { code: errorCode(error), error: errorMessage(error) },
@@ -93,22 +92,31 @@ export class Rejoin {
       for (const nodeId of map.keys()) if (!still.has(nodeId)) map.delete(nodeId);
   }
 
+  /** Writes what is due, in one transaction: each waits for the disk. */
+  #write(members: readonly MemberView[], isLast: boolean): void {
+    const { monoMs, wallMs } = this.#deps.clock.now();
+    const due = new Map<NodeId, readonly string[]>();
+    for (const { nodeId, addresses } of members) {
+      const kept = this.#addressesOf(nodeId, addresses);
+      if (kept.length === 0) continue;
+      const before = this.#written.get(nodeId);
+      const waitMs = before?.text === kept.join() ? REFRESH_MS : isLast ? 0 : REWRITE_MS;
+      if (before === undefined || monoMs - before.atMs >= waitMs) due.set(nodeId, kept);
+    }
+    if (due.size === 0) return;
+    this.#deps.store.rememberPeers(due, wallMs);
+    for (const [nodeId, kept] of due)
+      this.#written.set(nodeId, { text: kept.join(), atMs: monoMs });
+  }
+
   /** The address that worked first, then what the member's beacon says; links through relays are not kept. */
-  #write(nodeId: NodeId, addresses: readonly string[], isLast: boolean): void {
-    const { store, clock, peerIdOf } = this.#deps;
-    const peerId = peerIdOf(nodeId)?.toString();
+  #addressesOf(nodeId: NodeId, addresses: readonly string[]): string[] {
+    const peerId = this.#deps.peerIdOf(nodeId)?.toString();
+    if (peerId === undefined) return [];
     const told = addresses
       .filter((address) => !address.includes("/p2p-circuit"))
       .map((address) => (address.includes("/p2p/") ? address : `${address}/p2p/${peerId}`));
-    const kept = [...new Set([this.#answeredAt.get(nodeId) ?? [], told].flat())];
-    if (peerId === undefined || kept.length === 0) return;
-    const { monoMs, wallMs } = clock.now();
-    const text = kept.join();
-    const before = this.#written.get(nodeId);
-    const waitMs = before?.text === text ? REFRESH_MS : isLast ? 0 : REWRITE_MS;
-    if (before !== undefined && monoMs - before.atMs < waitMs) return;
-    store.rememberPeer(nodeId, kept.slice(0, ADDRESSES_KEPT), wallMs);
-    this.#written.set(nodeId, { text, atMs: monoMs });
+    return [...new Set([this.#answeredAt.get(nodeId) ?? [], told].flat())].slice(0, ADDRESSES_KEPT);
   }
 
   /** Dials every known address at once, whatever its backoff says. @throws MeshError `network/dial-failed` when none answers */

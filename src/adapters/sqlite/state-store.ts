@@ -326,19 +326,19 @@ export class StateStore {
     this.#run("INSERT OR REPLACE INTO issuer VALUES (1, ?, ?)", root, intermediate ?? null);
   }
 
-  /** Remembers where a peer was reachable. Those beyond {@link PEERS_KEPT} are forgotten, and those not seen for 90 days. */
-  rememberPeer(nodeId: string, addresses: readonly string[], nowMs: WallMs): void {
-    this.#run(
-      "INSERT OR REPLACE INTO peers VALUES (?, ?, ?)",
-      nodeId,
-      JSON.stringify(addresses),
-      nowMs,
-    );
-    this.#run(
-      "DELETE FROM peers WHERE (seen_at_ms < ? AND node_id <> '') OR node_id NOT IN (SELECT node_id FROM peers ORDER BY seen_at_ms DESC LIMIT ?)",
-      nowMs - PEERS_KEPT_MS,
-      PEERS_KEPT,
-    );
+  /** Remembers where peers were reachable, by NodeId. Those beyond {@link PEERS_KEPT} are forgotten, and those not seen for 90 days. */
+  rememberPeers(peers: ReadonlyMap<string, readonly string[]>, nowMs: WallMs): void {
+    this.#atomically(() => {
+      for (const [nodeId, addresses] of peers) {
+        const json = JSON.stringify(addresses);
+        this.#run("INSERT OR REPLACE INTO peers VALUES (?, ?, ?)", nodeId, json, nowMs);
+      }
+      this.#run(
+        "DELETE FROM peers WHERE (seen_at_ms < ? AND node_id <> '') OR node_id NOT IN (SELECT node_id FROM peers ORDER BY seen_at_ms DESC LIMIT ?)",
+        nowMs - PEERS_KEPT_MS,
+        PEERS_KEPT,
+      );
+    });
   }
 
   /** Addresses without a NodeId yet: an issuer's from a join token. They are the first to be forgotten. */

@@ -1,13 +1,22 @@
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
-import { HEAP_GROWS_AT_PEERS, sizeHeapFor } from "../../../src/adapters/heap-size.ts";
+import { test } from "node:test";
+import { HeapRule } from "../../../src/adapters/heap-size.ts";
 
-after(() => sizeHeapFor(HEAP_GROWS_AT_PEERS));
+const times = (count: number, loopUse: number): number[] => Array<number>(count).fill(loopUse);
 
-test("the heap is kept small for few peers and may grow for many, and does not go to and fro between", () => {
-  const many = HEAP_GROWS_AT_PEERS;
-  const chosen = [0, many - 1, many, many - 1, many / 2, many / 2 - 1, many / 2, many - 1].map(
-    sizeHeapFor,
+test("the heap is made small after half a minute of calm, and may grow as soon as there is work", () => {
+  const rule = new HeapRule();
+  const after = (...looks: number[]): string | undefined =>
+    looks.map((loopUse) => rule.look(loopUse)).at(-1);
+  assert.equal(after(...times(5, 0.02)), "fast", "25 s of calm");
+  assert.equal(after(0.1, ...times(5, 0.02)), "fast", "work in between: counted anew");
+  assert.equal(after(0.02), "small");
+  assert.equal(
+    after(...times(20, 0.19)),
+    "small",
+    "a small heap itself costs up to twice the time",
   );
-  assert.deepEqual(chosen, ["small", "small", "fast", "fast", "fast", "small", "small", "small"]);
+  assert.equal(after(0.2), "fast");
+  assert.equal(after(...times(100, 0.1)), "fast");
+  assert.equal(after(...times(6, 0.099)), "small");
 });

@@ -147,7 +147,7 @@ describe("the state store", () => {
   test("forgets the oldest peers beyond sixty-four", () => {
     withStore((store) => {
       for (let i = 0; i < 65; i++)
-        store.rememberPeer(`n${i}`, [`/ip4/10.0.0.${i}/tcp/1`], (now + i) as WallMs);
+        store.rememberPeers(new Map([[`n${i}`, [`/ip4/10.0.0.${i}/tcp/1`]]]), (now + i) as WallMs);
       const known = store.knownAddresses();
       assert.equal(known.length, 64);
       assert.equal(known[0], "/ip4/10.0.0.64/tcp/1");
@@ -177,7 +177,8 @@ describe("the state store", () => {
 
   test("refuses a database with a damaged page", () => {
     withStore((store) => {
-      for (let i = 0; i < 60; i++) store.rememberPeer(`n${i}`, ["/ip4/10.0.0.1/tcp/1"], now);
+      for (let i = 0; i < 60; i++)
+        store.rememberPeers(new Map([[`n${i}`, ["/ip4/10.0.0.1/tcp/1"]]]), now);
     });
     const file = join(directory, "meshd.sqlite");
     const bytes = readFileSync(file);

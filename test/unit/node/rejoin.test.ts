@@ -28,7 +28,7 @@ function setUp(bootstrap: readonly string[], book: readonly string[] = []) {
       mesh: { members: () => world.members as MemberView[], zones: () => [] },
       store: {
         knownAddresses: () => [...book],
-        rememberPeer: (_nodeId, addresses) => void written.push(addresses),
+        rememberPeers: (peers) => void written.push(...peers.values()),
       },
       peerIdOf: () => "peer",
       clock: { now: () => time },
