@@ -1,7 +1,7 @@
-// The control API's view of a daemon: gathers what the parts know, and passes orders on.
+// The control API of a daemon, a method for each route: orders go to the part that carries them out, and what is shown of a part is
+// made in its `*-view.ts`.
 
-import type { AuditLog } from "../adapters/audit/audit-log.ts";
-import type { ProcessMeter } from "../adapters/telemetry/process-meter.ts";
+import { systemClock } from "../adapters/clock.ts";
 import type { PromMeter } from "../adapters/telemetry/prom-meter.ts";
 import type { Readiness } from "../adapters/http/metrics-server.ts";
 import type { StateStore } from "../adapters/sqlite/state-store.ts";
@@ -26,7 +26,7 @@ import type {
   ExposeRequest,
   FederatedRequest,
   FederateRequest,
-  Federation as FederationList,
+  Federation as FederationAnswer,
   FlExplained,
   FlPushed,
   FlExplainRequest,
@@ -45,7 +45,6 @@ import type {
   IncidentsRequest,
   SimilarIncidents,
   ForwardRequest,
-  Health,
   Identity,
   InitRequest,
   JoinRequest,
@@ -58,7 +57,6 @@ import type {
   Metrics,
   NodeControl,
   OwnBundle,
-  Peer,
   Peers,
   PolicyChecked,
   PolicyCheckRequest,
@@ -74,23 +72,12 @@ import type {
   Tunnels,
   Zones,
 } from "../control/index.ts";
-import type { CryptoEngine, EngineSwitch } from "../crypto/index.ts";
-import { toHex } from "../foundation/index.ts";
-import { type RaisedCondition, type SymptomCode, symptoms } from "../healing/index.ts";
-import {
-  bundleDigest,
-  certificatesOf,
-  describeCertificate,
-  type NodeKeys,
-} from "../identity/index.ts";
-import type { MemberView, ZoneView } from "../mesh/index.ts";
-import { Network } from "../adapters/libp2p/network.ts";
-import type { ListedForward } from "../adapters/tunnel/tunnels.ts";
-import { systemClock } from "../adapters/clock.ts";
-import { authorityControl } from "./trust/authority-view.ts";
+import type { CryptoEngine } from "../crypto/index.ts";
+import type { RaisedCondition } from "../healing/index.ts";
 import type { ConfigView } from "./config-view.ts";
 import { draftOfEntry, entriesOf } from "./entry-view.ts";
 import type { Federation } from "./federation.ts";
+import type { HealingLoop } from "./healing/healing-loop.ts";
 import {
   explainedOf,
   exportOf,
@@ -99,168 +86,75 @@ import {
   similarOf,
 } from "./healing/incident-view.ts";
 import type { HealingMemory } from "./healing/memory.ts";
-import type { HealingLoop } from "./healing/healing-loop.ts";
+import { type Condition, type HealthDeps, NodeHealth } from "./health.ts";
+import { identityOf } from "./identity-view.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { LogLevelSwitch } from "./log-level.ts";
-import type { Member } from "./member.ts";
 import type { Operations } from "./operations.ts";
-import type { Access } from "./policy.ts";
+import { beaconsOf, lookedUpOf, peersOf } from "./peer-view.ts";
 import { policyAnswer } from "./policy-view.ts";
-import { classicalHealthOf, svidHealthOf } from "./svid-health.ts";
-import { draftOf } from "./task-manifest.ts";
+import type { Access } from "./policy.ts";
 import { quarantinedCalled, quarantineOf } from "./quarantine-view.ts";
 import { linksOf, routeOf } from "./route-view.ts";
-import { type SocketName, socketNames, type SocketPart } from "./socket-part.ts";
-import { workloadHealth } from "./workload/health.ts";
+import { type StatusDeps, statusOf } from "./status-view.ts";
+import { draftOf } from "./task-manifest.ts";
+import { authorityControl } from "./trust/authority-view.ts";
+import { tunnelsOf } from "./tunnel-view.ts";
+import { zonesOf } from "./zone-view.ts";
 
-export interface SurfaceParts {
+/** What the answers are made of, beside what status and health need. */
+export interface SurfaceParts extends StatusDeps, HealthDeps {
   readonly config: Config;
-  readonly version: string;
   readonly prom: PromMeter;
-  readonly process: ProcessMeter;
   readonly lifecycle: Lifecycle;
-  readonly keys: NodeKeys;
   readonly engine: CryptoEngine;
-  readonly engines: Pick<EngineSwitch, "isSound">;
   readonly store: StateStore;
-  readonly audit: Pick<AuditLog, "problem">;
   readonly logLevel: LogLevelSwitch;
-  readonly epoch: number;
   readonly operations: Operations;
   readonly access: Access;
   readonly federation: Federation;
   readonly configView: ConfigView;
   readonly healing: () => HealingLoop;
   readonly memory: HealingMemory;
-  readonly sockets: () => Partial<Record<SocketName, SocketPart | undefined>>;
 }
-
-/** A health entry whose code the catalogue knows. */
-type Condition = Health & { readonly code: SymptomCode };
-
-/** Rounds in a row without a new model that are told as a condition of the node's health. */
-const VOID_ROUNDS_TOLD = 3;
 
 export class ControlSurface implements NodeControl {
   readonly #parts: SurfaceParts;
+  readonly #health: NodeHealth;
   readonly #metricsAddress: () => string | null;
   readonly #reload: () => void;
   readonly #startedAt = new Date().toISOString();
 
   constructor(parts: SurfaceParts, metricsAddress: () => string | null, reload: () => void) {
     this.#parts = parts;
+    this.#health = new NodeHealth(parts);
     this.#reload = reload;
     this.#metricsAddress = metricsAddress;
   }
 
   status(): Body<Status> {
-    const { config, version, lifecycle, epoch, engine, keys, process: meter } = this.#parts;
-    const { member, state } = lifecycle;
-    const identity = member?.svid.identity;
-    const health = this.health();
-    const isDegraded = state === "running" && health.some(({ severity }) => severity !== "info");
-    const running = state === "running" ? member : undefined;
-    return {
-      node: {
-        state: isDegraded ? "degraded" : state,
-        name: identity?.name ?? null,
-        nodeId: keys.nodeId,
-        peerId: this.#peerId(),
-        spiffeId: identity?.spiffeId ?? null,
-        trustDomain: identity?.trustDomain ?? null,
-        version,
-        startedAt: this.#startedAt,
-        epoch,
-        zone: running?.mesh.zone ?? config.mesh.zone,
-        ...(running === undefined ? {} : zoneCounts(running)),
-        roles: member?.roles ?? [],
-        engine: engine.name,
-        handshakePolicy: config.mesh.handshakePolicy,
-        addresses: running?.network.addresses() ?? [],
-        metricsAddress: this.#metricsAddress(),
-        pid: process.pid,
-      },
-      svid: member === undefined ? null : svidOf(member, config.identity.source),
-      peers: this.peers().peers,
-      health,
-      learning: running?.learning.status() ?? null,
-      process: meter.read(),
-    };
+    return statusOf(this.#parts, {
+      startedAt: this.#startedAt,
+      metricsAddress: this.#metricsAddress(),
+      health: this.health(),
+    });
   }
 
   peers(): Body<Peers> {
-    const { member } = this.#parts.lifecycle;
-    return { peers: member?.mesh.members().map((view) => peerOf(member, view)) ?? [] };
+    return peersOf(this.#parts.lifecycle.member);
   }
 
   beacons(): Body<Beacons> {
-    const { member } = this.#parts.lifecycle;
-    const nowMs = systemClock.now().monoMs;
-    const links = member?.mesh.topology() ?? [];
-    const nameOf = (nodeId: string): string => member?.nameOf(nodeId) ?? nodeId;
-    return {
-      beacons:
-        member?.mesh.members().map((view) => ({
-          name: nameOf(view.nodeId),
-          nodeId: view.nodeId,
-          epoch: view.epoch,
-          sequence: view.sequence,
-          ageMs: Math.max(0, nowMs - view.lastBeaconAtMs),
-          heartbeatIndex: view.heartbeatIndex,
-          addresses: [...view.addresses],
-          zone: view.zone,
-          roles: [...view.roles],
-          neighbours: links.flatMap(({ a, b }) =>
-            a === view.nodeId ? [nameOf(b)] : b === view.nodeId ? [nameOf(a)] : [],
-          ),
-        })) ?? [],
-      counters: {
-        accepted: this.#counts("meshd_mesh_beacons_accepted_total", "kind"),
-        rejected: this.#counts("meshd_mesh_beacons_rejected_total", "code"),
-      },
-    };
+    return beaconsOf(this.#parts.lifecycle.member, this.#parts.prom);
   }
 
   zones(): Body<Zones> {
-    const { lifecycle, config } = this.#parts;
-    const { member } = lifecycle;
-    const setting = config.mesh.zone;
-    if (member === undefined) return { setting, zone: setting, zones: [] };
-    return {
-      setting,
-      zone: member.mesh.zone,
-      zones: member.mesh.zones().map((view) => zoneOf(member, view)),
-    };
+    return zonesOf(this.#parts.lifecycle.member, this.#parts.config.mesh.zone);
   }
 
   identity(): Body<Identity> {
-    const { keys, engine, lifecycle } = this.#parts;
-    const { member } = lifecycle;
-    const identity = member?.svid.identity;
-    return {
-      nodeId: keys.nodeId,
-      peerId: this.#peerId(),
-      spiffeId: identity?.spiffeId ?? null,
-      trustDomain: identity?.trustDomain ?? null,
-      ed25519PublicKey: toHex(keys.ed25519.publicKey),
-      mldsa65PublicKeyDigest: toHex(engine.sha256(keys.mldsa65.publicKey)),
-      chain: certificatesOf(identity?.chain ?? [])
-        .map(describeCertificate)
-        .map(({ notBeforeMs, notAfterMs, ...names }) => ({
-          ...names,
-          notBefore: isoTime(notBeforeMs),
-          notAfter: isoTime(notAfterMs),
-        })),
-      bundle:
-        member === undefined
-          ? null
-          : {
-              sequence: member.bundle.sequence,
-              digest: toHex(bundleDigest(engine, member.bundle)),
-              authorities: member.bundle.authorities.length,
-            },
-      isIssuer: member?.isIssuer ?? false,
-    };
+    const { lifecycle, keys, engine } = this.#parts;
+    return identityOf(lifecycle.member, keys, engine);
   }
 
   flStatus(): Body<FlStatus> {
@@ -327,26 +221,7 @@ export class ControlSurface implements NodeControl {
 
   async lookup({ target }: LookupRequest): Promise<Body<LookedUp>> {
     const member = this.#parts.lifecycle.requireMember();
-    const found = await member.lookup.find(target);
-    if (found.source === "mesh") {
-      const { nodeId, zone, epoch, sequence, ...peer } = {
-        ...found.view,
-        ...peerOf(member, found.view),
-      };
-      const { name, spiffeId, peerId, addresses } = peer;
-      return {
-        node: { nodeId, name, spiffeId, peerId, zone, addresses, epoch, sequence, source: "mesh" },
-      };
-    }
-    const { identity, zone, addresses, epoch, sequence } = found.record;
-    const { nodeId, name, spiffeId, ed25519 } = identity;
-    const peerId = Network.peerIdOf(ed25519).toString();
-    return {
-      node: {
-        ...{ nodeId, name, spiffeId, peerId, zone, addresses: [...addresses], epoch, sequence },
-        source: "dht",
-      },
-    };
+    return lookedUpOf(member, await member.lookup.find(target));
   }
 
   tunnels(): Body<Tunnels> {
@@ -429,19 +304,19 @@ export class ControlSurface implements NodeControl {
     return this.#parts.federation.bundleMap();
   }
 
-  federation(): Body<FederationList> {
+  federation(): Body<FederationAnswer> {
     return this.#parts.federation.list();
   }
 
-  federate(request: FederateRequest): Promise<Body<FederationList>> {
+  federate(request: FederateRequest): Promise<Body<FederationAnswer>> {
     return this.#parts.federation.add(request);
   }
 
-  refreshFederation({ trustDomain }: FederatedRequest): Promise<Body<FederationList>> {
+  refreshFederation({ trustDomain }: FederatedRequest): Promise<Body<FederationAnswer>> {
     return this.#parts.federation.refresh(trustDomain);
   }
 
-  unfederate({ trustDomain }: FederatedRequest): Body<FederationList> {
+  unfederate({ trustDomain }: FederatedRequest): Body<FederationAnswer> {
     return this.#parts.federation.remove(trustDomain);
   }
 
@@ -510,271 +385,17 @@ export class ControlSurface implements NodeControl {
     return this.#parts.operations.backup(request);
   }
 
-  /** Ready: enrolled, in the mesh, with an SVID that has not expired. */
-  readiness(): Readiness {
-    const { lifecycle } = this.#parts;
-    const errors = this.health().filter(({ severity }) => severity === "error");
-    const { state } = lifecycle;
-    const reasons: SymptomCode[] = [
-      ...(state === "running" ? [] : [`node/${state}` as const]),
-      ...errors.map(({ code }) => code),
-    ];
-    return { ready: reasons.length === 0, reasons };
-  }
-
-  #peerId(): string {
-    return Network.peerIdOf(this.#parts.keys.ed25519.publicKey).toString();
-  }
-
-  #counts(metric: string, label: string): Record<string, number> {
-    const rows = this.#parts.prom.snapshot(metric).filter(({ value }) => value > 0);
-    return Object.fromEntries(rows.map(({ labels, value }) => [labels[label] ?? "", value]));
-  }
-
   /** What `meshctl status` shows as health. */
   health(): Condition[] {
-    const raised = this.raised();
-    const told = new Map(raised.map((one) => [one.code, one]));
-    for (const one of this.#parts.healing().found())
-      if (!told.has(one.code)) told.set(one.code, one);
-    return [...told.values()].map(conditionOf);
+    return this.#health.conditions();
   }
 
   /** What the parts of the node say is wrong with them. */
   raised(): RaisedCondition[] {
-    const { config, lifecycle } = this.#parts;
-    const { member, problem, state } = lifecycle;
-    const health: RaisedCondition[] = [];
-    if (problem !== undefined) health.push({ code: problem.code, message: problem.message });
-    const { sourceProblem } = lifecycle;
-    if (sourceProblem !== undefined)
-      health.push({ code: "identity/source-silent", message: sourceProblem.message });
-    if (state === "unenrolled" && problem === undefined && config.identity.source === "issuer") {
-      health.push({
-        code: "node/unenrolled",
-        message: "In no mesh yet: run meshctl init or meshctl join.",
-      });
-    }
-    if (state === "starting")
-      health.push({ code: "node/starting", message: "Joins the mesh: in a moment it is there." });
-    if (state === "stopping")
-      health.push({ code: "node/stopping", message: "Leaves the mesh, as it was told to." });
-    if (!this.#parts.engines.isSound) {
-      health.push({
-        code: "crypto/engine-unsound",
-        message: "The crypto engine fails its self-test: another one takes over, or restart meshd.",
-      });
-    }
-    if (member !== undefined) health.push(...memberHealth(member));
-    for (const subject of socketNames) {
-      const socket = this.#parts.sockets()[subject];
-      if (socket?.isGone !== true) continue;
-      const message = `Nobody can call ${socket.path}: its file was removed or replaced. It is made again, or restart meshd.`;
-      health.push({ code: "node/socket-gone", subject, message });
-    }
-    if (member?.isLive() === false) {
-      health.push({
-        code: "node/stalled",
-        message: "The mesh machine has stopped working. Restart meshd, and report its log.",
-      });
-    }
-    const stale = this.#parts.federation.stale();
-    if (stale.length > 0) {
-      health.push({
-        code: "federation/stale",
-        message: `The trust bundle of ${stale.join(", ")} could not be refreshed: see meshctl trust federate list.`,
-      });
-    }
-    const { problem: auditProblem } = this.#parts.audit;
-    if (auditProblem !== undefined) {
-      const { code, message } = auditProblem;
-      health.push({ code, message });
-    }
-    const { writeError } = this.#parts.store;
-    if (writeError !== undefined) {
-      health.push({ code: writeError.code, message: writeError.message });
-    }
-    if (config.learning.adversary) {
-      health.push({
-        code: "learning/adversary",
-        message: "Lab only: this node poisons its updates when a task asks for it.",
-      });
-    }
-    const { level, configured } = this.#parts.logLevel;
-    if (level !== configured) {
-      health.push({
-        code: "node/log-level",
-        message: `Logs at ${level} until the next start or reload; the configuration says ${configured}.`,
-      });
-    }
-    return [...health, ...this.#parts.healing().raised()];
+    return this.#health.raised();
   }
-}
 
-function conditionOf({ code, message }: RaisedCondition): Condition {
-  return { code, severity: symptoms[code].severity, message };
-}
-
-function tunnelsOf(member: Member | undefined, forwards: readonly ListedForward[]): Body<Tunnels> {
-  return {
-    exposed: (member?.tunnels.exposed ?? []).map(({ port, target, origin }) => ({
-      port,
-      host: target.host,
-      targetPort: target.port,
-      origin,
-    })),
-    forwards: forwards.map(({ listen, peer, remotePort, origin, problem }) => ({
-      host: listen.host,
-      port: listen.port,
-      ...(member?.peerOf(peer) ?? { peer, nodeId: "" }),
-      remotePort,
-      origin,
-      problem: problem ?? null,
-    })),
-  };
-}
-
-/** Why an SVID that has not expired is refused by all. */
-const svidProblems = ["identity/revoked", "identity/untrusted"] as const;
-
-function memberHealth(member: Member): RaisedCondition[] {
-  const health: RaisedCondition[] = [];
-  const { kernelProblem } = member.learning;
-  if (kernelProblem !== undefined) {
-    health.push({
-      code: "learning/kernels-unavailable",
-      message: kernelProblem.message,
-    });
+  readiness(): Readiness {
+    return this.#health.readiness();
   }
-  const { voidRounds } = member.learning;
-  if (voidRounds >= VOID_ROUNDS_TOLD) {
-    health.push({
-      code: "learning/rounds-void",
-      message: `The last ${voidRounds} rounds brought no new model: too few updates came. See meshctl fl status: who is silent?`,
-    });
-  }
-  const { splitRound } = member.learning;
-  if (splitRound !== undefined) {
-    health.push({
-      code: "learning/split",
-      message: `All results of round ${splitRound} are in and none has a quorum: participants compute it unlike. Compare their versions and meshctl fl explain.`,
-    });
-  }
-  if (member.workloads !== undefined) health.push(...workloadHealth(member.workloads));
-  health.push(...svidHealthOf(member.svid, systemClock.now().wallMs), ...classicalHealthOf(member));
-  if (member.issuing?.keeper?.isEnding === true) {
-    health.push({
-      code: "identity/authority-ending",
-      message:
-        "The authority that signs ends soon and no other one is prepared. Run meshctl trust authority prepare, or see the log why it is not done unattended.",
-    });
-  }
-  const problem = svidProblems.find((code) => code === member.svidProblem);
-  if (problem !== undefined) {
-    health.push({
-      code: problem,
-      message:
-        "This node's SVID is no longer good: it was shut out, or the authority that signed it was revoked. Join again with a new token, in a new state directory.",
-    });
-  }
-  const members = member.mesh.members();
-  const quarantined = members.filter(({ state }) => state === "quarantined");
-  if (quarantined.length > 0) {
-    health.push({
-      code: "mesh/quarantined",
-      message: `${quarantined.length} member(s) proven to equivocate: see meshctl quarantine list.`,
-    });
-  }
-  if (member.learning.trainer.isAbsent) {
-    health.push({
-      code: "learning/trainer-absent",
-      message:
-        "A task waits for this node's own trainer, and none is attached. Start it: docs/trainers.md.",
-    });
-  }
-  // The dead count: whoever is cut off holds all others for dead before long.
-  const others = members.filter(({ state }) => state !== "left");
-  if (others.length > 0 && !others.some(({ connected }) => connected)) {
-    health.push({
-      code: "mesh/isolated",
-      message: "No peer is connected although members are known: check the network.",
-    });
-  }
-  return health;
-}
-
-function svidOf(
-  { svid }: Member,
-  source: Config["identity"]["source"],
-): NonNullable<Status["svid"]> {
-  const { notBeforeMs, notAfterMs, serialNumber, isClassical = false } = svid.identity;
-  return {
-    notBefore: isoTime(notBeforeMs),
-    notAfter: isoTime(notAfterMs),
-    renewAt: isoTime(svid.renewAtMs),
-    graceEnd: isoTime(svid.graceEndMs),
-    serialNumber,
-    source,
-    classical: isClassical,
-  };
-}
-
-function peerOf(member: Member, view: MemberView): Peer {
-  const identity = member.identities.lookup(view.nodeId);
-  const relay = member.network.relayTo(view.nodeId);
-  return {
-    name: member.nameOf(view.nodeId),
-    nodeId: view.nodeId,
-    peerId: identity === undefined ? "" : Network.peerIdOf(identity.ed25519).toString(),
-    spiffeId: identity?.spiffeId ?? "",
-    state: view.state,
-    connected: view.connected,
-    suite: member.network.suiteOf(view.nodeId) ?? null,
-    relay: relay === undefined ? null : member.nameOf(relay),
-    rttMs: view.rttMs ?? null,
-    lossRatio: view.lossRatio ?? 0,
-    lastBeaconAgeMs: Math.max(0, systemClock.now().monoMs - view.lastBeaconAtMs),
-    epoch: view.epoch,
-    sequence: view.sequence,
-    addresses: [...view.addresses],
-    lastErrorCode: view.lastErrorCode ?? null,
-    score: member.network.scoreOf(view.nodeId) ?? null,
-    reputation: Math.round(view.reputation),
-  };
-}
-
-function isoTime(ms: number): string {
-  return new Date(ms).toISOString();
-}
-
-function zoneCounts({ mesh }: Member): { zoneMembers: number; zonesKnown: number } {
-  const zones = mesh.zones();
-  return { zoneMembers: zones.find(({ own }) => own)?.members ?? 0, zonesKnown: zones.length };
-}
-
-function zoneOf(member: Member, view: ZoneView): Zones["zones"][number] {
-  const { zone, own, members, load, publisher, sequence, issuedAtMs, digest } = view;
-  const nowMs = systemClock.now().monoMs;
-  const route = member.mesh.zoneRoute(zone);
-  const isTold =
-    publisher !== undefined &&
-    sequence !== undefined &&
-    issuedAtMs !== undefined &&
-    digest !== undefined;
-  return {
-    ...{ zone, own, members, load },
-    gateways: view.gateways.map((nodeId) => ({ name: member.nameOf(nodeId), nodeId })),
-    neighbours: view.neighbours.map((link) => ({ ...link })),
-    summary: isTold
-      ? { publisher, sequence, ageMs: Math.max(0, nowMs - issuedAtMs), membership: digest }
-      : null,
-    route:
-      route === undefined
-        ? null
-        : {
-            zones: [...route.zones],
-            cost: route.cost,
-            via: route.via.map((nodeId) => member.nameOf(nodeId)),
-          },
-  };
 }

@@ -2,7 +2,8 @@
 // keeps no text (contentless); it is maintained in the same transaction as the row.
 
 import type { ArchivedIncident, Incident, IncidentArchive, Whose } from "../../healing/index.ts";
-import { IncidentFile, type IncidentFileProblem, type Row } from "./incident-file.ts";
+import { IncidentFile, type IncidentFileProblem } from "./incident-file.ts";
+import type { Row } from "./statements.ts";
 
 const COLUMNS = "number, id, origin, features, body";
 /** Read at once at the start: all of them would be in memory at the same time. */

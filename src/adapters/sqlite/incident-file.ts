@@ -3,8 +3,9 @@
 
 import { closeSync, existsSync, openSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync, type SQLInputValue, type SQLOutputValue } from "node:sqlite";
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { errorMessage, MeshError } from "../../foundation/index.ts";
+import type { Row } from "./statements.ts";
 
 export const INCIDENTS_NAME = "incidents.sqlite";
 /** Raised with the schema. Another version's file is set aside, not migrated: what was learned is learned again. */
@@ -29,9 +30,6 @@ const SCHEMA = `
 
 /** What is wrong with the file, and goes on until the next start. */
 export type IncidentFileProblem = MeshError<"healing/knowledge-rebuilt" | "healing/knowledge-lost">;
-
-/** A row, as SQLite gives it. */
-export type Row = Record<string, SQLOutputValue>;
 
 /** One file of incidents, made anew as often as it breaks. */
 export class IncidentFile {

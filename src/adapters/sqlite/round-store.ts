@@ -1,20 +1,13 @@
 // What certified rounds leave on disk: the messages that this node signed in the open round, before any of them goes out; the chain
 // of certificates; the own update; the last models; and proofs against participants. Each method is one transaction.
 
-import type { SQLInputValue, SQLOutputValue } from "node:sqlite";
+import type { SQLInputValue } from "node:sqlite";
+import type { Statements } from "./statements.ts";
 
 /** Certified models kept for peers that come late; older ones are theirs no more. */
 export const MODELS_KEPT = 3;
 /** Under this name are models that no task has yet. */
 const PUSHED = "";
-
-/** The statements of a database, as `StateStore` runs them. */
-export interface Statements {
-  run(sql: string, ...values: SQLInputValue[]): number;
-  all(sql: string, ...values: SQLInputValue[]): Record<string, SQLOutputValue>[];
-  /** All of it or nothing. @throws MeshError `state/write-failed` */
-  atomically(work: () => void): void;
-}
 
 /** A content on disk. */
 export interface StoredContent {

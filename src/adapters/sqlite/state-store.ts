@@ -1,32 +1,25 @@
-// All local state of a daemon except the key seeds: identity, tokens, known peers, learning tasks.
+// All local state of a daemon except the key seeds: its identity and trust, known peers, tasks, evidence. What is only an issuer's
+// (join tokens, names, workloads) and what certified rounds leave have stores of their own here.
 // Every method is one transaction; when it returns, a kill -9 loses nothing of it.
 
-import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import {
   ByteReader,
   concatBytes,
-  errorMessage,
   fromBase64Url,
   fromHex,
-  MeshError,
+  type MeshError,
   toBase64Url,
   toHex,
   uint32be,
 } from "../../foundation/index.ts";
-import {
-  type NameClaim,
-  type NameRegistry,
-  NAMES_MAX,
-  type NodeId,
-  type TokenRecord,
-  TOKENS_MAX,
-  type TokenStore,
-} from "../../identity/index.ts";
+import type { NameRegistry, TokenStore } from "../../identity/index.ts";
 import type { WallMs } from "../../ports/index.ts";
 import { openDatabase } from "./database.ts";
-import { RoundStore, type Statements } from "./round-store.ts";
-import type { StateErrorCode } from "./state-error-code.ts";
+import { NameTable, TokenTable } from "./enrolment-tables.ts";
 import { schemaVersion } from "./migrations.ts";
+import { RoundStore } from "./round-store.ts";
+import { blob, Statements, text, type WriteErrorCode } from "./statements.ts";
 import { WorkloadStore } from "./workload-store.ts";
 
 /** What enrolment gives a node, beside its keys. */
@@ -73,12 +66,9 @@ const TASKS_KEPT = 16;
 /** Share of unused pages from which the database is written anew to be rid of them. */
 const VACUUM_SHARE = 0.25;
 
-type WriteErrorCode = Extract<StateErrorCode, "state/write-failed">;
-
 export class StateStore {
   readonly #database: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
-  #writeError: MeshError<WriteErrorCode> | undefined;
+  readonly #statements: Statements;
   /** Join tokens of an issuer. */
   readonly tokens: TokenStore;
   /** Which node holds which name, on an issuer. */
@@ -91,38 +81,25 @@ export class StateStore {
   /** @throws MeshError as {@link openDatabase} */
   constructor(directory: string) {
     this.#database = openDatabase(directory);
-    this.tokens = {
-      insert: (record) => this.#insertToken(record),
-      find: (secretHash) => this.#findToken(secretHash),
-      markUsed: (secretHash, nodeId, atMs) =>
-        this.#run(
-          "UPDATE tokens SET used_by = ?, used_at_ms = ? WHERE secret_hash = ? AND used_by IS NULL",
-          nodeId,
-          atMs,
-          secretHash,
-        ) === 1,
-      prune: (nowMs) => this.#run("DELETE FROM tokens WHERE expires_at_ms < ?", nowMs),
-    };
-    const statements: Statements = {
-      run: (sql, ...values) => this.#run(sql, ...values),
-      all: (sql, ...values) => this.#prepare(sql).all(...values),
-      atomically: (work) => this.#atomically(work),
-    };
+    const statements = (this.#statements = new Statements(this.#database));
+    this.tokens = new TokenTable(statements);
+    this.names = new NameTable(statements);
     this.rounds = new RoundStore(statements);
     this.workloads = new WorkloadStore(statements);
-    this.names = {
-      check: (name, nodeId) => this.#checkName(name, nodeId),
-      claim: (name, nodeId) => this.#claimName(name, nodeId),
-    };
   }
 
   /** The last write's error, until a write succeeds again. */
   get writeError(): MeshError<WriteErrorCode> | undefined {
-    return this.#writeError;
+    return this.#statements.writeError;
   }
 
   close(): void {
     if (this.#database.isOpen) this.#database.close();
+  }
+
+  /** The boot counter of the last start. */
+  epoch(): number {
+    return Number(this.#fact("epoch") ?? 0);
   }
 
   /**
@@ -130,45 +107,36 @@ export class StateStore {
    * restored from a backup does not repeat an epoch. Committed before it is returned.
    */
   nextEpoch(nowMs: WallMs): number {
-    const row = this.#get("SELECT value FROM facts WHERE name = 'epoch'");
-    const epoch = Math.max(Number(row?.["value"] ?? 0) + 1, Math.floor(nowMs / 1000));
+    const epoch = Math.max(this.epoch() + 1, Math.floor(nowMs / 1000));
     this.saveEpoch(epoch);
     return epoch;
   }
 
   /** Keeps a boot counter that the mesh knows to be higher. */
   saveEpoch(epoch: number): void {
-    this.#run("INSERT OR REPLACE INTO facts VALUES ('epoch', ?)", String(epoch));
+    this.#saveFact("epoch", String(epoch));
   }
 
   /** The zone that this node was in last, when the mesh chose it. */
   zone(): string | undefined {
-    const row = this.#get("SELECT value FROM facts WHERE name = 'zone'");
-    return row === undefined ? undefined : text(row["value"]);
+    return this.#fact("zone");
   }
 
   saveZone(zone: string): void {
-    this.#run("INSERT OR REPLACE INTO facts VALUES ('zone', ?)", zone);
-  }
-
-  /** When this state was restored from a backup, if ever: of what was signed before, it may know less than others. */
-  restoredAtMs(): WallMs | undefined {
-    const row = this.#get("SELECT value FROM facts WHERE name = 'restored_at_ms'");
-    return row === undefined ? undefined : (Number(text(row["value"])) as WallMs);
+    this.#saveFact("zone", zone);
   }
 
   /** The SPIFFE id of the issuer that this node joined through. */
   issuerId(): string | undefined {
-    const row = this.#get("SELECT value FROM facts WHERE name = 'issuer'");
-    return row === undefined ? undefined : text(row["value"]);
+    return this.#fact("issuer");
   }
 
   saveIssuerId(spiffeId: string): void {
-    this.#run("INSERT OR REPLACE INTO facts VALUES ('issuer', ?)", spiffeId);
+    this.#saveFact("issuer", spiffeId);
   }
 
   credential(): StoredCredential | undefined {
-    const row = this.#get("SELECT * FROM credential");
+    const row = this.#statements.get("SELECT * FROM credential");
     if (row === undefined) return undefined;
     return {
       trustDomain: text(row["trust_domain"]),
@@ -179,7 +147,7 @@ export class StateStore {
   }
 
   saveCredential({ trustDomain, name, bundle, chain }: StoredCredential): void {
-    this.#run(
+    this.#statements.run(
       "INSERT OR REPLACE INTO credential VALUES (1, ?, ?, ?, ?)",
       trustDomain,
       name,
@@ -190,46 +158,62 @@ export class StateStore {
 
   /** The trust bundle as a root signed it. */
   signedBundle(): Uint8Array | undefined {
-    const row = this.#get("SELECT value FROM facts WHERE name = 'signed-bundle'");
-    return row === undefined ? undefined : fromBase64Url(text(row["value"]));
+    const signed = this.#fact("signed-bundle");
+    return signed === undefined ? undefined : fromBase64Url(signed);
   }
 
   /** Keeps a newer bundle of this node's trust domain. */
   saveBundle(json: string, signed: Uint8Array): void {
-    this.#atomically(() => this.#saveBundle(json, signed));
+    this.#statements.atomically(() => this.#saveBundle(json, signed));
   }
 
   #saveBundle(json: string, signed: Uint8Array): void {
-    this.#run("UPDATE credential SET bundle = ?", json);
-    this.#run("INSERT OR REPLACE INTO facts VALUES ('signed-bundle', ?)", toBase64Url(signed));
+    this.#statements.run("UPDATE credential SET bundle = ?", json);
+    this.#saveFact("signed-bundle", toBase64Url(signed));
+  }
+
+  issuer(): StoredIssuer | undefined {
+    const row = this.#statements.get("SELECT * FROM issuer");
+    if (row === undefined) return undefined;
+    const intermediate = row["intermediate"];
+    return {
+      root: blob(row["root"]),
+      intermediate: intermediate === null ? undefined : blob(intermediate),
+    };
+  }
+
+  saveIssuer({ root, intermediate }: StoredIssuer): void {
+    this.#statements.run(
+      "INSERT OR REPLACE INTO issuer VALUES (1, ?, ?)",
+      root,
+      intermediate ?? null,
+    );
   }
 
   /** What an issuer without a root keeps of its keys for workloads, as JSON. */
   grantedKeys(): string | undefined {
-    const row = this.#get("SELECT value FROM facts WHERE name = 'granted-keys'");
-    return row === undefined ? undefined : text(row["value"]);
+    return this.#fact("granted-keys");
   }
 
   /** Keeps those, with the intermediate when there is a new one. */
   saveGranted(keys: string, issuer?: StoredIssuer): void {
-    this.#atomically(() => {
-      this.#run("INSERT OR REPLACE INTO facts VALUES ('granted-keys', ?)", keys);
+    this.#statements.atomically(() => {
+      this.#saveFact("granted-keys", keys);
       if (issuer !== undefined) this.saveIssuer(issuer);
     });
   }
 
   /** This host issues no longer. */
   forgetGranted(): void {
-    this.#atomically(() => {
-      this.#run("DELETE FROM facts WHERE name = 'granted-keys'");
-      this.#run("DELETE FROM issuer");
+    this.#statements.atomically(() => {
+      this.#dropFact("granted-keys");
+      this.#statements.run("DELETE FROM issuer");
     });
   }
 
   /** What the holder of the root keeps of its authorities, as JSON. */
   trustState(): string | undefined {
-    const row = this.#get("SELECT value FROM facts WHERE name = 'trust-state'");
-    return row === undefined ? undefined : text(row["value"]);
+    return this.#fact("trust-state");
   }
 
   /** A step of an authority with all that follows from it: the bundle, and the root whose intermediate is no longer used. */
@@ -239,16 +223,21 @@ export class StateStore {
     readonly newRoot?: Uint8Array;
   }): void {
     const { state, bundle, newRoot } = step;
-    this.#atomically(() => {
-      this.#run("INSERT OR REPLACE INTO facts VALUES ('trust-state', ?)", state);
+    this.#statements.atomically(() => {
+      this.#saveFact("trust-state", state);
       if (bundle !== undefined) this.#saveBundle(bundle.json, bundle.signed);
       if (newRoot !== undefined) this.saveIssuer({ root: newRoot, intermediate: undefined });
     });
   }
 
-  /** The boot counter of the last start. */
-  epoch(): number {
-    return Number(this.#get("SELECT value FROM facts WHERE name = 'epoch'")?.["value"] ?? 0);
+  /** Whether an operator froze healing. */
+  get isHealingFrozen(): boolean {
+    return this.#fact("healing_frozen") !== undefined;
+  }
+
+  saveHealingFrozen(frozen: boolean): void {
+    if (frozen) this.#saveFact("healing_frozen", "");
+    else this.#dropFact("healing_frozen");
   }
 
   get schemaVersion(): number {
@@ -262,32 +251,23 @@ export class StateStore {
    */
   compact(): void {
     const checkpoint = (): void => this.#database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-    this.#written(checkpoint);
-    const pages = (name: string): number => Number(this.#get(`PRAGMA ${name}`)?.[name] ?? 0);
+    this.#statements.written(checkpoint);
+    const pages = (name: string): number =>
+      Number(this.#statements.get(`PRAGMA ${name}`)?.[name] ?? 0);
     if (pages("freelist_count") > VACUUM_SHARE * pages("page_count")) {
       try {
         this.#database.exec("VACUUM");
       } catch {
         // It writes the whole database anew, for which there is no room.
       }
-      this.#written(checkpoint);
+      this.#statements.written(checkpoint);
     }
     this.saveEpoch(this.epoch());
   }
 
-  /** Whether an operator froze healing. */
-  get isHealingFrozen(): boolean {
-    return this.#get("SELECT 1 FROM facts WHERE name = 'healing_frozen'") !== undefined;
-  }
-
-  saveHealingFrozen(frozen: boolean): void {
-    if (frozen) this.#run("INSERT OR REPLACE INTO facts VALUES ('healing_frozen', '')");
-    else this.#run("DELETE FROM facts WHERE name = 'healing_frozen'");
-  }
-
   /** Writes a consistent copy of the database; the file must not exist. @throws MeshError `state/write-failed` */
   snapshot(file: string): void {
-    this.#run("VACUUM INTO ?", file);
+    this.#statements.run("VACUUM INTO ?", file);
   }
 
   /**
@@ -296,44 +276,38 @@ export class StateStore {
    * that was used since would be good for a second time. What was signed in trainings since then is not known.
    */
   settleRestored(nowMs: WallMs): void {
-    this.#run("INSERT OR REPLACE INTO facts VALUES ('restored_at_ms', ?)", String(nowMs));
+    this.#saveFact("restored_at_ms", String(nowMs));
     this.saveEpoch(Math.max(this.epoch(), Math.floor(nowMs / 1000)) + RESTORE_EPOCH_MARGIN);
-    this.#run("DELETE FROM tokens");
-    this.#run("INSERT OR REPLACE INTO facts VALUES ('restore_untold', '')");
+    this.#statements.run("DELETE FROM tokens");
+    this.#saveFact("restore_untold", "");
+  }
+
+  /** When this state was restored from a backup, if ever: of what was signed before, it may know less than others. */
+  restoredAtMs(): WallMs | undefined {
+    const atMs = this.#fact("restored_at_ms");
+    return atMs === undefined ? undefined : (Number(atMs) as WallMs);
   }
 
   /** When a restore is still to be written into the audit log. */
   untoldRestoreAtMs(): WallMs | undefined {
-    const row = this.#get("SELECT value FROM facts WHERE name = 'restore_untold'");
-    return row === undefined ? undefined : this.restoredAtMs();
+    return this.#fact("restore_untold") === undefined ? undefined : this.restoredAtMs();
   }
 
   restoreTold(): void {
-    this.#run("DELETE FROM facts WHERE name = 'restore_untold'");
+    this.#dropFact("restore_untold");
   }
 
-  issuer(): StoredIssuer | undefined {
-    const row = this.#get("SELECT * FROM issuer");
-    if (row === undefined) return undefined;
-    const intermediate = row["intermediate"];
-    return {
-      root: blob(row["root"]),
-      intermediate: intermediate === null ? undefined : blob(intermediate),
-    };
-  }
-
-  saveIssuer({ root, intermediate }: StoredIssuer): void {
-    this.#run("INSERT OR REPLACE INTO issuer VALUES (1, ?, ?)", root, intermediate ?? null);
-  }
-
-  /** Remembers where peers were reachable, by NodeId. Those beyond {@link PEERS_KEPT} are forgotten, and those not seen for 90 days. */
+  /**
+   * Remembers where peers were reachable, by NodeId. Those beyond {@link PEERS_KEPT} are forgotten, and those not seen for 90 days.
+   * Does not wait for the disk: a node that has lost the newest addresses with its power finds the mesh by others.
+   */
   rememberPeers(peers: ReadonlyMap<string, readonly string[]>, nowMs: WallMs): void {
-    this.#atomically(() => {
+    this.#statements.unsynced(() => {
       for (const [nodeId, addresses] of peers) {
         const json = JSON.stringify(addresses);
-        this.#run("INSERT OR REPLACE INTO peers VALUES (?, ?, ?)", nodeId, json, nowMs);
+        this.#statements.run("INSERT OR REPLACE INTO peers VALUES (?, ?, ?)", nodeId, json, nowMs);
       }
-      this.#run(
+      this.#statements.run(
         "DELETE FROM peers WHERE (seen_at_ms < ? AND node_id <> '') OR node_id NOT IN (SELECT node_id FROM peers ORDER BY seen_at_ms DESC LIMIT ?)",
         nowMs - PEERS_KEPT_MS,
         PEERS_KEPT,
@@ -343,18 +317,21 @@ export class StateStore {
 
   /** Addresses without a NodeId yet: an issuer's from a join token. They are the first to be forgotten. */
   rememberAddresses(addresses: readonly string[]): void {
-    this.#run("INSERT OR REPLACE INTO peers VALUES ('', ?, 0)", JSON.stringify(addresses));
+    this.#statements.run(
+      "INSERT OR REPLACE INTO peers VALUES ('', ?, 0)",
+      JSON.stringify(addresses),
+    );
   }
 
   /** Addresses of peers seen before, the most recent first. */
   knownAddresses(): string[] {
-    return this.#all("SELECT addresses FROM peers ORDER BY seen_at_ms DESC").flatMap(
-      (row) => JSON.parse(text(row["addresses"])) as string[],
-    );
+    return this.#statements
+      .all("SELECT addresses FROM peers ORDER BY seen_at_ms DESC")
+      .flatMap((row) => JSON.parse(text(row["addresses"])) as string[]);
   }
 
   saveTask(task: StoredTask, nowMs: WallMs): void {
-    this.#run(
+    this.#statements.run(
       "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?)",
       task.taskId,
       task.signed,
@@ -364,7 +341,7 @@ export class StateStore {
       task.history,
       nowMs,
     );
-    this.#run(
+    this.#statements.run(
       "DELETE FROM tasks WHERE state != 'running' AND task_id NOT IN (SELECT task_id FROM tasks ORDER BY updated_at_ms DESC LIMIT ?)",
       TASKS_KEPT,
     );
@@ -373,25 +350,29 @@ export class StateStore {
 
   /** Whether a task was ever run here, as far as tasks are kept. */
   knowsTask(taskId: string): boolean {
-    return this.#get("SELECT 1 AS known FROM tasks WHERE task_id = ?", taskId) !== undefined;
+    return (
+      this.#statements.get("SELECT 1 AS known FROM tasks WHERE task_id = ?", taskId) !== undefined
+    );
   }
 
   /** Keeps the one order about a task that counts; orders about forgotten tasks are forgotten. */
   saveTaskOrder(taskId: string, signed: Uint8Array): void {
-    this.#run("INSERT OR REPLACE INTO facts VALUES (?, ?)", orderName(taskId), toHex(signed));
-    this.#run(
+    this.#saveFact(orderName(taskId), toHex(signed));
+    this.#statements.run(
       "DELETE FROM facts WHERE name GLOB 'task-order/*' AND substr(name, 12) NOT IN (SELECT task_id FROM tasks)",
     );
   }
 
   taskOrder(taskId: string): Uint8Array | undefined {
-    const row = this.#get("SELECT value FROM facts WHERE name = ?", orderName(taskId));
-    return row === undefined ? undefined : fromHex(text(row["value"]));
+    const signed = this.#fact(orderName(taskId));
+    return signed === undefined ? undefined : fromHex(signed);
   }
 
   /** The task that was worked on last. */
   latestTask(): StoredTask | undefined {
-    const row = this.#get("SELECT * FROM tasks ORDER BY updated_at_ms DESC, rowid DESC LIMIT 1");
+    const row = this.#statements.get(
+      "SELECT * FROM tasks ORDER BY updated_at_ms DESC, rowid DESC LIMIT 1",
+    );
     if (row === undefined) return undefined;
     return {
       taskId: text(row["task_id"]),
@@ -405,30 +386,35 @@ export class StateStore {
 
   /** What is kept of other trust domains, each as its JSON text. */
   federations(): string[] {
-    const rows = this.#all("SELECT value FROM facts WHERE name GLOB 'federation/*' ORDER BY name");
+    const rows = this.#statements.all(
+      "SELECT value FROM facts WHERE name GLOB 'federation/*' ORDER BY name",
+    );
     return rows.map((row) => text(row["value"]));
   }
 
   /** Keeps what there is of a trust domain, or forgets it. Whoever calls bounds their number. */
   saveFederation(trustDomain: string, json: string | undefined): void {
     const name = `federation/${trustDomain}`;
-    if (json === undefined) this.#run("DELETE FROM facts WHERE name = ?", name);
-    else this.#run("INSERT OR REPLACE INTO facts VALUES (?, ?)", name, json);
+    if (json === undefined) this.#dropFact(name);
+    else this.#saveFact(name, json);
   }
 
   /** Proofs against nodes and releases of them, one a node, the oldest first. */
   evidence(): StoredStatement[] {
-    return this.#all("SELECT statement, at_ms FROM evidence ORDER BY rowid").map((row) => ({
-      bytes: blob(row["statement"]),
-      atMs: Number(row["at_ms"]) as WallMs,
-    }));
+    return this.#statements
+      .all("SELECT statement, at_ms FROM evidence ORDER BY rowid")
+      .map((row) => ({
+        bytes: blob(row["statement"]),
+        atMs: Number(row["at_ms"]) as WallMs,
+      }));
   }
 
   /** Keeps the one statement about a node that counts; `undefined` forgets it. Whoever calls bounds their number. */
   saveEvidence(nodeId: string, statement: StoredStatement | undefined): void {
-    if (statement === undefined) this.#run("DELETE FROM evidence WHERE node_id = ?", nodeId);
+    if (statement === undefined)
+      this.#statements.run("DELETE FROM evidence WHERE node_id = ?", nodeId);
     else
-      this.#run(
+      this.#statements.run(
         "INSERT OR REPLACE INTO evidence VALUES (?, ?, ?)",
         nodeId,
         statement.bytes,
@@ -436,118 +422,22 @@ export class StateStore {
       );
   }
 
-  #insertToken({ secretHash, expiresAtMs, name }: TokenRecord): boolean {
-    return (
-      this.#run(
-        "INSERT INTO tokens SELECT ?, ?, ?, NULL, NULL WHERE (SELECT count(*) FROM tokens) < ?",
-        secretHash,
-        expiresAtMs,
-        name ?? null,
-        TOKENS_MAX,
-      ) === 1
-    );
+  #fact(name: string): string | undefined {
+    const row = this.#statements.get("SELECT value FROM facts WHERE name = ?", name);
+    return row === undefined ? undefined : text(row["value"]);
   }
 
-  #findToken(secretHash: string): TokenRecord | undefined {
-    const row = this.#get("SELECT * FROM tokens WHERE secret_hash = ?", secretHash);
-    if (row === undefined) return undefined;
-    return {
-      secretHash,
-      expiresAtMs: Number(row["expires_at_ms"]) as WallMs,
-      ...(row["name"] === null ? {} : { name: text(row["name"]) }),
-      ...(row["used_by"] === null ? {} : { usedBy: text(row["used_by"]) as NodeId }),
-      ...(row["used_at_ms"] === null ? {} : { usedAtMs: Number(row["used_at_ms"]) as WallMs }),
-    };
+  #saveFact(name: string, value: string): void {
+    this.#statements.run("INSERT OR REPLACE INTO facts VALUES (?, ?)", name, value);
   }
 
-  #checkName(name: string, nodeId: NodeId): NameClaim {
-    const holder = this.#get("SELECT node_id FROM names WHERE name = ?", name);
-    if (holder !== undefined) return holder["node_id"] === nodeId ? "held" : "name-taken";
-    if (this.#get("SELECT name FROM names WHERE node_id = ?", nodeId) !== undefined)
-      return "node-has-other-name";
-    return Number(this.#get("SELECT count(*) AS count FROM names")?.["count"]) < NAMES_MAX
-      ? "held"
-      : "full";
-  }
-
-  /** The daemon is the one writer of its database, so check and insert are one step to everybody else. */
-  #claimName(name: string, nodeId: NodeId): NameClaim {
-    const outcome = this.#checkName(name, nodeId);
-    if (outcome === "held") this.#run("INSERT OR IGNORE INTO names VALUES (?, ?)", name, nodeId);
-    return outcome;
-  }
-
-  #prepare(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined)
-      this.#statements.set(sql, (statement = this.#database.prepare(sql)));
-    return statement;
-  }
-
-  #get(
-    sql: string,
-    ...values: (string | number | Uint8Array | null)[]
-  ): Record<string, SQLOutputValue> | undefined {
-    return this.#prepare(sql).get(...values);
-  }
-
-  #all(sql: string): Record<string, SQLOutputValue>[] {
-    return this.#prepare(sql).all();
-  }
-
-  /** Runs a writing statement; returns the number of changed rows. @throws MeshError `state/write-failed` */
-  #run(sql: string, ...values: SQLInputValue[]): number {
-    return this.#written(() => Number(this.#prepare(sql).run(...values).changes));
-  }
-
-  /** All that `work` writes, or nothing of it. @throws MeshError `state/write-failed` */
-  #atomically(work: () => void): void {
-    this.#written(() => this.#database.exec("BEGIN IMMEDIATE"));
-    try {
-      work();
-      this.#written(() => this.#database.exec("COMMIT"));
-    } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-      throw error;
-    }
-  }
-
-  #written<T>(write: () => T): T {
-    try {
-      const result = write();
-      this.#writeError = undefined;
-      return result;
-    } catch (cause) {
-      this.#writeError = new MeshError<WriteErrorCode>(
-        "state/write-failed",
-        `Cannot write the state: ${errorMessage(cause)}. Free space on the disk of state_dir, or check it.`,
-        {},
-        { cause },
-      );
-      throw this.#writeError;
-    }
+  #dropFact(name: string): void {
+    this.#statements.run("DELETE FROM facts WHERE name = ?", name);
   }
 }
 
 function orderName(taskId: string): string {
   return `task-order/${taskId}`;
-}
-
-function text(value: SQLOutputValue | undefined): string {
-  if (typeof value !== "string") throw wrongType("text");
-  return value;
-}
-
-function blob(value: SQLOutputValue | undefined): Uint8Array {
-  if (!(value instanceof Uint8Array)) throw wrongType("a blob");
-  return value;
-}
-
-function wrongType(wanted: string): MeshError {
-  return new MeshError(
-    "state/corrupt",
-    `Cannot read the state: a column is not ${wanted}. Restore a backup.`,
-  );
 }
 
 /** A chain as one blob: `uint32 length || DER` for each certificate. */

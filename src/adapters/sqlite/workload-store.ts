@@ -4,7 +4,7 @@
 
 import { fromHex, toHex } from "../../foundation/index.ts";
 import type { AuthorKeys, EntryStore, Issuance } from "../../identity/index.ts";
-import type { Statements } from "./round-store.ts";
+import type { Statements } from "./statements.ts";
 
 /** Lines of the log that are kept: about 60 MB. */
 export const ISSUANCES_KEPT = 250_000;
@@ -15,6 +15,8 @@ export interface IssuancesOfEntry {
   readonly lastAtMs: number | undefined;
 }
 
+export type WorkloadStatements = Pick<Statements, "run" | "all" | "atomically">;
+
 interface Waiting {
   readonly issuance: Issuance;
   readonly resolve: () => void;
@@ -22,11 +24,11 @@ interface Waiting {
 }
 
 export class WorkloadStore implements EntryStore {
-  readonly #database: Statements;
+  readonly #database: WorkloadStatements;
   readonly #issuancesKept: number;
   #waiting: Waiting[] = [];
 
-  constructor(database: Statements, issuancesKept: number = ISSUANCES_KEPT) {
+  constructor(database: WorkloadStatements, issuancesKept: number = ISSUANCES_KEPT) {
     this.#database = database;
     this.#issuancesKept = issuancesKept;
   }

@@ -2,9 +2,11 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Statements } from "../../../src/adapters/sqlite/round-store.ts";
 import { StateStore } from "../../../src/adapters/sqlite/state-store.ts";
-import { WorkloadStore } from "../../../src/adapters/sqlite/workload-store.ts";
+import {
+  type WorkloadStatements,
+  WorkloadStore,
+} from "../../../src/adapters/sqlite/workload-store.ts";
 import { isMeshError, MeshError } from "../../../src/foundation/index.ts";
 import type { Issuance, NodeId } from "../../../src/identity/index.ts";
 import { scratch } from "../../integration/node/harness.ts";
@@ -30,7 +32,7 @@ describe("the log of issuances", () => {
   it("tells nobody of a batch that was not committed, and goes on with the next", async () => {
     let commits = 0;
     let isFull = true;
-    const statements: Statements = {
+    const statements: WorkloadStatements = {
       ...{ run: () => 1, all: () => [] },
       atomically(work) {
         commits += 1;

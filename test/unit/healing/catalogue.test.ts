@@ -69,7 +69,7 @@ describe("the catalogue", () => {
   test("gives status and /ready their severities: no part of the node has one of its own", () => {
     for (const file of globSync("src/node/**/*.ts", { cwd: root }))
       assert.doesNotMatch(textOf(file), /severity: "(info|warning|error)"/, file);
-    assert.match(textOf("src/node/control-surface.ts"), /severity: symptoms\[code\]\.severity/);
+    assert.match(textOf("src/node/health.ts"), /severity: symptoms\[code\]\.severity/);
   });
 
   test("gives the metric one series for each code, with its severity", () => {
