@@ -15,8 +15,8 @@ import { type BenchOptions, type BenchResult, type BenchSuite, summarize } from 
 const CONVERGE_TIMEOUT_MS = { base: 60_000, perNode: 4_000 };
 /** All daemons are asked so often whether they know all others: seldom enough to be no load. */
 const LOOK_MS = 1_000;
-/** After the last node has met all others: gossip grafts its meshes, and garbage of the start is collected. */
-const SETTLE_MS = 10_000;
+/** After the last node has met all others: gossip grafts its meshes, and half a minute of calm later the heap is made small. */
+const SETTLE_MS = 60_000;
 /** And where there is more than one zone: members are known in the old and the new one for half a minute. */
 const ZONES_SETTLE_MS = 90_000;
 /** USER_HZ, in which Linux counts CPU time in /proc on every architecture that Node.js runs on. */

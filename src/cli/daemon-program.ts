@@ -13,7 +13,7 @@ import { MeshError } from "../foundation/index.ts";
  */
 export const daemonRuntime = {
   flags: [
-    // How far the young generation may grow when there are many peers; with few, adapters/heap-size.ts keeps it at 1 MB.
+    // How far the young generation may grow while there is work; in calm, adapters/heap-size.ts keeps it at 1 MB.
     "--max-semi-space-size=16",
     // One optimizing compiler, TurboFan: neither the baseline one (3 MB) nor the middle one (4 MB, for 0.2 % of a core).
     "--no-sparkplug",
