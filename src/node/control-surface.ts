@@ -340,17 +340,17 @@ export class ControlSurface implements NodeControl {
   }
 
   entries(): Body<Entries> {
-    return entriesOf(this.#parts.lifecycle.requireMember().entries, this.#parts.store);
+    return entriesOf(this.#parts.lifecycle.requireMember().trust.entries, this.#parts.store);
   }
 
   createEntry(request: EntryCreateRequest): Body<Entries> {
-    const { entries: book } = this.#parts.lifecycle.requireMember();
+    const { entries: book } = this.#parts.lifecycle.requireMember().trust;
     const made = book.create(draftOfEntry(request), systemClock.now().wallMs);
     return entriesOf(book, this.#parts.store, [made]);
   }
 
   deleteEntry({ id }: EntryRequest): Body<Entries> {
-    const { entries: book } = this.#parts.lifecycle.requireMember();
+    const { entries: book } = this.#parts.lifecycle.requireMember().trust;
     return entriesOf(book, this.#parts.store, [book.delete(id, systemClock.now().wallMs)]);
   }
 

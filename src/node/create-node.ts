@@ -154,7 +154,7 @@ export async function createNode(
       bundle: () => lifecycle.member && servedBundle(lifecycle.member.bundle),
       endpointSvid: new EndpointSvid({
         ...{ clock: systemClock, random: systemRandom },
-        issue: (publicKey) => lifecycle.member?.issuing?.endpointSvid(publicKey),
+        issue: (publicKey) => lifecycle.member?.trust.issuing?.endpointSvid(publicKey),
         vouchesFor(leaf) {
           const bundle = lifecycle.member?.bundle;
           return bundle === undefined || isSoundRoot(bundle, signerOf([leaf], "es256") ?? "");

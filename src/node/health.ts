@@ -179,14 +179,14 @@ function memberHealth(member: Member): RaisedCondition[] {
   }
   if (member.workloads !== undefined) health.push(...workloadHealth(member.workloads));
   health.push(...svidHealthOf(member.svid, systemClock.now().wallMs), ...classicalHealthOf(member));
-  if (member.issuing?.keeper?.isEnding === true) {
+  if (member.trust.issuing?.keeper?.isEnding === true) {
     health.push({
       code: "identity/authority-ending",
       message:
         "The authority that signs ends soon and no other one is prepared. Run meshctl trust authority prepare, or see the log why it is not done unattended.",
     });
   }
-  const problem = svidProblems.find((code) => code === member.svidProblem);
+  const problem = svidProblems.find((code) => code === member.trust.svidProblem);
   if (problem !== undefined) {
     health.push({
       code: problem,

@@ -41,7 +41,7 @@ export function identityOf(
             digest: toHex(bundleDigest(engine, member.bundle)),
             authorities: member.bundle.authorities.length,
           },
-    isIssuer: member?.isIssuer ?? false,
+    isIssuer: member?.trust.isIssuer ?? false,
   };
 }
 

@@ -130,7 +130,7 @@ export class Lifecycle {
   async #take(credential: StoredCredential): Promise<void> {
     if (this.#isStopping()) return;
     if (this.#member !== undefined) {
-      this.#member.take(credential);
+      this.#member.trust.take(credential);
       return;
     }
     const { store, audit } = this.#deps;
@@ -276,7 +276,7 @@ export class Lifecycle {
   }
 
   #requireIssuing(): Issuing {
-    const { issuing } = this.#requireMember();
+    const { issuing } = this.#requireMember().trust;
     if (issuing !== undefined) return issuing;
     throw new MeshError<ControlErrorCode>(
       "control/not-issuer",

@@ -1,34 +1,23 @@
-// A node that is enrolled: its network, mesh, learning and the renewal of its SVID, from start to stop.
+// A node that is enrolled: its trust, network, mesh and learning, from start to stop.
 
 import type { KeyFiles } from "../adapters/key-files.ts";
 import { Network } from "../adapters/libp2p/network.ts";
 import { topicOf } from "../adapters/libp2p/topics.ts";
-import { nativeEs256 } from "../adapters/crypto/es256.ts";
 import { Tunnels } from "../adapters/tunnel/tunnels.ts";
 import type { StateStore, StoredCredential } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
 import type { CryptoEngine } from "../crypto/index.ts";
 import type { NoticeBody } from "../healing/index.ts";
-import { equalBytes, errorCode, isMeshError, MeshError } from "../foundation/index.ts";
+import { errorCode, isMeshError, MeshError } from "../foundation/index.ts";
 import { HandshakeLimiter, type PeerVerifier } from "../handshake/index.ts";
 import {
-  AttestationServer,
   type AuditTrail,
-  bundleToJson,
-  ChainVerifier,
-  Challenges,
-  type AttestationDeps,
-  type EntryBook,
   type NodeId,
   nodeIdOf,
   type NodeKeys,
   parseLeafKey,
-  parseSvidResponse,
   type PeerIdentity,
-  signerOf,
-  SVID_PROTOCOL,
-  SVID_RESPONSE_BYTES_MAX,
-  SvidHolder,
+  type SvidHolder,
   type TrustBundle,
 } from "../identity/index.ts";
 import {
@@ -39,7 +28,6 @@ import {
   type ReleaseRefusal,
 } from "../mesh/index.ts";
 import type { Clock, Logger, Meter, Random, Tracer } from "../ports/index.ts";
-import { attestorsOf } from "./attestors.ts";
 import { IDENTITY_BYTES_MAX, IDENTITY_PROTOCOL, NodeIdentities } from "./identity-directory.ts";
 import type { Issuing } from "./issuing.ts";
 import { Lookup } from "./lookup.ts";
@@ -53,21 +41,14 @@ import { encryptersOf, networkOptions } from "./member-network.ts";
 import { MeshService } from "./mesh-service.ts";
 import type { Access } from "./policy.ts";
 import { Reach, RELAY_ROLE } from "./reach.ts";
-import { IssuerRole } from "./trust/issuer-role.ts";
-import { Issuers } from "./trust/issuers.ts";
-import { serveIssuer } from "./trust/serve-issuer.ts";
-import { SvidRenewal } from "./trust/svid-renewal.ts";
+import { MemberTrust, refuseQuarantined } from "./trust/member-trust.ts";
 import { OwnRecord } from "./own-record.ts";
-import { PeerStanding } from "./peer-standing.ts";
 import { Rejoin } from "./rejoin.ts";
-import type { AuthorityKeeper } from "./trust/authority-keeper.ts";
-import { BUNDLE_MESSAGE_BYTES_MAX, BUNDLE_PROTOCOL, BundleSpread } from "./trust/bundle-spread.ts";
-import { bundleOf, type HeldBundle } from "./trust/held-bundle.ts";
+import type { HeldBundle } from "./trust/held-bundle.ts";
 import { Workloads } from "./workload/workloads.ts";
 
 /** How often expiry and isolation are looked at: renewal times are hours, and a dial that fails costs little. */
 const UPKEEP_MS = 5_000;
-const ISSUER_TIMEOUT_MS = 10_000;
 
 export interface MemberDeps {
   readonly engine: CryptoEngine;
@@ -97,27 +78,21 @@ export interface MemberOptions {
 }
 
 export class Member {
+  readonly trust: MemberTrust;
   readonly mesh: MeshMachine;
   readonly network: Network;
   readonly learning: LearningService;
   readonly tunnels: Tunnels;
   readonly identities: NodeIdentities;
-  readonly svid: SvidHolder;
   readonly #deps: MemberDeps;
   readonly #config: Config;
   readonly #service: MeshService;
-  readonly #verifier: ChainVerifier;
-  readonly #spread: BundleSpread;
   #upkeepTimer: NodeJS.Timeout | undefined;
   readonly lookup: Lookup;
   readonly #records: NodeRecords;
   readonly #reach: Reach;
   readonly #rejoin: Rejoin;
-  readonly #issuer: IssuerRole;
   readonly workloads: Workloads | undefined;
-  readonly #issuers: Issuers;
-  readonly #renewal: SvidRenewal;
-  readonly #standing: PeerStanding;
   readonly #limiter: HandshakeLimiter;
   /** What healing can do here. */
   readonly repairs: MemberRepairs;
@@ -137,29 +112,23 @@ export class Member {
     this.#limiter = new HandshakeLimiter(deps.clock.now().monoMs);
     deps.access.bind(credential.trustDomain);
     const { clockSkewMs, issuerGraceMs: graceMs } = config.identity;
-    const toleranceMs = clockSkewMs + graceMs;
-    this.#verifier = new ChainVerifier({ engine, meter, es256: nativeEs256 }, this.bundle, {
-      clockSkewMs,
-      graceMs,
-    });
-    this.#standing = new PeerStanding({
-      ...{ verifier: this.#verifier, access: deps.access, clock: deps.clock },
-      ...{ logger: deps.logger, audit: deps.audit, bundle: () => this.bundle, toleranceMs },
+    this.trust = new MemberTrust(deps, config, credential, {
       network: () => this.network,
+      mesh: () => this.mesh,
       identities: () => this.identities,
-      spread: () => this.#spread,
-    });
-    this.svid = new SvidHolder({ meter, random }, this.#ownIdentity(credential), {
-      ...{ graceMs, clockSkewMs },
+      reach: (nodeId) => this.#reachMember(nodeId),
+      onRoles: () => this.#rolesChanged(),
+      onBundle: () => this.workloads?.bundleChanged(),
+      onSvid: (identity) => this.#svidChanged(identity),
     });
     this.#records = new NodeRecords({
       engine,
-      verify: (chain, ed25519) => this.#standing.verify(chain, ed25519),
+      verify: (chain, ed25519) => this.trust.standing.verify(chain, ed25519),
       clock: deps.clock,
       clockSkewMs,
     });
     this.identities = new NodeIdentities({
-      verify: (chain, ed25519) => this.#standing.verify(chain, ed25519),
+      verify: (chain, ed25519) => this.trust.standing.verify(chain, ed25519),
       request: (from, request) =>
         this.network.request(from, IDENTITY_PROTOCOL, request, {
           timeoutMs: 5_000,
@@ -171,30 +140,11 @@ export class Member {
       },
       logger: deps.logger,
       clock: deps.clock,
-      toleranceMs,
+      toleranceMs: clockSkewMs + graceMs,
       self: keys.nodeId,
     });
     this.identities.add(this.svid.identity);
-    this.#issuer = new IssuerRole({
-      ...deps,
-      policy: deps.access,
-      svidLifetimeMs: config.identity.svidLifetimeMs,
-      request: async (to, protocol, request, limits) => {
-        await this.#reachMember(to);
-        return this.network.request(to, protocol, request, limits);
-      },
-      onChange: () => this.#rolesChanged(),
-    });
     this.network = this.#makeNetwork(options);
-    this.#spread = new BundleSpread({
-      ...{ held: deps.held, self: keys.nodeId, random, logger: deps.logger },
-      peers: () => this.network.connectedPeers(),
-      request: (to, protocol, request, limits) =>
-        this.network.request(to, protocol, request, limits),
-    });
-    this.#issuers = this.#makeIssuers();
-    this.#renewal = this.#makeRenewal();
-    deps.held.onChange(() => this.#bundleChanged());
     this.mesh = new MeshMachine(
       {
         engine,
@@ -259,42 +209,11 @@ export class Member {
   }
 
   get bundle(): TrustBundle {
-    return this.#deps.held.bundle;
+    return this.trust.bundle;
   }
 
-  /** The authorities of this host, which holds the root. @throws MeshError `control/not-issuer` */
-  get authorities(): AuthorityKeeper {
-    const keeper = this.#issuer.issuing?.keeper;
-    if (keeper !== undefined) return keeper;
-    throw new MeshError(
-      "control/not-issuer",
-      "This node does not hold the root of the trust domain. Run the command on the host where meshctl init was run.",
-    );
-  }
-
-  /** The registration entries of this issuer. @throws MeshError `control/not-issuer` */
-  get entries(): EntryBook {
-    if (this.#issuer.book !== undefined) return this.#issuer.book;
-    throw new MeshError(
-      "control/not-issuer",
-      "This node issues no credentials. Run the command on an issuer: meshctl peers shows the roles.",
-    );
-  }
-
-  get isIssuer(): boolean {
-    return this.issuing !== undefined;
-  }
-
-  /** What makes this node an issuer, while it is one. */
-  get issuing(): Issuing | undefined {
-    return this.#issuer.issuing;
-  }
-
-  /** Why this node's own SVID is no longer good although it has not expired; undefined while it is. */
-  get svidProblem(): string | undefined {
-    const { chain, ed25519 } = this.svid.identity;
-    const verified = this.#standing.verify(chain, ed25519);
-    return verified.ok ? undefined : verified.code;
+  get svid(): SvidHolder {
+    return this.trust.svid;
   }
 
   /** Where the other issuers are reached, one address each. */
@@ -302,7 +221,7 @@ export class Member {
     return this.mesh.members().flatMap(({ nodeId, addresses }) => {
       const address = addresses.find((one) => !one.includes("/p2p-circuit"));
       const peerId = this.#peerIdOf(nodeId)?.toString();
-      if (!this.#issuer.issuers.includes(nodeId) || address === undefined || peerId === undefined)
+      if (!this.trust.issuers.includes(nodeId) || address === undefined || peerId === undefined)
         return [];
       return [address.includes("/p2p/") ? address : `${address}/p2p/${peerId}`];
     });
@@ -311,7 +230,7 @@ export class Member {
   /** What this node does for others, as its beacons tell. */
   get roles(): string[] {
     const isRelay = this.#config.mesh.relay === "server";
-    return [...(this.isIssuer ? ["issuer"] : []), ...(isRelay ? [RELAY_ROLE] : [])];
+    return [...(this.trust.isIssuer ? ["issuer"] : []), ...(isRelay ? [RELAY_ROLE] : [])];
   }
 
   /** The name behind a NodeId, this node's included; its first digits when no identity is known. */
@@ -359,12 +278,7 @@ export class Member {
       { requestBytesMax: 32, streamsPerPeerMax: 8, relayed: true },
       (_peer, request) => Promise.resolve(this.identities.answer(request)),
     );
-    await network.serve(
-      BUNDLE_PROTOCOL,
-      { requestBytesMax: BUNDLE_MESSAGE_BYTES_MAX, streamsPerPeerMax: 4, relayed: true },
-      (_peer, request) => Promise.resolve(this.#spread.answer(request)),
-    );
-    await this.#serveIssuer();
+    await this.trust.serve();
     await this.#service.start();
     // Connections that opened before the machine listened; a second report of one changes nothing.
     for (const peer of this.network.connectedPeers()) {
@@ -379,7 +293,7 @@ export class Member {
     await this.tunnels.configure(expose, forward);
     await this.workloads?.start(this.#config.workloadApi.socket);
     this.#rejoin.upkeep();
-    this.#spread.start();
+    this.trust.start();
     this.#upkeepTimer = setInterval(() => this.#upkeep(), UPKEEP_MS);
   }
 
@@ -396,7 +310,7 @@ export class Member {
   /** Tells the mesh that this node leaves, and closes everything. Idempotent. */
   async stop(): Promise<void> {
     clearInterval(this.#upkeepTimer);
-    this.#spread.stop();
+    this.trust.stop();
     this.#rejoin.remember(true);
     this.tunnels.stop();
     await this.workloads?.stop();
@@ -407,7 +321,7 @@ export class Member {
 
   /** Takes a changed configuration, when the policy is in force already: who lost the right to be here goes. */
   reload(config: Config): void {
-    this.#standing.applyPolicy();
+    this.trust.standing.applyPolicy();
     this.#rejoin.bootstrap = config.mesh.bootstrap;
     void this.tunnels.configure(config.tunnel.expose, config.tunnel.forward);
   }
@@ -415,7 +329,7 @@ export class Member {
   #makeNetwork({ config, credential, version }: MemberOptions): Network {
     const { engine, random, clock, logger, meter, tracer, keys, keyFiles } = this.#deps;
     const verifier: PeerVerifier = {
-      verifyChain: (chain, ed25519) => this.#standing.verify(chain, ed25519),
+      verifyChain: (chain, ed25519) => this.trust.standing.verify(chain, ed25519),
       parseLeafKey: (chain, ed25519) => parseLeafKey({ engine, chain, ed25519 }),
       nodeIdOf: (ed25519, mldsa65) => nodeIdOf(engine, ed25519, mldsa65),
       allowsJoin: ({ nodeId, spiffeId }) =>
@@ -428,7 +342,7 @@ export class Member {
           {
             ...{ engine, random, clock, logger, meter, tracer, limiter: this.#limiter },
             ...{ keys, verifier, svidChain: () => this.svid.identity.chain },
-            acceptJoining: () => this.isIssuer,
+            acceptJoining: () => this.trust.isIssuer,
           },
           config.mesh.handshakePolicy,
           credential.trustDomain,
@@ -439,11 +353,11 @@ export class Member {
         monoMs: () => clock.now().monoMs,
         reputation: (nodeId) => this.mesh.reputation(nodeId),
         passesOn: (bytes, to) => this.mesh.passesOn(bytes, to),
-        allowsMember: (peer) => this.#standing.mayBeHere(peer, "allows"),
+        allowsMember: (peer) => this.trust.standing.mayBeHere(peer, "allows"),
         allowsUnauthenticated: () => this.#deps.access.permits(undefined, "mesh.join"),
         records: {
           validate: (key, record) => {
-            this.#refuseQuarantined(this.#records.admit(key, record).identity.nodeId);
+            refuseQuarantined(this.mesh, this.#records.admit(key, record).identity.nodeId);
           },
           select: (key, records) => this.#records.select(key, records),
         },
@@ -455,9 +369,8 @@ export class Member {
           );
           this.#rejoin.reached(peer.nodeId, addresses);
           this.learning.peerHere(peer.nodeId);
-          this.#spread.met(peer.nodeId);
           this.#service.handle({ kind: "peer-connected", peer, addresses });
-          this.#renewal.met(peer.nodeId);
+          this.trust.met(peer.nodeId);
         },
         onDisconnected: (nodeId) => {
           logger.info({ nodeId }, "peer disconnected");
@@ -489,10 +402,10 @@ export class Member {
         const key = this.#records.keyOfNode(nodeId);
         return this.#records.admit(key, await this.network.findRecord(key)).addresses;
       },
-      renew: () => this.#renewal.renew(),
+      renew: () => this.trust.renewal.renew(),
       bundle: () => this.bundle,
       adopt: (bytes) => this.#deps.held.offer(bytes),
-      askIssuer: (request) => this.#askIssuer(request),
+      askIssuer: (request) => this.trust.askIssuer(request),
     });
   }
 
@@ -545,6 +458,12 @@ export class Member {
   #rolesChanged(): void {
     this.#deps.logger.info({ roles: this.roles }, "roles changed");
     this.#service.handle({ kind: "local-changed", roles: this.roles });
+  }
+
+  #svidChanged(identity: PeerIdentity): void {
+    this.identities.renewed(identity);
+    this.#ownRecord.changed("now");
+    this.#service.handle({ kind: "local-changed", svidNotAfterMs: identity.notAfterMs });
   }
 
   /** The own beacon tells where this node can be reached now. */
@@ -627,29 +546,9 @@ export class Member {
   /** Who the policy names, and always the issuer that this node joined through: it vouches for the keys. */
   #mayRelease(spiffeId: string | undefined): boolean {
     if (spiffeId === undefined) return false;
-    if (this.isIssuer && spiffeId === this.svid.identity.spiffeId) return true;
+    if (this.trust.isIssuer && spiffeId === this.svid.identity.spiffeId) return true;
     return (
       spiffeId === this.#deps.store.issuerId() || this.#deps.access.allows(spiffeId, "mesh.release")
-    );
-  }
-
-  /** @throws MeshError `mesh/quarantined`, `identity/revoked` */
-  #refuseShutOut(nodeId: NodeId): void {
-    this.#refuseQuarantined(nodeId);
-    if (this.bundle.notes?.revoked.includes(nodeId) === true)
-      throw new MeshError(
-        "identity/revoked",
-        "The node was shut out: meshctl trust authority list.",
-      );
-  }
-
-  /** @throws MeshError `mesh/quarantined` */
-  #refuseQuarantined(nodeId: NodeId): void {
-    if (!this.mesh.isQuarantined(nodeId)) return;
-    throw new MeshError(
-      "mesh/quarantined",
-      `Node ${nodeId.slice(0, 12)} is in quarantine. See meshctl quarantine show ${nodeId}.`,
-      { nodeId },
     );
   }
 
@@ -692,42 +591,6 @@ export class Member {
     return identity === undefined ? undefined : Network.peerIdOf(identity.ed25519);
   }
 
-  #ownIdentity({ chain }: StoredCredential): PeerIdentity {
-    const verified = this.#standing.verify(chain, this.#deps.keys.ed25519.publicKey);
-    if (verified.ok) return verified.value;
-    throw new MeshError(
-      verified.code,
-      verified.code === "identity/classical-denied"
-        ? "Cannot use this node's SVID: it is of P-256. Give mesh.classical to such nodes in the policy of all nodes, if that is wanted."
-        : `Cannot use this node's SVID: ${verified.code}. Check the clock, or join again with a new token.`,
-    );
-  }
-
-  #serveIssuer(): Promise<void> {
-    const { meter, logger, clock, audit, access } = this.#deps;
-    const server = new AttestationServer({
-      bundle: () => this.bundle,
-      ...{ policy: access, meter, logger, audit },
-      graceMs: this.#config.identity.issuerGraceMs,
-      ...this.#attestation(),
-      issuing: () => this.issuing,
-    });
-    return serveIssuer({
-      ...{ network: this.network, issuer: this.#issuer, server, clock },
-      refuseShutOut: (nodeId) => this.#refuseShutOut(nodeId),
-      asOfNow: (peer) => this.#standing.asOfNow(peer),
-    });
-  }
-
-  #attestation(): { readonly attestation?: AttestationDeps } {
-    const { clock, random, keys } = this.#deps;
-    const attestors = attestorsOf(this.#config.attestors, clock);
-    if (attestors === undefined) return {};
-    const challenges = new Challenges(random);
-    const claim: AttestationDeps["claim"] = (name, nodeId) => this.#issuer.claim(name, nodeId);
-    return { attestation: { attestors, challenges, self: keys.nodeId, claim } };
-  }
-
   #makeWorkloads(): Workloads | undefined {
     if (this.#config.workloadApi.socket === "off") return undefined;
     return new Workloads(
@@ -736,46 +599,11 @@ export class Member {
         self: this.#deps.keys.nodeId,
         bundle: () => this.bundle,
         adopt: (bytes) => this.#deps.held.offer(bytes),
-        ask: (request) => this.#askIssuer(request),
-        onEntries: (listener) => this.#issuer.book?.onChange(listener),
+        ask: (request) => this.trust.askIssuer(request),
+        onEntries: (listener) => this.trust.onEntries(listener),
       },
       { trustDomain: this.bundle.trustDomain, clockSkewMs: this.#config.identity.clockSkewMs },
     );
-  }
-
-  /** What an issuer answers about workloads; on an issuer, itself, by the same desk. */
-  async #askIssuer(request: Uint8Array): Promise<Uint8Array> {
-    const { desk } = this.#issuer;
-    if (desk !== undefined) return desk.handle(request, this.svid.identity, this.#deps.clock.now());
-    return this.#issuers.ask(async (nodeId) => {
-      const answer = await this.network.request(nodeId, SVID_PROTOCOL, request, {
-        timeoutMs: ISSUER_TIMEOUT_MS,
-        responseBytesMax: SVID_RESPONSE_BYTES_MAX,
-      });
-      const parsed = parseSvidResponse(answer);
-      if (parsed.ok && parsed.value.result === "refused" && isElsewhere(parsed.value.code))
-        throw new MeshError(parsed.value.code, `The issuer refused: ${parsed.value.code}.`);
-      return answer;
-    });
-  }
-
-  /** Another bundle counts: who is not vouched for any more goes, and what is to be renewed is renewed at once. */
-  #bundleChanged(): void {
-    const { bundle } = this;
-    const { audit, logger, clock } = this.#deps;
-    this.#verifier.setBundle(bundle);
-    logger.info({ sequence: bundle.sequence }, "trust bundle changed");
-    audit.note({ event: "bundle.change", fields: { sequence: bundle.sequence } });
-    void this.#standing.applyBundle();
-    this.identities.recheck();
-    this.workloads?.bundleChanged();
-    void this.#issuer.upkeep();
-    const { identity } = this.svid;
-    const signer = signerOf(identity.chain) ?? "";
-    const isSound = this.#standing.verify(identity.chain, identity.ed25519).ok;
-    if (isSound && bundle.notes?.tainted.includes(signer) !== true) return;
-    this.svid.hurry(clock.now().wallMs);
-    this.#renewal.upkeep();
   }
 
   /** Renewal of the own SVID, expiry of the peers', and the way back into the mesh when no peer is left. */
@@ -787,70 +615,7 @@ export class Member {
       this.#deps.logger.debug({ code: errorCode(error) }, "lesson not told");
     });
     this.#ownRecord.upkeep();
-    void this.#issuer.upkeep();
-    this.#renewal.upkeep();
-    this.#standing.upkeep();
-  }
-
-  /** Takes a credential that came with its bundle; on disk first. @throws MeshError the codes of chain verification */
-  take(credential: StoredCredential): void {
-    const [before, bundle] = [this.bundle, bundleOf(credential)];
-    const [leaf] = credential.chain;
-    const isSameLeaf = leaf !== undefined && equalBytes(leaf, this.svid.identity.chain[0] ?? leaf);
-    const isSameBundle = bundle.sequence === before.sequence;
-    if (isSameLeaf && isSameBundle) return;
-    this.#verifier.setBundle(bundle);
-    try {
-      this.#adopt(credential);
-    } catch (error) {
-      this.#verifier.setBundle(before);
-      throw error;
-    }
-    if (!isSameBundle) this.#deps.held.replace(bundle, undefined);
-  }
-
-  #makeIssuers(): Issuers {
-    const { store, access } = this.#deps;
-    return new Issuers({
-      members: () => this.mesh.members(),
-      spiffeIdOf: (nodeId) => this.identities.lookup(nodeId)?.spiffeId,
-      named: () => this.#issuer.issuers,
-      pinned: () => store.issuerId(),
-      permits: (spiffeId) => access.permits(spiffeId, "issuer.attest"),
-      reach: async (nodeId, addresses) => {
-        if (!this.network.isConnected(nodeId)) await this.#reach.dial(nodeId, addresses);
-      },
-    });
-  }
-
-  #makeRenewal(): SvidRenewal {
-    return new SvidRenewal(
-      {
-        ...this.#deps,
-        ...{ svid: this.svid, spread: this.#spread, issuers: this.#issuers },
-        issuing: () => this.issuing,
-        request: (...request) => this.network.request(...request),
-        adopt: (chain) => this.#adopt({ ...this.#stored(), chain }),
-      },
-      this.#config.identity.source,
-    );
-  }
-
-  #stored(): StoredCredential {
-    const { trustDomain, name, chain } = this.svid.identity;
-    return { trustDomain, name, chain, bundle: bundleToJson(this.bundle) };
-  }
-
-  /** On disk first: a crash afterwards starts with the new SVID, before with the old one. */
-  #adopt(credential: StoredCredential): void {
-    const identity = this.#ownIdentity(credential);
-    const { spiffeId: subject, serialNumber: serial, notAfterMs } = identity;
-    this.#deps.audit.note({ event: "svid.renew", subject, fields: { serial, notAfterMs } });
-    this.#deps.store.saveCredential(credential);
-    this.svid.renewed(identity);
-    this.identities.renewed(this.svid.identity);
-    this.#ownRecord.changed("now");
-    this.#service.handle({ kind: "local-changed", svidNotAfterMs: this.svid.identity.notAfterMs });
+    this.trust.upkeep();
   }
 }
 
@@ -866,12 +631,4 @@ const RELEASE_REFUSED: Readonly<Record<ReleaseRefusal | "mesh/not-allowed", stri
 
 function releaseRefused(code: ReleaseRefusal | "mesh/not-allowed"): MeshError {
   return new MeshError(code, `Cannot release. ${RELEASE_REFUSED[code]}`);
-}
-
-/** Whether another issuer may do what one refuses: it has the entry already, or the time. */
-function isElsewhere(code: string): boolean {
-  return [
-    ...["identity/not-issuer", "identity/entry-unknown"],
-    ...["identity/rate-limited", "identity/issuer-busy"],
-  ].includes(code);
 }

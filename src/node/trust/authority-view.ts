@@ -9,7 +9,7 @@ import type { AuthorityKeeper } from "./authority-keeper.ts";
 type Answer = Awaited<ReturnType<AuthorityControl["list"]>>;
 
 export function authorityControl(member: Member): AuthorityControl {
-  const keeper = member.authorities;
+  const keeper = member.trust.authorities;
   // eslint-disable-next-line @typescript-eslint/require-await -- what a step throws is the answer, too
   const after = async (step: () => void): Promise<Answer> => {
     step();
