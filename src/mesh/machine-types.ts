@@ -210,6 +210,8 @@ export interface MeshSelf {
 export interface Intake {
   readonly decode: typeof decodeStateBeacon;
   readonly decodeSummary: typeof decodeSummary;
+  /** SHA-256 of the signed part that a decoder gave, in hex: what a message is told from another by. */
+  readonly digest: (signed: Uint8Array, engine: Pick<CryptoEngine, "sha256">) => string;
   /** The bytes to remember of an accepted message. */
   readonly keep: (bytes: Uint8Array) => Uint8Array;
 }

@@ -15,7 +15,7 @@ import type { NodeId } from "../../identity/index.ts";
 import { gossipDegree, RateLimiter } from "../../mesh/index.ts";
 import type { Logger, Meter, MonoMs } from "../../ports/index.ts";
 import { RPC_BYTES_MAX, RpcGuard } from "./gossip-guard.ts";
-import { type GossipInternals, internalsOf } from "./gossip-internals.ts";
+import { forgetDeliveries, type GossipInternals, internalsOf } from "./gossip-internals.ts";
 import { standingOf, standings } from "./gossip-metrics.ts";
 import { peerScores, type ScoreOptions, scoreThresholds, topicScores } from "./gossip-scores.ts";
 import { type TopicName, topicNameOf } from "./topics.ts";
@@ -88,6 +88,7 @@ export class Gossip {
     this.#service = service;
     this.#guard(service);
     this.#sparsely(service);
+    forgetDeliveries(service.score, SEEN_MS);
     service.addEventListener("gossipsub:heartbeat", () => this.#review());
     return service;
   };

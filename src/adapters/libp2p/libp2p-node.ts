@@ -9,6 +9,7 @@ import { tcp } from "@libp2p/tcp";
 import { yamux } from "@libp2p/yamux";
 import { createLibp2p, type Libp2p, type ServiceFactoryMap } from "libp2p";
 import { utf8Text } from "../../foundation/index.ts";
+import { keepPoolsSmall } from "../buffer-pools.ts";
 import { provideTimes } from "./content-providers.ts";
 import { peerDiscovery } from "./discovery.ts";
 import type { Gossip } from "./gossip.ts";
@@ -67,6 +68,7 @@ export async function createNode(
 ): Promise<MeshNode> {
   const { listen, announce, connectionsMax, version } = options;
   const { registry, relays } = parts;
+  keepPoolsSmall();
   return createLibp2p({
     start: false,
     datastore: parts.store,

@@ -3,7 +3,7 @@
 // node id (32) | epoch (4) | sequence (4). Two kinds of entries have numbers that no beacon has: a quarantined member
 // the highest epoch, with that of its proof in the place of the sequence; a released one sequence 0, with its floor as epoch.
 
-import { concatBytes, fromHex, toHex, uint32be } from "../../foundation/index.ts";
+import { fromHex, toHex } from "../../foundation/index.ts";
 import type { NodeId } from "../../identity/index.ts";
 import type { QuarantineCase } from "../membership/quarantine.ts";
 
@@ -39,9 +39,15 @@ export function evidenceEntry({
 
 /** The bytes of a digest. */
 export function encodeDigest(entries: readonly DigestEntry[]): Uint8Array {
-  return concatBytes(
-    ...entries.flatMap((e) => [fromHex(e.nodeId), uint32be(e.epoch), uint32be(e.sequence)]),
-  );
+  const bytes = new Uint8Array(entries.length * DIGEST_ENTRY_BYTES);
+  const view = new DataView(bytes.buffer);
+  for (const [index, { nodeId, epoch, sequence }] of entries.entries()) {
+    const at = index * DIGEST_ENTRY_BYTES;
+    bytes.set(fromHex(nodeId), at);
+    view.setUint32(at + 32, epoch);
+    view.setUint32(at + 36, sequence);
+  }
+  return bytes;
 }
 
 /** Parses a digest; `undefined` for a broken entry or more than `entriesMax`. */

@@ -39,9 +39,12 @@ export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
   );
 }
 
+function uint16At(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+}
+
 function uint32At(bytes: Uint8Array, at: number): number {
-  const byte = (offset: number): number => bytes[at + offset] ?? 0;
-  return ((byte(0) << 24) | (byte(1) << 16) | (byte(2) << 8) | byte(3)) >>> 0;
+  return ((uint16At(bytes, at) << 16) | uint16At(bytes, at + 2)) >>> 0;
 }
 
 /** Parses a heartbeat. Codes: `mesh/too-large`, `mesh/malformed`. */

@@ -4,7 +4,7 @@
 // that brought it. So a forger cannot spend the rate of the node whose name it uses.
 
 import { type CryptoEngine, type MlDsaVerification, verifyLink } from "../../crypto/index.ts";
-import { type Refusal, refuse, toHex } from "../../foundation/index.ts";
+import { type Refusal, refuse } from "../../foundation/index.ts";
 import type { NodeId, PeerIdentity } from "../../identity/index.ts";
 import type { Meter, Now, WallMs } from "../../ports/index.ts";
 import type { Intake, MeshDeps, Release, SignatureHandling } from "../machine-types.ts";
@@ -172,7 +172,7 @@ export class BeaconValidator {
     const blamed = (code: BeaconRejectCode): Refused => ({ ...refuse(code), nodeId });
     if (!this.#forwarders.has(from, now.monoMs)) return blamed("mesh/forwarder-rate");
     if (!this.#states.has(nodeId, now.monoMs)) return blamed("mesh/origin-rate");
-    const digest = toHex(this.#deps.engine.sha256(signed));
+    const digest = this.#intake.digest(signed, this.#deps.engine);
     const accepted: AcceptedBeacon = { beacon, bytes, digest };
     if (nodeId === this.#deps.own().nodeId) {
       return this.#checkOwn(decoded.value, digest, signatures);

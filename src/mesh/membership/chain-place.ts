@@ -19,7 +19,8 @@ export function placeAfterBeacon(
     intervalMs,
     context: chainContext(beacon.nodeId, beacon.epoch, base),
     position: keep ? before.position : position,
-    lastLink: keep ? before.lastLink : anchor,
+    // A place of its own: links to come are written into it, and the anchor is a part of the beacon.
+    lastLink: keep ? before.lastLink : anchor.slice(),
     originMs: undefined,
   };
 }
@@ -35,7 +36,7 @@ export function advance(
   lateIntervals: number,
 ): boolean {
   place.position = verified.position;
-  place.lastLink = verified.link.slice();
+  place.lastLink.set(verified.link);
   const sinceOriginMs = (place.base + verified.position) * place.intervalMs;
   const originMs = (nowMs - sinceOriginMs) as MonoMs;
   if (place.originMs === undefined || originMs < place.originMs) place.originMs = originMs;

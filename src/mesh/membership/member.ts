@@ -24,7 +24,7 @@ export interface ChainPlace {
   readonly intervalMs: number;
   /** Position of `lastLink` in the chain. */
   position: number;
-  lastLink: Uint8Array;
+  readonly lastLink: Uint8Array;
   /** When index 0 would have arrived at the fastest delivery seen since the last state beacon. */
   originMs: MonoMs | undefined;
 }

@@ -22,6 +22,8 @@ export class NextHops {
   readonly #held = new Map<NodeId, Held>();
   /** Paths from a neighbour that do not come back through here. Few: only those that are held without being the best. */
   readonly #from = new Map<number, ShortestPaths>();
+  /** Workspaces of paths that the topology has outdated: as many as there ever were at once. */
+  readonly #idle: ShortestPaths[] = [];
   #version = -1;
   #waiting = false;
 
@@ -35,6 +37,7 @@ export class NextHops {
     const isNew = this.#version !== this.#topology.version;
     if (isNew) {
       this.#version = this.#topology.version;
+      this.#idle.push(...this.#from.values());
       this.#from.clear();
       this.#best.run(this.#topology, this.#topology.slot(this.#self));
     }
@@ -106,7 +109,7 @@ export class NextHops {
   #pathsFrom(via: number): ShortestPaths {
     const known = this.#from.get(via);
     if (known !== undefined) return known;
-    const paths = new ShortestPaths();
+    const paths = this.#idle.pop() ?? new ShortestPaths();
     paths.run(this.#topology, via, this.#topology.slot(this.#self));
     this.#from.set(via, paths);
     return paths;

@@ -7,16 +7,20 @@ import { concatBytes, fromHex, toHex, utf8Bytes } from "../../foundation/index.t
 import type { NodeId } from "../../identity/index.ts";
 
 const DOMAIN = utf8Bytes("x0tta6bl4/zone-gateway/1");
-/** 64 bits decide; equal ones would go by NodeId. */
+/** 64 bits decide; equal ones go by NodeId. */
 const SCORE_BYTES = 8;
 /** Scores in memory; with one more all are computed anew. */
 const SCORES_MAX = 8_192;
 
-/** Scores of nodes for zones, remembered. */
+interface Score {
+  readonly zone: string;
+  readonly hex: string;
+}
+
+/** Scores of nodes for zones; the last one of each node is remembered, because a node is in one zone at a time. */
 export class Rendezvous {
   readonly #engine: Pick<CryptoEngine, "sha256">;
-  readonly #scores = new Map<string, Map<NodeId, string>>();
-  #size = 0;
+  readonly #scores = new Map<NodeId, Score>();
 
   constructor(engine: Pick<CryptoEngine, "sha256">) {
     this.#engine = engine;
@@ -24,7 +28,8 @@ export class Rendezvous {
 
   /** Negative when `a` stands before `b`. */
   compare(zone: string, a: NodeId, b: NodeId): number {
-    return this.#score(zone, a) > this.#score(zone, b) ? -1 : 1;
+    const [first, second] = [this.#score(zone, a), this.#score(zone, b)];
+    return (first === second ? a > b : first > second) ? -1 : 1;
   }
 
   /** The first `count` nodes of a zone, by rank. */
@@ -39,24 +44,14 @@ export class Rendezvous {
     return best;
   }
 
-  /** Hex, with the NodeId behind it. */
   #score(zone: string, nodeId: NodeId): string {
-    const known = this.#scores.get(zone)?.get(nodeId);
-    if (known !== undefined) return known;
+    const known = this.#scores.get(nodeId);
+    if (known?.zone === zone) return known.hex;
     const name = utf8Bytes(zone);
     const input = concatBytes(DOMAIN, Uint8Array.of(name.length), name, fromHex(nodeId));
-    const score = toHex(this.#engine.sha256(input).subarray(0, SCORE_BYTES)) + nodeId;
-    this.#remember(zone, nodeId, score);
-    return score;
-  }
-
-  #remember(zone: string, nodeId: NodeId, score: string): void {
-    if (this.#size >= SCORES_MAX) {
-      this.#scores.clear();
-      this.#size = 0;
-    }
-    const scores = this.#scores.get(zone) ?? new Map<NodeId, string>();
-    this.#scores.set(zone, scores.set(nodeId, score));
-    this.#size++;
+    const hex = toHex(this.#engine.sha256(input).subarray(0, SCORE_BYTES));
+    if (known === undefined && this.#scores.size >= SCORES_MAX) this.#scores.clear();
+    this.#scores.set(nodeId, { zone, hex });
+    return hex;
   }
 }

@@ -2,7 +2,7 @@
 // message is charged to the peer that brought it until it is proven to be its publisher's.
 
 import type { CryptoEngine } from "../../crypto/index.ts";
-import { type Refusal, refuse, toHex } from "../../foundation/index.ts";
+import { type Refusal, refuse } from "../../foundation/index.ts";
 import type { NodeId } from "../../identity/index.ts";
 import type { Meter, MonoMs, Now } from "../../ports/index.ts";
 import { RateLimiter } from "../beacons/rate-limiter.ts";
@@ -70,7 +70,7 @@ export class SummaryValidator {
     if (publisher === this.#deps.self) return refused("mesh/own");
     if (!this.#publishers.has(publisher, now.monoMs)) return refused("mesh/origin-rate");
     if (table.isBarred(publisher)) return refused("mesh/summary-equivocation");
-    const digest = toHex(engine.sha256(signed));
+    const digest = this.#intake.digest(signed, engine);
     const replay = replayCode(table.get(publisher), summary, digest);
     if (replay !== undefined && replay !== "mesh/summary-equivocation") return refused(replay);
     if (this.#isHeldBack(summary, now)) return refused("mesh/summary-expired");

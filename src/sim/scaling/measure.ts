@@ -2,6 +2,7 @@
 // measured in steady state.
 
 import type { SimEngine } from "../census.ts";
+import { CHAIN_LENGTH } from "../../crypto/index.ts";
 import { autoZone, depthOfSize, meshDefaults } from "../../mesh/index.ts";
 import { Swarm } from "../swarm.ts";
 import { type PerNode, perNode } from "../usage.ts";
@@ -60,6 +61,8 @@ export function measureSize(deps: SizeDeps, options: SizeOptions): SizeResult {
     nodes,
     seed,
     network: { lossRatio },
+    // A chain that outlasts the run: what is beyond would only be memory.
+    mesh: { chainLength: Math.max(CHAIN_LENGTH.min, Math.ceil((settleMs + measureMs) / 1000)) },
     engine: deps.engine,
     stopwatch: deps.cpuMicros,
     zoneOf: (_, nodeId) => autoZone(nodeId, depth),

@@ -12,7 +12,9 @@ import {
   type StateBeacon,
   suspicionTimeoutMs,
 } from "../../../src/mesh/index.ts";
+import { decodeStateBeacon } from "../../../src/mesh/beacons/state-beacon.ts";
 import { LinkEstimate } from "../../../src/mesh/links/link-estimate.ts";
+import { advance, placeAfterBeacon } from "../../../src/mesh/membership/chain-place.ts";
 import { directTimeoutMs, indirectTimeoutMs } from "../../../src/mesh/membership/probe-timeout.ts";
 import { LocalHealth } from "../../../src/mesh/membership/suspicion.ts";
 import { transition } from "../../../src/mesh/membership/transitions.ts";
@@ -493,4 +495,16 @@ test("a member that comes back from the dead is counted as a flap, one that was 
     assert.equal(bench.state(1), "alive");
     assert.equal(bench.meter.value("meshd_mesh_flaps_total"), flaps);
   }
+});
+
+test("links that follow are no part of the beacon they follow: nodes of a simulation share it", () => {
+  const decoded = decodeStateBeacon(signedBeacon(peer));
+  assert.ok(decoded.ok);
+  const { beacon } = decoded.value;
+  const anchor = beacon.chain.anchor.slice();
+  const place = placeAfterBeacon(undefined, beacon, false);
+  const link = new Uint8Array(32).fill(7);
+  advance(place, { position: 1, link }, at(1000).monoMs, 3);
+  assert.deepEqual(place.lastLink, link);
+  assert.deepEqual(beacon.chain.anchor, anchor);
 });
