@@ -33,9 +33,6 @@ export class HeapRule {
   }
 }
 
-/** Short buffers are cut from pools of this size; Node.js takes 64 KB. One that lives, an address of a connection say, keeps its whole pool. */
-const BUFFER_POOL_BYTES = 8_192;
-
 /** A running watch over the heap; `stop` leaves the heap as it is, and is idempotent. */
 export interface HeapKeeper {
   stop(): void;
@@ -43,7 +40,6 @@ export interface HeapKeeper {
 
 /** Keeps this process's heap by {@link HeapRule}. V8 reads the flag at each collection. */
 export function keepHeapSized(): HeapKeeper {
-  Buffer.poolSize = BUFFER_POOL_BYTES;
   const rule = new HeapRule();
   let size: HeapSize = "fast";
   let loop = performance.eventLoopUtilization();
