@@ -34,6 +34,11 @@ import {
 } from "./healing-contract.ts";
 import { quarantineFields } from "./quarantine-contract.ts";
 import { linksFields, routeFields } from "./route-contract.ts";
+import {
+  trainerHeartbeatFields,
+  trainerNextFields,
+  trainerUpdatedFields,
+} from "./trainer-contract.ts";
 import { tunnelsFields } from "./tunnel-contract.ts";
 import { zonesFields } from "./zones-contract.ts";
 
@@ -186,6 +191,9 @@ export const flStoppedSchema = answer(flStoppedFields);
 export const flRunSchema = answer(flRunFields);
 export const flPushedSchema = answer(flPushedFields);
 export const flExplainedSchema = answer(flExplainedFields);
+export const trainerNextSchema = answer(trainerNextFields);
+export const trainerHeartbeatSchema = answer(trainerHeartbeatFields);
+export const trainerUpdatedSchema = answer(trainerUpdatedFields);
 export const enrolledSchema = answer({
   nodeId: z.string(),
   spiffeId: z.string(),

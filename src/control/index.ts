@@ -1,11 +1,7 @@
 // The control room's door: the contract, the API over a NodeControl, and its client.
 
-export {
-  type ControlRight,
-  createControlApp,
-  errorAnswer,
-  type UnexpectedErrorListener,
-} from "./app.ts";
+export { createControlApp, errorAnswer, type UnexpectedErrorListener } from "./app.ts";
+export type { ControlRight } from "./routes.ts";
 export {
   BACKUP_HEADER_BYTES,
   type BackupErrorCode,

@@ -85,7 +85,7 @@ const passphrase = z
 
 /** The head of the backup's file and the key that goes with it: the passphrase itself stays with meshctl. */
 export const backupRequestSchema = z.strictObject({
-  header: z.string().regex(/^[0-9a-f]{2,512}$/),
+  header: z.string().regex(/^(?:[0-9a-f]{2}){1,256}$/),
   key: z.string().regex(/^[0-9a-f]{64}$/),
 });
 

@@ -11,39 +11,43 @@ export const trainerLimits = {
   pollersMax: 8,
 } as const;
 
-export interface TrainerNext {
+const count = z.int().min(0);
+
+export const trainerNextFields = {
   /** The task that runs with local trainers; `null`: none does. */
-  readonly task: { readonly taskId: string; readonly name: string; readonly rounds: number } | null;
+  task: z.object({ taskId: z.string(), name: z.string(), rounds: count }).nullable(),
   /** What to do now; `null`: nothing yet, ask again. */
-  readonly order: {
-    readonly taskId: string;
-    readonly round: number;
-    /** SHA-256 of the model that the round starts from: float32, little-endian, tensors in order of their names. */
-    readonly base: string;
-    /** Of the task's schedule: multiply the own learning rate with it. */
-    readonly learningRateFactor: number;
-    /** From now; an update that comes later is refused. */
-    readonly deadlineMs: number;
-    /** Names the trainer in heartbeats. */
-    readonly lease: string;
-    /** Without a heartbeat for so long the order is given to who asks next. */
-    readonly leaseMs: number;
-  } | null;
-}
+  order: z
+    .object({
+      taskId: z.string(),
+      round: count,
+      /** SHA-256 of the model that the round starts from: float32, little-endian, tensors in order of their names. */
+      base: z.string(),
+      /** Of the task's schedule: multiply the own learning rate with it. */
+      learningRateFactor: z.number(),
+      /** From now; an update that comes later is refused. */
+      deadlineMs: z.number(),
+      /** Names the trainer in heartbeats. */
+      lease: z.string(),
+      /** Without a heartbeat for so long the order is given to who asks next. */
+      leaseMs: z.number(),
+    })
+    .nullable(),
+};
+
+export const trainerHeartbeatFields = {
+  /** What is left of the round's time. */
+  deadlineMs: z.number(),
+};
+
+export const trainerUpdatedFields = { taskId: z.string(), round: count };
 
 export const trainerHeartbeatRequestSchema = z.strictObject({ lease: z.string().min(1).max(256) });
 
 export type TrainerHeartbeatRequest = z.infer<typeof trainerHeartbeatRequestSchema>;
-
-export interface TrainerHeartbeat {
-  /** What is left of the round's time. */
-  readonly deadlineMs: number;
-}
-
-export interface TrainerUpdated {
-  readonly taskId: string;
-  readonly round: number;
-}
+export type TrainerNext = z.infer<z.ZodObject<typeof trainerNextFields>>;
+export type TrainerHeartbeat = z.infer<z.ZodObject<typeof trainerHeartbeatFields>>;
+export type TrainerUpdated = z.infer<z.ZodObject<typeof trainerUpdatedFields>>;
 
 /** A node as its local trainers see it. Any method may throw a MeshError, which becomes the API's error. */
 export interface TrainerControl {

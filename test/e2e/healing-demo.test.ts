@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { Namespaces } from "./namespaces/namespaces.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const demo = [process.execPath, "--import", "tsx", "test/e2e/healing-demo/demo.ts"];
+const demo = [process.execPath, "test/e2e/healing-demo/demo.ts"];
 const DEADLINE_MS = 180_000;
 const missing = await Namespaces.missing();
 const skip = missing ?? false;

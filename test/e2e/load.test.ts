@@ -17,7 +17,7 @@ const START_DEADLINE_MS = 60_000;
 function load(t: TestContext, ...args: string[]) {
   const directory = mkdtempSync(join(tmpdir(), "x0t-"));
   t.after(() => rmSync(directory, { recursive: true, force: true }));
-  const program = ["--import", "tsx", join(root, "src/cli/meshctl.ts"), "load", "--json", ...args];
+  const program = [join(root, "src/cli/meshctl.ts"), "load", "--json", ...args];
   const child = spawn(process.execPath, program, {
     cwd: root,
     env: { ...process.env, TMPDIR: directory },

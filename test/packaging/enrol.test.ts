@@ -15,7 +15,7 @@ const enrol = join(packaging, "docker/meshd-enrol");
 /** A folder whose programs a shell of the test finds first. */
 function programs(t: TestContext, scripts: Readonly<Record<string, string>> = {}): string {
   const folder = scratch(t);
-  const meshctl = `exec '${process.execPath}' --import tsx src/cli/meshctl.ts "$@"`;
+  const meshctl = `exec '${process.execPath}' src/cli/meshctl.ts "$@"`;
   for (const [name, text] of Object.entries({ meshctl, ...scripts })) {
     writeFileSync(join(folder, name), `#!/bin/sh\n${text}\n`);
     chmodSync(join(folder, name), 0o755);

@@ -13,7 +13,7 @@ const program = fileURLToPath(import.meta.url);
 
 /** Runs it to its end. @returns its NodeId */
 export async function runLiar(namespace: string, address: string, token: string): Promise<string> {
-  const node = [process.execPath, "--import", "tsx", program, address, token];
+  const node = [process.execPath, program, address, token];
   const { stdout } = await promisify(execFile)("ip", ["netns", "exec", namespace, ...node]);
   return stdout.trim();
 }

@@ -19,7 +19,7 @@ export class TapFabric implements Fabric {
     // A read of a device takes a thread until a frame comes.
     const env = { ...process.env, UV_THREADPOOL_SIZE: String(names.length + 4) };
     const program = fileURLToPath(new URL("./tap-switch.ts", import.meta.url));
-    const execArgv = ["--import", "tsx", "--disable-warning=ExperimentalWarning"];
+    const execArgv = ["--disable-warning=ExperimentalWarning"];
     const child = fork(program, names.slice(), { env, execArgv });
     const fabric = new TapFabric(child);
     try {

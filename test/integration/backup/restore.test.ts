@@ -204,7 +204,7 @@ describe("a backup", () => {
       syncBuiltinESMExports();
       await restoreBackup({ file: ${JSON.stringify(file)}, passphrase: ${JSON.stringify(PASSPHRASE)},
         stateDir: ${JSON.stringify(stateDir)}, replace: true, now: new Date(${now.getTime()}) });`;
-    const args = ["--import", "tsx", "--input-type=module", "-e", script];
+    const args = ["--input-type=module", "-e", script];
     const { signal, status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
     if (signal === "SIGKILL") return true;
     assert.equal(status, 0, stderr);

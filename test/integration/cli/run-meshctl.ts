@@ -18,7 +18,7 @@ export function meshctl(
   env: Readonly<Record<string, string>> = {},
   input = "",
 ): Promise<Finished> {
-  return finished(["--import", "tsx", "src/cli/meshctl.ts", ...args], env, input);
+  return finished(["src/cli/meshctl.ts", ...args], env, input);
 }
 
 /** Runs Node.js with `args` in the repository. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, statSync, writeFileSync } from "node:fs";
-import { createServer, request } from "node:http";
+import { createServer } from "node:http";
 import { createServer as createSocketServer } from "node:net";
 import { spawnSync } from "node:child_process";
 import { type TestContext, test } from "node:test";
@@ -9,36 +9,7 @@ import type { RunningServer } from "../../../src/adapters/http/running-server.ts
 import { ControlClient, controlLimits, createControlApp } from "../../../src/control/index.ts";
 import { errorCode, MeshError } from "../../../src/foundation/index.ts";
 import { fakeExplained, fakeNode, fakeStatus } from "./fake-node.ts";
-import { serveNode, socketPathFor } from "./served-node.ts";
-
-interface Answer {
-  readonly status: number;
-  readonly json: {
-    schemaVersion: number;
-    error?: { code: string; message: string; details: Record<string, unknown> };
-  };
-}
-
-function exchange(
-  socketPath: string,
-  method: string,
-  path: string,
-  body = "",
-  headers: Record<string, string> = {},
-): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const call = request({ socketPath, method, path, headers, agent: false }, (response) => {
-      let text = "";
-      response.setEncoding("utf8");
-      response.on("data", (chunk: string) => (text += chunk));
-      response.on("end", () => {
-        resolve({ status: response.statusCode ?? 0, json: JSON.parse(text) as Answer["json"] });
-      });
-    });
-    call.on("error", reject);
-    call.end(body);
-  });
-}
+import { exchange, serveNode, socketPathFor } from "./served-node.ts";
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
   let code = "nothing was thrown";
@@ -148,6 +119,7 @@ test("malformed and out-of-range requests are refused before the node hears of t
     ["/v1/log", '{"level":"info","for":"1h"}'],
     ["/v1/fl/start", '{"model":"gpt","rounds":1,"aggregator":"mean"}'],
     ["/v1/fl/start", '{"model":"mlp","rounds":0,"aggregator":"mean"}'],
+    ["/v1/backup", JSON.stringify({ header: "abc", key: "ab".repeat(32) })],
     ["/v1/fl/run", "{}"],
     ["/v1/fl/run", '{"task":[]}'],
     ["/v1/fl/run", '{"task":{},"dryrun":true}'],

@@ -473,7 +473,9 @@ export function fakeNode(
     },
     similarIncidents: (request) => {
       calls.push(request);
-      const { openedAt, outcome, cause, actions } = incident;
+      const { openedAt, outcome } = incident;
+      const cause = { code: "mesh/peer-unreachable", title: "a live member has no link to here" };
+      const actions = [{ playbook: "redial", action: "redial-peer", outcome: "mended" } as const];
       const one = { similarity: 0.87, openedAt, outcome, cause, actions };
       return {
         id: request.id,

@@ -330,7 +330,7 @@ export class DaemonProcess extends TestDaemon {
 
 /** The daemon from its sources; `before` are options of Node.js, such as a module that sabotages another. */
 export function fromSource(before: readonly string[] = []): string[] {
-  return [process.execPath, ...before, "--import", "tsx", "src/cli/meshd.ts"];
+  return [process.execPath, ...before, "src/cli/meshd.ts"];
 }
 
 /** Starts a daemon process, without waiting for anything. */

@@ -175,7 +175,7 @@ describe("meshd does not start and says why", { concurrency: 2 }, () => {
 });
 
 function meshd(...args: string[]): { status: number | null; stderr: string } {
-  return spawnSync(process.execPath, ["--import", "tsx", "src/cli/meshd.ts", ...args], {
+  return spawnSync(process.execPath, ["src/cli/meshd.ts", ...args], {
     cwd: fileURLToPath(new URL("../../../", import.meta.url)),
     encoding: "utf8",
   });

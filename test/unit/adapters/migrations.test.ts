@@ -102,13 +102,9 @@ describe("the state's schema", () => {
     const script = `const { openDatabase } = await import(${JSON.stringify(module)});
       process.stdout.write("stepping");
       openDatabase(${JSON.stringify(directory)}, ${JSON.stringify([ONE, endless])});`;
-    const child = spawn(
-      process.execPath,
-      ["--import", "tsx", "--input-type=module", "-e", script],
-      {
-        stdio: ["ignore", "pipe", "inherit"],
-      },
-    );
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     await once(child.stdout, "data");
     // The copy is renamed right before the step begins; the write-ahead log grows only inside of it.
     const signal = AbortSignal.timeout(20_000);

@@ -207,11 +207,9 @@ describe("the state store", () => {
     const script = `const { StateStore } = await import(${JSON.stringify(module)});
       const store = new StateStore(${JSON.stringify(directory)});
       for (;;) process.stdout.write(store.nextEpoch(0) + "\\n");`;
-    const child = spawn(
-      process.execPath,
-      ["--import", "tsx", "--input-type=module", "-e", script],
-      { stdio: ["ignore", "pipe", "inherit"] },
-    );
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     let said = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       said += text;

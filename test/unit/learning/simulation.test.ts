@@ -35,7 +35,7 @@ const taskOf = (over: Partial<TaskManifest> = {}): TaskManifest =>
     schedule: { kind: "constant" },
     convergence: null,
     initialWeights: null,
-    rounds: 8,
+    rounds: 5,
     participants: ids,
     attack: "none",
     ...over,
