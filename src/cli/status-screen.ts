@@ -233,7 +233,11 @@ function drawHealth(health: readonly Health[], screen: Screen): string {
     cell(code),
     cell(message),
   ]);
-  const columns = [{ head: "SEVERITY" }, { head: "CODE" }, { head: "WHAT", widthMax: 160 }];
+  const columns = [
+    { head: "SEVERITY" },
+    { head: "CODE" },
+    { head: "WHAT", widthMax: 320, wraps: true },
+  ];
   return `${paint("Health", "bold", screen.colours)}\n${renderTable(columns, rows, screen)}`;
 }
 
