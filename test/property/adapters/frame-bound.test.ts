@@ -49,7 +49,9 @@ test("the guard ends a stream at the piece where a reader would stop, and passes
           passed.push(...(event as Event & { readonly data: Uint8Array }).data);
           return true;
         },
-        abort: () => void aborted++,
+        abort: () => {
+          aborted++;
+        },
       };
       new FrameGuard(() => 0 as MonoMs).watch({ remotePeer: "p" as never }, stream);
       const expected = refusedAt(bytes);
