@@ -96,7 +96,9 @@ function fitLine(
     if (room <= 0) break;
     if (isLast && columns[index]?.wraps === true && room >= WRAPPED_WIDTH_MIN) {
       const indent = `\n${" ".repeat(columnsMax - room)}`;
-      const pieces = wrapped(content, room).map((piece) => paint(piece, tone, colours));
+      const pieces = wrapped(content, room).map((piece) =>
+        paint(plainText(piece, room), tone, colours),
+      );
       return text + gap + pieces.join(indent);
     }
     text += gap + paint(plainText(padded, room), tone, colours);
@@ -105,7 +107,7 @@ function fitLine(
   return text.trimEnd();
 }
 
-/** Lines of at most `width` characters; a word that is longer is cut. */
+/** Lines of at most `width` characters; a word that is longer has a line of its own. */
 function wrapped(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = "";
@@ -116,7 +118,7 @@ function wrapped(text: string, width: number): string[] {
       continue;
     }
     if (line !== "") lines.push(line);
-    line = plainText(word, width);
+    line = word;
   }
   return [...lines, line];
 }
@@ -125,16 +127,23 @@ function lengthOf(content: Cell | undefined): number {
   return Array.from(content?.text ?? "").length;
 }
 
-/** Lines of `name  value`, the names aligned; values may be long and are not cut. */
+/**
+ * Lines of `name  value`, the names aligned. Values may be long and are not cut: they go on under their beginning, between two
+ * words, where a line would have more than `columnsMax` characters.
+ */
 export function renderFields(
   fields: readonly (readonly [string, Cell])[],
   colours: boolean,
+  columnsMax: number = Infinity,
 ): string {
   const width = Math.max(0, ...fields.map(([name]) => name.length));
+  const indent = gap.length + width + gap.length;
   return fields
     .map(([name, { text, tone }]) => {
-      const value = paint(plainText(text, Infinity), tone, colours);
-      return `${gap}${paint(name.padEnd(width), "dim", colours)}${gap}${value}\n`;
+      const lines = wrapped(plainText(text, Infinity), columnsMax - indent);
+      const value = lines.map((line) => paint(line, tone, colours));
+      const head = `${gap}${paint(name.padEnd(width), "dim", colours)}${gap}`;
+      return `${head}${value.join(`\n${" ".repeat(indent)}`)}\n`;
     })
     .join("");
 }

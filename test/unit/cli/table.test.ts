@@ -101,3 +101,16 @@ test("a text that wraps goes on under its beginning, between words, and is whole
   const long = renderTable(columns, [[cell("c"), cell("x".repeat(60))]], { ...wide, columns: 40 });
   assert.ok(long.split("\n").every((line) => line.length <= 40));
 });
+
+test("the value of a field goes on under its beginning, and a word that is longer is whole", () => {
+  const fields = [
+    ["id", cell("one two three")],
+    ["name", cell("a-very-long-word b")],
+  ] as const;
+  const drawn = renderFields(fields, false, 16);
+  assert.equal(
+    drawn,
+    ["  id    one two", "        three", "  name  a-very-long-word", "        b", ""].join("\n"),
+  );
+  assert.equal(renderFields(fields, false), "  id    one two three\n  name  a-very-long-word b\n");
+});
