@@ -50,7 +50,7 @@ const nodeTone: Readonly<Record<Status["node"]["state"], Tone>> = {
 };
 
 function drawNode({ node, svid, process }: Status, screen: Screen): string {
-  const { colours } = screen;
+  const { colours, columns } = screen;
   const now = screen.nowMs();
   const title = `${paint(plainText(node.name ?? "this node"), "bold", colours)} is ${paint(node.state, nodeTone[node.state], colours)}`;
   const fields: [string, Cell][] = [
@@ -81,7 +81,7 @@ function drawNode({ node, svid, process }: Status, screen: Screen): string {
       ),
     ],
   ];
-  return `${title}\n${renderFields(fields, colours)}`;
+  return `${title}\n${renderFields(fields, colours, columns)}`;
 }
 
 function svidCell(svid: Status["svid"], nowMs: number): Cell {
@@ -185,7 +185,7 @@ const taskTone: Readonly<Record<LearningStatus["state"], Tone>> = {
 
 /** The training task with its progress and its last round. */
 export function drawLearning(task: LearningStatus, screen: Screen): string {
-  const { colours } = screen;
+  const { colours, columns } = screen;
   const title = `${paint(`Training ${plainText(task.name)}`, "bold", colours)}: ${paint(task.state, taskTone[task.state], colours)}`;
   const ratio = task.rounds === 0 ? 0 : task.round / task.rounds;
   const last = task.history.at(-1);
@@ -217,7 +217,7 @@ export function drawLearning(task: LearningStatus, screen: Screen): string {
       ),
     ]);
   }
-  return `${title}\n${renderFields(fields, colours)}`;
+  return `${title}\n${renderFields(fields, colours, columns)}`;
 }
 
 const healthTone: Readonly<Record<Health["severity"], Tone>> = {
@@ -233,7 +233,11 @@ function drawHealth(health: readonly Health[], screen: Screen): string {
     cell(code),
     cell(message),
   ]);
-  const columns = [{ head: "SEVERITY" }, { head: "CODE" }, { head: "WHAT", widthMax: 160 }];
+  const columns = [
+    { head: "SEVERITY" },
+    { head: "CODE" },
+    { head: "WHAT", widthMax: 320, wraps: true },
+  ];
   return `${paint("Health", "bold", screen.colours)}\n${renderTable(columns, rows, screen)}`;
 }
 

@@ -16,6 +16,8 @@ export interface Column {
   readonly align?: "left" | "right";
   /** Longer texts are cut, with an ellipsis. @default 64 */
   readonly widthMax?: number;
+  /** Of the last column: what the line has no room for goes on in the next, between two words. @default cut */
+  readonly wraps?: boolean;
 }
 
 const toneCode: Readonly<Record<Tone, string>> = {
@@ -29,6 +31,8 @@ const toneCode: Readonly<Record<Tone, string>> = {
 
 const gap = "  ";
 const defaultWidthMax = 64;
+/** In a narrower column nobody can read: it is cut. */
+const WRAPPED_WIDTH_MIN = 20;
 
 /** A cell; without a tone it is plain. */
 export function cell(text: string, tone: Tone = "plain"): Cell {
@@ -50,7 +54,7 @@ export function plainText(text: string, widthMax: number = defaultWidthMax): str
 }
 
 /**
- * Rows under their headings, each line indented by two spaces and cut at `columnsMax` characters.
+ * Rows under their headings, each line indented by two spaces and cut at `columnsMax` characters, or wrapped there.
  * A row may have fewer cells than there are columns. Every line ends with a newline.
  */
 export function renderTable(
@@ -90,26 +94,56 @@ function fitLine(
       columns[index]?.align === "right" ? padding + content : content + (isLast ? "" : padding);
     room -= gap.length;
     if (room <= 0) break;
+    if (isLast && columns[index]?.wraps === true && room >= WRAPPED_WIDTH_MIN) {
+      const indent = `\n${" ".repeat(columnsMax - room)}`;
+      const pieces = wrapped(content, room).map((piece) =>
+        paint(plainText(piece, room), tone, colours),
+      );
+      return text + gap + pieces.join(indent);
+    }
     text += gap + paint(plainText(padded, room), tone, colours);
     room -= width;
   }
   return text.trimEnd();
 }
 
+/** Lines of at most `width` characters; a word that is longer has a line of its own. */
+function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    const longer = line === "" ? word : `${line} ${word}`;
+    if (Array.from(longer).length <= width) {
+      line = longer;
+      continue;
+    }
+    if (line !== "") lines.push(line);
+    line = word;
+  }
+  return [...lines, line];
+}
+
 function lengthOf(content: Cell | undefined): number {
   return Array.from(content?.text ?? "").length;
 }
 
-/** Lines of `name  value`, the names aligned; values may be long and are not cut. */
+/**
+ * Lines of `name  value`, the names aligned. Values may be long and are not cut: they go on under their beginning, between two
+ * words, where a line would have more than `columnsMax` characters.
+ */
 export function renderFields(
   fields: readonly (readonly [string, Cell])[],
   colours: boolean,
+  columnsMax: number = Infinity,
 ): string {
   const width = Math.max(0, ...fields.map(([name]) => name.length));
+  const indent = gap.length + width + gap.length;
   return fields
     .map(([name, { text, tone }]) => {
-      const value = paint(plainText(text, Infinity), tone, colours);
-      return `${gap}${paint(name.padEnd(width), "dim", colours)}${gap}${value}\n`;
+      const lines = wrapped(plainText(text, Infinity), columnsMax - indent);
+      const value = lines.map((line) => paint(line, tone, colours));
+      const head = `${gap}${paint(name.padEnd(width), "dim", colours)}${gap}`;
+      return `${head}${value.join(`\n${" ".repeat(indent)}`)}\n`;
     })
     .join("");
 }

@@ -1,9 +1,11 @@
 // What both HTTP servers share: the shape of a running one, the way from Node's requests to a handler, and a stop
 // that does not wait for idle clients.
 
-import type { RequestListener, Server } from "node:http";
+import type { IncomingMessage, RequestListener, Server } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import type { ControlErrorCode } from "../../control/index.ts";
+import { MeshError } from "../../foundation/index.ts";
 import type { HttpHandler } from "../../ports/index.ts";
 
 /** A server that listens. */
@@ -39,8 +41,7 @@ export function listenerOf(handler: HttpHandler): RequestListener {
   return (incoming, outgoing) => {
     const { method = "GET", url = "/" } = incoming;
     const [path = "/"] = url.split("?", 1);
-    // A handler that has read enough leaves the loop; that must not take the socket with it before the answer is out.
-    const body = incoming.iterator({ destroyOnReturn: false });
+    const body = bodyOf(incoming);
     const { traceparent } = incoming.headers;
     const traced = typeof traceparent === "string" ? { traceparent } : {};
     const gone = new AbortController();
@@ -63,4 +64,19 @@ export function listenerOf(handler: HttpHandler): RequestListener {
       () => outgoing.destroy(),
     );
   };
+}
+
+/** The body as it comes. @throws MeshError `control/bad-request` when the client goes before it is whole */
+async function* bodyOf(incoming: IncomingMessage): AsyncGenerator<Uint8Array> {
+  try {
+    // A handler that has read enough leaves the loop; that must not take the socket with it before the answer is out.
+    yield* incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+  } catch (cause) {
+    throw new MeshError<ControlErrorCode>(
+      "control/bad-request",
+      "The client went before its request was whole. Send it again.",
+      {},
+      { cause },
+    );
+  }
 }

@@ -8,12 +8,14 @@ import { kadDHT, passthroughMapper } from "@libp2p/kad-dht";
 import { tcp } from "@libp2p/tcp";
 import { yamux } from "@libp2p/yamux";
 import { createLibp2p, type Libp2p, type ServiceFactoryMap } from "libp2p";
-import { utf8Text } from "../../foundation/index.ts";
+import { MeshError, utf8Text } from "../../foundation/index.ts";
 import { keepPoolsSmall } from "../buffer-pools.ts";
 import { provideTimes } from "./content-providers.ts";
 import { peerDiscovery } from "./discovery.ts";
+import { FrameGuard, RECORDS_PROTOCOL } from "./frame-bound.ts";
 import type { Gossip } from "./gossip.ts";
 import type { NetworkDeps, NetworkOptions } from "./network-types.ts";
+import { boundAddresses } from "./peer-addresses.ts";
 import { PendingConnections } from "./pending-connections.ts";
 import type { PeerRegistry } from "./peer-registry.ts";
 import { type Pinger, pingService } from "./ping.ts";
@@ -69,6 +71,7 @@ export async function createNode(
   const { listen, announce, connectionsMax, version } = options;
   const { registry, relays } = parts;
   keepPoolsSmall();
+  const frames = new FrameGuard(deps.monoMs);
   return createLibp2p({
     start: false,
     datastore: parts.store,
@@ -91,7 +94,10 @@ export async function createNode(
     connectionMonitor: { enabled: false }, // membership has its own probes
     peerDiscovery: peerDiscovery(options),
     services: {
-      guard: guardStreams(streamPermit(deps, registry, relays)),
+      guard: guardStreams(streamPermit(deps, registry, relays), (...opened) =>
+        frames.watch(...opened),
+      ),
+      addresses: boundAddresses,
       ...(await relays.services()),
       ...(options.upnp === true ? await upnpService() : {}),
       identify: identify({ protocolPrefix: "x0tta6bl4" }),
@@ -147,17 +153,26 @@ function gater(
 
 function recordTable({ validate, select }: NetworkDeps["records"]): ReturnType<typeof kadDHT> {
   return kadDHT({
-    protocol: "/x0tta6bl4/kad/1.0.0",
+    protocol: RECORDS_PROTOCOL,
     clientMode: false,
     peerInfoMapper: passthroughMapper,
     reprovide: provideTimes,
-    validators: inEachNamespace((key: Uint8Array, value: Uint8Array) =>
-      validate(utf8Text(key), value),
-    ),
+    validators: {
+      ...inEachNamespace((key: Uint8Array, value: Uint8Array) => validate(utf8Text(key), value)),
+      pk: refusePublicKeys,
+    },
     selectors: inEachNamespace((key: Uint8Array, values: Uint8Array[]) =>
       select(utf8Text(key), values),
     ),
   });
+}
+
+/**
+ * kad-dht takes public keys, too, unless it is told otherwise: whoever makes enough of them, which costs nothing, would push out every
+ * record that a node keeps.
+ */
+function refusePublicKeys(): never {
+  throw new MeshError("network/request-failed", "No public keys are kept in this DHT.");
 }
 
 /** The router's word is enough: it has made the mapping itself. */

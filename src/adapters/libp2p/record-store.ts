@@ -3,7 +3,9 @@
 // member may send as much of it as it likes.
 
 import { MemoryDatastore } from "datastore-core";
-import { Key } from "interface-datastore";
+import { Key, type Pair, type Query } from "interface-datastore";
+import { MeshError } from "../../foundation/index.ts";
+import type { NetworkErrorCode } from "./network-errors.ts";
 
 /** Where kad-dht keeps who provides what, as `<content>/<peer>`: in all, and of one peer, which has one for each task that it serves. */
 const PROVIDERS_PREFIX = "/dht/provider";
@@ -18,14 +20,20 @@ export const RECORDS_MAX = 512;
 const PEERS_PREFIX = "/peers/";
 const PEERS_MAX = 4_608;
 
+/** The longest key in use has 122. A member chooses what it provides, and libp2p takes a digest of any length. */
+const KEY_CHARS_MAX = 160;
+
 export class RecordStore extends MemoryDatastore {
   // Names, not keys: the bytes of a key are often a part of a pool of 64 KiB, which would be kept as a whole; so are those of a value.
   readonly #records = new Set<string>();
   readonly #peers = new Set<string>();
   readonly #providers = new Set<string>();
 
+  /** @throws MeshError `network/request-failed` for a key that none of ours is */
   override put(key: Key, value: Uint8Array): Key | Promise<Key> {
     const name = key.toString();
+    if (name.length > KEY_CHARS_MAX)
+      throw new MeshError<NetworkErrorCode>("network/request-failed", "The key is too long.");
     if (name.startsWith(PROVIDERS_PREFIX)) this.#boundProviders(name);
     if (name.startsWith(RECORDS_PREFIX)) this.#bound(this.#records, RECORDS_MAX, name);
     if (name.startsWith(PEERS_PREFIX)) this.#bound(this.#peers, PEERS_MAX, name);
@@ -40,6 +48,20 @@ export class RecordStore extends MemoryDatastore {
   override delete(key: Key): void | Promise<void> {
     for (const names of [this.#records, this.#peers, this.#providers]) names.delete(key.toString());
     return super.delete(key);
+  }
+
+  /** Any member may ask who provides what, with a few bytes: that must not look at every peer and record, too. */
+  override *_all(query: Query): Generator<Pair> {
+    const { prefix = "" } = query;
+    if (!prefix.startsWith(PROVIDERS_PREFIX)) {
+      yield* super._all(query) as Generator<Pair, void>;
+      return;
+    }
+    for (const name of this.#providers) {
+      if (!name.startsWith(prefix)) continue;
+      const key = new Key(name);
+      yield { key, value: super.get(key) as Uint8Array };
+    }
   }
 
   #boundProviders(name: string): void {

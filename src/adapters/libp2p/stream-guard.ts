@@ -43,8 +43,14 @@ export function mayOpen(
   }
 }
 
-/** A libp2p service without an interface: it puts the guard in front of every stream. */
-export function guardStreams(permitted: (connection: Connection, stream: Stream) => boolean) {
+/**
+ * A libp2p service without an interface: it puts the guard in front of every stream.
+ * @param watch is given each stream that may be, before anybody listens to it
+ */
+export function guardStreams(
+  permitted: (connection: Connection, stream: Stream) => boolean,
+  watch: (connection: Connection, stream: Stream) => void,
+) {
   return ({ registrar }: { readonly registrar: Registrar }): Record<string, never> => {
     const guard: StreamMiddleware = (stream, connection, next) => {
       if (!permitted(connection, stream)) {
@@ -53,6 +59,7 @@ export function guardStreams(permitted: (connection: Connection, stream: Stream)
           `The peer has no right to ${stream.protocol}.`,
         );
       }
+      watch(connection, stream);
       next(stream, connection);
     };
     const registered = registrar.getMiddleware.bind(registrar);

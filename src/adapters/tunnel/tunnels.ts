@@ -207,7 +207,7 @@ export class Tunnels {
 
   /** Lets peers with the right reach `target` by `port`; replaces what was exposed there. @throws MeshError `tunnel/too-many` */
   expose(port: number, target: Target, origin: TunnelOrigin = "command"): void {
-    if (!this.#exposed.has(port) && this.#exposed.size >= TUNNELS_MAX) throw tooMany("exposed");
+    if (!this.#exposed.has(port) && this.#exposed.size >= TUNNELS_MAX) throw tooMany("expose");
     this.#exposed.set(port, { target, origin });
     this.#deps.logger.info({ port, target: `${target.host}:${target.port}` }, "port exposed");
   }
@@ -224,7 +224,7 @@ export class Tunnels {
    */
   async forward(wanted: Forward, origin: TunnelOrigin = "command"): Promise<Target> {
     const { listen, peer, remotePort } = wanted;
-    if (this.#forwards.size >= TUNNELS_MAX) throw tooMany("forwarded");
+    if (this.#forwards.size >= TUNNELS_MAX) throw tooMany("forward");
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) =>
       this.#connect(socket, peer, remotePort),
     );
@@ -262,13 +262,15 @@ export class Tunnels {
       await stream.close({ signal });
       return;
     }
+    let plain: Stream;
     try {
       await framed.write(encodeAnswer("connected"), { signal });
+      plain = framed.unwrap();
     } catch (error) {
       this.#forget(socket);
       throw error;
     }
-    await this.#relay(socket, framed.unwrap());
+    await this.#relay(socket, plain);
   }
 
   /** The connection to what is exposed, or why there is none. */
@@ -406,10 +408,11 @@ function portTaken({ host, port }: Target, why: string): MeshError<TunnelErrorCo
   );
 }
 
-function tooMany(what: string): MeshError<TunnelErrorCode> {
+function tooMany(kind: "expose" | "forward"): MeshError<TunnelErrorCode> {
+  const what = kind === "expose" ? "exposed" : "forwarded";
   return new MeshError(
     "tunnel/too-many",
-    `Cannot add a port: ${TUNNELS_MAX} are ${what}, which is the most. Close one with: meshctl tunnels close PORT`,
+    `Cannot add a port: ${TUNNELS_MAX} are ${what}, which is the most. Close one with: meshctl tunnels close ${kind} PORT`,
   );
 }
 

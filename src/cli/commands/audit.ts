@@ -158,7 +158,7 @@ const PROBLEM_TEXT: Readonly<Record<AuditVerified["problems"][number]["kind"], s
 
 function drawVerdict(verdict: AuditVerified): string {
   const { entries, first, last, segments, head, problems } = verdict;
-  const size = `${entries} entries (${first} to ${last}) in ${segments} files`;
+  const size = `${entries} entries (${first} to ${last}) in ${segments} ${segments === 1 ? "file" : "files"}`;
   const signed =
     head === null
       ? "signed by nobody"

@@ -29,7 +29,7 @@ export const policyCommand: RegisterCommand = (parent, cli) => {
     answer(cli, reload, {
       call: (client) => client.reloadPolicy(),
       draw: ({ rules, restartPending }) =>
-        `The policy in force has ${rules} rules.\n` +
+        `The policy in force has ${rules} ${rules === 1 ? "rule" : "rules"}.\n` +
         (restartPending.length > 0 ? `Waiting for a restart: ${restartPending.join(", ")}.\n` : ""),
     }),
   );

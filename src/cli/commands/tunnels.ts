@@ -88,7 +88,7 @@ export const tunnelsCommand: RegisterCommand = (parent, cli) => {
   const close = list
     .command("close")
     .description("stop exposing or forwarding a port; connections that are open go on")
-    .argument("<kind>", "exposed or forward", kind)
+    .argument("<kind>", "expose or forward", kind)
     .argument("<port>", "the exposed port, or the local port of a forward", port);
   close.action((what: "exposed" | "forward", which: number) =>
     answer(cli, close, {
@@ -99,8 +99,9 @@ export const tunnelsCommand: RegisterCommand = (parent, cli) => {
 };
 
 function kind(text: string): "exposed" | "forward" {
-  if (text === "exposed" || text === "forward") return text;
-  throw new InvalidArgumentError("It must be exposed or forward.");
+  if (text === "expose" || text === "exposed") return "exposed";
+  if (text === "forward") return text;
+  throw new InvalidArgumentError("It must be expose or forward.");
 }
 
 function drawTunnels({ exposed, forwards }: Tunnels, screen: Screen): string {

@@ -69,6 +69,9 @@ export function encodeSummary(incident: Incident): Uint8Array {
   );
 }
 
+/** The end of the year 9999: what is later is no time that could be shown, and would break whatever shows it. */
+const CLOSED_AT_MS_MAX = 253_402_300_799_999;
+
 /** Reads a summary. Codes: {@link SummaryCode}. */
 export function decodeSummary(bytes: Uint8Array): Result<Incident, SummaryCode> {
   if (bytes.length > SUMMARY_BYTES_MAX) return refuse("healing/malformed-summary", "too long");
@@ -90,7 +93,8 @@ function readSummary(reader: ByteReader): Result<Incident, SummaryCode> {
   const codes = readList(reader, INCIDENT_SYMPTOMS_MAX, () => readText(reader));
   const features = Float32Array.from(reader.take(FEATURES), (step) => step / FEATURE_STEPS);
   const actions = readList(reader, INCIDENT_ACTIONS_MAX, () => readAction(reader, openedAtMs));
-  if (reader.remaining > 0 || !ID.test(id) || closedAtMs < openedAtMs || hasTwice(codes))
+  const isInOrder = openedAtMs <= closedAtMs && closedAtMs <= CLOSED_AT_MS_MAX;
+  if (reader.remaining > 0 || !ID.test(id) || !isInOrder || hasTwice(codes))
     return refuse("healing/malformed-summary", "not a summary");
   const known = codes.flatMap((code) => oneOf(symptomCodes, code) ?? []);
   const whole = actions.filter((action) => action !== undefined);

@@ -31,12 +31,15 @@ export interface EntryRecord {
   readonly entry: RegistrationEntry | null;
 }
 
+/** The end of the year 9999: what is later is no time that could be shown, and would break the list of all entries. */
+const AT_MS_MAX = 253_402_300_799_999;
+
 const shape = z.strictObject({
   id: z.string().regex(/^[0-9a-f]{32}$/),
   version: z.int().min(1),
   author: z.string().regex(/^[0-9a-f]{64}$/),
   sequence: z.int().min(1),
-  atMs: z.int().min(0),
+  atMs: z.int().min(0).max(AT_MS_MAX),
   entry: z.unknown(),
 });
 

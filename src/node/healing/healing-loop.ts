@@ -136,7 +136,7 @@ export class HealingLoop {
       .map(({ code, subject, message, evidence }) => {
         const [first] = evidence;
         const seen = first === undefined ? "" : ` (${first.observation} ${first.finding})`;
-        const words = `It is so that ${symptoms[code].title}${seen}: see meshctl incidents list.`;
+        const words = `Seen by this node: ${symptoms[code].title}${seen}. See meshctl incidents list.`;
         return { code, ...(subject !== undefined && { subject }), message: message ?? words };
       });
   }

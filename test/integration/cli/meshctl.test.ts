@@ -178,12 +178,14 @@ test("forward, expose and tunnels send what was typed, and refuse ports that are
   await run("expose", "22");
   await run("expose", "22", "--to", "db.internal:2222");
   await run("tunnels", "close", "forward", "8080");
+  await run("tunnels", "close", "expose", "22");
   assert.deepEqual(node.calls, [
     { peer: "node-b", host: "127.0.0.1", port: 8080, remotePort: 80 },
     { peer: "node-b", host: "::1", port: 0, remotePort: 443 },
     { port: 22, host: "127.0.0.1", targetPort: 22 },
     { port: 22, host: "db.internal", targetPort: 2222 },
     { kind: "forward", port: 8080 },
+    { kind: "exposed", port: 22 },
   ]);
   const listed = await run("tunnels");
   assert.match(listed.out, /22\s+127\.0\.0\.1:2222\s+tunnel\.connect:22/);

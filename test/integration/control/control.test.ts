@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, statSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
-import { createServer as createSocketServer } from "node:net";
+import { createServer, request } from "node:http";
+import { connect, createServer as createSocketServer } from "node:net";
 import { spawnSync } from "node:child_process";
 import { type TestContext, test } from "node:test";
 import { startControlServer } from "../../../src/adapters/http/control-server.ts";
@@ -266,4 +266,27 @@ test("a regular file and a path beyond 107 bytes are refused, and the file stays
     await codeOf(startServer(t, { app, socketPath: `${longest}x` })),
     "control/bad-socket-path",
   );
+});
+
+test("a client that goes in the middle of its request is no fault of the daemon", async (t) => {
+  const unexpected: unknown[] = [];
+  const app = createControlApp(fakeNode(), {
+    onUnexpectedError: (error) => unexpected.push(error),
+  });
+  const answered = Promise.withResolvers<number>();
+  const socketPath = socketPathFor(t);
+  const server = await startControlServer({
+    socketPath,
+    app: async (call) => {
+      const answer = await app(call);
+      answered.resolve(answer.status);
+      return answer;
+    },
+  });
+  t.after(() => server.stop());
+  const socket = connect(socketPath);
+  const head = "POST /v1/lookup HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n";
+  socket.write(`${head}{`, () => socket.destroy());
+  assert.equal(await answered.promise, 400);
+  assert.deepEqual(unexpected, []);
 });

@@ -22,9 +22,13 @@ import {
   parseSvidRequest,
   parseSvidResponse,
   validateJwtSvid,
+  type NodeId,
 } from "../../../src/identity/index.ts";
 import { signatureFromDer, signatureToDer } from "../../../src/identity/es256.ts";
-import { parseEntryRecord } from "../../../src/identity/workload/entry-record.ts";
+import {
+  encodeEntryRecord,
+  parseEntryRecord,
+} from "../../../src/identity/workload/entry-record.ts";
 import { isSelector } from "../../../src/identity/workload/selectors.ts";
 import { engine, NOW, TRUST_DOMAIN } from "../../unit/identity/support.ts";
 import { makeWorkloadDomain, p256 } from "../../unit/identity/workload/support.ts";
@@ -54,6 +58,25 @@ describe("whatever comes", () => {
       }),
       runs(400),
     );
+  });
+
+  it("as the time of an entry's record is a date that can be shown, or refused", () => {
+    const signer = engine.mlDsa65.signer(new Uint8Array(32).fill(5));
+    const head = {
+      id: "ab".repeat(16),
+      version: 1,
+      author: "cd".repeat(32) as NodeId,
+      sequence: 1,
+    };
+    const isTaken = (atMs: number): boolean => {
+      const bytes = encodeEntryRecord({ ...head, atMs, entry: null }, signer);
+      const { publicKey } = signer;
+      return parseEntryRecord(engine, { bytes, publicKey, trustDomain: TRUST_DOMAIN }).ok;
+    };
+    const latest = Date.parse("9999-12-31T23:59:59.999Z");
+    assert.deepEqual([0, latest, latest + 1, Number.MAX_SAFE_INTEGER, -1].map(isTaken), [
+      ...[true, true, false, false, false],
+    ]);
   });
 
   it("in text is read or refused", () => {

@@ -57,3 +57,35 @@ test("who provides what is bounded in all", async () => {
   assert.ok(!(await store.has(entry(0))));
   assert.ok(await store.has(entry(1)));
 });
+
+test("a key as long as the longest in use is kept, and one that is longer than any is refused", async () => {
+  const store = new RecordStore();
+  const provider = (length: number): Key =>
+    new Key("/dht/provider/".padEnd(length - 2, "c") + "/p", false);
+  await store.put(provider(160), Uint8Array.of(1));
+  assert.ok(await store.has(provider(160)));
+  assert.throws(() => store.put(provider(161), Uint8Array.of(1)), {
+    code: "network/request-failed",
+  });
+  let kept = 0;
+  for await (const one of store.query({ prefix: "/dht/provider" })) kept += one.value.length;
+  assert.equal(kept, 1);
+});
+
+test("a search among the providers finds those of its content, and all others find the rest", async () => {
+  const store = new RecordStore();
+  const keys = ["/dht/provider/a/p", "/dht/provider/a/q", "/dht/provider/b/p", "/peers/p"];
+  for (const [at, key] of keys.entries()) await store.put(new Key(key), Uint8Array.of(at));
+  const found = async (prefix: string): Promise<[string, number | undefined][]> => {
+    const pairs: [string, number | undefined][] = [];
+    for await (const { key, value } of store.query({ prefix }))
+      pairs.push([key.toString(), value[0]]);
+    return pairs;
+  };
+  assert.deepEqual(await found("/dht/provider/a"), [
+    ["/dht/provider/a/p", 0],
+    ["/dht/provider/a/q", 1],
+  ]);
+  assert.deepEqual(await found("/peers"), [["/peers/p", 3]]);
+  assert.equal((await found("")).length, 4);
+});

@@ -84,3 +84,33 @@ test("a bar is empty at 0, full at 1 and stays in its bounds beyond", () => {
   assert.equal(renderBar(7, 4), "████");
   assert.equal(renderBar(-1, 4), "░░░░");
 });
+
+test("a text that wraps goes on under its beginning, between words, and is whole", () => {
+  const columns = [{ head: "CODE" }, { head: "WHAT", wraps: true, widthMax: 200 }];
+  const rows = [[cell("a/b"), cell("one two three four five six seven eight")]];
+  const drawn = (width: number): string => renderTable(columns, rows, { ...wide, columns: width });
+  assert.equal(
+    drawn(29),
+    "  CODE  WHAT\n  a/b   one two three four\n        five six seven eight\n",
+  );
+  assert.equal(
+    drawn(28),
+    "  CODE  WHAT\n  a/b   one two three four\n        five six seven eight\n",
+  );
+  assert.match(drawn(27), /…/, "a column of 19 is too narrow to be read");
+  const long = renderTable(columns, [[cell("c"), cell("x".repeat(60))]], { ...wide, columns: 40 });
+  assert.ok(long.split("\n").every((line) => line.length <= 40));
+});
+
+test("the value of a field goes on under its beginning, and a word that is longer is whole", () => {
+  const fields = [
+    ["id", cell("one two three")],
+    ["name", cell("a-very-long-word b")],
+  ] as const;
+  const drawn = renderFields(fields, false, 16);
+  assert.equal(
+    drawn,
+    ["  id    one two", "        three", "  name  a-very-long-word", "        b", ""].join("\n"),
+  );
+  assert.equal(renderFields(fields, false), "  id    one two three\n  name  a-very-long-word b\n");
+});

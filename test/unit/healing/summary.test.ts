@@ -125,6 +125,25 @@ describe("a summary is refused", () => {
     () => encodeSummary({ ...good, closedAtMs: wall(999) }),
     "healing/malformed-summary",
   );
+  const latest = 253_402_300_799_999;
+  test("not when it ended in the last millisecond of the year 9999", () => {
+    const heard = decodeSummary(encodeSummary({ ...good, closedAtMs: wall(latest) }));
+    assert.ok(heard.ok);
+    assert.equal(heard.value.closedAtMs, latest);
+  });
+  refused(
+    "that ended after the year 9999, which nothing could show",
+    () => encodeSummary({ ...good, closedAtMs: wall(latest + 1) }),
+    "healing/malformed-summary",
+  );
+  refused(
+    "that began when no date is",
+    () => {
+      const never = wall(Number.MAX_SAFE_INTEGER);
+      return encodeSummary({ ...good, openedAtMs: never, closedAtMs: never });
+    },
+    "healing/malformed-summary",
+  );
   refused(
     "with a cause that is not in the catalogue",
     () => encodeSummary({ ...good, cause: { code: "mesh/nonsense" as "node/slow", why: "" } }),
