@@ -93,9 +93,9 @@ export interface NodeControl {
   init(request: InitRequest): Awaitable<Body<Enrolled>>;
   /** Enrols this node with a one-time token. @throws MeshError `control/already-enrolled` and what attestation throws */
   join(request: JoinRequest): Awaitable<Body<Enrolled>>;
-  /** @throws MeshError `control/not-issuer`, `control/not-enrolled` */
   /** What hosts need that join by evidence; no secret. @throws MeshError `control/not-issuer`, `control/not-enrolled` */
   anchor(): Awaitable<Body<Anchor>>;
+  /** @throws MeshError `control/not-issuer`, `control/not-enrolled` */
   createToken(request: TokenRequest): Awaitable<Body<Token>>;
   /** The own links as they are measured. */
   links(): Awaitable<Body<LinksAnswer>>;

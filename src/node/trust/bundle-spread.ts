@@ -3,6 +3,7 @@
 //
 // request and answer: uint64 sequence of the sender's bundle, then, when it is newer than the other's, the signed bundle.
 
+import type { Network } from "../../adapters/libp2p/network.ts";
 import { ByteReader, concatBytes, errorCode, uint64be } from "../../foundation/index.ts";
 import type { NodeId, PeerIdentity } from "../../identity/index.ts";
 import type { Logger, Random } from "../../ports/index.ts";
@@ -21,12 +22,7 @@ export interface BundleSpreadDeps {
   readonly random: Pick<Random, "fraction">;
   readonly logger: Logger;
   readonly peers: () => readonly Pick<PeerIdentity, "nodeId">[];
-  readonly request: (
-    to: NodeId,
-    protocol: string,
-    request: Uint8Array,
-    options: { readonly timeoutMs: number; readonly responseBytesMax: number },
-  ) => Promise<Uint8Array>;
+  readonly request: Network["request"];
 }
 
 export class BundleSpread {

@@ -1,6 +1,7 @@
 // How an issuer uses the other issuers: it gets its intermediate from the holder of the root, exchanges entries with all, and has tokens
 // and names decided where they can be.
 
+import type { Network } from "../../adapters/libp2p/network.ts";
 import { errorCode, errorMessage, MeshError } from "../../foundation/index.ts";
 import {
   encodeIssuerMessage,
@@ -23,12 +24,7 @@ export interface IssuerLinksDeps {
   readonly issuers: () => readonly NodeId[];
   readonly logger: Logger;
   /** Sees to a connection, and asks. @throws MeshError `network/*` */
-  readonly request: (
-    to: NodeId,
-    protocol: string,
-    request: Uint8Array,
-    options: { readonly timeoutMs: number; readonly responseBytesMax: number },
-  ) => Promise<Uint8Array>;
+  readonly request: Network["request"];
 }
 
 export class IssuerLinks {

@@ -361,7 +361,6 @@ export function fakeRoute(part: Partial<Body<RouteAnswer>> = {}): Body<RouteAnsw
   };
 }
 
-/** A node that remembers its calls; `part` replaces methods. */
 const incident: Incidents["incidents"][number] = {
   id: "a1b2c3d4-mabc-0",
   openedAt: "2026-03-01T11:58:00.000Z",
@@ -399,6 +398,7 @@ const healing: Body<HealingStatus> = {
   playbookProblem: null,
 };
 
+/** A node that remembers its calls; `part` replaces methods. */
 export function fakeNode(
   part: Partial<NodeControl> = {},
 ): NodeControl & { readonly calls: unknown[] } {
