@@ -1,4 +1,4 @@
-// npm run bench -- healing [--rules single,pairs,large,thousand,storm,sweep,memory] [--seeds N] [--from SEED] [--modes off,on] [--keep FILE]:
+// npm run bench -- healing [--rules single,pairs,large,fleet,thousand,storm,sweep,memory] [--seeds N] [--from SEED] [--modes off,on] [--cases BEGINNING,...] [--keep FILE]:
 // what healing is worth and whether it ever harms, in the simulator. Every fault alone and in pairs with healing off and on; large meshes;
 // random faults; a leak that comes again, with memory of the first and without. With a FILE each run is kept as it ends and not made again.
 // Prints tables in Markdown.
@@ -13,11 +13,14 @@ export const suite: BenchSuite = (_report, { slice }) => {
   const seeds = Number(slice["seeds"] ?? 5);
   const from = Number(slice["from"] ?? 1);
   const chosen = slice["modes"]?.split(",");
+  const named = slice["cases"]?.split(",");
   const kept = new Kept(slice["keep"]);
   for (const table of (slice["rules"] ?? "single,pairs,large,memory").split(",")) {
-    const cases = tables[table]?.();
-    if (cases === undefined)
+    const all = tables[table]?.();
+    if (all === undefined)
       throw new RangeError(`No rule '${table}': there are ${Object.keys(tables).join(", ")}.`);
+    const cases = all.filter(({ name }) => named?.some((one) => name.startsWith(one)) ?? true);
+    if (cases.length === 0) throw new RangeError(`No case of '${table}' begins so.`);
     // Seed by seed, so that all rows have as many runs wherever it is stopped.
     for (let seed = from; seed < from + seeds; seed++)
       for (const { name, run, modes } of cases)

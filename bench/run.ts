@@ -60,6 +60,7 @@ const { values, positionals } = parseArgs({
     seeds: { type: "string" },
     from: { type: "string" },
     modes: { type: "string" },
+    cases: { type: "string" },
     keep: { type: "string" },
   },
 });

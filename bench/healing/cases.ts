@@ -12,6 +12,7 @@ export interface Case {
 const TINY = 8;
 const SMALL = 12;
 const LARGE = 100;
+const FLEET = 200;
 const HUGE = 1_000;
 const MINUTES = 0.75;
 const HUGE_MINUTES = 1.25;
@@ -48,16 +49,23 @@ const drawn = (chaos: string, nodes: number, minutes: number): Case["run"] => ({
 });
 
 /** What a fleet sees every day, all the time: lossy links, and always some nodes that are down, slow or need mending. */
-function standing(seconds: number): BenchFault[] {
+function standing(nodes: number): Case {
+  const faults = standingFaults(60 * HUGE_MINUTES, nodes / HUGE);
+  const run = { ...drawn("zones: auto", nodes, HUGE_MINUTES), faults };
+  return { name: `standing chaos, ${nodes} nodes`, run, modes: versus };
+}
+
+function standingFaults(seconds: number, share: number): BenchFault[] {
   const weather = [
     "{ inject: loss, at: 15s, ratio: 0.05 }",
     "{ inject: latency, at: 15s, extra: 20ms, tail: 500ms, tail_share: 0.02 }",
   ];
+  const [few, some] = [Math.round(5 * share), Math.round(10 * share)];
   const wave = (at: number): string[] => [
-    `{ inject: crash, at: ${at}s, for: 8s, nodes: 5 }`,
-    `{ inject: slow, at: ${at}s, for: ${WAVE_S}s, nodes: 10, every: 4s, pause: 1500ms }`,
-    `{ inject: renewal_stuck, at: ${at}s, for: ${WAVE_S}s, nodes: 5, left: 8s }`,
-    `{ inject: store_grows, at: ${at}s, for: ${WAVE_S}s, nodes: 5 }`,
+    `{ inject: crash, at: ${at}s, for: 8s, nodes: ${few} }`,
+    `{ inject: slow, at: ${at}s, for: ${WAVE_S}s, nodes: ${some}, every: 4s, pause: 1500ms }`,
+    `{ inject: renewal_stuck, at: ${at}s, for: ${WAVE_S}s, nodes: ${few}, left: 8s }`,
+    `{ inject: store_grows, at: ${at}s, for: ${WAVE_S}s, nodes: ${few} }`,
   ];
   const lines = [...weather];
   for (let at = 15; at < seconds - WAVE_S; at += WAVE_S) lines.push(...wave(at));
@@ -75,16 +83,8 @@ export const tables: Readonly<Record<string, () => readonly Case[]>> = {
         const one = faulty(`${name}, ${LARGE} nodes`, later, LARGE, BRIEF);
         return { ...one, run: { ...one.run, more: "zones: auto" } };
       }),
-  thousand: () => [
-    {
-      name: `standing chaos, ${HUGE} nodes`,
-      run: {
-        ...drawn("zones: auto", HUGE, HUGE_MINUTES),
-        faults: standing(60 * HUGE_MINUTES),
-      },
-      modes: versus,
-    },
-  ],
+  fleet: () => [standing(FLEET)],
+  thousand: () => [standing(HUGE)],
   storm: () => [
     {
       name: `storm, ${HUGE} nodes`,

@@ -4,7 +4,7 @@ import type { Case } from "./cases.ts";
 import type { Kept, KeptOutcome } from "./kept.ts";
 import type { Mode } from "./runs.ts";
 
-export const HEAD = `| what | runs | whole again, p50, p99 s | mended, p50, p99 s | availability (settled) % | actions with healing on | harm | broken |
+export const HEAD = `| what | runs | whole again, p50, p99 s | mended, p50, p99 s | availability: all, joined, settled % | actions with healing on | harm | broken |
 |---|---|---|---|---|---|---|---|`;
 
 /** One case: its first mode before its second. */
@@ -41,10 +41,12 @@ function isBroken({ outcome }: KeptOutcome): boolean {
   return outcome.violations.length > 0;
 }
 
+const shares = ["availability", "joinedAvailability", "settledAvailability"] as const;
+
 function availabilityOf(runs: readonly KeptOutcome[]): string {
-  const share = (of: "availability" | "settledAvailability"): string =>
+  const share = (of: (typeof shares)[number]): string =>
     ((100 * runs.reduce((sum, { outcome }) => sum + outcome[of], 0)) / runs.length).toFixed(3);
-  return runs.length === 0 ? "-" : `${share("availability")} (${share("settledAvailability")})`;
+  return runs.length === 0 ? "-" : shares.map(share).join(", ");
 }
 
 function actionsOf(runs: readonly KeptOutcome[]): string {

@@ -22,11 +22,7 @@ export interface BenchRun {
 }
 
 /** Kept as a line of JSON. */
-export interface BenchOutcome
-  extends Pick<
-    HealingFigures,
-    "recoveryMs" | "mendMs" | "availability" | "settledAvailability" | "byKind" | "harmful"
-  > {
+export interface BenchOutcome extends Omit<HealingFigures, "incidents" | "actions"> {
   readonly violations: readonly string[];
 }
 
@@ -62,10 +58,10 @@ function outcomeOf(run: BenchRun): BenchOutcome {
   const options = { sha256, retraces: false, healing: { remembers: run.mode !== "forgetful" } };
   const { healing, violations, failures } = runPlan(plan, options);
   if (healing === undefined) throw new Error("a run of this bench measures healing");
-  const { recoveryMs, mendMs, availability, settledAvailability, byKind, harmful } = healing;
+  const { incidents: _, actions: __, ...figures } = healing;
   const broken = violations.map(({ checker, what }) => `${checker}: ${what}`);
   return {
-    ...{ recoveryMs, mendMs, availability, settledAvailability, byKind, harmful },
+    ...figures,
     violations: [...broken, ...failures],
   };
 }

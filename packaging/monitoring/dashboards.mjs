@@ -1355,8 +1355,7 @@ export const dashboards = [
           title: "Versions",
           type: "table",
           unit: "none",
-          description:
-            "Version, engine and Node.js of each daemon. Mixed for long: MeshdVersionSkew.",
+          description: "Version and Node.js of each daemon. Mixed for long: MeshdVersionSkew.",
           queries: { node: "meshd_build_info{$i}" },
           w: 12,
         },

@@ -3,7 +3,7 @@
 
 import { assert, unreachable } from "../foundation/index.ts";
 import type { MonoMs, Now } from "../ports/index.ts";
-import { Analyzer, type Standing } from "./analyze/analyzer.ts";
+import { Analyzer, keyOf, type Standing } from "./analyze/analyzer.ts";
 import { IncidentBook } from "./analyze/incident-book.ts";
 import { Execution } from "./execute/execution.ts";
 import { Guards, nodesIn, type UnderWay } from "./execute/guards.ts";
@@ -253,13 +253,21 @@ export class HealingMachine implements HealingProtocol {
   /** After the wait the token counts only if this node has its turn. */
   #claimed(execution: Execution, now: Now): HealingEffect[] {
     if (now.monoMs - execution.sinceMs < CLAIM_SETTLE_MS) return [];
-    const refusal = this.#guards.mesh(execution.sinceMs, this.#reading, now);
     const { plan } = execution;
     const check =
-      refusal ?? this.#guards.flaps(plan, now) ?? this.#guards.unproven(plan, this.#reading);
+      this.#passed(plan) ??
+      this.#guards.mesh(execution.sinceMs, this.#reading, now) ??
+      this.#guards.flaps(plan, now) ??
+      this.#guards.unproven(plan, this.#reading);
     if (check === undefined) return this.#act(execution, now);
     this.#planner.putOff(plan, this.#options.claimMs, now);
     return this.#conclude(execution, { outcome: "refused-by-guard", check }, now);
+  }
+
+  /** Why there is nothing left to do after the wait; undefined while what it is for is still seen. */
+  #passed({ symptom }: Plan): string | undefined {
+    const isSeen = this.#standing.some((one) => keyOf(one) === keyOf(symptom) && !one.held);
+    return isSeen ? undefined : `passed: ${symptom.code} is not seen any more`;
   }
 
   /** Tells the others of this node's token while it needs one, and gives it back. */

@@ -121,7 +121,7 @@ export async function createNode(
     build.version,
   );
   const memory = new HealingMemory(config.stateDir, systemClock.now().wallMs);
-  const process = startProcessMeter(prom, { version: build.version, engine: engine.name });
+  const process = startProcessMeter(prom, { version: build.version });
   const heap = keepHeapSized();
   const lifecycle: Lifecycle = new Lifecycle(
     {

@@ -214,7 +214,8 @@ function memberHealth(member: Member): RaisedCondition[] {
   if (others.length > 0 && !others.some(({ connected }) => connected)) {
     health.push({
       code: "mesh/isolated",
-      message: "No peer is connected although members are known: check the network.",
+      message:
+        "No peer is connected although members are known: check the network, and whether they run. The dead are forgotten after an hour.",
     });
   }
   return health;

@@ -33,11 +33,11 @@ type Action = NodeAction<MeshDatagram>;
 export interface MeshNodeOptions {
   /** The machine's `probeTimeoutMs`: at 80 % of it a helper gives up. */
   readonly probeTimeoutMs: number;
-  /** When a question for an identity is given up; its messages are then ignored. @default 3000 */
+  /** When a question for an identity, asked thrice, is given up; its messages are then ignored. @default 3000 */
   readonly fetchTimeoutMs?: number;
   /**
-   * Seeds that were never reached since boot are dialled this often, and all of them when there is no
-   * connection at all: as a daemon does with its configured bootstrap peers. @default 5000
+   * Seeds that were never reached since boot are dialled this often, and all of them and the address book when there
+   * is no connection at all: as a daemon does with its configured bootstrap peers and its own book. @default 5000
    */
   readonly seedRedialMs?: number;
 }
@@ -61,6 +61,8 @@ export interface MeshNodeObserver {
   epochRaised(node: NodeIndex, epoch: number): void;
   /** The node is in another zone, and its disk knows it. */
   zoneChanged(node: NodeIndex, zone: string): void;
+  /** A connection to another has come up. */
+  met(node: NodeIndex, peer: NodeIndex): void;
 }
 
 export interface MeshNodeDeps {
@@ -71,6 +73,8 @@ export interface MeshNodeDeps {
   readonly directory: Map<NodeId, PeerIdentity>;
   /** Whom to dial at start and when alone. */
   readonly seeds: readonly NodeIndex[];
+  /** The address book: whom it met last, in this life and before, as its disk has it. Dialled when alone, too. */
+  readonly book: ReadonlySet<NodeIndex>;
   readonly observer: MeshNodeObserver;
 }
 
@@ -79,8 +83,16 @@ type Question =
   /** A ping on behalf of `asker`, who numbered his question `theirs`. */
   | { readonly kind: "ping-on-behalf"; readonly asker: NodeIndex; readonly theirs: number }
   | { readonly kind: "indirect"; readonly nodeId: NodeId; readonly asked: number; answers: number }
-  | { readonly kind: "who-is"; readonly nodeId: NodeId; readonly messages: WaitingMessage[] }
+  | WhoIs
   | { readonly kind: "pull"; readonly from: NodeId };
+
+interface WhoIs {
+  readonly kind: "who-is";
+  readonly nodeId: NodeId;
+  readonly messages: WaitingMessage[];
+  /** How often it was asked, this time included. */
+  readonly times: number;
+}
 
 /** A message that waits for an identity; gossip is forwarded once it is accepted. */
 interface WaitingMessage {
@@ -93,6 +105,8 @@ const QUESTIONS_MAX = 512;
 /** Peers that are asked at once for everything. */
 const RESYNC_PEERS = 3;
 const WAITING_MAX = 16;
+/** A daemon asks over a stream, which carries again what a network loses: here the question is asked again. */
+const WHO_IS_TIMES = 3;
 const DIRECTORY_MAX = 8_192;
 const MACHINE_TIMER = "mesh:";
 const QUESTION_TIMER = "question:";
@@ -299,6 +313,7 @@ export class MeshNode implements SimNode<MeshDatagram> {
     }
     this.#connected.add(peer);
     this.#reached.add(peer);
+    this.#deps.observer.met(this.#index, peer);
     this.#learn(identity);
     const addresses = [addressOf(peer)];
     this.#tell({ kind: "peer-connected", peer: identity, addresses }, now, out);
@@ -432,6 +447,8 @@ export class MeshNode implements SimNode<MeshDatagram> {
     } else if (question?.kind === "indirect") {
       const { nodeId, answers } = question;
       this.#tell({ kind: "indirect-probe-result", nodeId, alive: false, answers }, now, out);
+    } else if (question?.kind === "who-is" && question.times < WHO_IS_TIMES) {
+      this.#whoIs({ ...question, times: question.times + 1 }, out);
     }
   }
 
@@ -447,10 +464,17 @@ export class MeshNode implements SimNode<MeshDatagram> {
         return;
       }
     }
-    const peer = this.#peerOf(message.from);
+    this.#whoIs({ kind: "who-is", nodeId, messages: [message], times: 1 }, out);
+  }
+
+  /** Asks one of those that brought a message; another one each time, if there are more. */
+  #whoIs(question: WhoIs, out: Action[]): void {
+    const { nodeId, messages, times } = question;
+    const peers = new Set(messages.map(({ from }) => this.#peerOf(from)));
+    peers.delete(undefined);
+    const peer = [...peers][(times - 1) % peers.size];
     if (peer === undefined) return;
-    const question: Question = { kind: "who-is", nodeId, messages: [message] };
-    const number = this.#ask(question, this.#options.fetchTimeoutMs, out);
+    const number = this.#ask(question, this.#options.fetchTimeoutMs / WHO_IS_TIMES, out);
     this.#send(peer, { kind: "who-is", number, nodeId, sizeBytes: SMALL_BYTES }, out);
   }
 
@@ -491,10 +515,11 @@ export class MeshNode implements SimNode<MeshDatagram> {
 
   #dialSeeds(out: Action[]): void {
     if (this.#stopped) return;
-    const alone = this.#connected.size === 0;
-    const wanted = this.#deps.seeds.filter((seed) => alone || !this.#reached.has(seed));
+    const { seeds, book } = this.#deps;
+    const unreached = seeds.filter((seed) => !this.#reached.has(seed));
+    const wanted = this.#connected.size === 0 ? new Set([...seeds, ...book]) : new Set(unreached);
     for (const to of wanted) out.push({ kind: "dial", to });
-    if (wanted.length > 0) this.#setSeedTimer(out);
+    if (wanted.size > 0) this.#setSeedTimer(out);
   }
 
   #setSeedTimer(out: Action[]): void {

@@ -232,10 +232,11 @@ function describeTraining(figures: TrainingFigures): string[] {
 }
 
 function healingJson({ mendMs, ...figures }: HealingFigures): object {
-  const { availability, settledAvailability } = figures;
+  const { availability, joinedAvailability, settledAvailability } = figures;
   return {
     ...figures,
     availability: rounded(availability, 1e6),
+    joinedAvailability: rounded(joinedAvailability, 1e6),
     settledAvailability: rounded(settledAvailability, 1e6),
     ...{ mendMsP50: percentile(mendMs, 0.5), mendMsP99: percentile(mendMs, 0.99) },
   };

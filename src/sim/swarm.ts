@@ -41,6 +41,9 @@ const CHECK_INTERVAL_MS = 1_000;
 const CONVERGENCE_INTERVAL_MS = 200;
 const CONNECTIONS_MAX = 64;
 
+/** Members that the address book on a node's disk has, as a daemon's. */
+const BOOK_MAX = 64;
+
 /** Options of a swarm beside those of its world. */
 export interface SwarmOptions extends Omit<WorldOptions, "bytesInTrace"> {
   /** The crypto of all nodes. @default SHA-256 and model signatures ({@link createSimEngine}) */
@@ -115,6 +118,8 @@ export class Swarm implements SwarmView {
   readonly #evidence: Map<NodeId, StoredEvidence>[];
   /** ... and of the zone it was in last. */
   readonly #zones: string[];
+  /** ... and of whom it met last, the newest at the end. */
+  readonly #books: Set<NodeIndex>[];
   readonly #forgetful = new Set<NodeIndex>();
   /** The pair that was the last to disagree: the first to be asked again. */
   #lastPair: Disagreement | undefined;
@@ -145,6 +150,7 @@ export class Swarm implements SwarmView {
     );
     this.#epochs = new Array<number>(options.nodes).fill(0);
     this.#evidence = Array.from({ length: options.nodes }, () => new Map<NodeId, StoredEvidence>());
+    this.#books = Array.from({ length: options.nodes }, () => new Set<NodeIndex>());
   }
 
   /** Attaches more checkers and monitors; before the nodes start. */
@@ -237,11 +243,12 @@ export class Swarm implements SwarmView {
     this.world.crash(node);
   }
 
-  /** Starts a node again; `staleDisk` forgets that the boot counter ever rose, as a restored image does. */
+  /** Starts a node again; `staleDisk` forgets that the boot counter ever rose and whom it met, as a restored image does. */
   restart(node: NodeIndex, staleDisk = false): void {
     this.disturbed(node);
     if (staleDisk) {
       this.#epochs[node] = 0;
+      this.#books[node]?.clear();
       this.#forgetful.add(node);
     }
     this.world.start(node);
@@ -351,7 +358,7 @@ export class Swarm implements SwarmView {
   #spawn(node: NodeIndex, boot: number): SimNode<MeshDatagram> {
     const epoch = this.#nextEpoch(node);
     const forgetful = this.#forgetful.delete(node);
-    for (const listener of this.#listeners) listener.restarted?.(node, forgetful);
+    for (const listener of this.#listeners) listener.restarted?.(node, forgetful, this.nowMs);
     const honest = this.#makeNode(node, epoch, `node ${node} boot ${boot}`);
     const inner = this.#options.wrap?.(node, honest) ?? honest;
     const { signer } = this.census.at(node);
@@ -381,6 +388,15 @@ export class Swarm implements SwarmView {
     this.#epochs[node] = Math.max(this.#epochs[node] ?? 0, epoch);
   }
 
+  #remember(node: NodeIndex, peer: NodeIndex): void {
+    const book = this.#books[node];
+    if (book === undefined || this.ailments.of(node).diskFull) return;
+    book.delete(peer);
+    book.add(peer);
+    const [oldest] = book;
+    if (book.size > BOOK_MAX && oldest !== undefined) book.delete(oldest);
+  }
+
   #makeNode(node: NodeIndex, epoch: number, stream: string): MeshNode {
     const { census } = this;
     const self = census.at(node);
@@ -403,10 +419,11 @@ export class Swarm implements SwarmView {
     const mesh = this.#options.mesh ?? {};
     const make = this.#options.makeMachine ?? ((d: MeshDeps, o) => new MeshMachine(d, o));
     const machine = make(deps, mesh, node);
-    const seeds = this.#seeds[node] ?? [];
+    const [seeds, book] = [this.#seeds[node] ?? [], this.#books[node] ?? new Set<NodeIndex>()];
     const { probeTimeoutMs } = { ...meshDefaults, ...mesh };
     const observer = this.#observer();
-    return new MeshNode({ self, census, machine, directory, seeds, observer }, { probeTimeoutMs });
+    const parts = { self, census, machine, directory, seeds, book, observer };
+    return new MeshNode(parts, { probeTimeoutMs });
   }
 
   /** A directory drops what has expired, by its node's clock, and verifies against its node's bundle. */
@@ -481,6 +498,7 @@ export class Swarm implements SwarmView {
       zoneChanged: (node, zone) => {
         this.#zones[node] = zone;
       },
+      met: (node, peer) => this.#remember(node, peer),
     };
   }
 }

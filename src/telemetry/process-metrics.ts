@@ -7,8 +7,8 @@ export const processMetrics: readonly MetricDeclaration[] = [
   {
     name: "meshd_build_info",
     kind: "gauge",
-    help: "Always 1; the labels say which version, crypto engine and Node.js run.",
-    labels: { version: null, engine: null, node: null },
+    help: "Always 1; the labels say which version and Node.js run.",
+    labels: { version: null, node: null },
   },
   {
     name: "meshd_process_event_loop_lag_seconds",

@@ -24,11 +24,12 @@ function healing(
   options: RunOptions = {},
   more = "",
   nodes = 10,
+  minutes = 1,
 ): RunReport & { readonly healing: NonNullable<RunReport["healing"]> } {
   const text = `name: healing
 summary: Nodes that heal themselves.
 nodes: ${nodes}
-minutes: 1
+minutes: ${minutes}
 healing: ${on}
 ${more}
 faults: [${faults.join(", ")}]
@@ -59,6 +60,17 @@ for (const fault of ["renewal_stuck", "store_grows"]) {
     assert.equal(on.healing.harmful, 0);
   });
 }
+
+test("a leak that fills the memory is mended within 5 s of being told, before the process ends", () => {
+  const leak = ["{ inject: leak, at: 15s, for: 90s, nodes: 1, full_after: 72s }"];
+  const on = healing("on", leak, {}, "", 4, 1.75);
+  holds(on);
+  assert.equal(on.healing.byKind["restart-part mended"], 1);
+  assert.equal(on.healing.byKind["free-memory no-effect"], 1);
+  assert.ok(Math.max(...on.healing.mendMs) <= 5_000, on.healing.mendMs.join());
+  assert.equal(on.healing.availability, 1, "nobody ever misses it");
+  assert.ok(healing("off", leak, {}, "", 4, 1.75).healing.availability < 1);
+});
 
 for (const fault of ["bad_signature", "bad_verification"]) {
   test(`${fault}, which no other sensor sees, is found by the self-test and mended by a new engine`, () => {
@@ -124,6 +136,28 @@ test("a node counts as settled 15 s after something was wrong with it: a crash c
   assert.ok(cut.healing.settledAvailability < 0.9, "a cut is no matter of settling");
 });
 
+test("a node that has been up for less than 2 s is no member yet; from then on it counts, whatever it is without", () => {
+  const report = healing("on", ["{ inject: crash, at: 25s, for: 5s, nodes: 2 }"]);
+  assert.ok(report.healing.availability < 1);
+  assert.equal(report.healing.joinedAvailability, 1);
+  const late = healing("on", [
+    "{ inject: crash, at: 25s, for: 5s, nodes: [3] }",
+    "{ inject: partition, at: 26s, for: 20s, nodes: [3] }",
+  ]);
+  assert.ok(late.healing.joinedAvailability < 0.7, `${late.healing.joinedAvailability}`);
+});
+
+test("a node whose seeds are away comes back by its address book, unless its disk is an old one", () => {
+  const seeds = "{ inject: crash, at: 20s, for: 30s, nodes: [11] }";
+  const missing = (stale: boolean): number => {
+    const crash = `{ inject: crash, at: 22s, for: 5s, nodes: [0], stale_disk: ${stale} }`;
+    const report = healing("off", [seeds, crash], { swarm: { seedsPerNode: 0 } }, "", 12);
+    return 1 - report.healing.joinedAvailability;
+  };
+  assert.equal(missing(false), 0);
+  assert.ok(missing(true) > 0);
+});
+
 test("a liar that meets its own beacon, replayed by another, does not prove itself a liar", () => {
   const report = healing("on", [
     "{ inject: false_evidence, at: 15s, for: 40s, nodes: [6] }",
@@ -161,14 +195,19 @@ test("the same seed heals in the same way", () => {
 });
 
 test("no-expired-svid takes what was said before an end that a fault brought forward, and nothing that was said after it", () => {
-  for (const [number, broken] of [
-    [7, 0],
-    [8, 1],
+  for (const [number, atMs, broken] of [
+    [7, 16_000, 0],
+    [8, 15_999, 0],
+    [8, 16_000, 1],
   ] as const) {
     const nodeId = "ab".repeat(32);
     const identity = { nodeId, notAfterMs: 10_000 };
     const swarm = {
-      census: { at: () => ({ identity }), find: () => ({ index: 3, identity }) },
+      census: {
+        all: [{ index: 3 }],
+        at: () => ({ identity }),
+        find: () => ({ index: 3, identity }),
+      },
       world: { clock: () => ({ at: (wallMs: number) => ({ wallMs }) }) },
       ailments: { of: () => ({ renewalStuck: true, expiredSvid: true }) },
     };
@@ -181,7 +220,8 @@ test("no-expired-svid takes what was said before an end that a fault brought for
     };
     checker.published(3, beacon(7), 9_000);
     checker.published(3, beacon(8), 11_000);
-    checker.accepted(4, beacon(number), 16_000);
+    checker.check({ nowMs: 11_000 });
+    checker.accepted(4, beacon(number), atMs);
     assert.equal(checker.violationCount, broken);
   }
 });

@@ -4,10 +4,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { PromMeter } from "./prom-meter.ts";
 
-/** What `meshd_build_info` says. */
+/** What `meshd_build_info` says; the crypto engine can change, `meshd_crypto_engine_info` tells it. */
 export interface BuildInfo {
   readonly version: string;
-  readonly engine: string;
 }
 
 /** A running watch over the process. */

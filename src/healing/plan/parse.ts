@@ -39,7 +39,7 @@ const step = z.strictObject({
   target: z.string().min(1).max(128).optional(),
   level: z.enum(["act", "advise"]).default("act"),
   time_limit: duration(100, 600_000).prefault("30s"),
-  check_within: duration(1_000, 3_600_000).prefault("15s"),
+  check_within: duration(100, 3_600_000).prefault("15s"),
   check: observed.default({}),
 });
 

@@ -71,14 +71,14 @@ playbooks:
     steps:
       - { action: compact-store, time_limit: 60s, check_within: 10s }
 
-  # Of the main thread's heap, if it is that.
+  # Of the main thread's heap, if it is that: what is left after a collection is known at the next look.
   - name: free-memory
     for: [node/memory-growing]
     when: { heapRatio: { min: 0.2 } }
     radius: none
     cooldown: 5m
     steps:
-      - { action: free-memory, time_limit: 10s, check_within: 5s }
+      - { action: free-memory, time_limit: 10s, check_within: 500ms }
 
   # A trainer that leaks gives all back when it is started anew; its round goes on from the disk.
   - name: restart-trainer

@@ -28,7 +28,7 @@ export interface SwarmListener {
   memberChanged?(change: MemberChange, swarm: SwarmView): void;
   crashed?(node: NodeIndex, swarm: SwarmView): void;
   /** Started, or started again; `forgetful`: with a disk that has lost time. */
-  restarted?(node: NodeIndex, forgetful: boolean): void;
+  restarted?(node: NodeIndex, forgetful: boolean, nowMs: number): void;
   /** Once a virtual second. */
   check?(swarm: SwarmView): void;
 }

@@ -4,6 +4,9 @@ import type { NodeIndex } from "../node-types.ts";
 import { Checker } from "./checker.ts";
 import type { SwarmView } from "./swarm-view.ts";
 
+/** Who comes back so short before a crash hears of the node from others, and may do so after it has crashed. */
+const HEARSAY_MS = 5_000;
+
 /** Watches what becomes of crashed nodes. */
 export class CrashDetected extends Checker {
   readonly name = "crash-detected";
@@ -37,8 +40,8 @@ export class CrashDetected extends Checker {
       if (swarm.nowMs < since + this.#detectMs) continue;
       this.#crashedAtMs.delete(subject);
       for (const observer of swarm.healthy()) {
-        const disturbedAtMs = this.#nodeDisturbedAtMs.get(observer) ?? 0;
-        if (disturbedAtMs > crashedAtMs) continue;
+        const disturbedAtMs = this.#nodeDisturbedAtMs.get(observer) ?? -Infinity;
+        if (disturbedAtMs > crashedAtMs - HEARSAY_MS) continue;
         this.checks++;
         const state = new Map(swarm.states(observer)).get(subject);
         if (state !== "alive" && state !== "suspect") continue;

@@ -7,8 +7,8 @@ import { Checker } from "./checker.ts";
 import type { SwarmView } from "./swarm-view.ts";
 
 /**
- * A fault that brings an end forward is known to others when they hang up, at the next look, and to what is on its way not at
- * all: that takes seconds where a network is slow and nodes stand still.
+ * A fault that brings an end forward is known to others when they hang up, whatever their clocks say, and to what is on its way
+ * not at all: that takes seconds where a network is slow and nodes stand still.
  */
 const BROUGHT_FORWARD_MS = 5_000;
 
@@ -20,10 +20,19 @@ export class NoExpiredSvid extends Checker {
   readonly #swarm: () => Judged;
   /** The newest of each kind that an author said while its credential was good. */
   readonly #saidInTime = new Map<string, BeaconHeader>();
+  /** Since when the others know of an end that was brought forward. */
+  readonly #knownMs = new Map<NodeIndex, number>();
 
   constructor(swarm: () => Judged) {
     super();
     this.#swarm = swarm;
+  }
+
+  override check({ nowMs }: Pick<SwarmView, "nowMs">): void {
+    const { census, ailments } = this.#swarm();
+    for (const { index } of census.all)
+      if (!ailments.of(index).expiredSvid) this.#knownMs.delete(index);
+      else if (!this.#knownMs.has(index)) this.#knownMs.set(index, nowMs);
   }
 
   published(node: NodeIndex, bytes: Uint8Array, nowMs: number): void {
@@ -44,9 +53,10 @@ export class NoExpiredSvid extends Checker {
     const { wallMs } = world.clock(observer).at(nowMs);
     const lateMs = wallMs - origin.identity.notAfterMs;
     const { renewalStuck, expiredSvid } = ailments.of(origin.index);
-    const isForward = renewalStuck || expiredSvid;
-    if (lateMs < (isForward ? BROUGHT_FORWARD_MS : 0)) return;
-    if (isForward && this.#isSaidInTime(header)) return;
+    if (renewalStuck || expiredSvid) {
+      const knownMs = this.#knownMs.get(origin.index) ?? nowMs;
+      if (nowMs - knownMs < BROUGHT_FORWARD_MS || this.#isSaidInTime(header)) return;
+    } else if (lateMs < 0) return;
     this.report(nowMs, observer, origin.index, `accepted it ${lateMs} ms after its SVID ended`);
   }
 

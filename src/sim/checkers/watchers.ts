@@ -129,6 +129,7 @@ export function healingWatchers(parts: {
     return `${swarm.ailments.stateOf(node)} ${isOver}`;
   };
   const monitor = new HealingMonitor(stateOf, firstMs);
+  swarm.watch(monitor);
   if (options === false) return { world: undefined, monitor };
   const world = new HealingWorld(swarm, engine, options);
   const budget = new HealingBudget(swarm, { ...healingDefaults, ...options.options });

@@ -18,7 +18,6 @@ type Action = NodeAction<MeshDatagram>;
 /** How long the work of each kind takes, from and to. */
 const WORK_MS: Readonly<Partial<Record<ActionKind, readonly [number, number]>>> = {
   "redial-peer": [200, 600],
-  "change-relay": [1, 10],
   "change-engine": [5, 50],
   rejoin: [200, 600],
   "resync-beacons": [100, 400],
@@ -87,8 +86,6 @@ export class SimActuators implements Actuators {
     const { node, swarm } = this.#parts;
     const ailment = swarm.ailments.of(node);
     switch (kind) {
-      case "change-relay":
-        return "no link leads through a relay here";
       case "change-engine":
         if (!ailment.badVerification && !ailment.badSignature && !ailment.kemFailure)
           return "the engine passes its self-test";

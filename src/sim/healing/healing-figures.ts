@@ -2,6 +2,7 @@
 // fault, and the share of node-seconds in which a node sees every live one and has a route to it.
 
 import type { ActionOutcome, HealingEffect } from "../../healing/index.ts";
+import type { SwarmListener } from "../checkers/checker.ts";
 import type { SwarmView } from "../checkers/swarm-view.ts";
 import type { NodeIndex } from "../node-types.ts";
 import type { HealingListener } from "./healing-world.ts";
@@ -9,6 +10,8 @@ import type { HealingListener } from "./healing-world.ts";
 /** Nodes have had time to find each other by then. */
 const START_MS = 15_000;
 const SAMPLES_MAX = 10_000;
+/** A node that has been up for less has not joined yet, and is no member that others must see. */
+const JOINED_MS = 2_000;
 /** By then all views are to be equal again after something was wrong with a node (invariant 4 of the reference). */
 const SETTLED_MS = 15_000;
 
@@ -24,6 +27,8 @@ export interface HealingFigures {
   readonly harmful: number;
   /** Share of node-seconds with a right view and a route to every live node. */
   readonly availability: number;
+  /** The same among nodes that have been up for long enough to have joined; nothing else excuses them. */
+  readonly joinedAvailability: number;
   /** The same among nodes with which nothing was wrong for long enough to have found each other again. */
   readonly settledAvailability: number;
   /** From the first moment that the mesh was not whole to the last; null: it was whole all the time. */
@@ -32,7 +37,7 @@ export interface HealingFigures {
   readonly mendMs: readonly number[];
 }
 
-export class HealingMonitor implements HealingListener {
+export class HealingMonitor implements HealingListener, SwarmListener {
   readonly #outcomes = new Map<ActionOutcome, number>();
   readonly #byKind = new Map<string, number>();
   readonly #mendMs: number[] = [];
@@ -45,7 +50,9 @@ export class HealingMonitor implements HealingListener {
   #harmful = 0;
   #incidents = 0;
   readonly #all = { seconds: 0, good: 0 };
+  readonly #joined = { seconds: 0, good: 0 };
   readonly #settled = { seconds: 0, good: 0 };
+  readonly #startedMs = new Map<NodeIndex, number>();
   readonly #wellSinceMs = new Map<NodeIndex, number>();
   #brokenMs: { readonly firstMs: number; readonly lastMs: number } | undefined;
 
@@ -72,27 +79,36 @@ export class HealingMonitor implements HealingListener {
     this.#byKind.set(key, (this.#byKind.get(key) ?? 0) + 1);
   }
 
+  restarted(node: NodeIndex, _: boolean, nowMs: number): void {
+    this.#startedMs.set(node, nowMs);
+  }
+
   /** Once a virtual second; `ailing`: whether something is still wrong with a node. */
   look(swarm: SwarmView, ailing: (node: NodeIndex) => boolean): void {
     const healthy = swarm.healthy();
     const settled = this.#settledOf(healthy, swarm.nowMs);
     if (swarm.nowMs < this.#fromMs) return;
+    const everyone = new Set(healthy);
+    const joined = everyone.difference(this.#joining(swarm.nowMs));
     const zones = Map.groupBy(healthy, (node) => swarm.zoneOf(node));
     let good = 0;
     for (const node of healthy) {
       const missed = missedBy(swarm, node, zones.get(swarm.zoneOf(node)) ?? []);
       if (missed.length === 0) good++;
-      if (!settled.has(node)) continue;
-      this.#settled.seconds++;
-      if (!missed.some((other) => settled.has(other))) this.#settled.good++;
+      count(this.#all, everyone, node, missed);
+      count(this.#joined, joined, node, missed);
+      count(this.#settled, settled, node, missed);
     }
-    this.#all.seconds += healthy.length;
-    this.#all.good += good;
     const all = Array.from({ length: swarm.size }, (_, node) => node);
     const isWhole =
       good === healthy.length && all.every((node) => swarm.world.isUp(node) && !ailing(node));
     if (isWhole) return;
     this.#brokenMs = { firstMs: this.#brokenMs?.firstMs ?? swarm.nowMs, lastMs: swarm.nowMs };
+  }
+
+  #joining(nowMs: number): ReadonlySet<NodeIndex> {
+    const young = [...this.#startedMs].filter(([, startedMs]) => nowMs - startedMs < JOINED_MS);
+    return new Set(young.map(([node]) => node));
   }
 
   #settledOf(healthy: readonly NodeIndex[], nowMs: number): ReadonlySet<NodeIndex> {
@@ -112,6 +128,7 @@ export class HealingMonitor implements HealingListener {
       byKind: Object.fromEntries(this.#byKind),
       harmful: this.#harmful,
       availability: shareOf(this.#all),
+      joinedAvailability: shareOf(this.#joined),
       settledAvailability: shareOf(this.#settled),
       mendMs: this.#mendMs,
       recoveryMs: broken === undefined ? null : broken.lastMs - broken.firstMs,
@@ -119,7 +136,25 @@ export class HealingMonitor implements HealingListener {
   }
 }
 
-function shareOf({ seconds, good }: { readonly seconds: number; readonly good: number }): number {
+/** Node-seconds, and those of them in which a node missed nobody. */
+interface Share {
+  seconds: number;
+  good: number;
+}
+
+/** A second of a node, if it is among those who count: whom else it missed is no matter. */
+function count(
+  share: Share,
+  counted: ReadonlySet<NodeIndex>,
+  node: NodeIndex,
+  missed: readonly NodeIndex[],
+): void {
+  if (!counted.has(node)) return;
+  share.seconds++;
+  if (!missed.some((other) => counted.has(other))) share.good++;
+}
+
+function shareOf({ seconds, good }: Share): number {
   return seconds === 0 ? 1 : good / seconds;
 }
 

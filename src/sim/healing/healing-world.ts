@@ -2,6 +2,7 @@
 // knowledge. What happens is told to whoever watches.
 
 import {
+  actionKinds,
   type HealingEffect,
   HealingMachine,
   type HealingOptions,
@@ -19,6 +20,14 @@ import type { Swarm } from "../swarm.ts";
 import { SimActuators } from "./actuators.ts";
 import { HealingNode } from "./healing-node.ts";
 import { SimSensors } from "./sensors.ts";
+
+/** Without the steps that nothing stands behind here: no link leads through a relay. */
+function doable(playbook: Playbook): Playbook {
+  return {
+    ...playbook,
+    steps: playbook.steps.filter(({ action }) => SimActuators.kinds.has(action)),
+  };
+}
 
 /** Told of everything that healing does. */
 export interface HealingListener {
@@ -49,9 +58,9 @@ export class HealingWorld {
     this.#swarm = swarm;
     this.#engine = engine;
     this.#options = options;
-    const shipped = parsePlaybooks(shippedPlaybooks, "shipped", SimActuators.kinds);
+    const shipped = parsePlaybooks(shippedPlaybooks, "shipped", new Set(actionKinds));
     const own = options.playbooks ?? "playbooks: []";
-    this.#playbooks = [...parsePlaybooks(own, "own", SimActuators.kinds), ...shipped];
+    this.#playbooks = [...parsePlaybooks(own, "own", SimActuators.kinds), ...shipped.map(doable)];
     this.#archives = Array.from({ length: swarm.size }, () => new MemoryArchive());
     this.#boots = new Array<number>(swarm.size).fill(0);
   }

@@ -24,9 +24,9 @@ const NEWLY_DEAD_MS = 60_000;
 /** A live member is heard of when a sign of life is not older. */
 const HEARD_WITHIN_MS = 10_000;
 const MINUTE_MS = 60_000;
-/** Memory and disk of a host that is well. */
 /** An engine is put to its self-test so often. */
 const ENGINE_LOOKS = 10;
+/** Memory and disk of a host that is well. */
 const HEAP_RATIO = 0.4;
 const DISK_FREE_RATIO = 0.6;
 

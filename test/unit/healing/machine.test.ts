@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { explain } from "../../../src/healing/index.ts";
-import { Bench, PEER, SELF } from "./bench.ts";
+import { Bench, PEER, SELF, well } from "./bench.ts";
 
 const expiring = { svidLeftRatio: 0.2 };
 const overloaded = { beaconsRefusedPerS: 60, loopLagMs: 150 };
@@ -255,6 +255,27 @@ describe("the mesh's budget", () => {
     assert.equal(claims(), 2);
     bench.run(1, overloaded);
     assert.equal(claims(), 2);
+  });
+
+  test("what passes while an action waits for its turn needs no disturbance; nor does what is only held from before", () => {
+    for (const gone of [well, { beaconsRefusedPerS: undefined, loopLagMs: 150 }]) {
+      const bench = new Bench();
+      bench.run(5).run(4, overloaded).run(1, gone).run(3, gone);
+      assert.deepEqual(bench.orders, []);
+      assert.deepEqual(bench.outcomes(), ["shed-load: refused-by-guard"]);
+      assert.match(bench.incident.actions.at(-1)?.check ?? "", /^passed: mesh\/overloaded/);
+    }
+  });
+
+  test("memory that a collection does not give back is the trainer's matter at the next look", () => {
+    const bench = new Bench();
+    bench.run(5).run(7, { heapRatio: 0.95 });
+    assert.deepEqual(bench.outcomes(), ["free-memory: no-effect", "restart-part: running"]);
+    bench.run(2, { heapRatio: 0.95 });
+    assert.deepEqual(
+      bench.orders.map(({ kind }) => kind),
+      ["free-memory", "restart-part"],
+    );
   });
 
   test("an error that came while an action waited for its turn is not its doing, one that came after is", () => {

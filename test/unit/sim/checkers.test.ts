@@ -6,8 +6,10 @@ import { concatBytes, uint32be } from "../../../src/foundation/index.ts";
 import type { NodeId } from "../../../src/identity/index.ts";
 import type { MemberState } from "../../../src/mesh/index.ts";
 import { readBeaconHeader } from "../../../src/sim/beacon-header.ts";
+import { CrashDetected } from "../../../src/sim/checkers/crash-detected.ts";
 import { type DeathWatch, NoFalseDeath } from "../../../src/sim/checkers/no-false-death.ts";
 import { SequenceRises } from "../../../src/sim/checkers/sequence-rises.ts";
+import type { SwarmView } from "../../../src/sim/checkers/swarm-view.ts";
 import { describeViolation, VIOLATIONS_MAX } from "../../../src/sim/checkers/violation.ts";
 
 const REFUTE_MS = 1000;
@@ -67,6 +69,24 @@ test("a new disturbance starts the time to refute again", () => {
 test("violations are kept up to the limit", () => {
   const many = Array.from({ length: VIOLATIONS_MAX + 1 }, () => watch("dead"));
   assert.equal(deaths(...many), VIOLATIONS_MAX);
+});
+
+test("a crashed node that is still held alive is a violation at the bound, but not of who came back shortly before its crash", () => {
+  const seen = (backMs: number, nowMs: number): number => {
+    const checker = new CrashDetected(20_000);
+    const swarm = {
+      nowMs: 30_000,
+      healthy: () => [0],
+      states: () => [[2, "alive"]],
+    } as unknown as SwarmView;
+    checker.disturbed(backMs, 0);
+    checker.crashed(2, swarm);
+    checker.check({ ...swarm, nowMs });
+    return checker.violations.length;
+  };
+  assert.equal(seen(25_000, 49_999), 0);
+  assert.equal(seen(25_000, 50_000), 1);
+  assert.equal(seen(25_001, 50_000), 0);
 });
 
 const ORIGIN = "ab".repeat(32) as NodeId;
