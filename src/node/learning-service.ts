@@ -260,10 +260,11 @@ export class LearningService {
   async begin({ task: draft, dryRun }: FlRunRequest): Promise<FlRun> {
     const { clock, signer, self } = this.#deps;
     this.#requireCoordinator();
+    const members = this.#deps.members();
     const manifest = manifestOf(draft, {
       self,
       config: this.#config,
-      members: this.#deps.members(),
+      members,
       engine: this.#deps.engine,
       nowMs: clock.now().wallMs,
     });
@@ -277,6 +278,10 @@ export class LearningService {
       taskId: manifest.taskId,
       task: { ...manifest },
       participants: manifest.participants.map(this.#nameOf),
+      absent:
+        draft["participants"] === undefined
+          ? members.filter(({ alive }) => !alive).map(({ name }) => name)
+          : [],
     };
   }
 

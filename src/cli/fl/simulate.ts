@@ -250,7 +250,10 @@ const agreementText: Readonly<Record<Report["agreement"], string>> = {
 
 function endLine(report: Report, { screen }: Cli): string {
   const { rounds, certified, loss, accuracy, durationMs, agreement } = report;
-  const closed = `${certified} of ${rounds.length} rounds made a new model, the others kept the old one`;
+  const closed =
+    certified === rounds.length
+      ? "every round made a new model"
+      : `${certified} of ${rounds.length} rounds made a new model, the others kept the old one`;
   const result = `loss ${lossText(loss)}, accuracy ${percentText(accuracy)} after ${spanText(durationMs)} of virtual time`;
   return `${paint(result, "bold", screen.colours)}; ${closed}.\n  ${agreementText[agreement]}.\n`;
 }

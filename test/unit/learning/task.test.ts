@@ -76,7 +76,7 @@ test("Manifests that cannot work are refused with the path of every problem.", (
     ["trainer.learningRate", { trainer: { ...plain.trainer, learningRate: 0 } }],
     ["createdBy", { createdBy: id(1).toUpperCase().replace("1", "A") }],
     ["taskId", { taskId: "../etc" }],
-    ["task", { surprise: true }],
+    ["surprise", { surprise: true }],
   ];
   for (const [path, change] of bad) {
     assert.throws(
@@ -299,11 +299,10 @@ test("A draft gets every default, and what it says stays.", () => {
     ["trainer.steps", { trainer: { kind: "embedded", steps: 0 } }],
     ["model.features", { model: { kind: "softmax" }, data: { kind: "csv" } }],
   ] as const) {
-    const known = path.split(".")[0] ?? "";
     assert.throws(
       () => completeDraft(parseDraft(draft), setting),
       (error: Error & { code?: string }) =>
-        error.code === "learning/bad-task" && error.message.includes(known),
+        error.code === "learning/bad-task" && error.message.includes(`${path}: `),
       path,
     );
   }
