@@ -183,7 +183,7 @@ export class ControlSurface implements NodeControl {
       svid: member === undefined ? null : svidOf(member, config.identity.source),
       peers: this.peers().peers,
       health,
-      learning: running?.learning.status() ?? null,
+      learning: running?.learning.reports.status() ?? null,
       process: meter.read(),
     };
   }
@@ -264,7 +264,7 @@ export class ControlSurface implements NodeControl {
   }
 
   flStatus(): Body<FlStatus> {
-    return { learning: this.#parts.lifecycle.member?.learning.status() ?? null };
+    return { learning: this.#parts.lifecycle.member?.learning.reports.status() ?? null };
   }
 
   async flStart(request: FlStartRequest): Promise<Body<FlStarted>> {
@@ -277,7 +277,7 @@ export class ControlSurface implements NodeControl {
   }
 
   flExplain({ round }: FlExplainRequest): FlExplained {
-    return this.#parts.lifecycle.requireMember().learning.explain(round);
+    return this.#parts.lifecycle.requireMember().learning.reports.explain(round);
   }
 
   flPush(file: AsyncIterable<Uint8Array>): Promise<FlPushed> {
@@ -285,7 +285,7 @@ export class ControlSurface implements NodeControl {
   }
 
   flModel(): Uint8Array {
-    return this.#parts.lifecycle.requireMember().learning.model();
+    return this.#parts.lifecycle.requireMember().learning.reports.model();
   }
 
   flStop({ scope = "mesh" }: FlScopeRequest): Body<FlStopped> {
