@@ -13,6 +13,7 @@ import type { NodeId, PeerIdentity, Right } from "../identity/index.ts";
 import {
   type Anomaly,
   decodeSignedTask,
+  orchestratorOf,
   signTask,
   TASK_BYTES_MAX,
   type TaskManifest,
@@ -208,18 +209,17 @@ export class LearningService {
    * @throws MeshError `control/disabled`, `control/task-running`, `control/unknown-participant`, `learning/bad-task`
    */
   async begin({ task: draft, dryRun }: FlRunRequest): Promise<FlRun> {
-    const { clock, signer, self } = this.#deps;
+    const { clock, signer, self, engine } = this.#deps;
     this.#requireCoordinator();
     const members = this.#deps.members();
     const manifest = manifestOf(draft, {
-      self,
-      config: this.#config,
-      members,
-      engine: this.#deps.engine,
+      ...{ self, config: this.#config, members, engine },
       nowMs: clock.now().wallMs,
     });
     const available = checkAvailable(manifest);
     if (!available.ok) throw cannotStart(available.code, available.detail);
+    // Refuses zones that its draws would too often lose.
+    orchestratorOf({ hash: (bytes) => engine.sha256(bytes) }, manifest);
     this.shelf.require(manifest);
     const started = dryRun !== true;
     if (started) await this.#launch(manifest, signTask(signer, manifest));

@@ -237,8 +237,9 @@ function csvOf({ csv, label }: SimulateWish): Csv | undefined {
 
 function headLine(task: TaskManifest, wish: SimulateWish, { screen }: Cli): string {
   const { participants, byzantine, aggregator, attack, orchestrator, seed } = task;
-  const liars = wish.liars ?? byzantine;
-  const who = `${participants.length} nodes, ${liars} lying by ${wish.attack ?? wish.schedule ?? attack}`;
+  const lie = wish.attack ?? wish.schedule ?? attack;
+  const lying = lie === "none" ? "none lying" : `${wish.liars ?? byzantine} lying by ${lie}`;
+  const who = `${participants.length} nodes, ${lying}`;
   return `${paint(`${orchestrator.kind}, ${aggregator}`, "bold", screen.colours)}: ${who}; seed ${seed}\n`;
 }
 
