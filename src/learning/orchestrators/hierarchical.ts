@@ -26,6 +26,8 @@ import { drawZones, type Hash, liarsAbove, zoneByzantine } from "./zones.ts";
 
 /** With at most this probability a round may draw more captured zones than the top level stands. */
 const RISK_MAX = 0.01;
+/** Of fewer a median across them stands no captured one. */
+const ZONES_MIN = 3;
 
 export interface HierarchicalOptions {
   readonly participants: readonly ParticipantId[];
@@ -178,6 +180,14 @@ function riskOf({ population, byzantine, zones }: Draw): number {
     weight *= ((zones - k) / (k + 1)) * (captured / (1 - captured));
   }
   return Math.max(0, 1 - within);
+}
+
+/** The most zones up to `most` that bear these liars; `undefined` when three do not. */
+export function zonesFor(population: number, byzantine: number, most: number): number | undefined {
+  for (let zones = most; zones >= ZONES_MIN; zones--) {
+    if (riskOf({ population, byzantine, zones }) <= RISK_MAX) return zones;
+  }
+  return undefined;
 }
 
 /** How many liars fewer such zones bear; one more is too many. */
