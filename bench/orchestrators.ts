@@ -1,6 +1,6 @@
-// Orchestrators over simulated populations, from seeds: K of N (B5), zones against flat (B6), a flooded stream and what it takes (B7), faults of the
-// protocol between machines (B9). Accuracies are of short runs on generated glyphs: they compare, they are no records.
-//   npm run bench -- orchestrators [--table quorums|zones|bytes|stream|updates|faults]
+// Orchestrators over simulated populations, from seeds: K of N (B5), zones against flat and what agreement costs (B6), a flooded stream and what it
+// takes (B7), faults of the protocol between machines (B9). Accuracies are of short runs on generated glyphs: they compare, they are no records.
+//   npm run bench -- orchestrators [--table quorums|zones|bytes|agreement|stream|updates|faults]
 
 import type { SimulationReport } from "../src/learning/index.ts";
 import { type BenchSuite, summarize } from "./measure.ts";
@@ -29,6 +29,22 @@ function quorums(report: Report): void {
       );
       report(summarize(`${name}/accuracy`, "%", [100 * result.accuracy]));
     }
+  }
+}
+
+/** B6: what machines tell each other in a round, beside the updates. */
+function agreement(report: Report): void {
+  for (const count of [16, 32, 64]) {
+    const orchestrator = { kind: "batch-async", target: count, deadlineMs: DEADLINE_MS };
+    const data = { kind: "glyphs", trainSamples: 400, testSamples: 50 };
+    const task = benchTask(count, { rounds: 5, orchestrator, data, attack: "none" });
+    const how = { agreement: "machines", learners: "one-batch" } as const;
+    const { rounds, agreementBytesPerNode, bytesPerNode } = run(task, "prompt", how);
+    const name = `orchestrators/agreement/n${count}`;
+    const perRound = (bytes = 0): number => bytes / rounds.length / 1000;
+    const messages = perRound(agreementBytesPerNode?.mean);
+    report(summarize(`${name}/messages-per-node`, "kB", [messages]));
+    report(summarize(`${name}/updates-per-node`, "kB", [perRound(bytesPerNode.mean)]));
   }
 }
 
@@ -80,6 +96,7 @@ const tables: Readonly<Record<string, (report: Report) => Promise<void> | void>>
   quorums,
   zones: zonesTable,
   bytes: bytesTable,
+  agreement,
   stream: streamTable,
   updates: updatesTable,
   faults,

@@ -54,7 +54,8 @@ function textOf(file: string): string {
     return readFileSync(file, "utf8");
   } catch (cause) {
     if (isMeshError(cause)) throw cause;
-    throw badFile(file, [errorMessage(cause)]);
+    const next = "Name a file; docs/examples/task.yaml shows all that may stand in it.";
+    throw badFile(file, [errorMessage(cause)], next);
   }
 }
 
@@ -73,10 +74,14 @@ function objectOf(file: string, value: unknown): Record<string, unknown> {
   throw badFile(file, [`${file}:1: it must hold keys and values, such as rounds: 10`]);
 }
 
-function badFile(file: string, problems: readonly string[]): MeshError {
+function badFile(
+  file: string,
+  problems: readonly string[],
+  next = "Correct these fields.",
+): MeshError {
   return new MeshError(
     "learning/bad-task",
-    `Cannot take the task of '${file}':\n  ${problems.join("\n  ")}\nCorrect these fields.`,
+    `Cannot take the task of '${file}':\n  ${problems.join("\n  ")}\n${next}`,
     { file, problems: [...problems] },
   );
 }

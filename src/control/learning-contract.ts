@@ -91,6 +91,8 @@ export const flRunFields = {
   /** The manifest with every default filled in. */
   task: z.record(z.string(), z.unknown()),
   participants: z.array(z.string()),
+  /** Members that are left out because they are not alive now: of a task that names no participants. An older daemon does not say. */
+  absent: z.array(z.string()).default([]),
 };
 
 /** `node` is for an operator who wants its own part only. */

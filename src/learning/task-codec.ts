@@ -25,8 +25,10 @@ export function parseTask(value: unknown, limits: TaskLimits = meshTaskLimits): 
 
 /** Every problem of a task with its path, in one error; `details.problems` lists them as `path: what is wrong`. */
 export function badTask(error: z.ZodError): MeshError {
-  const problems = error.issues.map(
-    ({ path, message }) => `${path.join(".") || "task"}: ${message}`,
+  const problems = error.issues.flatMap((issue) =>
+    issue.code === "unrecognized_keys"
+      ? issue.keys.map((key) => `${[...issue.path, key].join(".")}: there is no such key`)
+      : [`${issue.path.join(".") || "task"}: ${issue.message}`],
   );
   return new MeshError(
     "learning/bad-task",

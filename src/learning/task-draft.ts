@@ -4,6 +4,7 @@
 import * as z from "zod";
 import { type AggregatorName, aggregatorNames } from "./aggregators/aggregator.ts";
 import { GLYPH_CLASSES, GLYPH_FEATURES } from "./data/glyphs.ts";
+import { zonesFor } from "./orchestrators/hierarchical.ts";
 import { TELEMETRY_FEATURES } from "./telemetry/channels.ts";
 import { taskFields, TASK_SCHEMA_VERSION, type TaskManifest } from "./task.ts";
 import { badTask, parseTask } from "./task-codec.ts";
@@ -171,13 +172,13 @@ function dataDefaults(kind: unknown, seed: number, { csv }: DraftSetting): Part 
   return { digest, labelColumn, seed, testSamples: measured, dirichletAlpha };
 }
 
-/** A batch waits for half the assumed liars, too: K of N as in 850 of 1000 with 300. */
+/** A batch waits for half the assumed liars, too: K of N as in 850 of 1000 with 300. Zones are as many as bear the liars. */
 function orchestratorDefaults(kind: string, n: number, f: number): Part {
   const { roundTimeoutMs } = defaultTraining;
   if (kind === "epidemic") return { roundTimeoutMs };
   if (kind === "streaming")
     return { intervalMs: STREAM_INTERVAL_MS, stalenessMax: STREAM_STALENESS_MAX };
   if (kind === "batch-async") return { target: n - Math.floor(f / 2), deadlineMs: roundTimeoutMs };
-  const zones = Math.min(ZONES_MAX, Math.floor(n / ZONE_PARTICIPANTS));
-  return { zones, deadlineMs: roundTimeoutMs };
+  const most = Math.min(ZONES_MAX, Math.floor(n / ZONE_PARTICIPANTS));
+  return { zones: zonesFor(n, f, most) ?? most, deadlineMs: roundTimeoutMs };
 }

@@ -96,7 +96,7 @@ const orchestratorSchema = z.discriminatedUnion("kind", [
   }),
   z.strictObject({
     kind: z.literal("hierarchical"),
-    zones: z.int().min(3).max(1000),
+    zones: z.int().min(3, "must be at least 3, of at least four participants each").max(1000),
     deadlineMs: roundMs,
   }),
 ]);

@@ -158,7 +158,7 @@ export class ControlSurface implements NodeControl {
   }
 
   flStatus(): Body<FlStatus> {
-    return { learning: this.#parts.lifecycle.member?.learning.status() ?? null };
+    return { learning: this.#parts.lifecycle.member?.learning.reports.status() ?? null };
   }
 
   async flStart(request: FlStartRequest): Promise<Body<FlStarted>> {
@@ -171,7 +171,7 @@ export class ControlSurface implements NodeControl {
   }
 
   flExplain({ round }: FlExplainRequest): FlExplained {
-    return this.#parts.lifecycle.requireMember().learning.explain(round);
+    return this.#parts.lifecycle.requireMember().learning.reports.explain(round);
   }
 
   flPush(file: AsyncIterable<Uint8Array>): Promise<FlPushed> {
@@ -179,7 +179,7 @@ export class ControlSurface implements NodeControl {
   }
 
   flModel(): Uint8Array {
-    return this.#parts.lifecycle.requireMember().learning.model();
+    return this.#parts.lifecycle.requireMember().learning.reports.model();
   }
 
   flStop({ scope = "mesh" }: FlScopeRequest): Body<FlStopped> {

@@ -6,20 +6,14 @@ import type { Network } from "../adapters/libp2p/network.ts";
 import { roundsTopicOf, topicOf } from "../adapters/libp2p/topics.ts";
 import type { StateStore, StoredTask } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
-import type {
-  FlExplained,
-  FlRun,
-  FlRunRequest,
-  LearningStatus as LearningView,
-} from "../control/index.ts";
+import type { FlRun, FlRunRequest } from "../control/index.ts";
 import type { CryptoEngine, MlDsaSigner } from "../crypto/index.ts";
 import { errorCode, ok, MeshError, refuse, type Result, utf8Text } from "../foundation/index.ts";
-
 import type { NodeId, PeerIdentity, Right } from "../identity/index.ts";
 import {
   type Anomaly,
   decodeSignedTask,
-  type RoundReport,
+  orchestratorOf,
   signTask,
   TASK_BYTES_MAX,
   type TaskManifest,
@@ -34,15 +28,14 @@ import { CertifiedRun } from "./learning/certified-run.ts";
 import { LearningKernels } from "./learning/kernels.ts";
 import type { LearningRun } from "./learning/learning-run.ts";
 import { TrainerDesk } from "./learning/trainer-desk.ts";
-import { explainRound, statusOf, type ViewedTask } from "./learning/learning-view.ts";
 import { MemoryBudget } from "./learning/memory-budget.ts";
 import { ModelShelf } from "./learning/model-shelf.ts";
 import { identityOf, RoundServer } from "./learning/round-server.ts";
-import { standingsAfter } from "./learning/standings.ts";
 import { storedView } from "./learning/stored-task.ts";
 import { decisionOn, TaskGate, type TaskRefusalCode } from "./learning/task-gate.ts";
 import { TaskOrders } from "./learning/task-orders.ts";
 import { TaskQueue, type TaskStart } from "./learning/task-queue.ts";
+import { noTask, TaskReports } from "./learning/task-reports.ts";
 import { type MeshReading, TelemetryWatch } from "./learning/telemetry-watch.ts";
 import { csvTextOf, type ManifestContext, manifestOf } from "./task-manifest.ts";
 import { PULL_PROTOCOL, PULL_REQUEST_BYTES_MAX, TaskRun } from "./task-run.ts";
@@ -51,6 +44,7 @@ import { PULL_PROTOCOL, PULL_REQUEST_BYTES_MAX, TaskRun } from "./task-run.ts";
 const TASK_PROTOCOL = "/x0tta6bl4/fl-task/1";
 /** Pulls that one peer may have waiting here. */
 const PULLS_PER_PEER_MAX = 8;
+
 export interface LearningServiceDeps {
   readonly network: Network;
   readonly store: StateStore;
@@ -89,6 +83,8 @@ export class LearningService {
   readonly trainer: TrainerDesk;
   /** Models that operators give. */
   readonly shelf: ModelShelf;
+  /** What operators are told. */
+  readonly reports: TaskReports;
   readonly #kernels: LearningKernels;
   readonly #anomalies = new AnomalyJudge();
   readonly #watch: TelemetryWatch;
@@ -119,11 +115,20 @@ export class LearningService {
       begin: (start, onEnded) => this.#begin(start, onEnded),
       onEnded: () => deps.onLearning(null),
     });
+    this.reports = new TaskReports({
+      ...{ ...deps, tasks: this.#tasks },
+      anomaly: () => this.anomaly,
+    });
   }
 
   /** Why training is slower than it need be. */
   get kernelProblem(): MeshError | undefined {
     return this.#kernels.problem;
+  }
+
+  /** What the learned detector makes of this node now; `undefined` without a model. */
+  get anomaly(): Anomaly | undefined {
+    return this.#watch.anomaly;
   }
 
   /** Serves the learning protocols and resumes a task that a restart interrupted. */
@@ -165,27 +170,10 @@ export class LearningService {
     if (this.#config.enabled) this.#watch.start();
   }
 
-  /** How unlike the mesh's usual self this node behaves, once there is a model that can tell. */
-  #judge(samples: readonly Float32Array[]): Anomaly | undefined {
-    const run = this.#tasks.last;
-    if (run !== undefined) this.#anomalies.learn(run.task, run.model);
-    return this.#anomalies.judge(samples);
-  }
-
-  /** What participants of certified rounds ask each other for. */
-  #serveRounds(): Promise<void> {
-    const server = new RoundServer({
-      network: this.#deps.network,
-      runs: () => this.#tasks.all.filter((run) => run instanceof CertifiedRun),
-      requireTrainer: (identity) => this.#requireTrainer(identity).nodeId,
-      seen: (nodeId, taskId) => this.#orders.remind(nodeId, taskId),
-    });
-    return server.start(this.#options.relayed ?? false);
-  }
-
-  #epidemicRun(taskId: string): TaskRun | undefined {
-    const run = this.#tasks.get(taskId);
-    return run instanceof TaskRun ? run : undefined;
+  /** Ends the running task without forgetting it: the next start resumes it. */
+  async stop(): Promise<void> {
+    this.#watch.stop();
+    await this.#tasks.stop();
   }
 
   /** Newest rounds in a row of the running task that brought no new model. */
@@ -205,52 +193,15 @@ export class LearningService {
    * all is over follows its certificates to the same model.
    */
   peerHere(nodeId: NodeId): void {
-    const task = this.#last()?.task;
+    const task = this.reports.last?.task;
     if (task?.participants.includes(nodeId) !== true) return;
     this.#orders.remind(nodeId, task.taskId);
     const run = this.#tasks.get(task.taskId);
     if (run instanceof CertifiedRun && run.isServed) this.#handOver(nodeId, run.signed);
   }
 
-  /** Ends the running task without forgetting it: the next start resumes it. */
-  async stop(): Promise<void> {
-    this.#watch.stop();
-    await this.#tasks.stop();
-  }
-
-  /** The running task, or the last one. */
-  status(): LearningView | null {
-    const last = this.#last();
-    const { anomaly } = this.#watch;
-    return last === undefined ? null : statusOf({ ...last, anomaly }, this.#nameOf);
-  }
-
-  /** What a round made of every participant. @throws MeshError `control/no-task`, `control/no-round` */
-  explain(round?: number): FlExplained {
-    const { task, history } = this.#last() ?? noTask();
-    const report =
-      round === undefined ? history.at(-1) : history.find((entry) => entry.round === round);
-    if (report === undefined) {
-      const known = history.length === 0 ? "none yet" : `${history.length}, to ${last(history)}`;
-      throw new MeshError(
-        "control/no-round",
-        `This node has no report of round ${round ?? 1} of task '${task.taskId}' (it has ${known}). See meshctl fl rounds.`,
-      );
-    }
-    const until = history.filter((entry) => entry.round <= report.round);
-    const standings = standingsAfter(task, until, this.#deps.store.rounds.proofs(task.taskId));
-    return explainRound(task, report, standings, this.#deps.self.nodeId, this.#nameOf);
-  }
-
-  /** The model after the last round, as safetensors. @throws MeshError `control/no-task`, `control/no-round` */
-  model(): Uint8Array {
-    const run = this.#tasks.last;
-    const { model } = run ?? storedView(this.#deps.store) ?? noTask();
-    if (model !== undefined) return model;
-    throw new MeshError(
-      "control/no-round",
-      "The task has no model yet: no round is finished. Try again after the first.",
-    );
+  peerGone(nodeId: NodeId): void {
+    this.#tasks.current?.peerGone(nodeId);
   }
 
   /**
@@ -258,17 +209,17 @@ export class LearningService {
    * @throws MeshError `control/disabled`, `control/task-running`, `control/unknown-participant`, `learning/bad-task`
    */
   async begin({ task: draft, dryRun }: FlRunRequest): Promise<FlRun> {
-    const { clock, signer, self } = this.#deps;
+    const { clock, signer, self, engine } = this.#deps;
     this.#requireCoordinator();
+    const members = this.#deps.members();
     const manifest = manifestOf(draft, {
-      self,
-      config: this.#config,
-      members: this.#deps.members(),
-      engine: this.#deps.engine,
+      ...{ self, config: this.#config, members, engine },
       nowMs: clock.now().wallMs,
     });
     const available = checkAvailable(manifest);
     if (!available.ok) throw cannotStart(available.code, available.detail);
+    // Refuses zones that its draws would too often lose.
+    orchestratorOf({ hash: (bytes) => engine.sha256(bytes) }, manifest);
     this.shelf.require(manifest);
     const started = dryRun !== true;
     if (started) await this.#launch(manifest, signTask(signer, manifest));
@@ -276,8 +227,48 @@ export class LearningService {
       started,
       taskId: manifest.taskId,
       task: { ...manifest },
-      participants: manifest.participants.map(this.#nameOf),
+      participants: manifest.participants.map(this.reports.nameOf),
+      absent:
+        draft["participants"] === undefined
+          ? members.filter(({ alive }) => !alive).map(({ name }) => name)
+          : [],
     };
+  }
+
+  /**
+   * Ends the running task, for all participants or for this node alone; the id of it.
+   * @throws MeshError `control/disabled` without the right to end it for all
+   */
+  end(scope: "mesh" | "node"): string | null {
+    const run = this.#tasks.current;
+    if (scope === "mesh" && run !== undefined) this.#orders.issue(run.task, "stop");
+    else this.#tasks.end();
+    return run?.task.taskId ?? null;
+  }
+
+  /**
+   * Goes on with the last task where it was stopped, on all participants or on this node alone; the id of it.
+   * @throws MeshError `control/task-running`, `control/no-task`, `control/disabled`
+   */
+  goOn(scope: "mesh" | "node"): string {
+    const { current } = this.#tasks;
+    if (current !== undefined) throw taskRunning(current.task);
+    const { task, state } = this.reports.last ?? noTask();
+    if (state === "finished") {
+      throw new MeshError(
+        "control/no-task",
+        `Task '${task.taskId}' is finished: there is nothing to go on with. Start another with meshctl fl run.`,
+      );
+    }
+    if (scope === "mesh") this.#orders.issue(task, "resume");
+    else this.#again(task.taskId);
+    if (this.#tasks.refused !== undefined) throw this.#tasks.refused;
+    return task.taskId;
+  }
+
+  /** Ends the threads of the running task and takes it up again from the disk; without a task there is nothing to do. */
+  async restart(): Promise<void> {
+    if (await this.#tasks.letGo()) this.#resume(this.#deps.store.latestTask());
   }
 
   #requireCoordinator(): void {
@@ -319,45 +310,27 @@ export class LearningService {
       });
   }
 
-  /**
-   * Ends the running task, for all participants or for this node alone; the id of it.
-   * @throws MeshError `control/disabled` without the right to end it for all
-   */
-  end(scope: "mesh" | "node"): string | null {
-    const run = this.#tasks.current;
-    if (scope === "mesh" && run !== undefined) this.#orders.issue(run.task, "stop");
-    else this.#tasks.end();
-    return run?.task.taskId ?? null;
+  /** How unlike the mesh's usual self this node behaves, once there is a model that can tell. */
+  #judge(samples: readonly Float32Array[]): Anomaly | undefined {
+    const run = this.#tasks.last;
+    if (run !== undefined) this.#anomalies.learn(run.task, run.model);
+    return this.#anomalies.judge(samples);
   }
 
-  /**
-   * Goes on with the last task where it was stopped, on all participants or on this node alone; the id of it.
-   * @throws MeshError `control/task-running`, `control/no-task`, `control/disabled`
-   */
-  goOn(scope: "mesh" | "node"): string {
-    const { current } = this.#tasks;
-    if (current !== undefined) throw taskRunning(current.task);
-    const { task, state } = this.#last() ?? noTask();
-    if (state === "finished") {
-      throw new MeshError(
-        "control/no-task",
-        `Task '${task.taskId}' is finished: there is nothing to go on with. Start another with meshctl fl run.`,
-      );
-    }
-    if (scope === "mesh") this.#orders.issue(task, "resume");
-    else this.#again(task.taskId);
-    if (this.#tasks.refused !== undefined) throw this.#tasks.refused;
-    return task.taskId;
+  /** What participants of certified rounds ask each other for. */
+  #serveRounds(): Promise<void> {
+    const server = new RoundServer({
+      network: this.#deps.network,
+      runs: () => this.#tasks.all.filter((run) => run instanceof CertifiedRun),
+      requireTrainer: (identity) => this.#requireTrainer(identity).nodeId,
+      seen: (nodeId, taskId) => this.#orders.remind(nodeId, taskId),
+    });
+    return server.start(this.#options.relayed ?? false);
   }
 
-  /** Ends the threads of the running task and takes it up again from the disk; without a task there is nothing to do. */
-  async restart(): Promise<void> {
-    if (await this.#tasks.letGo()) this.#resume(this.#deps.store.latestTask());
-  }
-
-  /** What the learned detector makes of this node now; `undefined` without a model. */
-  get anomaly(): Anomaly | undefined {
-    return this.#watch.anomaly;
+  #epidemicRun(taskId: string): TaskRun | undefined {
+    const run = this.#tasks.get(taskId);
+    return run instanceof TaskRun ? run : undefined;
   }
 
   /** Goes on with a stopped task, if it is still the last one and no other has begun since. */
@@ -377,27 +350,13 @@ export class LearningService {
   #taskOf(taskId: string): TaskManifest | undefined {
     const run = this.#tasks.get(taskId);
     if (run !== undefined) return run.task;
-    const last = this.#last()?.task;
+    const last = this.reports.last?.task;
     return last?.taskId === taskId ? last : undefined;
-  }
-
-  peerGone(nodeId: NodeId): void {
-    this.#tasks.current?.peerGone(nodeId);
-  }
-
-  /** The running task or the last one, of this process or of one before. */
-  #last(): ViewedTask | undefined {
-    return this.#tasks.last?.viewed ?? storedView(this.#deps.store);
   }
 
   #topic(): string {
     return topicOf(this.#deps.self.trustDomain, this.#options.zone, "tasks");
   }
-
-  readonly #nameOf = (nodeId: string): string =>
-    nodeId === this.#deps.self.nodeId
-      ? this.#deps.self.name
-      : (this.#deps.identities.lookup(nodeId as NodeId)?.name ?? nodeId.slice(0, 12));
 
   #requireTrainer(identity: PeerIdentity | undefined): PeerIdentity {
     if (identity !== undefined && this.#deps.allows(identity.spiffeId, "fl.train")) return identity;
@@ -485,15 +444,4 @@ function taskRunning({ taskId }: TaskManifest): MeshError {
     "control/task-running",
     `Task '${taskId}' is running. Wait for it or run meshctl fl stop.`,
   );
-}
-
-function noTask(): never {
-  throw new MeshError(
-    "control/no-task",
-    "This node knows of no training task. Start one with meshctl fl run.",
-  );
-}
-
-function last(history: readonly RoundReport[]): number {
-  return history.at(-1)?.round ?? 0;
 }

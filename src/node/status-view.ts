@@ -59,7 +59,7 @@ export function statusOf(deps: StatusDeps, now: StatusNow): Body<Status> {
     svid: member === undefined ? null : svidOf(member, config.identity.source),
     peers: peersOf(member).peers,
     health,
-    learning: running?.learning.status() ?? null,
+    learning: running?.learning.reports.status() ?? null,
     process: deps.process.read(),
   };
 }

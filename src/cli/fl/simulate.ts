@@ -237,8 +237,9 @@ function csvOf({ csv, label }: SimulateWish): Csv | undefined {
 
 function headLine(task: TaskManifest, wish: SimulateWish, { screen }: Cli): string {
   const { participants, byzantine, aggregator, attack, orchestrator, seed } = task;
-  const liars = wish.liars ?? byzantine;
-  const who = `${participants.length} nodes, ${liars} lying by ${wish.attack ?? wish.schedule ?? attack}`;
+  const lie = wish.attack ?? wish.schedule ?? attack;
+  const lying = lie === "none" ? "none lying" : `${wish.liars ?? byzantine} lying by ${lie}`;
+  const who = `${participants.length} nodes, ${lying}`;
   return `${paint(`${orchestrator.kind}, ${aggregator}`, "bold", screen.colours)}: ${who}; seed ${seed}\n`;
 }
 
@@ -250,7 +251,10 @@ const agreementText: Readonly<Record<Report["agreement"], string>> = {
 
 function endLine(report: Report, { screen }: Cli): string {
   const { rounds, certified, loss, accuracy, durationMs, agreement } = report;
-  const closed = `${certified} of ${rounds.length} rounds made a new model, the others kept the old one`;
+  const closed =
+    certified === rounds.length
+      ? "every round made a new model"
+      : `${certified} of ${rounds.length} rounds made a new model, the others kept the old one`;
   const result = `loss ${lossText(loss)}, accuracy ${percentText(accuracy)} after ${spanText(durationMs)} of virtual time`;
   return `${paint(result, "bold", screen.colours)}; ${closed}.\n  ${agreementText[agreement]}.\n`;
 }

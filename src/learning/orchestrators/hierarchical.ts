@@ -26,6 +26,8 @@ import { drawZones, type Hash, liarsAbove, zoneByzantine } from "./zones.ts";
 
 /** With at most this probability a round may draw more captured zones than the top level stands. */
 const RISK_MAX = 0.01;
+/** Of fewer a median across them stands no captured one. */
+const ZONES_MIN = 3;
 
 export interface HierarchicalOptions {
   readonly participants: readonly ParticipantId[];
@@ -59,34 +61,20 @@ export class HierarchicalOrchestrator implements RoundOrchestrator {
     this.#hash = deps.hash;
     this.#options = options;
     this.deadlineMs = options.deadlineMs;
-    this.zonesByzantine = Math.floor((options.zones - 1) / 3);
-    const risk = this.risk;
+    this.zonesByzantine = capturedMax(options.zones);
+    const { participants, byzantine, zones } = options;
+    const draw = { population: participants.length, byzantine, zones };
+    const risk = riskOf(draw);
     if (risk > RISK_MAX) {
-      const { participants, byzantine, zones } = options;
+      const byzantineMax = liarsBorne(draw);
       throw new MeshError(
         "learning/bad-task",
         `Cannot draw ${zones} zones of ${participants.length} participants with ${byzantine} liars: in ` +
           `${(100 * risk).toPrecision(2)} % of rounds more zones would be captured than the ${this.zonesByzantine} that the ` +
-          "top level stands. Use fewer zones, or batch-async.",
-        { participants: participants.length, byzantine, zones },
+          `top level stands. State byzantine ${byzantineMax} or less, try fewer zones, or use batch-async.`,
+        { participants: participants.length, byzantine, zones, byzantineMax },
       );
     }
-  }
-
-  /** Probability that a round draws more captured zones than the top level stands (zones taken as independent). */
-  get risk(): number {
-    const { participants, byzantine, zones } = this.#options;
-    const population = participants.length;
-    const size = Math.floor(population / zones);
-    const faults = zoneByzantine(size, population, byzantine);
-    const captured = liarsAbove(faults, { size, population, byzantine });
-    let weight = (1 - captured) ** zones;
-    let within = 0;
-    for (let k = 0; k <= this.zonesByzantine; k++) {
-      within += weight;
-      weight *= ((zones - k) / (k + 1)) * (captured / (1 - captured));
-    }
-    return Math.max(0, 1 - within);
   }
 
   closes({ held, elapsedMs }: RoundView): "wait" | "close" | "void" {
@@ -167,4 +155,49 @@ export class HierarchicalOrchestrator implements RoundOrchestrator {
       .sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
     return ok({ vector, influences });
   }
+}
+
+interface Draw {
+  readonly population: number;
+  readonly byzantine: number;
+  readonly zones: number;
+}
+
+/** How many zones may be captured. */
+function capturedMax(zones: number): number {
+  return Math.floor((zones - 1) / 3);
+}
+
+/** Probability that a round draws more captured zones than the top level stands (zones taken as independent). */
+function riskOf({ population, byzantine, zones }: Draw): number {
+  const size = Math.floor(population / zones);
+  const faults = zoneByzantine(size, population, byzantine);
+  const captured = liarsAbove(faults, { size, population, byzantine });
+  let weight = (1 - captured) ** zones;
+  let within = 0;
+  for (let k = 0; k <= capturedMax(zones); k++) {
+    within += weight;
+    weight *= ((zones - k) / (k + 1)) * (captured / (1 - captured));
+  }
+  return Math.max(0, 1 - within);
+}
+
+/** The most zones up to `most` that bear these liars; `undefined` when three do not. */
+export function zonesFor(population: number, byzantine: number, most: number): number | undefined {
+  for (let zones = most; zones >= ZONES_MIN; zones--) {
+    if (riskOf({ population, byzantine, zones }) <= RISK_MAX) return zones;
+  }
+  return undefined;
+}
+
+/** How many liars fewer such zones bear; one more is too many. */
+function liarsBorne(draw: Draw): number {
+  let borne = 0;
+  let tooMany = draw.byzantine;
+  while (tooMany - borne > 1) {
+    const byzantine = Math.floor((borne + tooMany) / 2);
+    if (riskOf({ ...draw, byzantine }) <= RISK_MAX) borne = byzantine;
+    else tooMany = byzantine;
+  }
+  return borne;
 }

@@ -167,12 +167,6 @@ export class RoundMachine {
     return this.#holdings.headerMessages().map(({ header }) => header);
   }
 
-  /** Who says to hold the update of a header, its author included. */
-  holdersOf(header: Digest): readonly ParticipantId[] {
-    const known = this.#holdings.header(header);
-    return known === undefined ? [] : this.#holdings.holders(known);
-  }
-
   #emit(action: RoundAction): void {
     this.#actions.push(action);
     if (action.kind === "set-timer") this.#dueMs.set(action.id, this.#nowMs + action.delayMs);

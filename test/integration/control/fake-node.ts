@@ -150,6 +150,7 @@ function fakeRun({ task, dryRun }: FlRunRequest): FlRun {
       rounds: task["rounds"],
     },
     participants: ["node-1", "node-2", "node-3"],
+    absent: ["node-4"],
   };
 }
 

@@ -104,6 +104,11 @@ describe("a training task", () => {
     const { taskId } = await a.client.flStart({ ...SOFTMAX, rounds: 8, roundTimeoutSeconds: 30 });
     const before = await learned(victim, taskId, ({ round }) => round >= 2);
     await victim.end("SIGKILL");
+    const without = await until("the victim to be missed", async () => {
+      const run = await a.client.flRun({ task: {}, dryRun: true });
+      return run.absent.length > 0 && run;
+    });
+    assert.deepEqual([without.absent, without.participants.sort()], [["victim"], ["a", "b"]]);
 
     const again = await spawnDaemon(t, {}, victim.directory).answers();
     const resumed = await until(

@@ -249,15 +249,23 @@ test("Rows of zones travel as updates do: on the round's grid, by draws of the b
   assert.ok(Math.abs(meanOf(coded) - meanOf(plain)) < 2 ** -8, "without bias");
 });
 
-test("Hierarchical refuses zones that would too often be captured.", () => {
-  const of = (count: number) => () =>
-    new HierarchicalOrchestrator(
-      { hash },
-      {
-        ...{ participants: hundred, byzantine: 30, zones: count, deadlineMs: 1000 },
-        compression: { kind: "int8" },
-      },
-    );
+test("Hierarchical refuses zones that would too often be captured, and says how many liars they bear.", () => {
+  const of =
+    (count: number, byzantine = 30) =>
+    () =>
+      new HierarchicalOrchestrator(
+        { hash },
+        {
+          ...{ participants: hundred, byzantine, zones: count, deadlineMs: 1000 },
+          compression: { kind: "int8" },
+        },
+      );
   assert.doesNotThrow(of(4));
-  assert.throws(of(20), { code: "learning/bad-task" });
+  const borne = 27;
+  assert.throws(of(20), {
+    code: "learning/bad-task",
+    message: new RegExp(`State byzantine ${borne} or less`),
+  });
+  assert.doesNotThrow(of(20, borne));
+  assert.throws(of(20, borne + 1), { code: "learning/bad-task" });
 });

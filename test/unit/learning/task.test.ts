@@ -76,7 +76,7 @@ test("Manifests that cannot work are refused with the path of every problem.", (
     ["trainer.learningRate", { trainer: { ...plain.trainer, learningRate: 0 } }],
     ["createdBy", { createdBy: id(1).toUpperCase().replace("1", "A") }],
     ["taskId", { taskId: "../etc" }],
-    ["task", { surprise: true }],
+    ["surprise", { surprise: true }],
   ];
   for (const [path, change] of bad) {
     assert.throws(
@@ -281,8 +281,18 @@ test("A draft gets every default, and what it says stays.", () => {
   assert.equal(full.trainer.kind === "embedded" && full.trainer.steps, 3);
   assert.equal(full.data.kind === "glyphs" && full.data.seed, 9);
   const forty = { ...setting, participants: ids(40), limits: simulatedTaskLimits };
-  const tiny = completeDraft(parseDraft({ orchestrator: { kind: "hierarchical" } }), forty);
-  assert.deepEqual(tiny.orchestrator, { kind: "hierarchical", zones: 10, deadlineMs: 30_000 });
+  // No number of zones bears ten of forty: that is the orchestrator's to refuse.
+  for (const [byzantine, zones] of [
+    [0, 10],
+    [5, 10],
+    [6, 8],
+    [9, 7],
+    [10, 10],
+  ] as const) {
+    const draft = parseDraft({ byzantine, orchestrator: { kind: "hierarchical" } });
+    const { orchestrator } = completeDraft(draft, forty);
+    assert.deepEqual(orchestrator, { kind: "hierarchical", zones, deadlineMs: 30_000 });
+  }
   for (const [kind, rule] of [
     ["epidemic", "nearest-neighbour-mixing"],
     ["batch-async", "arc+caf"],
@@ -299,11 +309,10 @@ test("A draft gets every default, and what it says stays.", () => {
     ["trainer.steps", { trainer: { kind: "embedded", steps: 0 } }],
     ["model.features", { model: { kind: "softmax" }, data: { kind: "csv" } }],
   ] as const) {
-    const known = path.split(".")[0] ?? "";
     assert.throws(
       () => completeDraft(parseDraft(draft), setting),
       (error: Error & { code?: string }) =>
-        error.code === "learning/bad-task" && error.message.includes(known),
+        error.code === "learning/bad-task" && error.message.includes(`${path}: `),
       path,
     );
   }

@@ -53,6 +53,12 @@ const creator = person(2);
 const stranger = person(3);
 const forwarder = person(4).identity.nodeId;
 
+/** Of whom one is away. */
+const members = [
+  me.identity.nodeId,
+  ...Array.from({ length: 12 }, (_, i) => person(i + 5).identity.nodeId),
+].map((nodeId, i) => ({ nodeId, name: `node-${i}`, alive: i !== 7 }));
+
 function task(change: Partial<TaskManifest> = {}): TaskManifest {
   return parseTask({
     schemaVersion: 2,
@@ -86,6 +92,7 @@ describe("a node that hears of a training task", () => {
   let codes: unknown[];
   let denied: string | undefined;
   let errors: unknown[];
+  let service: LearningService;
 
   beforeEach(async () => {
     directory = mkdtempSync(join(tmpdir(), "x0-learning-"));
@@ -117,12 +124,13 @@ describe("a node that hears of a training task", () => {
       meter: { count: ignore, set: ignore, observe: ignore },
       self: me.identity,
       allows: (spiffeId: string) => spiffeId !== denied,
-      members: () => [],
+      members: () => members,
       mesh: () => ({ connections: 0, members: [] }),
       onLearning: ignore,
     } as unknown as LearningServiceDeps;
     const learning = { enabled: true, adversary: false, memoryBytes: 1e8, csv: null };
-    await new LearningService(deps, { learning, zone: "default", clockSkewMs: 60_000 }).start();
+    service = new LearningService(deps, { learning, zone: "default", clockSkewMs: 60_000 });
+    await service.start();
   });
   afterEach(() => {
     store.close();
@@ -133,6 +141,14 @@ describe("a node that hears of a training task", () => {
     const decision = await gossip(forwarder, bytes);
     return [decision, codes.at(-1)];
   }
+
+  test("of its own operator refuses in a dry run what it could not start, and says who is left out", async () => {
+    const begin = (byzantine: number) =>
+      service.begin({ task: { byzantine, orchestrator: { kind: "hierarchical" } }, dryRun: true });
+    await assert.rejects(begin(3), { code: "learning/bad-task", message: /byzantine 1 or less/ });
+    const { started, absent, participants } = await begin(1);
+    assert.deepEqual([started, absent, participants.length], [false, ["node-7"], 12]);
+  });
 
   test("accepts one that its creator signed and may coordinate", async () => {
     assert.equal((await hears(signTask(creator.signer, task())))[0], "accept");

@@ -47,7 +47,7 @@ export const registerRun: RegisterCommand = (fl, cli) => {
 
 /** What the task will do, before it does it. */
 export function drawRun(
-  { task, taskId, participants, started }: FlRun,
+  { task, taskId, participants, absent, started }: FlRun,
   screen: Screen,
   watches: boolean,
 ): string {
@@ -80,19 +80,26 @@ export function drawRun(
       ),
     ],
     ...attack,
-    [
-      "participants",
-      cell(
-        participants
-          .toSorted()
-          .map((name) => plainText(name))
-          .join(", "),
-      ),
-    ],
+    ["participants", cell(namesText(participants))],
+    ...(absent.length === 0
+      ? []
+      : [
+          [
+            "left out",
+            cell(`${namesText(absent)}: not alive now (meshctl peers)`, "warn"),
+          ] as const,
+        ]),
   ];
   const title = started ? `Started task ${plainText(taskId)}` : "This task is fit to be started";
   const next = watches || !started ? "" : "Watch it with: meshctl fl status\n";
   return `${paint(title, "bold", screen.colours)}: ${plainText(text(task["name"]))}\n${renderFields(fields, screen.colours)}${next}`;
+}
+
+function namesText(names: readonly string[]): string {
+  return names
+    .toSorted()
+    .map((name) => plainText(name))
+    .join(", ");
 }
 
 /** `mlp (features 144, classes 10)`. */
