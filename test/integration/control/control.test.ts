@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, statSync, writeFileSync } from "node:fs";
-import { createServer, request } from "node:http";
+import { createServer } from "node:http";
 import { connect, createServer as createSocketServer } from "node:net";
 import { spawnSync } from "node:child_process";
 import { type TestContext, test } from "node:test";
