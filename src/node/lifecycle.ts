@@ -35,7 +35,8 @@ import { CredentialSource, type SourceProblem } from "./credential-source.ts";
 import { Issuing } from "./issuing.ts";
 import { createTrustDomain } from "./trust/first-state.ts";
 import { HeldBundle } from "./trust/held-bundle.ts";
-import { Member, type MemberDeps, type MemberOptions } from "./member.ts";
+import type { MemberDeps } from "./member-deps.ts";
+import { Member, type MemberOptions } from "./member.ts";
 
 export type LifecycleState = "unenrolled" | "starting" | "running" | "stopping";
 

@@ -1,20 +1,15 @@
 // A node that is enrolled: its trust, network, mesh and learning, from start to stop.
 
-import type { KeyFiles } from "../adapters/key-files.ts";
 import { Network } from "../adapters/libp2p/network.ts";
 import { topicOf } from "../adapters/libp2p/topics.ts";
 import { Tunnels } from "../adapters/tunnel/tunnels.ts";
-import type { StateStore, StoredCredential } from "../adapters/sqlite/state-store.ts";
+import type { StoredCredential } from "../adapters/sqlite/state-store.ts";
 import type { Config } from "../config/index.ts";
-import type { CryptoEngine } from "../crypto/index.ts";
-import type { NoticeBody } from "../healing/index.ts";
 import { errorCode, isMeshError, MeshError } from "../foundation/index.ts";
 import { HandshakeLimiter, type PeerVerifier } from "../handshake/index.ts";
 import {
-  type AuditTrail,
   type NodeId,
   nodeIdOf,
-  type NodeKeys,
   parseLeafKey,
   type PeerIdentity,
   type SvidHolder,
@@ -27,48 +22,25 @@ import {
   type MeshAction,
   type ReleaseRefusal,
 } from "../mesh/index.ts";
-import type { Clock, Logger, Meter, Random, Tracer } from "../ports/index.ts";
 import { IDENTITY_BYTES_MAX, IDENTITY_PROTOCOL, NodeIdentities } from "./identity-directory.ts";
-import type { Issuing } from "./issuing.ts";
 import { Lookup } from "./lookup.ts";
 import { NodeRecords } from "./node-record.ts";
 import { roundEvidenceReader } from "./learning/round-evidence.ts";
 import { MemberRepairs } from "./healing/member-repairs.ts";
 import { Notices } from "./healing/notices.ts";
 import { LearningService } from "./learning-service.ts";
+import type { MemberDeps } from "./member-deps.ts";
 import { memberCalled } from "./member-lookup.ts";
 import { encryptersOf, networkOptions } from "./member-network.ts";
 import { MeshService } from "./mesh-service.ts";
-import type { Access } from "./policy.ts";
 import { Reach, RELAY_ROLE } from "./reach.ts";
 import { MemberTrust, refuseQuarantined } from "./trust/member-trust.ts";
 import { OwnRecord } from "./own-record.ts";
 import { Rejoin } from "./rejoin.ts";
-import type { HeldBundle } from "./trust/held-bundle.ts";
 import { Workloads } from "./workload/workloads.ts";
 
 /** How often expiry and isolation are looked at: renewal times are hours, and a dial that fails costs little. */
 const UPKEEP_MS = 5_000;
-
-export interface MemberDeps {
-  readonly engine: CryptoEngine;
-  readonly random: Random;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly meter: Meter;
-  readonly tracer: Tracer;
-  readonly store: StateStore;
-  readonly keyFiles: KeyFiles;
-  readonly keys: NodeKeys;
-  readonly issuing: Issuing | undefined;
-  readonly held: HeldBundle;
-  readonly audit: AuditTrail;
-  readonly access: Access;
-  /** Another node tells that it is under repair, or what it learned from an incident. */
-  readonly onNotice: (nodeId: NodeId, body: NoticeBody) => void;
-  /** The document of another trust domain that this node federates with. */
-  readonly foreign: (trustDomain: string) => string | undefined;
-}
 
 export interface MemberOptions {
   readonly config: Config;

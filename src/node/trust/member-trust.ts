@@ -26,7 +26,7 @@ import type { MeshMachine } from "../../mesh/index.ts";
 import { attestorsOf } from "../attestors.ts";
 import type { NodeIdentities } from "../identity-directory.ts";
 import type { Issuing } from "../issuing.ts";
-import type { MemberDeps } from "../member.ts";
+import type { MemberDeps } from "../member-deps.ts";
 import { PeerStanding } from "../peer-standing.ts";
 import type { AuthorityKeeper } from "./authority-keeper.ts";
 import { BUNDLE_MESSAGE_BYTES_MAX, BUNDLE_PROTOCOL, BundleSpread } from "./bundle-spread.ts";
