@@ -62,7 +62,7 @@ test("meshctl finds what was done to a log, asking the daemon or reading the fil
   await enrol({ daemon });
   const socket = ["--socket", join(directory, "c.sock")];
   const whole = await meshctl(["audit", "verify", ...socket]);
-  assert.match(whole.out, /^The audit log is whole: 4 entries \(1 to 4\) in 1 files, signed up to/);
+  assert.match(whole.out, /^The audit log is whole: 4 entries \(1 to 4\) in 1 file, signed up to/);
   assert.equal(whole.exit, 0);
   const listed = await meshctl(["audit", "list", "--limit", "3", ...socket]);
   assert.match(listed.out, /svid\.issue +spiffe:\/\/it\.mesh\/node\/daemon +cause=own/);
