@@ -161,8 +161,10 @@ for (const name of SUITE) {
     const count = (word: string): number =>
       Number(new RegExp(`^# ${word} (\\d+)$`, "m").exec(report)?.[1] ?? Number.NaN);
     assert.equal(count("fail"), 0);
-    // Without the published vectors, what needs them is skipped there too.
-    assert.ok(count("pass") >= 2 && count("pass") + count("skipped") >= 7, report);
+    // Without the published vectors, what needs them is skipped there too: of the composite suite, all.
+    const hasVectors = existsSync(join(repository, "../shared/vectors"));
+    assert.ok(count("pass") >= (hasVectors ? 2 : 0), report);
+    assert.ok(count("pass") + count("skipped") >= 7, report);
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
     t.diagnostic(`${count("pass")} passed, ${count("skipped")} skipped, ${seconds} s`);
   });

@@ -44,7 +44,7 @@ const JOINS_AT_ONCE = 8;
 /** They share its address too, from which the first node lets in so many strangers a second only. */
 const JOIN_PATIENCE_MS = 120_000;
 /** How long a daemon may take to start, to answer beside all the others, and to stop before it is killed. */
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 60_000;
 const ANSWER_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 8_000;
 const TRUST_DOMAIN = "dev.mesh";
