@@ -50,7 +50,8 @@ export function keepHeapSized(): HeapKeeper {
     if (next === size) return;
     size = next;
     setFlagsFromString(size === "small" ? "--optimize-for-size" : "--no-optimize-for-size");
-    if (size === "small") collectGarbage();
+    // Compiled code that was for the start goes, too. It takes several collections in a row: nothing for a node that works.
+    if (size === "small") collector()({ type: "major", flavor: "last-resort" });
   };
   const timer = setInterval(look, LOOK_MS);
   timer.unref();
@@ -61,9 +62,15 @@ export function keepHeapSized(): HeapKeeper {
   };
 }
 
-/** Collects all garbage now, old generation and compiled code not used lately too. The function that does so is made at the first call: V8 hides it otherwise. */
+/** Collects all garbage now, old generation too. */
 export function collectGarbage(): void {
+  collector()({ type: "major" });
+}
+
+type Collector = (options: { readonly type: "major"; readonly flavor?: "last-resort" }) => void;
+
+/** V8 hides it until it is asked for. */
+function collector(): Collector {
   setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as (options: object) => void;
-  collect({ type: "major", flavor: "last-resort" });
+  return runInNewContext("gc") as Collector;
 }
