@@ -50,8 +50,7 @@ export function keepHeapSized(): HeapKeeper {
     if (next === size) return;
     size = next;
     setFlagsFromString(size === "small" ? "--optimize-for-size" : "--no-optimize-for-size");
-    // Compiled code that was for the start goes, too. It takes several collections in a row: nothing for a node that works.
-    if (size === "small") collector()({ type: "major", flavor: "last-resort" });
+    if (size === "small") dropCompiledCode();
   };
   const timer = setInterval(look, LOOK_MS);
   timer.unref();
@@ -60,6 +59,17 @@ export function keepHeapSized(): HeapKeeper {
       clearInterval(timer);
     },
   };
+}
+
+/**
+ * Drops all bytecode and machine code but that of functions which run now; what is needed again is compiled again, 0.2 s in all. A last-resort
+ * collection alone keeps what ran in the last minute, the whole start of a daemon: 3 MB. Several collections in a row: nothing for a node
+ * that works.
+ */
+function dropCompiledCode(): void {
+  setFlagsFromString("--stress-flush-code");
+  collector()({ type: "major", flavor: "last-resort" });
+  setFlagsFromString("--no-stress-flush-code");
 }
 
 /** Collects all garbage now, old generation too. */
