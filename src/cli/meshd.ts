@@ -1,6 +1,6 @@
 // meshd: the daemon. Reads its configuration, runs until SIGTERM, and re-reads the configuration at SIGHUP.
 
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { configLimits, parseConfig } from "../config/index.ts";
 import { answerOffline, MAINTENANCE_OPTION } from "../control/index.ts";
@@ -8,6 +8,7 @@ import { errorCode, errorMessage, MeshError } from "../foundation/index.ts";
 import { createNode, type LoadedConfig, maintain, type MeshNode } from "../node/index.ts";
 import { daemonExitStatus } from "./daemon-exit.ts";
 import { daemonOptions, defaultConfigPath } from "./daemon-options.ts";
+import { readTextFile } from "./text-file.ts";
 import { build, versionText } from "./version.ts";
 
 const USAGE = `Usage: meshd [--config FILE]          run the daemon (default ${defaultConfigPath})
@@ -25,15 +26,13 @@ function readConfig(file: string): LoadedConfig {
 
 function readText(file: string): string {
   try {
-    const { size } = statSync(file);
-    if (size > configLimits.fileBytesMax) {
-      throw new MeshError(
-        "config/too-large",
-        `Cannot use '${file}': it has ${size} bytes, at most ${configLimits.fileBytesMax} are allowed.`,
-        { file, size },
-      );
-    }
-    return readFileSync(file, "utf8");
+    const text = readTextFile(file, configLimits.fileBytesMax);
+    if (text !== undefined) return text;
+    throw new MeshError(
+      "config/too-large",
+      `Cannot use '${file}': it has more than ${configLimits.fileBytesMax} bytes. Name a configuration, or remove what is none.`,
+      { file },
+    );
   } catch (cause) {
     if (cause instanceof MeshError) throw cause;
     throw new MeshError(

@@ -1,8 +1,8 @@
 // A task.yaml: read, bounded, and with the line of every field, so that a problem can be pointed at.
 
-import { readFileSync, statSync } from "node:fs";
-import { type Document, isNode, LineCounter, parseDocument } from "yaml";
 import { errorMessage, isMeshError, MeshError } from "../foundation/index.ts";
+import { readYaml } from "../foundation/yaml-file.ts";
+import { readTextFile } from "./text-file.ts";
 
 /** A task with a few hundred participants and tensors stays well below. */
 const FILE_BYTES_MAX = 64 * 1024;
@@ -16,23 +16,25 @@ export interface TaskFile {
 
 /** Reads a file. @throws MeshError `learning/bad-task` */
 export function readTaskFile(file: string): TaskFile {
-  const lines = new LineCounter();
-  const document = parseDocument(textOf(file), { lineCounter: lines, uniqueKeys: true });
-  const [problem] = document.errors;
-  if (problem !== undefined) {
-    const line = lines.linePos(problem.pos[0]).line;
-    throw badFile(file, [`${file}:${line}: ${problem.message.split("\n")[0] ?? ""}`]);
+  // Aliases are refused.
+  const yaml = readYaml(textOf(file), { bytesMax: FILE_BYTES_MAX, aliasesMax: 0 });
+  if ("faults" in yaml) {
+    throw badFile(
+      file,
+      yaml.faults.map(({ message, line }) => `${file}:${line ?? 1}: ${message}`),
+    );
   }
+  /** Of the field, or of what it would stand in. */
   const lineOf = (path: readonly string[]): number => {
     for (let length = path.length; length > 0; length--) {
       const keys = path.slice(0, length).map((key) => (/^\d+$/.test(key) ? Number(key) : key));
-      const node = document.getIn(keys, true);
-      if (isNode(node) && node.range) return lines.linePos(node.range[0]).line;
+      const line = yaml.lineOf(keys);
+      if (line !== null) return line;
     }
     return 1;
   };
   return {
-    task: objectOf(file, valueOf(file, document)),
+    task: objectOf(file, yaml.value),
     locate: (error) => {
       if (!isMeshError(error) || error.code !== "learning/bad-task") return error;
       const { problems } = error.details;
@@ -48,23 +50,13 @@ export function readTaskFile(file: string): TaskFile {
 
 function textOf(file: string): string {
   try {
-    const { size } = statSync(file);
-    if (size > FILE_BYTES_MAX)
-      throw badFile(file, [`it has ${size} bytes, at most ${FILE_BYTES_MAX}`]);
-    return readFileSync(file, "utf8");
+    const text = readTextFile(file, FILE_BYTES_MAX);
+    if (text !== undefined) return text;
+    throw badFile(file, [`it has more than ${FILE_BYTES_MAX} bytes`]);
   } catch (cause) {
     if (isMeshError(cause)) throw cause;
     const next = "Name a file; docs/examples/task.yaml shows all that may stand in it.";
     throw badFile(file, [errorMessage(cause)], next);
-  }
-}
-
-/** Aliases are refused: few bytes may stand for many. */
-function valueOf(file: string, document: Document.Parsed): unknown {
-  try {
-    return document.toJS({ maxAliasCount: 0 });
-  } catch (cause) {
-    throw badFile(file, [`${file}:1: ${errorMessage(cause)}`]);
   }
 }
 

@@ -1,8 +1,15 @@
 // YAML text -> checked, frozen configuration; or one error that names every problem at once.
 // The text is bounded before it is parsed and aliases are bounded before they are expanded.
 
-import { errorMessage, MeshError } from "../foundation/index.ts";
-import { type Document, LineCounter, parseDocument } from "yaml";
+import { MeshError } from "../foundation/index.ts";
+import {
+  readYaml,
+  type YamlFaults,
+  type YamlFile,
+  type YamlPath,
+  yamlPathText,
+  yamlValueText,
+} from "../foundation/yaml-file.ts";
 import type { z } from "zod";
 import { type Config, configOf } from "./config.ts";
 import { configKeys, configLimits } from "./keys.ts";
@@ -55,92 +62,50 @@ export function problemText({ path, line, value, rule, hint }: ConfigProblem): s
  * @throws ConfigError `config/invalid` with every problem (at most `configLimits.problemsMax`)
  */
 export function parseConfig(yamlText: string, filename: string): Config {
-  const bytes = Buffer.byteLength(yamlText);
-  if (bytes > configLimits.fileBytesMax) {
-    throw new ConfigError(filename, [
-      fileProblem(
-        `at most ${configLimits.fileBytesMax} bytes`,
-        `${bytes} bytes`,
-        "remove what is not configuration",
-      ),
-    ]);
-  }
-  const { raw, document, lines } = readYaml(yamlText, filename);
+  const yaml = usableYaml(yamlText, filename);
+  const raw = yaml.value ?? {};
   const checked = fileSchema.safeParse(raw);
   if (checked.success) return configOf(checked.data);
-  const problems = checked.error.issues.flatMap((issue) => problemsOf(issue, raw, document, lines));
+  const problems = checked.error.issues.flatMap((issue) => problemsOf(issue, raw, yaml));
   throw new ConfigError(filename, problems.slice(0, configLimits.problemsMax));
 }
 
 /** What a file says, unchecked. @throws ConfigError `config/invalid` for what is not YAML */
 export function rawConfig(yamlText: string, filename: string): unknown {
-  return readYaml(yamlText, filename).raw;
+  return usableYaml(yamlText, filename).value ?? {};
 }
 
 /** The 1-based lines of the policy's rules; `null` for rules that stand in no file: the defaults. */
 export function policyLines(yamlText: string, filename: string, rules: number): (number | null)[] {
-  const { document, lines } = readYaml(yamlText, filename);
-  return Array.from({ length: rules }, (_, index) => lineOf(document, lines, ["policy", index]));
+  const { lineOf } = usableYaml(yamlText, filename);
+  return Array.from({ length: rules }, (_, index) => lineOf(["policy", index]));
 }
 
-interface YamlFile {
-  readonly raw: unknown;
-  readonly document: Document;
-  readonly lines: LineCounter;
+/** What each kind of fault breaks, and what to do. */
+const yamlRules = {
+  "too-long": [`at most ${configLimits.fileBytesMax} bytes`, "remove what is not configuration"],
+  malformed: ["valid YAML 1.2", "check indentation, quotes and repeated keys"],
+  "too-deep": ["plain YAML without deep nesting or many aliases", "write values out"],
+} as const satisfies Record<YamlFaults["kind"], readonly [rule: string, hint: string]>;
+
+function usableYaml(text: string, filename: string): YamlFile {
+  const { fileBytesMax: bytesMax, aliasesMax, yamlFaultsMax } = configLimits;
+  const yaml = readYaml(text, { bytesMax, aliasesMax });
+  if (!("faults" in yaml)) return yaml;
+  const [rule, hint] = yamlRules[yaml.kind];
+  throw new ConfigError(
+    filename,
+    yaml.faults
+      .slice(0, yamlFaultsMax)
+      .map(({ message, line }) => ({ path: "", line, value: message, rule, hint })),
+  );
 }
 
-function readYaml(text: string, filename: string): YamlFile {
-  const lines = new LineCounter();
-  try {
-    const document = parseDocument(text, {
-      lineCounter: lines,
-      stringKeys: true,
-      prettyErrors: false,
-    });
-    // A warning is an unknown tag or directive: the value would not mean what it seems to.
-    const faults = [...document.errors, ...document.warnings].slice(0, configLimits.yamlFaultsMax);
-    if (faults.length > 0) {
-      throw new ConfigError(
-        filename,
-        faults.map((fault) => ({
-          ...fileProblem(
-            "valid YAML 1.2",
-            fault.message,
-            "check indentation, quotes and repeated keys",
-          ),
-          line: lines.linePos(fault.pos[0]).line,
-        })),
-      );
-    }
-    const raw: unknown = document.toJS({ maxAliasCount: configLimits.aliasesMax });
-    return { raw: raw ?? {}, document, lines };
-  } catch (error) {
-    if (error instanceof ConfigError) throw error;
-    // Too many aliases, or nesting deeper than the parser's stack.
-    throw new ConfigError(filename, [
-      fileProblem(
-        "plain YAML without deep nesting or many aliases",
-        errorMessage(error),
-        "write values out",
-      ),
-    ]);
-  }
-}
-
-function fileProblem(rule: string, value: string, hint: string): ConfigProblem {
-  return { path: "", line: null, value, rule, hint };
-}
-
-function problemsOf(
-  issue: z.core.$ZodIssue,
-  raw: unknown,
-  document: Document,
-  lines: LineCounter,
-): ConfigProblem[] {
-  const at = (path: readonly PropertyKey[], rule: string, hint: string): ConfigProblem => ({
-    path: pathText(path),
-    line: lineOf(document, lines, path),
-    value: valueText(valueAt(raw, path)),
+function problemsOf(issue: z.core.$ZodIssue, raw: unknown, { lineOf }: YamlFile): ConfigProblem[] {
+  const at = (path: YamlPath, rule: string, hint: string): ConfigProblem => ({
+    path: yamlPathText(path),
+    line: lineOf(path),
+    value: yamlValueText(raw, path),
     rule,
     hint,
   });
@@ -155,7 +120,7 @@ function problemsOf(
   return [at(issue.path, "a mapping", `its keys are ${inside.join(", ")}`)];
 }
 
-function unknownKeyHint(parent: readonly PropertyKey[], key: string): string {
+function unknownKeyHint(parent: YamlPath, key: string): string {
   const known = keysUnder(parent);
   const nearest = nearestKey(key, known);
   return nearest === undefined
@@ -164,7 +129,7 @@ function unknownKeyHint(parent: readonly PropertyKey[], key: string): string {
 }
 
 /** The names that may stand directly under a path. */
-function keysUnder(parent: readonly PropertyKey[]): string[] {
+function keysUnder(parent: YamlPath): string[] {
   const prefix = parent.length === 0 ? "" : `${patternOf(parent)}.`;
   const names = Object.keys(configKeys)
     .filter((path) => path.startsWith(prefix))
@@ -172,40 +137,4 @@ function keysUnder(parent: readonly PropertyKey[]): string[] {
   return [...new Set(names)];
 }
 
-const patternOf = (path: readonly PropertyKey[]): string => joined(path, () => "[]");
-const pathText = (path: readonly PropertyKey[]): string => joined(path, (index) => `[${index}]`);
-
-function joined(path: readonly PropertyKey[], list: (index: number) => string): string {
-  return path
-    .map((part) => (typeof part === "number" ? list(part) : `.${String(part).slice(0, 64)}`))
-    .join("")
-    .replace(/^\./, "");
-}
-
-function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
-  let value = raw;
-  for (const part of path) {
-    if (typeof value !== "object" || value === null || !Object.hasOwn(value, part))
-      return undefined;
-    value = (value as Record<PropertyKey, unknown>)[part];
-  }
-  return value;
-}
-
-function valueText(value: unknown): string {
-  if (value === undefined) return "missing";
-  // A password that was put into a URL must not get into a log because of that.
-  const text = JSON.stringify(value).replace(/\/\/[^/"]*@/g, "//…@");
-  return text.length > 80 ? `${text.slice(0, 79)}…` : text;
-}
-
-function lineOf(
-  document: Document,
-  lines: LineCounter,
-  path: readonly PropertyKey[],
-): number | null {
-  const node = document.getIn(path, true);
-  if (typeof node !== "object" || node === null || !("range" in node)) return null;
-  const range = node.range;
-  return Array.isArray(range) && typeof range[0] === "number" ? lines.linePos(range[0]).line : null;
-}
+const patternOf = (path: YamlPath): string => yamlPathText(path, () => "[]");

@@ -1,6 +1,5 @@
 // meshctl audit list | tail | verify: what this node did for whom, and whether the record of it is as it was written.
 
-import { readFileSync, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type AuditList,
@@ -16,6 +15,7 @@ import type { RegisterCommand, Screen } from "../cli.ts";
 import { shortId, timeText } from "../format.ts";
 import { offline } from "../offline.ts";
 import { cell, plainText, renderTable } from "../table.ts";
+import { readTextFile } from "../text-file.ts";
 
 type Entry = AuditList["entries"][number];
 
@@ -92,8 +92,9 @@ interface VerifyOptions {
 /** @throws MeshError `audit/unreadable` */
 function readHead(file: string): string {
   try {
-    if (statSync(file).size > auditLimits.headCharsMax) throw new Error("it is too long for one");
-    return readFileSync(file, "utf8");
+    const text = readTextFile(file, auditLimits.headCharsMax);
+    if (text !== undefined) return text;
+    throw new RangeError("it is too long for one");
   } catch (cause) {
     throw new MeshError(
       "audit/unreadable",

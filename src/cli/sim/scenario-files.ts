@@ -1,10 +1,11 @@
 // Where the shipped scenarios are: in the sources, beside the bundle, or in the single executable, which has no
 // files; and how a scenario is named on a command line: one of those, or a file.
 
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { getAsset, getAssetKeys, isSea } from "node:sea";
 import { fileURLToPath } from "node:url";
 import { errorMessage, MeshError } from "../../foundation/index.ts";
+import { readTextFile } from "../text-file.ts";
 import { parseScenario, type ScenarioFile, scenarioLimits } from "../../sim/index.ts";
 
 /** Codes of a scenario that cannot be had. */
@@ -46,11 +47,10 @@ export function loadScenario(nameOrFile: string): ScenarioFile {
 
 function readText(file: string): string {
   try {
-    const { size } = statSync(file);
-    if (size <= scenarioLimits.fileBytesMax) return readFileSync(file, "utf8");
-    throw new RangeError(
-      `it has ${size} bytes, at most ${scenarioLimits.fileBytesMax} are allowed`,
-    );
+    const { fileBytesMax } = scenarioLimits;
+    const text = readTextFile(file, fileBytesMax);
+    if (text !== undefined) return text;
+    throw new RangeError(`it has more than ${fileBytesMax} bytes`);
   } catch (cause) {
     throw new MeshError<ScenarioFileErrorCode>(
       "sim/unreadable-scenario",

@@ -1,8 +1,8 @@
 // Playbooks from YAML. A file is taken whole or not at all: one error names every problem in it.
 
-import { LineCounter, parseDocument } from "yaml";
 import * as z from "zod";
-import { errorMessage, MeshError, utf8Bytes } from "../../foundation/index.ts";
+import { MeshError } from "../../foundation/index.ts";
+import { readYaml, type YamlFile } from "../../foundation/yaml-file.ts";
 import { type ActionKind, actionKinds } from "../incident.ts";
 import { type ObservationName, observationNames } from "../observation.ts";
 import { healingDefaults } from "../options.ts";
@@ -14,6 +14,7 @@ export const playbookLimits = {
   fileBytesMax: 64 * 1024,
   playbooksMax: 64,
   stepsMax: 8,
+  aliasesMax: 32,
   problemsMax: 20,
 } as const;
 
@@ -69,12 +70,14 @@ export function parsePlaybooks(
   filename: string,
   can: ReadonlySet<ActionKind>,
 ): readonly Playbook[] {
-  const raw = rawOf(text, filename);
-  const checked = file.safeParse(raw);
+  const { value, lineOf } = usableYaml(text, filename);
+  const checked = file.safeParse(value);
   if (!checked.success) {
-    const problems = checked.error.issues.map(
-      ({ path, message }) => `${path.map(String).join(".") || "the file"}: ${message}`,
-    );
+    const problems = checked.error.issues.map(({ path, message }) => {
+      const line = lineOf(path);
+      const at = line === null ? "" : `line ${line}: `;
+      return `${at}${path.map(String).join(".") || "the file"}: ${message}`;
+    });
     throw bad(filename, problems);
   }
   const problems = checked.data.playbooks.flatMap(({ name, steps, radius }) =>
@@ -119,23 +122,15 @@ function playbookOf({ cooldown, steps, ...rest }: z.output<typeof playbook>): Pl
   };
 }
 
-function rawOf(text: string, filename: string): unknown {
-  const bytes = utf8Bytes(text).length;
-  if (bytes > playbookLimits.fileBytesMax)
-    throw bad(filename, [`at most ${playbookLimits.fileBytesMax} bytes, it has ${bytes}`]);
-  const lines = new LineCounter();
-  const document = parseDocument(text, {
-    ...{ lineCounter: lines, stringKeys: true, prettyErrors: false },
+function usableYaml(text: string, filename: string): YamlFile {
+  const { fileBytesMax: bytesMax, aliasesMax } = playbookLimits;
+  const yaml = readYaml(text, { bytesMax, aliasesMax });
+  if (!("faults" in yaml)) return yaml;
+  const problems = yaml.faults.map(({ message, line }) => {
+    if (yaml.kind === "too-long") return `at most ${bytesMax} bytes, it has ${message}`;
+    return line === null ? message : `line ${line}: ${message}`;
   });
-  const faults = [...document.errors, ...document.warnings].map(
-    ({ message, pos }) => `line ${lines.linePos(pos[0]).line}: ${message}`,
-  );
-  if (faults.length > 0) throw bad(filename, faults);
-  try {
-    return document.toJS({ maxAliasCount: 32 });
-  } catch (error) {
-    throw bad(filename, [errorMessage(error)]);
-  }
+  throw bad(filename, problems);
 }
 
 function bad(filename: string, problems: readonly string[]): MeshError<"healing/bad-playbooks"> {

@@ -1,8 +1,13 @@
 // YAML text -> a checked scenario, or one error that names every problem at once, as with meshd.yml.
 
-import { LineCounter, parseDocument } from "yaml";
 import type { z } from "zod";
-import { errorMessage, MeshError, utf8Bytes } from "../../foundation/index.ts";
+import { MeshError } from "../../foundation/index.ts";
+import {
+  readYaml,
+  type YamlFile,
+  yamlPathText,
+  yamlValueText,
+} from "../../foundation/yaml-file.ts";
 import type { SimErrorCode } from "../errors.ts";
 import { type ScenarioFile, scenarioSchema } from "./schema.ts";
 
@@ -18,80 +23,35 @@ export const scenarioLimits = {
  * @throws MeshError `sim/bad-scenario` with every problem, at most `scenarioLimits.problemsMax`
  */
 export function parseScenario(text: string, filename: string): ScenarioFile {
-  const bytes = utf8Bytes(text).length;
-  const { fileBytesMax, aliasesMax, problemsMax } = scenarioLimits;
-  if (bytes > fileBytesMax) {
-    throw invalid(filename, [`the file must have at most ${fileBytesMax} bytes: it has ${bytes}`]);
+  const { fileBytesMax: bytesMax, aliasesMax, problemsMax } = scenarioLimits;
+  const yaml = readYaml(text, { bytesMax, aliasesMax });
+  if ("faults" in yaml) {
+    const told = yaml.faults.slice(0, problemsMax).map(({ message, line }) => {
+      if (yaml.kind === "too-long")
+        return `the file must have at most ${bytesMax} bytes: it has ${message}`;
+      return yaml.kind === "malformed"
+        ? `line ${line}: ${message}`
+        : `the file must be plain YAML: ${message}`;
+    });
+    throw invalid(filename, told);
   }
-  const lines = new LineCounter();
-  const document = parseDocument(text, {
-    lineCounter: lines,
-    stringKeys: true,
-    prettyErrors: false,
-  });
-  const faults = [...document.errors, ...document.warnings];
-  if (faults.length > 0) {
-    const at = faults.slice(0, problemsMax).map(({ message, pos }) => ({ message, pos }));
-    throw invalid(
-      filename,
-      at.map(({ message, pos }) => `line ${lines.linePos(pos[0]).line}: ${message}`),
-    );
-  }
-  let raw: unknown;
-  try {
-    raw = document.toJS({ maxAliasCount: aliasesMax });
-  } catch (error) {
-    throw invalid(filename, [`the file must be plain YAML: ${errorMessage(error)}`]);
-  }
-  const checked = scenarioSchema.safeParse(raw);
+  const checked = scenarioSchema.safeParse(yaml.value);
   if (checked.success) return checked.data;
-  const lineOf = (path: readonly PropertyKey[]): string => {
-    const node = document.getIn(path, true);
-    const range: unknown =
-      typeof node === "object" && node !== null && "range" in node ? node.range : null;
-    return Array.isArray(range) && typeof range[0] === "number"
-      ? ` (line ${lines.linePos(range[0]).line})`
-      : "";
-  };
-  const problems = checked.error.issues.flatMap((issue) => problemsOf(issue, raw, lineOf));
+  const problems = checked.error.issues.flatMap((issue) => problemsOf(issue, yaml));
   throw invalid(filename, problems.slice(0, problemsMax));
 }
 
-function problemsOf(
-  issue: z.core.$ZodIssue,
-  raw: unknown,
-  lineOf: (path: readonly PropertyKey[]) => string,
-): string[] {
+function problemsOf(issue: z.core.$ZodIssue, { value, lineOf }: YamlFile): string[] {
   const paths =
     issue.code === "unrecognized_keys"
       ? issue.keys.map((key) => [...issue.path, key])
       : [issue.path];
   return paths.map((path) => {
-    const where = path.length === 0 ? "the file" : pathText(path);
-    return `${where}${lineOf(path)} must be ${issue.message}: current value is ${valueText(valueAt(raw, path))}`;
+    const where = path.length === 0 ? "the file" : yamlPathText(path);
+    const line = lineOf(path);
+    const at = line === null ? "" : ` (line ${line})`;
+    return `${where}${at} must be ${issue.message}: current value is ${yamlValueText(value, path)}`;
   });
-}
-
-function pathText(path: readonly PropertyKey[]): string {
-  return path
-    .map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part).slice(0, 64)}`))
-    .join("")
-    .replace(/^\./, "");
-}
-
-function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
-  let value = raw;
-  for (const part of path) {
-    if (typeof value !== "object" || value === null || !Object.hasOwn(value, part))
-      return undefined;
-    value = (value as Record<PropertyKey, unknown>)[part];
-  }
-  return value;
-}
-
-function valueText(value: unknown): string {
-  const text = value === undefined ? "missing" : JSON.stringify(value);
-  return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }
 
 function invalid(filename: string, problems: readonly string[]): MeshError<SimErrorCode> {

@@ -68,6 +68,7 @@ describe("a playbook file", () => {
     assert.equal(problemsOf(good(", cooldown: 1s")), "");
     const edge = good("", "[{action: rejoin, time_limit: 90s, check_within: 60s}]");
     assert.equal(problemsOf(edge.replace("none", "node")), "");
+    assert.match(problemsOf(`\n\n${good(", cooldown: soon")}`), /line 3: playbooks\.0\.cooldown: /);
     const two = problemsOf(good(", colour: red", "[{action: reboot}]"));
     assert.match(two, /colour[^]*|reboot/);
     assert.ok(two.split("\n").length >= 4, two);
