@@ -194,11 +194,25 @@ test("the same seed heals in the same way", () => {
   assert.equal(healing("on", faults).traceDigest, healing("on", faults).traceDigest);
 });
 
-test("no-expired-svid takes what was said before an end that a fault brought forward, and nothing that was said after it", () => {
-  for (const [number, atMs, broken] of [
-    [7, 16_000, 0],
-    [8, 15_999, 0],
-    [8, 16_000, 1],
+test("no-expired-svid takes what was said before an end that a fault brought forward or what others took then, and nothing that was said later", () => {
+  for (const { broken, taken } of [
+    { broken: 0, taken: [[7, 16_000]] },
+    { broken: 0, taken: [[8, 15_999]] },
+    { broken: 1, taken: [[8, 16_000]] },
+    {
+      broken: 0,
+      taken: [
+        [8, 15_999],
+        [8, 60_000],
+      ],
+    },
+    {
+      broken: 1,
+      taken: [
+        [8, 15_999],
+        [9, 60_000],
+      ],
+    },
   ] as const) {
     const nodeId = "ab".repeat(32);
     const identity = { nodeId, notAfterMs: 10_000 };
@@ -221,8 +235,8 @@ test("no-expired-svid takes what was said before an end that a fault brought for
     checker.published(3, beacon(7), 9_000);
     checker.published(3, beacon(8), 11_000);
     checker.check({ nowMs: 11_000 });
-    checker.accepted(4, beacon(number), atMs);
-    assert.equal(checker.violationCount, broken);
+    for (const [number, atMs] of taken) checker.accepted(4, beacon(number), atMs);
+    assert.equal(checker.violationCount, broken, JSON.stringify(taken));
   }
 });
 

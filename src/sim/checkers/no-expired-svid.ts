@@ -18,7 +18,7 @@ type Judged = Pick<SwarmView, "census" | "world"> & { readonly ailments: Pick<Ai
 export class NoExpiredSvid extends Checker {
   readonly name = "no-expired-svid";
   readonly #swarm: () => Judged;
-  /** The newest of each kind that an author said while its credential was good. */
+  /** The newest of each kind that an author said while its credential was good, or that others took while they could not know better. */
   readonly #saidInTime = new Map<string, BeaconHeader>();
   /** Since when the others know of an end that was brought forward. */
   readonly #knownMs = new Map<NodeIndex, number>();
@@ -40,7 +40,7 @@ export class NoExpiredSvid extends Checker {
     const { census, world } = this.#swarm();
     const { wallMs } = world.clock(node).at(nowMs);
     if (header === undefined || census.at(node).identity.notAfterMs <= wallMs) return;
-    this.#saidInTime.set(`${header.kind} ${header.nodeId}`, header);
+    this.#saidInTime.set(keyOf(header), header);
   }
 
   accepted(observer: NodeIndex, bytes: Uint8Array, nowMs: number): void {
@@ -55,15 +55,21 @@ export class NoExpiredSvid extends Checker {
     const { renewalStuck, expiredSvid } = ailments.of(origin.index);
     if (renewalStuck || expiredSvid) {
       const knownMs = this.#knownMs.get(origin.index) ?? nowMs;
-      if (nowMs - knownMs < BROUGHT_FORWARD_MS || this.#isSaidInTime(header)) return;
+      if (this.#isSaidInTime(header)) return;
+      if (nowMs - knownMs < BROUGHT_FORWARD_MS) {
+        this.#saidInTime.set(keyOf(header), header);
+        return;
+      }
     } else if (lateMs < 0) return;
     this.report(nowMs, observer, origin.index, `accepted it ${lateMs} ms after its SVID ended`);
   }
 
-  /** Who was cut off when an end was brought forward hears from others what had been said before. */
-  #isSaidInTime({ kind, nodeId, epoch, number }: BeaconHeader): boolean {
-    const last = this.#saidInTime.get(`${kind} ${nodeId}`);
-    if (last === undefined || epoch > last.epoch) return false;
-    return epoch < last.epoch || number <= last.number;
+  /** Who was cut off when an end was brought forward hears from others later what they took then. */
+  #isSaidInTime(header: BeaconHeader): boolean {
+    const last = this.#saidInTime.get(keyOf(header));
+    if (last === undefined || header.epoch > last.epoch) return false;
+    return header.epoch < last.epoch || header.number <= last.number;
   }
 }
+
+const keyOf = ({ kind, nodeId }: BeaconHeader): string => `${kind} ${nodeId}`;
