@@ -68,13 +68,13 @@ describe("an SVID of forty minutes", { concurrency: true }, () => {
 
     assert.equal(await handshakesOf(issuer), handshakes, "no connection was made anew");
     for (const daemon of [issuer, b, c]) {
-      const { health } = await daemon.status();
-      // That the clock is set is this test's own doing.
-      const told = health.filter(
-        ({ code, severity }) => severity !== "info" && code !== "node/clock-stepped",
+      // That the clock is set is this test's own doing. And on a busy host a probe may come late, a peer be suspected for a moment, and healing
+      // halt for it: what counts is that nothing of it stays, and that no connection was dropped.
+      await until("nothing to be wrong", async () =>
+        (await daemon.status()).health.every(
+          ({ code, severity }) => severity === "info" || code === "node/clock-stepped",
+        ),
       );
-      assert.deepEqual(told, []);
-      // On a busy host a probe may come late, and a peer be suspected for a moment: what counts is that none was dropped.
       await until("every peer to be alive and connected", async () =>
         (await daemon.status()).peers.every(
           ({ state, connected }) => state === "alive" && connected,
