@@ -62,9 +62,8 @@ export function keepHeapSized(): HeapKeeper {
 }
 
 /**
- * Drops all bytecode and machine code but that of functions which run now; what is needed again is compiled again, 0.2 s in all. A last-resort
- * collection alone keeps what ran in the last minute, the whole start of a daemon: 3 MB. Several collections in a row: nothing for a node
- * that works.
+ * Drops all bytecode and machine code but that of functions which run now; what is needed again is compiled again. A last-resort collection alone
+ * keeps more of what was for the start: about 3 MB. Several collections in a row: nothing for a node that works.
  */
 function dropCompiledCode(): void {
   setFlagsFromString("--stress-flush-code");

@@ -16,7 +16,7 @@ export const daemonRuntime = {
     // How far the young generation may grow while there is work; in calm, adapters/heap-size.ts keeps it at 1 MB.
     "--max-semi-space-size=16",
     // One optimizing compiler, TurboFan: neither the baseline one (3 MB) nor the middle one (4 MB, for 0.2 % of a core). The price is paid by who
-    // joins many: 24 daemons on two cores find each other in 119 seconds of CPU time, with all compilers in 67. V8 does not take these in later.
+    // joins many: 24 daemons on two cores find each other in some 120 seconds of CPU time, with all compilers in 67 to 80. Switched on later they had no effect.
     "--no-sparkplug",
     "--no-maglev",
     // So small a young generation is not worth waking four threads for. No memory, 0.1 to 0.4 % of CPU.
