@@ -8,6 +8,7 @@ import type { Connection, Stream } from "@libp2p/interface";
 import { type LengthPrefixedStream, lpStream } from "@libp2p/utils";
 import { errorMessage, MeshError, utf8Bytes } from "../../foundation/index.ts";
 import type { Tracer } from "../../ports/index.ts";
+import { answerDeadline } from "./answer-deadline.ts";
 
 /** Bytes of a length prefix: enough for 256 MiB, and every limit of ours is far below. */
 const LENGTH_BYTES_MAX = 4;
@@ -81,7 +82,7 @@ async function send(
   { timeoutMs, responseBytesMax, relayed = false }: RequestOptions,
   traceparent?: string,
 ): Promise<Uint8Array> {
-  const signal = AbortSignal.timeout(timeoutMs);
+  const signal = answerDeadline(timeoutMs);
   let stream: Stream | undefined;
   try {
     const wanted = traceparent === undefined ? protocol : [tracedProtocol(protocol), protocol];

@@ -8,6 +8,7 @@ import type { ConnectionManager, Registrar } from "@libp2p/interface-internal";
 import { type ByteStream, byteStream } from "@libp2p/utils";
 import { equalBytes, MeshError } from "../../foundation/index.ts";
 import type { Random } from "../../ports/index.ts";
+import { answerDeadline } from "./answer-deadline.ts";
 
 const PING_PROTOCOL = "/x0tta6bl4/ping/1.0.0";
 const PING_BYTES = 32;
@@ -31,7 +32,7 @@ export class Pinger {
 
   /** Milliseconds. @throws what the stream throws, and MeshError `network/request-failed` for a wrong echo */
   async ping(connection: Connection, timeoutMs: number): Promise<number> {
-    const signal = AbortSignal.timeout(timeoutMs);
+    const signal = answerDeadline(timeoutMs);
     const kept = this.#takeIdle(connection);
     if (kept !== undefined) {
       try {
