@@ -115,13 +115,11 @@ export class Network {
     const node = await createNode(this.#deps, this.#options, {
       ...{ registry: this.#registry, relays, pinger: this.#pinger },
       ...{ gossip: this.#gossip, store: this.#store },
+      onFound: ({ id, multiaddrs }) => this.#dialQuietly(multiaddrs.map(String), id),
     });
     node.addEventListener("connection:open", ({ detail }) => this.#opened(detail));
     node.addEventListener("connection:close", ({ detail }) => this.#closed(detail));
     node.addEventListener("peer:identify", ({ detail }) => this.#identified(detail));
-    node.addEventListener("peer:discovery", ({ detail }) => {
-      if (detail.multiaddrs.length > 0) this.#dialQuietly(detail.multiaddrs.map(String), detail.id);
-    });
     node.addEventListener("self:peer:update", () => this.#reachable());
     this.#libp2p = node;
     try {
