@@ -226,7 +226,7 @@ async function makeGossip(
       ...{ logger: quiet, meter, members: () => [] },
       monoMs: () => (systemClock.now().monoMs * 1_000) as MonoMs, // a thousandth of the rate limits
       memberOf: (peerId) => (peerId === peer.toString() ? forwarder : undefined),
-      ...{ reputation: () => 0, passesOn: () => true, onGraylisted: () => undefined },
+      ...{ reputation: () => 0, forwarding: () => "now", onGraylisted: () => undefined },
     },
     { trustDomain: DOMAIN, heartbeatIntervalMs: INTERVAL_MS },
   );

@@ -27,6 +27,7 @@ export type {
   MeshProtocol,
   MeshSelf,
   MeshTimerId,
+  Forwarding,
   MeshTopic,
   NeedSignatures,
   OwnLinkView,

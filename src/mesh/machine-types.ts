@@ -406,6 +406,9 @@ export type ReleaseRefusal =
   | "mesh/bad-release"
   | "mesh/epochs-used-up";
 
+/** A spare copy is likely known to whom it goes to, and may be a second late; what never goes is left to the origin. */
+export type Forwarding = "now" | "spare" | "never";
+
 /** The machine as its driver sees it; `new MeshMachine(deps, options?: Partial<MeshOptions>)` is one. */
 export interface MeshProtocol {
   handle(event: MeshEvent, now: Now): readonly MeshAction[];
@@ -423,7 +426,7 @@ export interface MeshProtocol {
     signatures: "defer",
   ): GossipVerdict | NeedSignatures;
   /** Whether gossip passes an accepted message on to a connected peer, or leaves that to the message's origin. */
-  passesOn(bytes: Uint8Array, to: NodeId): boolean;
+  forwarding(bytes: Uint8Array, to: NodeId): Forwarding;
   /** What this node has, for a peer's {@link beaconsMissingFrom}. */
   beaconDigest(): Uint8Array;
   /** Messages that the sender of the digest lacks, each for its `receive`; none for a malformed digest. */

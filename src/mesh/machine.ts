@@ -17,7 +17,7 @@ import { belongs } from "./zones/zone-names.ts";
 import { Zones } from "./zones/zones.ts";
 import { BeaconValidator } from "./beacons/validator.ts";
 import { Evidence } from "./evidence.ts";
-import { passesOn } from "./forwarding.ts";
+import { forwarding } from "./forwarding.ts";
 import { Inbox, withActions } from "./inbox.ts";
 import type {
   BeaconAcceptCode,
@@ -27,6 +27,7 @@ import type {
   MeshAction,
   MeshDeps,
   MeshEvent,
+  Forwarding,
   MeshProtocol,
   MeshTimerId,
   NeedSignatures,
@@ -217,8 +218,8 @@ export class MeshMachine implements MeshProtocol {
     return withActions(body, this.#taken());
   }
 
-  passesOn(bytes: Uint8Array, to: NodeId): boolean {
-    return passesOn(this.#deps.self.nodeId, this.#roster, bytes, to);
+  forwarding(bytes: Uint8Array, to: NodeId): Forwarding {
+    return forwarding(this.#deps.self.nodeId, this.#roster, bytes, to);
   }
 
   beaconDigest(): Uint8Array {

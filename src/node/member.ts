@@ -324,7 +324,7 @@ export class Member {
         tracer,
         monoMs: () => clock.now().monoMs,
         reputation: (nodeId) => this.mesh.reputation(nodeId),
-        passesOn: (bytes, to) => this.mesh.passesOn(bytes, to),
+        forwarding: (bytes, to) => this.mesh.forwarding(bytes, to),
         allowsMember: (peer) => this.trust.standing.mayBeHere(peer, "allows"),
         allowsUnauthenticated: () => this.#deps.access.permits(undefined, "mesh.join"),
         records: {

@@ -181,7 +181,7 @@ export class MeshNode implements SimNode<MeshDatagram> {
   }
 
   passesOn(message: GossipMessage, to: NodeIndex): boolean {
-    return this.machine.passesOn(message.bytes, this.#idOf(to));
+    return this.machine.forwarding(message.bytes, this.#idOf(to)) !== "never";
   }
 
   /** Something that the node's beacon tells has changed: what traffic is made of. */

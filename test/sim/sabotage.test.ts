@@ -48,7 +48,7 @@ function sabotaged(
       },
       zones: () => real.zones(),
       zoneRoute: (zone) => real.zoneRoute(zone),
-      passesOn: (bytes, to) => real.passesOn(bytes, to),
+      forwarding: (bytes, to) => real.forwarding(bytes, to),
       beaconDigest: () => real.beaconDigest(),
       beaconsMissingFrom: (digest) => real.beaconsMissingFrom(digest),
       members: () => real.members(),

@@ -14,6 +14,8 @@ export interface GossipInternals {
   getScore(peerId: string): number;
   /** Passes an accepted message on to the mesh of its topic, but for `except`. */
   forwardMessage(id: string, message: RPC.Message, source?: string, except?: Set<string>): void;
+  /** Whether it could be sent: not without a gossip stream to the peer. */
+  sendRpc(peerId: string, rpc: RPC): boolean;
   /** The PeerIds of the neighbours in each topic. */
   readonly mesh: ReadonlyMap<string, ReadonlySet<string>>;
   readonly score: {
@@ -40,7 +42,7 @@ export function internalsOf(service: GossipSub): GossipSub & GossipInternals {
   const gossip = service as GossipSub & Partial<GossipInternals>;
   const { score, mcache } = gossip;
   const present =
-    hasMethods(gossip, "handleReceivedRpc", "getScore", "forwardMessage") &&
+    hasMethods(gossip, "handleReceivedRpc", "getScore", "forwardMessage", "sendRpc") &&
     hasMethods(gossip.mesh, "get") &&
     hasMethods(score, "rejectInvalidMessage", "addPenalty") &&
     hasMethods(score?.deliveryRecords, "ensureRecord") &&

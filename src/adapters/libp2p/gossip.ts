@@ -12,12 +12,13 @@ import {
 } from "@libp2p/gossipsub";
 import { errorCode, errorMessage } from "../../foundation/index.ts";
 import type { NodeId } from "../../identity/index.ts";
-import { gossipDegree, RateLimiter } from "../../mesh/index.ts";
+import { type Forwarding, gossipDegree, RateLimiter } from "../../mesh/index.ts";
 import type { Logger, Meter, MonoMs } from "../../ports/index.ts";
 import { RPC_BYTES_MAX, RpcGuard } from "./gossip-guard.ts";
 import { forgetDeliveries, type GossipInternals, internalsOf } from "./gossip-internals.ts";
 import { standingOf, standings } from "./gossip-metrics.ts";
 import { peerScores, type ScoreOptions, scoreThresholds, topicScores } from "./gossip-scores.ts";
+import { SpareCopies } from "./spare-copies.ts";
 import { type TopicName, topicNameOf } from "./topics.ts";
 
 /**
@@ -59,8 +60,8 @@ export interface GossipDeps {
   readonly members: () => Iterable<readonly [peerId: string, nodeId: NodeId]>;
   /** What is known against a member beyond gossip, from -100 to 0. */
   readonly reputation: (nodeId: NodeId) => number;
-  /** Whether a message is passed on to a member, or its origin's flood reaches that. */
-  readonly passesOn: (bytes: Uint8Array, to: NodeId) => boolean;
+  /** Whether and when a message is passed on to a member, or its origin's flood reaches that. */
+  readonly forwarding: (bytes: Uint8Array, to: NodeId) => Forwarding;
   /** The score fell below the graylist's: the driver disconnects the member and refuses it for a while. */
   readonly onGraylisted: (nodeId: NodeId, score: number) => void;
 }
@@ -195,16 +196,22 @@ export class Gossip {
       gossipIds(new Set([...topics].filter((topic) => this.#joined.get(topic) !== "heartbeat")));
   }
 
-  /** Leaves out of what is passed on whom the origin tells itself. */
-  #sparsely(service: GossipInternals): void {
-    const { memberOf, passesOn } = this.#deps;
+  /** Leaves out of what is passed on whom the origin tells itself; spare copies wait for the next heartbeat of gossip, and go together. */
+  #sparsely(service: GossipSub & GossipInternals): void {
+    const { memberOf, forwarding } = this.#deps;
+    const spares = new SpareCopies();
+    service.addEventListener("gossipsub:heartbeat", () => {
+      spares.send((peerId, messages) => service.sendRpc(peerId, { subscriptions: [], messages }));
+    });
     const forward = service.forwardMessage.bind(service);
     service.forwardMessage = (id, message, source, except) => {
       const told = new Set(except);
       const isHeartbeat = this.#joined.get(message.topic) === "heartbeat";
       for (const peerId of (isHeartbeat && service.mesh.get(message.topic)) || []) {
         const to = memberOf(peerId);
-        if (to !== undefined && !passesOn(message.data ?? NOTHING, to)) told.add(peerId);
+        const when = to === undefined ? "now" : forwarding(message.data ?? NOTHING, to);
+        if (when === "spare" && peerId !== source && !told.has(peerId)) spares.add(peerId, message);
+        if (when !== "now") told.add(peerId);
       }
       forward(id, message, source, told);
     };

@@ -1,6 +1,7 @@
 // What the network needs from the daemon, and what may be chosen about it.
 
 import type { NodeId, PeerIdentity } from "../../identity/index.ts";
+import type { Forwarding } from "../../mesh/index.ts";
 import type { Logger, Meter, MonoMs, Tracer } from "../../ports/index.ts";
 import type { EncrypterFactory } from "./encrypter.ts";
 import type { ScoreOptions } from "./gossip-scores.ts";
@@ -38,8 +39,8 @@ export interface NetworkDeps {
   readonly monoMs: () => MonoMs;
   /** What is known against a member, from -100 to 0. */
   readonly reputation: (nodeId: NodeId) => number;
-  /** Whether gossip passes a message on to a member. */
-  readonly passesOn: (bytes: Uint8Array, to: NodeId) => boolean;
+  /** Whether and when gossip passes a message on to a member. */
+  readonly forwarding: (bytes: Uint8Array, to: NodeId) => Forwarding;
   /** Whether a member may take part now. */
   readonly allowsMember: (peer: PeerIdentity) => boolean;
   /** Whether peers without SPIFFE identity (interop) may take part at all. */

@@ -93,10 +93,10 @@ export class Network {
     this.#options = options;
     this.#relays = this.#newRelays();
     this.#joining = new JoiningPeers(options.joiningTimeMs);
-    const { logger, meter, monoMs, reputation, passesOn } = deps;
+    const { logger, meter, monoMs, reputation, forwarding } = deps;
     this.#gossip = new Gossip(
       {
-        ...{ logger, meter, monoMs, reputation, passesOn },
+        ...{ logger, meter, monoMs, reputation, forwarding },
         memberOf: (peerId) => this.#links.nodeIdOf(peerId),
         members: () => this.#links.ids(),
         onGraylisted: (nodeId, score) => this.#graylisted(nodeId, score),

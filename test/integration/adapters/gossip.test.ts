@@ -6,6 +6,7 @@ import { describe, type TestContext, test } from "node:test";
 import type { GossipDecision } from "../../../src/adapters/libp2p/gossip.ts";
 import { type TopicName, topicOf } from "../../../src/adapters/libp2p/topics.ts";
 import type { NodeId } from "../../../src/identity/index.ts";
+import type { Forwarding } from "../../../src/mesh/index.ts";
 import { TRUST_DOMAIN } from "../../unit/handshake/fixture.ts";
 import { until } from "../node/harness.ts";
 import { makeNetwork, type TestNetwork } from "./test-network.ts";
@@ -214,10 +215,11 @@ describe("gossip under attack", () => {
   });
 });
 
-test("a heartbeat that its origin sends itself is not passed on, anything else is", async (t) => {
-  const SPARED = 0x02;
-  const passesOn = (bytes: Uint8Array): boolean => bytes[0] !== SPARED;
-  const [a, b, c] = ["a", "b", "c"].map((name) => makeNetwork(t, `sparse/${name}`, { passesOn }));
+test("a heartbeat that its origin sends itself is not passed on, a spare copy is later, anything else at once", async (t) => {
+  const [SPARED, SPARE] = [0x02, 0x03];
+  const forwarding = ([kind]: Uint8Array): Forwarding =>
+    kind === SPARED ? "never" : kind === SPARE ? "spare" : "now";
+  const [a, b, c] = ["a", "b", "c"].map((name) => makeNetwork(t, `sparse/${name}`, { forwarding }));
   assert.ok(a && b && c);
   for (const { network } of [a, b, c]) await network.start();
   const names = ["heartbeat", "state"] as const;
@@ -241,4 +243,8 @@ test("a heartbeat that its origin sends itself is not passed on, anything else i
   await arrives("heartbeat", HONEST, heartbeats);
   assert.equal(heartbeats.filter(({ kind }) => kind === SPARED).length, 0);
   await arrives("state", SPARED, states);
+  const spares = (): number => heartbeats.filter(({ kind }) => kind === SPARE).length;
+  for (let i = 0; i < 4; i++) await a.network.publish(topic("heartbeat"), message(SPARE));
+  await arrives("heartbeat", HONEST, heartbeats);
+  await until("the spare copies", () => Promise.resolve(spares() === 4));
 });

@@ -8,6 +8,7 @@ import type { RelayOptions } from "../../../src/adapters/libp2p/relay.ts";
 import { systemRandom } from "../../../src/adapters/random.ts";
 import { HandshakeLimiter } from "../../../src/handshake/index.ts";
 import type { NodeId, PeerIdentity } from "../../../src/identity/index.ts";
+import type { Forwarding } from "../../../src/mesh/index.ts";
 import { noTracer } from "../../../src/ports/index.ts";
 import {
   engine,
@@ -38,7 +39,7 @@ export interface TestNetwork {
 interface Options {
   readonly gossip?: ScoreOptions;
   readonly reputation?: (nodeId: NodeId) => number;
-  readonly passesOn?: (bytes: Uint8Array, to: NodeId) => boolean;
+  readonly forwarding?: (bytes: Uint8Array, to: NodeId) => Forwarding;
   readonly listen?: readonly string[];
   /** Without a certificate it can only join. */
   readonly joining?: boolean;
@@ -102,7 +103,7 @@ export function makeNetwork(t: Cleanup, seed: string, options: Options = {}): Te
       allowsUnauthenticated: () => options.joining === true,
       monoMs: () => systemClock.now().monoMs,
       reputation: options.reputation ?? (() => 0),
-      passesOn: options.passesOn ?? (() => true),
+      forwarding: options.forwarding ?? (() => "now"),
       records: { validate: () => undefined, select: () => 0 },
       onAuthenticated: () => undefined,
       onConnected: (peer) => connected.push(peer),

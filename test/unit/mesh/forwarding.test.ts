@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeId } from "../../../src/identity/index.ts";
-import { encodeHeartbeat, type StateBeacon } from "../../../src/mesh/index.ts";
+import { encodeHeartbeat, type Forwarding, type StateBeacon } from "../../../src/mesh/index.ts";
 import { at, Bench, signedBeacon, testNode } from "./fixture.ts";
 
 const HEARTBEATS = 12;
@@ -32,41 +32,42 @@ function benchWith(neighbours: StateBeacon["neighbours"]): Bench {
   return bench;
 }
 
-/** Which of the first heartbeats go on to `to`. */
-function passedOn({ machine }: Bench, to: NodeId): number[] {
+/** Which of the first heartbeats go on to `to`, at once or as spare copies. */
+function passedOn({ machine }: Bench, to: NodeId, when: Forwarding): number[] {
   const indices = Array.from({ length: HEARTBEATS }, (_, before) => before + 1);
-  return indices.filter((index) => machine.passesOn(heartbeat(index), to));
+  return indices.filter((index) => machine.forwarding(heartbeat(index), to) === when);
 }
 
 const neighbour = (nodeId: NodeId, suspect = false): StateBeacon["neighbours"][number] => ({
   ...{ nodeId, rttMs: 1, lossRatio: 0, suspect },
 });
 
-void test("to the origin's neighbours goes every third, to all others each", () => {
+void test("to the origin's neighbours goes every third as a spare copy, to all others each", () => {
   const bench = benchWith([neighbour(first), neighbour(middle), neighbour(last)]);
   for (const to of [first, middle, last]) {
-    const indices = passedOn(bench, to);
+    const indices = passedOn(bench, to, "spare");
     assert.equal(indices.length, HEARTBEATS / 3);
+    assert.equal(passedOn(bench, to, "now").length, 0);
     assert.deepEqual(
       indices.map((index) => index - (indices[0] ?? 0)),
       [0, 3, 6, 9],
     );
   }
   for (const to of [others[1], others[3]])
-    assert.equal(passedOn(bench, to as NodeId).length, HEARTBEATS);
+    assert.equal(passedOn(bench, to as NodeId, "now").length, HEARTBEATS);
 });
 
 void test("a neighbour that the origin suspects gets each", () => {
   const bench = benchWith([neighbour(first, true), neighbour(middle)]);
-  assert.equal(passedOn(bench, first).length, HEARTBEATS);
-  assert.equal(passedOn(bench, middle).length, HEARTBEATS / 3);
+  assert.equal(passedOn(bench, first, "now").length, HEARTBEATS);
+  assert.equal(passedOn(bench, middle, "spare").length, HEARTBEATS / 3);
 });
 
 void test("an origin without a beacon or without neighbours leaves nothing out", () => {
-  assert.equal(passedOn(benchWith([]), first).length, HEARTBEATS);
+  assert.equal(passedOn(benchWith([]), first, "now").length, HEARTBEATS);
   const bench = new Bench();
   bench.start();
-  assert.equal(passedOn(bench, first).length, HEARTBEATS);
+  assert.equal(passedOn(bench, first, "now").length, HEARTBEATS);
 });
 
 void test("what is no heartbeat is passed on", () => {
@@ -75,5 +76,5 @@ void test("what is no heartbeat is passed on", () => {
   const other = heartbeat(1);
   other[0] = 9;
   for (const bytes of [beacon, other, new Uint8Array(0)])
-    assert.equal(machine.passesOn(bytes, first), true);
+    assert.equal(machine.forwarding(bytes, first), "now");
 });
