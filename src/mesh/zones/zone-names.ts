@@ -49,6 +49,13 @@ export function belongs(nodeId: NodeId, zone: string, of: string): boolean {
   return depthOf(zone) !== undefined && depthOf(of) !== undefined && fits(nodeId, of);
 }
 
+/** Whether an automatic zone lies within another, itself not included. */
+export function isPartOf(zone: string, of: string): boolean {
+  const [depth, depthOfOuter] = [depthOf(zone), depthOf(of)];
+  if (depth === undefined || depthOfOuter === undefined) return false;
+  return depth > depthOfOuter && zone.startsWith(of);
+}
+
 /**
  * Where a node starts: in its configured zone, or, when that is left to the mesh, in the automatic one that it was in last.
  * @param remembered from the disk: a name that this node cannot have any more is no help

@@ -18,7 +18,7 @@ import { Rendezvous } from "./rendezvous.ts";
 import { SummaryTable } from "./summary-table.ts";
 import { SummaryValidator } from "./summary-validator.ts";
 import type { ZoneSummary } from "./summary.ts";
-import { depthOf } from "./zone-names.ts";
+import { depthOf, isPartOf } from "./zone-names.ts";
 import { ZoneViews } from "./zone-views.ts";
 
 const TICK_JITTER = 0.2;
@@ -172,18 +172,29 @@ export class Zones {
   #wantedDepth(): number {
     const { depth } = this.home;
     if (depth === undefined) return 0;
-    let here = 1;
-    for (const member of this.#deps.roster.all())
-      if (isPresent(member) && this.home.holds(member)) here++;
-    const sizes: ZoneSize[] = [{ depth, members: here }];
-    for (const zone of this.table.zones()) {
-      const claim = this.table.best(zone);
-      const otherDepth = depthOf(zone);
-      if (claim === undefined || otherDepth === undefined || zone === this.home.zone) continue;
-      sizes.push({ depth: otherDepth, members: claim.summary.members });
-    }
+    const sizes = this.#sizes(depth);
     const membersMin = this.#options.zoneMembersMin;
     return wantedDepth({ depth, size: meshSize(sizes), common: commonDepth(sizes), membersMin });
+  }
+
+  /**
+   * How many are known here, and what other zones tell. Parts of the own zone that tell of fewer are left out: these members are among those
+   * known here, and the first to go would hide all who have yet to follow.
+   */
+  #sizes(depth: number): ZoneSize[] {
+    const { zone: own } = this.home;
+    const known = [...this.#deps.roster.all()].filter(
+      (member) => isPresent(member) && this.home.holds(member),
+    );
+    const here = 1 + known.length;
+    const others = this.table.zones().flatMap((zone) => {
+      const claim = zone === own ? undefined : this.table.best(zone);
+      const otherDepth = depthOf(zone);
+      if (claim === undefined || otherDepth === undefined) return [];
+      return [{ depth: otherDepth, members: claim.summary.members, isPart: isPartOf(zone, own) }];
+    });
+    const told = others.reduce((sum, { members, isPart }) => sum + (isPart ? members : 0), 0);
+    return [{ depth, members: here }, ...others.filter(({ isPart }) => !isPart || told > here)];
   }
 
   #moved(from: string, now: Now): void {

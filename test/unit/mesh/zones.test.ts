@@ -488,6 +488,25 @@ test("an automatic zone is left with a word in both zones, and kept for the grac
   assert.equal(only(bench.tick("heartbeat", 34_300), "publish").length, 1);
 });
 
+test("what few say of parts of the own zone does not hide how many are known here", () => {
+  const bench = new Bench({ zoneSettleMs: 1_000 }, { zone: "auto" });
+  const numbers = Array.from({ length: 40 }, (_, n) => n + 1);
+  bench.know(...numbers);
+  bench.start();
+  for (const n of numbers)
+    bench.machine.receive(signedBeacon(testNode(n), { zone: "auto/" }), forwarder, at(n));
+  // The first two of a split have spoken before the others went, and gone back: nobody is left to correct them.
+  for (const half of ["auto/0", "auto/1"]) {
+    const mover = numbers.map(testNode).find(({ nodeId }) => autoZone(nodeId, 1) === half);
+    assert.ok(mover);
+    const summary = signed(mover, { zone: half, members: 1 });
+    assert.equal(bench.machine.receive(summary, forwarder, at(50)).verdict, "accept");
+  }
+  bench.tick("zone", 100);
+  const [change] = only(bench.tick("zone", 3_101), "zone-changed");
+  assert.equal(change?.to, autoZone(testNode(0).nodeId, 1));
+});
+
 test("a node that comes back to its zone waits for word from the others before it leaves it for a wider one", () => {
   const bench = new Bench({ zoneSettleMs: 1_000 }, { zone: autoZone(testNode(0).nodeId, 3) });
   bench.start();
