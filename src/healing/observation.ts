@@ -38,6 +38,7 @@ const scales = {
   trainerHeapRatio: { full: 1, what: "heap of the training thread in use, share of its limit" },
   silentRatio: { full: 1, what: "live members silent for unusually long, share" },
   linkPhi: { full: 16, what: "silence of the link that is silent most, φ" },
+  relayedLinks: { full: 16, what: "members reached through relays alone" },
 } as const satisfies Record<string, Scale>;
 
 export type ObservationName = keyof typeof scales;

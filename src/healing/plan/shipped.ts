@@ -33,6 +33,7 @@ playbooks:
   # The relayed link that loses most, or is slowest, through another relay.
   - name: other-relay
     for: [mesh/links-slow]
+    when: { relayedLinks: { min: 1 } }
     radius: none
     cooldown: 2m
     steps:

@@ -101,7 +101,9 @@ export class NodeSensors implements Sensors {
     const known = members.filter(({ state }) => state !== "left" && state !== "dead");
     const connected = members.filter((one) => one.connected);
     const wanted = Math.min(this.#deps.connectionsTarget, known.length);
-    const [health] = this.#deps.prom.snapshot("meshd_mesh_local_health_score");
+    const { prom } = this.#deps;
+    const [health] = prom.snapshot("meshd_mesh_local_health_score");
+    const [relayed] = prom.snapshot("meshd_network_relayed_links");
     const { anomaly, voidRounds } = member.learning;
     return {
       svidLeftRatio: lifeLeft(member.svid.identity, now.wallMs),
@@ -117,6 +119,7 @@ export class NodeSensors implements Sensors {
       handshakeFailuresPerMin: this.#handshakeFailures.look(),
       ...(health !== undefined && { localHealth: health.value }),
       ...linkValues(connected),
+      ...(relayed !== undefined && { relayedLinks: relayed.value }),
       roundsVoid: voidRounds,
       ...(anomaly !== undefined && { anomaly: anomaly.score }),
     };

@@ -27,6 +27,17 @@ const step = "{action: rejoin}";
 const good = (more = "", steps = `[${step}]`): string =>
   `playbooks: [{name: mine, for: [mesh/isolated], radius: none, steps: ${steps}${more}}]`;
 
+test("slow links are led through another relay where one leads through a relay at all", () => {
+  for (const [relayedLinks, orders] of [
+    [0, 0],
+    [1, 1],
+  ] as const) {
+    const bench = new Bench();
+    bench.run(5).run(60, { lossRatio: 0.5, relayedLinks });
+    assert.equal(bench.orders.filter(({ kind }) => kind === "change-relay").length, orders);
+  }
+});
+
 describe("a playbook file", () => {
   test("that ships is good, and treats nothing that is only a state", () => {
     const shipped = parsePlaybooks(shippedPlaybooks, "shipped", allKinds);
