@@ -8,7 +8,7 @@ import { kadDHT, passthroughMapper } from "@libp2p/kad-dht";
 import { tcp } from "@libp2p/tcp";
 import { yamux } from "@libp2p/yamux";
 import { createLibp2p, type Libp2p, type ServiceFactoryMap } from "libp2p";
-import { MeshError, utf8Text } from "../../foundation/index.ts";
+import { assert, MeshError, utf8Text } from "../../foundation/index.ts";
 import { keepPoolsSmall } from "../buffer-pools.ts";
 import { provideTimes } from "./content-providers.ts";
 import { peerDiscovery } from "./discovery.ts";
@@ -41,6 +41,12 @@ const RECORD_NAMESPACES = ["x0id", "x0name"];
  * of 24 asks nearly all of them, and each names all. All eight are liars in one of 15,000 keys when 30 % of a mesh are.
  */
 const RECORD_KEEPERS = 8;
+
+/**
+ * How often a node looks for the DHT's nodes around itself and in each distance from itself: log2 N + 1 queries, each of which connects to
+ * some eight nodes: with libp2p's five minutes up to 56 in a mesh of 50, most of them by a new connection. Who connects or asks becomes known anyway.
+ */
+const TABLE_REFRESH_MS = 3_600_000;
 
 /** Each node that the DHT hears of is asked whether it is there, which may take a connection. */
 const CONTACTS_TRIED_AT_ONCE = 2;
@@ -165,12 +171,13 @@ function gater(
 }
 
 function recordTable({ validate, select }: NetworkDeps["records"]): ReturnType<typeof kadDHT> {
-  return kadDHT({
+  const table = kadDHT({
     protocol: RECORDS_PROTOCOL,
     clientMode: false,
     kBucketSize: RECORD_KEEPERS,
     routingTableUpdateQueueConcurrency: CONTACTS_TRIED_AT_ONCE,
     peerInfoMapper: passthroughMapper,
+    querySelfInterval: TABLE_REFRESH_MS,
     reprovide: provideTimes,
     validators: {
       ...inEachNamespace((key: Uint8Array, value: Uint8Array) => validate(utf8Text(key), value)),
@@ -180,6 +187,13 @@ function recordTable({ validate, select }: NetworkDeps["records"]): ReturnType<t
       select(utf8Text(key), values),
     ),
   });
+  return (components) => {
+    const dht = table(components);
+    const { routingTableRefresh: refresh } = dht as { routingTableRefresh?: object };
+    assert(refresh !== undefined && "refreshInterval" in refresh, "kad-dht is built as we know it");
+    refresh.refreshInterval = TABLE_REFRESH_MS;
+    return dht;
+  };
 }
 
 /**
