@@ -44,7 +44,7 @@ const RECORD_KEEPERS = 8;
 
 /**
  * How often a node looks for the DHT's nodes around itself and in each distance from itself: log2 N + 1 queries, each of which connects to
- * some eight nodes: with libp2p's five minutes up to 56 in a mesh of 50, most of them by a new connection. Who connects or asks becomes known anyway.
+ * some eight nodes: with libp2p's five minutes up to 56 in a mesh of 50, by a new connection where there is none. Who connects or asks becomes known anyway.
  */
 const TABLE_REFRESH_MS = 3_600_000;
 
