@@ -8,7 +8,7 @@ import type { MonoMs, Now } from "../ports/index.ts";
 import { decodeDigest, type DigestEntry, encodeDigest, isNewer } from "./beacons/digest.ts";
 import { buggified } from "./buggify.ts";
 import { contradictionReader } from "./beacons/contradiction.ts";
-import { BeaconPublisher } from "./beacons/publisher.ts";
+import { BeaconPublisher, type ChangeKind } from "./beacons/publisher.ts";
 import { beaconKinds } from "./beacons/state-beacon.ts";
 import { LinksOutside } from "./zones/links-outside.ts";
 import { decodeRequest, encodeRequest } from "./zones/request.ts";
@@ -80,8 +80,7 @@ export class MeshMachine implements MeshProtocol {
     this.#options = { ...meshDefaults, ...options };
     const { engine, signer, self, random, meter } = deps;
     const emit = (action: MeshAction): void => this.#emit(action);
-    const onChange = (now: Now, what: "facts" | "numbers"): void =>
-      this.#publisher.changed(now, what);
+    const onChange = (now: Now, what: ChangeKind): void => this.#publisher.changed(now, what);
     const neighbours = () => this.#neighbourhood.reports();
     this.#reputation = new Reputation(meter);
     const reputation = this.#reputation;
@@ -114,7 +113,7 @@ export class MeshMachine implements MeshProtocol {
     );
     const detector = this.#detector;
     this.#neighbourhood = new Neighbourhood({
-      ...{ self: self.nodeId, roster, detector, meter, emit, onChange },
+      ...{ self: self.nodeId, roster, detector, meter, emit, onChange, isHeard },
     });
     this.#publisher = new BeaconPublisher(
       { engine, signer, self, random, emit, neighbours, zone: () => home.zone },

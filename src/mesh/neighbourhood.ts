@@ -2,6 +2,7 @@
 
 import type { NodeId, PeerIdentity } from "../identity/index.ts";
 import type { Meter, Now } from "../ports/index.ts";
+import type { ChangeKind } from "./beacons/publisher.ts";
 import { beaconLimits, type NeighbourReport } from "./beacons/state-beacon.ts";
 import { etx, linkCost } from "./links/cost.ts";
 import { HYSTERESIS_SAMPLES } from "./links/hysteresis.ts";
@@ -18,7 +19,9 @@ interface NeighbourhoodDeps {
   readonly meter: Meter;
   readonly emit: (action: MeshAction) => void;
   /** The reports have changed. */
-  readonly onChange: (now: Now, what: "facts" | "numbers") => void;
+  readonly onChange: (now: Now, what: ChangeKind) => void;
+  /** Whether heartbeats of the member arrive here: those of other zones do not. */
+  readonly isHeard: (member: Member) => boolean;
 }
 
 /** Connections and links of the own node. */
@@ -50,21 +53,22 @@ export class Neighbourhood {
     member.dialAtMs = now.monoMs;
     if (member.accepted.length > 0) detector.alive(member, "connected", now);
     else member.lastAliveAtMs = now.monoMs;
-    this.#deps.onChange(now, "facts");
+    this.#deps.onChange(now, "links");
     return member;
   }
 
   /** The last connection is gone: the detector looks at once. */
   disconnected(nodeId: NodeId, now: Now): void {
-    const { roster, detector } = this.#deps;
+    const { roster, detector, isHeard, onChange } = this.#deps;
     const member = roster.get(nodeId);
     if (member?.connected !== true) return;
+    const isOfHome = member.accepted.length > 0 && isHeard(member);
     roster.setConnected(member, false);
     member.probe = undefined;
     // Without a beacon there is nothing to remember, and nobody else could have known it.
     if (member.accepted.length === 0) roster.apply(member, "forgotten", now.monoMs);
     else detector.disconnected(member, now);
-    this.#deps.onChange(now, "facts");
+    onChange(now, isOfHome ? "facts" : "links");
   }
 
   /** A round trip was measured. @param rttMs not negative, finite; anything else is ignored */

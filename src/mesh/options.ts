@@ -20,6 +20,8 @@ export interface MeshOptions {
   readonly beaconDebounceMs: number;
   /** Two state beacons are at least so far apart. @default 2000 */
   readonly beaconMinIntervalMs: number;
+  /** Between two state beacons for links that come and go, at most; from the minimum interval it doubles. @default 8000 */
+  readonly beaconLinksIntervalMaxMs: number;
   /** A beacon for no more than changed round trips and losses waits so long after the one before. @default 20000 */
   readonly beaconNumbersIntervalMs: number;
   /** State beacons of one origin: tokens at start, and tokens a second. @default 6, 0.5 */
@@ -110,6 +112,7 @@ export const meshDefaults: MeshOptions = {
   beaconPeriodMs: 60_000,
   beaconDebounceMs: 200,
   beaconMinIntervalMs: 2000,
+  beaconLinksIntervalMaxMs: 8000,
   beaconNumbersIntervalMs: 20_000,
   stateBurst: 6,
   statePerSecond: 0.5,

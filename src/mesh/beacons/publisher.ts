@@ -26,6 +26,12 @@ type PublisherDeps = Pick<MeshDeps, "signer" | "self" | "random"> & {
   readonly zone: () => string;
 };
 
+/**
+ * What a change is to others: a fact (addresses, a suspicion, a neighbour lost at home) soon; that there is a link more, or one less
+ * to another zone, soon when that is rare; numbers of links late.
+ */
+export type ChangeKind = "facts" | "links" | "numbers";
+
 type LocalChange = Extract<MeshEvent, { kind: "local-changed" }>;
 
 /** Share of the period by which the periodic beacon varies, so that nodes booted together drift apart. */
@@ -56,11 +62,16 @@ export class BeaconPublisher {
   #periodMs = 0;
   /** When the scheduled beacon goes out; undefined when none is. */
   #dueAtMs: number | undefined;
+  /** Between two beacons for changed links; doubles while they keep changing. */
+  #linksIntervalMs: number;
+  #linksChangedAtMs = Number.NEGATIVE_INFINITY;
+  #hasNewLinks = false;
 
   constructor(deps: PublisherDeps, options: MeshOptions) {
     this.#deps = deps;
     this.#options = options;
     const { stateBurst, statePerSecond } = options;
+    this.#linksIntervalMs = options.beaconMinIntervalMs;
     this.#allowance = new RateLimiter({
       ...{ burst: Math.max(1, stateBurst / 2), perSecond: statePerSecond, bucketsMax: 1 },
     });
@@ -127,16 +138,30 @@ export class BeaconPublisher {
 
   /**
    * Something that the beacon tells has changed: publishes debounced, and not before the minimum interval. Numbers
-   * of links alone wait longer: with many links some number moves at any time, and a signature each is too dear.
+   * of links alone wait longer: with many links some number moves at any time, and a signature each is too dear. So are
+   * those for links that come and go while a mesh grows: their interval doubles up to a maximum, as link-state
+   * protocols throttle theirs (RFC 8405), and is the minimum again after two maxima without a change.
    */
-  changed(now: Now, what: "facts" | "numbers" = "facts"): void {
-    const { beaconDebounceMs, beaconMinIntervalMs, beaconNumbersIntervalMs } = this.#options;
-    const intervalMs = what === "facts" ? beaconMinIntervalMs : beaconNumbersIntervalMs;
+  changed(now: Now, what: ChangeKind = "facts"): void {
+    const { beaconDebounceMs } = this.#options;
+    const intervalMs = this.#intervalMs(what, now.monoMs);
     const earliestMs = (this.#publishedAtMs ?? now.monoMs) + intervalMs;
     const dueAtMs = Math.max(now.monoMs + beaconDebounceMs, earliestMs);
     if (this.#dueAtMs !== undefined && this.#dueAtMs <= dueAtMs) return;
     this.#dueAtMs = dueAtMs;
     this.#deps.emit({ kind: "set-timer", id: "beacon", delayMs: dueAtMs - now.monoMs });
+  }
+
+  #intervalMs(what: ChangeKind, nowMs: MonoMs): number {
+    const { beaconMinIntervalMs, beaconNumbersIntervalMs, beaconLinksIntervalMaxMs } =
+      this.#options;
+    if (what === "numbers") return beaconNumbersIntervalMs;
+    if (what === "facts") return beaconMinIntervalMs;
+    if (nowMs - this.#linksChangedAtMs >= 2 * beaconLinksIntervalMaxMs)
+      this.#linksIntervalMs = beaconMinIntervalMs;
+    this.#linksChangedAtMs = nowMs;
+    this.#hasNewLinks = true;
+    return this.#linksIntervalMs;
   }
 
   /**
@@ -205,6 +230,11 @@ export class BeaconPublisher {
     this.#allowance.take(OWN, now.monoMs);
     this.#dueAtMs = undefined;
     this.#publishedAtMs = now.monoMs;
+    if (this.#hasNewLinks) {
+      const { beaconLinksIntervalMaxMs } = this.#options;
+      this.#linksIntervalMs = Math.min(2 * this.#linksIntervalMs, beaconLinksIntervalMaxMs);
+      this.#hasNewLinks = false;
+    }
     const { nodeId } = this.#deps.self;
     const zone = this.#deps.zone();
     const unsigned = encodeUnsigned({

@@ -15,6 +15,7 @@ import {
   type Contact,
   encodeSummary,
   type Gateway,
+  lastWord,
   summaryLimits,
   type ZoneLink,
   type ZoneSummary,
@@ -61,7 +62,9 @@ export class GatewayRole {
   #members: readonly Member[] = [];
   #epoch = 0;
   #sequence = 0;
-  #published: Published | undefined;
+  /** The last own summary, and whether this node still speaks for that zone. */
+  #last: Published | undefined;
+  #isSpeaking = false;
   #dueAtMs = 0 as MonoMs;
   /** Since when the rank is what it is: a new gateway's patience begins then. */
   #rank: number | undefined;
@@ -76,7 +79,7 @@ export class GatewayRole {
 
   /** The newest own summary, while it speaks for the zone. */
   get published(): Published | undefined {
-    return this.#published;
+    return this.#isSpeaking ? this.#last : undefined;
   }
 
   /** The gateways of the own zone, by rank, as this node saw it at its last tick. */
@@ -105,15 +108,27 @@ export class GatewayRole {
   tick(now: Now): void {
     this.#updateRank(now);
     if (!this.#deps.home.isSettled(now.monoMs) || !this.#isSpeaker(now)) {
-      this.#published = undefined;
+      this.#isSpeaking = false;
       return;
     }
-    const last = this.#published;
+    const last = this.published;
     const sinceMs = last === undefined ? Number.POSITIVE_INFINITY : now.monoMs - last.atMs;
     if (sinceMs < this.#options.summaryMinIntervalMs) return;
     const summary = this.#compose(now);
     if (last === undefined || this.#isNews(last, summary, now) || now.monoMs >= this.#dueAtMs)
       this.#publish(summary, now);
+  }
+
+  /**
+   * The own node left a zone. What it said of it would be believed until it expires, and gateways of other zones would look for
+   * a way into a zone where nobody is.
+   */
+  left(zone: string, now: Now): void {
+    const last = this.#last;
+    if (last?.summary.zone !== zone) return;
+    if (now.monoMs - last.atMs < this.#options.summaryTtlMs)
+      this.#publish(lastWord(last.summary, now.wallMs), now);
+    this.#isSpeaking = false;
   }
 
   #updateRank(now: Now): void {
@@ -154,7 +169,8 @@ export class GatewayRole {
     const bytes = encodeSummary(summary, this.#deps.signer);
     const jitter = 1 + PERIOD_JITTER * (2 * this.#deps.random.fraction() - 1);
     this.#dueAtMs = (now.monoMs + this.#options.summaryPeriodMs * jitter) as MonoMs;
-    this.#published = { summary, bytes, essence: essence(summary), atMs: now.monoMs };
+    this.#last = { summary, bytes, essence: essence(summary), atMs: now.monoMs };
+    this.#isSpeaking = true;
     this.#sequence = summary.sequence;
     this.#deps.emit({ kind: "publish", topic: "summary", bytes });
   }

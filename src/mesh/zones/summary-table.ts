@@ -5,7 +5,7 @@ import type { NodeId } from "../../identity/index.ts";
 import type { MonoMs } from "../../ports/index.ts";
 import type { MeshOptions } from "../options.ts";
 import type { Rendezvous } from "./rendezvous.ts";
-import type { ZoneSummary } from "./summary.ts";
+import { isLastWord, type ZoneSummary } from "./summary.ts";
 
 /** Publishers kept per zone: one more than the default gateways, for the time of a handover. */
 export const CLAIMS_PER_ZONE = 3;
@@ -53,9 +53,9 @@ export class SummaryTable {
     return this.#byZone.get(zone) ?? [];
   }
 
-  /** Names of the zones with a claim, ascending. */
+  /** Names of the zones that somebody speaks for, ascending. */
   zones(): string[] {
-    return [...this.#byZone.keys()].sort();
+    return [...this.#byZone.keys()].filter((zone) => this.best(zone) !== undefined).sort();
   }
 
   isBarred(publisher: NodeId): boolean {
@@ -118,14 +118,14 @@ export class SummaryTable {
   /**
    * The claim to believe: the best ranked one, unless a gateway that it names itself has since spoken for the zone
    * without naming it any more. So a dead gateway's word ends with its successor's first, while a stranger to the
-   * best ranked publisher cannot take its place by being newer.
+   * best ranked publisher cannot take its place by being newer. None when it is a last word: who was left would have spoken.
    */
   best(zone: string): Claim | undefined {
     const claims = this.of(zone);
     let best = claims[0];
     for (const claim of claims.slice(1))
       if (best !== undefined && succeeds(claim, best)) best = claim;
-    return best;
+    return best === undefined || isLastWord(best.summary) ? undefined : best;
   }
 
   /** Who has to go for the publisher: who is long silent, or the last ranked one if that is behind it. */
@@ -144,5 +144,6 @@ export class SummaryTable {
 function succeeds(claim: Claim, before: Claim): boolean {
   const names = (by: Claim, whom: Claim): boolean =>
     by.summary.gateways.some(({ nodeId }) => nodeId === whom.summary.publisher);
+  if (isLastWord(before.summary)) return claim.issuedAtMs > before.issuedAtMs;
   return claim.issuedAtMs > before.issuedAtMs && names(before, claim) && !names(claim, before);
 }

@@ -10,7 +10,7 @@ import type { SummaryRejectCode } from "../beacons/reject-codes.ts";
 import { ownIntake } from "../intake.ts";
 import type { Intake, MeshDeps } from "../machine-types.ts";
 import type { MeshOptions } from "../options.ts";
-import { summaryContext, type ZoneSummary } from "./summary.ts";
+import { isLastWord, summaryContext, type ZoneSummary } from "./summary.ts";
 import type { Claim, SummaryTable } from "./summary-table.ts";
 
 /** How far clocks may differ, beside the allowance for SVIDs, before a summary counts as held back. */
@@ -74,7 +74,8 @@ export class SummaryValidator {
     const replay = replayCode(table.get(publisher), summary, digest);
     if (replay !== undefined && replay !== "mesh/summary-equivocation") return refused(replay);
     if (this.#isHeldBack(summary, now)) return refused("mesh/summary-expired");
-    if (!this.#deps.mayPublish(publisher, zone)) return refused("mesh/not-gateway");
+    const mayPublish = isLastWord(summary) || this.#deps.mayPublish(publisher, zone);
+    if (!mayPublish) return refused("mesh/not-gateway");
     if (!table.hasRoom(zone, publisher, now.monoMs)) return refused("mesh/summary-outranked");
     const identity = identities.lookup(publisher);
     if (identity === undefined) return { ok: "need-identity", nodeId: publisher };

@@ -87,7 +87,7 @@ export interface ZoneSummary {
   readonly load: number;
   /** SHA-256 over the members' ascending NodeIds, 32 bytes: equal views have equal digests. */
   readonly digest: Uint8Array;
-  /** By rank. */
+  /** By rank, the publisher among them; none in its last word on a zone that it left ({@link isLastWord}). */
   readonly gateways: readonly Gateway[];
   /** Some members, chosen anew each time; ascending by NodeId. */
   readonly contacts: readonly Contact[];
@@ -100,6 +100,17 @@ export interface UnverifiedSummary {
   readonly summary: ZoneSummary;
   readonly signed: Uint8Array;
   readonly signature: Uint8Array;
+}
+
+/** Whether the publisher has left the zone and takes back what it said of it: it names nobody who stands for it. */
+export function isLastWord({ gateways }: Pick<ZoneSummary, "gateways">): boolean {
+  return gateways.length === 0;
+}
+
+/** What takes a summary back. The form has no zero members; nobody counts them in a last word. */
+export function lastWord(of: ZoneSummary, issuedAtMs: WallMs): ZoneSummary {
+  const nothing = { members: 1, load: 0, gateways: [], contacts: [], neighbours: [] };
+  return { ...of, ...nothing, sequence: of.sequence + 1, issuedAtMs };
 }
 
 function encodeGateway({ nodeId, epoch, addresses }: Gateway): Uint8Array {

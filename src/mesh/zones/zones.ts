@@ -17,7 +17,7 @@ import { Home } from "./home.ts";
 import { Rendezvous } from "./rendezvous.ts";
 import { SummaryTable } from "./summary-table.ts";
 import { SummaryValidator } from "./summary-validator.ts";
-import type { ZoneSummary } from "./summary.ts";
+import { isLastWord, type ZoneSummary } from "./summary.ts";
 import { depthOf, isPartOf } from "./zone-names.ts";
 import { ZoneViews } from "./zone-views.ts";
 
@@ -116,7 +116,7 @@ export class Zones {
     meter.count("meshd_mesh_zone_summaries_accepted_total");
     const { summary } = check.claim;
     this.table.put(check.claim, now.monoMs);
-    if (summary.zone === this.home.zone) this.#heardOwnZone(summary, now);
+    if (summary.zone === this.home.zone && !isLastWord(summary)) this.#heardOwnZone(summary, now);
     return { verdict: "accept", code: "summary" };
   }
 
@@ -202,6 +202,7 @@ export class Zones {
     meter.count("meshd_mesh_zone_changes_total");
     const { zoneGraceMs: graceMs } = this.#options;
     emit({ kind: "zone-changed", from, to: this.home.zone, graceMs });
+    this.#role.left(from, now);
     this.#deps.onMoved(now);
     for (const member of roster.all()) if (member.connected) pull(member.nodeId, now);
   }

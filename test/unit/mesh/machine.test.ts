@@ -98,6 +98,54 @@ describe("publishing", () => {
     assert.deepEqual(change(0.7, 9000), [{ kind: "set-timer", id: "beacon", delayMs: 200 }]);
   });
 
+  test("links that keep coming wait longer and longer, and are told soon again after a while", () => {
+    const bench = new Bench();
+    bench.know(1, 2, 3, 4, 5, 6, 7, 8);
+    bench.start();
+    const due = (actions: readonly MeshAction[], ms: number): number | undefined => {
+      const timer = only(actions, "set-timer").find(({ id }) => id === "beacon");
+      return timer === undefined ? undefined : ms + timer.delayMs;
+    };
+    const connected = (number: number, ms: number) => due(bench.connect(number, ms), ms);
+    assert.equal(connected(1, 100), 2_000);
+    bench.tick("beacon", 2_000);
+    assert.equal(connected(2, 2_100), 6_000);
+    assert.equal(connected(3, 2_200), undefined, "goes with the one before");
+    bench.tick("beacon", 6_000);
+    assert.equal(connected(4, 6_100), 14_000);
+    bench.tick("beacon", 14_000);
+    assert.equal(connected(5, 14_100), 22_000, "the longest interval");
+    const lost = bench.machine.handle({ kind: "local-changed", load: 0.5 }, at(14_200));
+    assert.equal(due(lost, 14_200), 16_000, "a fact does not wait for links");
+    bench.tick("beacon", 16_000);
+    assert.equal(connected(6, 16_100), 24_000);
+    bench.tick("beacon", 24_000);
+    assert.equal(connected(7, 32_100), 32_300, "nothing changed for a while");
+    bench.tick("beacon", 32_300);
+    assert.equal(connected(8, 32_400), 36_300);
+  });
+
+  test("the loss of a neighbour is told soon, of one in another zone when links are", () => {
+    const bench = new Bench();
+    bench.know(1, 2, 3);
+    bench.start();
+    const due = (actions: readonly MeshAction[]): number | undefined =>
+      only(actions, "set-timer").find(({ id }) => id === "beacon")?.delayMs;
+    for (const [number, zone] of [
+      [1, ""],
+      [2, "far"],
+    ] as const) {
+      bench.connect(number, 100);
+      const node = testNode(number);
+      bench.machine.receive(signedBeacon(node, { zone }), node.nodeId, at(101));
+    }
+    bench.tick("beacon", 2_000);
+    bench.connect(3, 2_001);
+    bench.tick("beacon", 6_000);
+    assert.equal(due(bench.disconnect(2, 6_001)), 7_999);
+    assert.equal(due(bench.disconnect(1, 6_002)), 1_998);
+  });
+
   test("a beacon for another reason is the period's, too", () => {
     const bench = new Bench();
     const started = only(bench.start(), "set-timer").find(({ id }) => id === "beacon-period");

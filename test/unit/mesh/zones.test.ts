@@ -11,6 +11,7 @@ import {
   summaryRejectCodes,
   type ZoneSummary,
 } from "../../../src/mesh/index.ts";
+import { lastWord } from "../../../src/mesh/zones/summary.ts";
 import { commonDepth, depthOfSize, meshSize, wantedDepth } from "../../../src/mesh/zones/depth.ts";
 import { fingers } from "../../../src/mesh/zones/links-outside.ts";
 import { Rendezvous } from "../../../src/mesh/zones/rendezvous.ts";
@@ -315,6 +316,47 @@ describe("summaries from gossip", () => {
     assert.equal(membersSeen(), 9);
   });
 
+  test("a zone that its last speaker left is known no more, until somebody speaks for it", () => {
+    const bench = started();
+    const names = (): string[] => bench.machine.zones().map(({ zone }) => zone);
+    const nodes = [1, 2].map(testNode);
+    const ids = nodes.map(({ nodeId }) => nodeId);
+    const [best, next] = new Rendezvous(engine)
+      .best("far", ids, 2)
+      .map((id) => nodes.find(({ nodeId }) => nodeId === id));
+    assert.ok(best && next);
+    const gateways = [best, next].map(({ nodeId }) => ({ nodeId, epoch: 1, addresses: [] }));
+    const issued = (ms: number) => ({ issuedAtMs: at(ms).wallMs });
+    const gone = (node: TestNode, sequence: number, ms: number): Uint8Array =>
+      encodeSummary(
+        lastWord(summaryOf(node, { sequence: sequence - 1 }), at(ms).wallMs),
+        node.signer,
+      );
+    accepted(bench, signed(best, { gateways, ...issued(0) }), 10);
+    accepted(bench, gone(best, 2, 10), 10);
+    assert.deepEqual(names(), [""]);
+    accepted(bench, signed(next, { ...issued(20) }), 20);
+    assert.deepEqual(names(), ["", "far"], "the next one was left and speaks");
+    accepted(bench, gone(next, 2, 30), 30);
+    assert.deepEqual(names(), [""]);
+    accepted(bench, signed(best, { sequence: 3, gateways, ...issued(40) }), 40);
+    assert.deepEqual(names(), ["", "far"], "the first has come back");
+    accepted(bench, gone(next, 3, 50), 50);
+    assert.deepEqual(names(), [""], "and is dead: the next, whom it named, was the last to leave");
+    refused(receive(bench, signed(best, { sequence: 2 }), 60), "ignore", "mesh/old-sequence");
+  });
+
+  test("a last word on the own zone comes from who stands for it no more", () => {
+    const bench = started();
+    bench.machine.receive(signedBeacon(far), forwarder, at(1));
+    bench.tick("zone", 2);
+    accepted(bench, signed(far, { zone: "" }), 3);
+    const moved = signedBeacon(far, { zone: "far", sequence: 2 });
+    bench.machine.receive(moved, forwarder, at(4));
+    bench.tick("zone", 5);
+    accepted(bench, signed(far, { zone: "", sequence: 2, gateways: [] }), 6);
+  });
+
   test("a publisher in haste and a forwarder of rubbish are slowed down", () => {
     const bench = started({ stateBurst: 2 });
     for (const sequence of [1, 2]) accepted(bench, signed(far, { sequence }));
@@ -486,6 +528,31 @@ test("an automatic zone is left with a word in both zones, and kept for the grac
   assert.equal(only(later, "publish").length, 2);
   bench.tick("zone", 33_201);
   assert.equal(only(bench.tick("heartbeat", 34_300), "publish").length, 1);
+});
+
+test("who spoke for an automatic zone takes that back when it leaves", () => {
+  const bench = new Bench({ zoneSettleMs: 1_000 }, { zone: "auto" });
+  const numbers = Array.from({ length: 40 }, (_, n) => n + 1);
+  bench.know(...numbers);
+  bench.start();
+  const summaries = (ms: number): ZoneSummary[] =>
+    only(bench.tick("zone", ms), "publish").flatMap(({ topic, bytes }) => {
+      const decoded = topic === "summary" ? decodeSummary(bytes) : undefined;
+      return decoded?.ok === true ? [decoded.value.summary] : [];
+    });
+  const [spoken] = summaries(1_000);
+  assert.deepEqual([spoken?.zone, spoken?.gateways.length], ["auto/", 1]);
+  for (const n of numbers)
+    bench.machine.receive(signedBeacon(testNode(n), { zone: "auto/" }), forwarder, at(1_000 + n));
+  summaries(2_000);
+  const last = summaries(5_001);
+  assert.equal(bench.machine.zone, autoZone(testNode(0).nodeId, 1));
+  assert.deepEqual(
+    last.map(({ zone, sequence, gateways, contacts }) => [zone, sequence, gateways, contacts]),
+    [["auto/", 2, [], []]],
+  );
+  const next = summaries(40_000).concat(summaries(700_000));
+  assert.ok(next.every(({ zone, sequence }) => zone !== "auto/" && sequence > 2));
 });
 
 test("what few say of parts of the own zone does not hide how many are known here", () => {
