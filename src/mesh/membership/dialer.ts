@@ -20,7 +20,10 @@ interface DialerDeps {
   readonly roster: Roster;
   readonly random: Random;
   readonly self: MeshSelf;
-  /** Whether a member is of the own zone: those of others have a share of the connections of their own. */
+  /**
+   * Whether a member is of the own zone: those of others have a share of the connections of their own, and the one that
+   * was given up last is still known.
+   */
   readonly isHere: (member: Member) => boolean;
   readonly outside: Pick<LinksOutside, "wanted" | "candidates" | "surplus">;
   readonly emit: (action: MeshAction) => void;
@@ -49,9 +52,9 @@ export class Dialer {
     const present: Member[] = [];
     const lost: Member[] = [];
     for (const member of this.#deps.roster.all()) {
-      if (member.connected) connected += this.#deps.isHere(member) ? 1 : 0;
-      else if (!this.#isDue(member, now)) continue;
-      else {
+      if (!this.#deps.isHere(member)) continue;
+      if (member.connected) connected++;
+      else if (this.#isDue(member, now)) {
         if (isPresent(member)) present.push(member);
         if (member.state === "dead" || member.state === "joining") lost.push(member);
       }

@@ -272,6 +272,18 @@ describe("dialling", () => {
     assert.equal(only(bench.tick("dial", 20_000), "dial").length, 1);
   });
 
+  test("a node of another zone whose connection was given up is not dialled as one of the own", () => {
+    const bench = knowing(1);
+    bench.know(2);
+    bench.connect(2, 1);
+    const other = testNode(2);
+    bench.machine.receive(signedBeacon(other, { zone: "far" }), other.nodeId, at(2));
+    bench.disconnect(2, 3);
+    assert.equal(bench.state(2), "alive", "still known for its grace time");
+    const dials = only(bench.tick("dial", 10_000), "dial").map(({ nodeId }) => nodeId);
+    assert.deepEqual(dials, [testNode(1).nodeId]);
+  });
+
   test("tries who is back with a beacon and no heartbeat yet at once, although it has all it wants", () => {
     const bench = knowing(1, { connectionsTarget: 0 });
     for (let ms = 500; ms < 10_000; ms += 500) bench.tick("detector", ms);
