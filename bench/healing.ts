@@ -23,11 +23,11 @@ export const suite: BenchSuite = (_report, { slice }) => {
     if (cases.length === 0) throw new RangeError(`No case of '${table}' begins so.`);
     // Seed by seed, so that all rows have as many runs wherever it is stopped.
     for (let seed = from; seed < from + seeds; seed++)
-      for (const { name, run, modes } of cases)
+      for (const { name, settingOf, modes } of cases)
         for (const mode of modes) {
           const key = { table, name, mode, seed };
           if (chosen?.includes(mode) === false || kept.has(key)) continue;
-          kept.add({ ...key, outcome: benchRun({ ...run, seed, mode }) });
+          kept.add({ ...key, outcome: benchRun({ ...settingOf(seed), seed, mode }) });
         }
     console.log(`\n${table}\n${HEAD}`);
     for (const one of cases) console.log(rowOf(table, one, kept));

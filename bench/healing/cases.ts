@@ -1,11 +1,13 @@
 // What the healing bench runs: each of its tables has cases, each case runs in some modes.
 
-import { type BenchFault, benchFaults, faultKinds, pairedFaults } from "./faults.ts";
+import { type BenchFault, benchFaults, faultKinds } from "./faults.ts";
 import type { BenchRun, Mode } from "./runs.ts";
+
+type Setting = Omit<BenchRun, "seed" | "mode">;
 
 export interface Case {
   readonly name: string;
-  readonly run: Omit<BenchRun, "seed" | "mode">;
+  readonly settingOf: (seed: number) => Setting;
   readonly modes: readonly Mode[];
 }
 
@@ -32,27 +34,37 @@ const LEAKS: readonly BenchFault[] = ["30s", "36m"].map((at) => ({
 
 const versus = ["off", "on"] as const;
 
-function faulty(name: string, faults: readonly BenchFault[], nodes: number, calm = CALM): Case {
-  const minutes = Math.max(...faults.map((one) => one.minutes ?? MINUTES));
-  return { name, run: { nodes, minutes, faults, calm }, modes: versus };
+function withFaults(faults: readonly BenchFault[], nodes: number, calm = CALM): Setting {
+  return { nodes, minutes: Math.max(...faults.map((one) => one.minutes ?? MINUTES)), faults, calm };
 }
 
-function pairs(): Case[] {
-  const paired = benchFaults.filter(({ name }) => pairedFaults.includes(name));
-  return paired.flatMap((a, at) =>
-    paired.slice(at + 1).map((b) => faulty(`${a.name} + ${b.name}`, [a, b], SMALL)),
-  );
+const always = (name: string, setting: Setting, modes: readonly Mode[] = versus): Case => ({
+  name,
+  settingOf: () => setting,
+  modes,
+});
+
+/** Each fault beside one other, which the seed chooses: with as many seeds as there are others, beside each. */
+function paired(fault: BenchFault): Case {
+  const others = benchFaults.filter((other) => other !== fault);
+  const settingOf = (seed: number): Setting => {
+    const other = others[seed % others.length];
+    return withFaults(other === undefined ? [fault] : [fault, other], SMALL);
+  };
+  return { name: fault.name, settingOf, modes: versus };
 }
 
-const drawn = (chaos: string, nodes: number, minutes: number): Case["run"] => ({
+const drawn = (chaos: string, nodes: number, minutes: number): Setting => ({
   ...{ nodes, minutes, faults: [], calm: BRIEF, more: chaos },
 });
 
 /** What a fleet sees every day, all the time: lossy links, and always some nodes that are down, slow or need mending. */
 function standing(nodes: number): Case {
   const faults = standingFaults(60 * HUGE_MINUTES, nodes / HUGE);
-  const run = { ...drawn("zones: auto", nodes, HUGE_MINUTES), faults };
-  return { name: `standing chaos, ${nodes} nodes`, run, modes: versus };
+  return always(`standing chaos, ${nodes} nodes`, {
+    ...drawn("zones: auto", nodes, HUGE_MINUTES),
+    faults,
+  });
 }
 
 function standingFaults(seconds: number, share: number): BenchFault[] {
@@ -73,37 +85,25 @@ function standingFaults(seconds: number, share: number): BenchFault[] {
 }
 
 export const tables: Readonly<Record<string, () => readonly Case[]>> = {
-  single: () => benchFaults.map((fault) => faulty(fault.name, [fault], SMALL)),
-  pairs,
+  single: () => benchFaults.map((fault) => always(fault.name, withFaults([fault], SMALL))),
+  pairs: () => benchFaults.map(paired),
   large: () =>
     benchFaults
       .filter(({ mendable }) => mendable)
       .map(({ name, line }) => {
         const later = [{ name, line: line.replace("at: 15s", "at: 25s") }];
-        const one = faulty(`${name}, ${LARGE} nodes`, later, LARGE, BRIEF);
-        return { ...one, run: { ...one.run, more: "zones: auto" } };
+        const setting = { ...withFaults(later, LARGE, BRIEF), more: "zones: auto" };
+        return always(`${name}, ${LARGE} nodes`, setting);
       }),
   fleet: () => [standing(FLEET)],
   thousand: () => [standing(HUGE)],
-  storm: () => [
-    {
-      name: `storm, ${HUGE} nodes`,
-      run: drawn(`zones: auto\n${STORM}`, HUGE, HUGE_MINUTES),
-      modes: versus,
-    },
-  ],
-  sweep: () => [
-    {
-      name: `four random faults, ${TINY} nodes`,
-      run: drawn(`chaos: { faults: 4, kinds: [${faultKinds.join(", ")}] }`, TINY, MINUTES),
-      modes: ["on"],
-    },
-  ],
-  memory: () => [
-    {
-      name: "a leak twice, 4 nodes, 46 minutes",
-      run: { nodes: 4, minutes: 46, faults: LEAKS, calm: BRIEF },
-      modes: ["forgetful", "on"],
-    },
-  ],
+  storm: () => [always(`storm, ${HUGE} nodes`, drawn(`zones: auto\n${STORM}`, HUGE, HUGE_MINUTES))],
+  sweep: () => {
+    const chaos = `chaos: { faults: 4, kinds: [${faultKinds.join(", ")}] }`;
+    return [always(`four random faults, ${TINY} nodes`, drawn(chaos, TINY, MINUTES), ["on"])];
+  },
+  memory: () => {
+    const setting = { nodes: 4, minutes: 46, faults: LEAKS, calm: BRIEF };
+    return [always("a leak twice, 4 nodes, 46 minutes", setting, ["forgetful", "on"])];
+  },
 };

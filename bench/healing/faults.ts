@@ -62,12 +62,6 @@ export const benchFaults: readonly BenchFault[] = [
   at("lying_sensors all-well", ", nodes: 3, say: all-well"),
 ];
 
-/** Those of each class that are run in pairs: all pairs of all would be 703 rows. */
-export const pairedFaults: readonly string[] = [
-  ...["partition", "loss", "crash", "slow", "false_evidence", "false_claims", "false_lessons"],
-  ...["kem_failure", "expired_svid", "renewal_stuck", "store_grows", "lying_sensors overloaded"],
-];
-
 /** What chance chooses from. */
 export const faultKinds: readonly string[] = [
   ...new Set(benchFaults.map(({ name }) => name.split(" ")[0] ?? name)),
