@@ -128,6 +128,7 @@ export class GatewayRole {
     if (last?.summary.zone !== zone) return;
     if (now.monoMs - last.atMs < this.#options.summaryTtlMs)
       this.#publish(lastWord(last.summary, now.wallMs), now);
+    this.#last = undefined;
     this.#isSpeaking = false;
   }
 
