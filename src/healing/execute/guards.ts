@@ -29,6 +29,8 @@ export class Guards {
   #acted: MonoMs[] = [];
   #changes: Changed[] = [];
   #isAlone = false;
+  /** The crypto engine refuses what is genuine, or takes what is not: no claim can be checked. */
+  #isUnsound = false;
   #heardSinceMs = -Infinity;
 
   constructor(self: string, options: HealingOptions) {
@@ -51,10 +53,13 @@ export class Guards {
   }
 
   /** Once a look. */
-  look({ values }: Reading, now: Now): void {
+  look({ values, conditions }: Reading, now: Now): void {
     const isAlone = values.connections === 0;
-    if (this.#isAlone && !isAlone) this.#heardSinceMs = now.monoMs;
+    const isUnsound = conditions.some(({ code }) => code === "crypto/engine-unsound");
+    const wasDeaf = this.#isAlone || this.#isUnsound;
+    if (wasDeaf && !isAlone && !isUnsound) this.#heardSinceMs = now.monoMs;
     this.#isAlone = isAlone;
+    this.#isUnsound = isUnsound;
   }
 
   /** Actions that may still begin within the window, besides those that wait for their token. */
@@ -112,6 +117,8 @@ export class Guards {
     if (this.#frozen) return "frozen by the operator";
     const halted = this.halted(reading);
     if (halted !== undefined) return `halted: ${halted}`;
+    if (this.#isUnsound && !this.#isAlone)
+      return "mesh: the crypto engine fails its self-test, so claims of others cannot be checked";
     // Whoever holds a token says so again within this time. Who hears nobody has its own budget alone.
     const unheardMs = this.#options.claimMs / 2 - (now.monoMs - this.#heardSinceMs);
     if (!this.#isAlone && unheardMs > 0)

@@ -15,8 +15,10 @@ const START_MS = 15_000;
 /** Bad routes remembered, to be looked at again. */
 const BAD_MAX = 256;
 
-/** What became of a message that follows the next hops. */
-type Outcome = "arrives" | "no-route" | "dead-node" | "dead-end" | "loop";
+/** What became of a message that follows the next hops; what a liar on the way does with it is no fault of the routes. */
+type Outcome = "arrives" | "no-route" | "dead-node" | "dead-end" | "loop" | "liar";
+
+const harmless: readonly Outcome[] = ["arrives", "no-route", "liar"];
 
 /** Follows routes. Also the measure of availability: the share of them that arrive. */
 export class RoutesLive extends Checker {
@@ -68,7 +70,7 @@ export class RoutesLive extends Checker {
   #note(atMs: number, from: NodeIndex, to: NodeIndex, outcome: Outcome): void {
     this.checks++;
     const key = `${from}>${to}`;
-    if (outcome === "arrives" || outcome === "no-route") {
+    if (harmless.includes(outcome)) {
       this.#bad.delete(key);
       return;
     }
@@ -90,6 +92,7 @@ function follow(swarm: SwarmView, from: NodeIndex, to: NodeIndex): Outcome {
   const target = swarm.census.at(to).identity.nodeId;
   const visited = new Set<NodeIndex>([from]);
   for (let at = from; at !== to; ) {
+    if (swarm.node(at) === undefined) return "liar";
     const next = nextHop(swarm, at, target);
     if (next === undefined) return at === from ? "no-route" : "dead-end";
     if (!swarm.world.isUp(next)) return "dead-node";

@@ -245,6 +245,21 @@ describe("the mesh's budget", () => {
     }
   });
 
+  test("who cannot check claims disturbs nothing, and waits as who was alone once it can", () => {
+    const unsound = { code: "crypto/engine-unsound", message: "" } as const;
+    for (const [soundLooks, orders] of [
+      [0, 0],
+      [9, 0],
+      [10, 1],
+    ] as const) {
+      const bench = new Bench();
+      bench.run(5).run(soundLooks === 0 ? 20 : 3, overloaded, { conditions: [unsound] });
+      bench.run(soundLooks).run(soundLooks === 0 ? 0 : 6, overloaded);
+      const shed = bench.orders.filter(({ kind }) => kind === "shed-load");
+      assert.equal(shed.length, orders, `${soundLooks}`);
+    }
+  });
+
   test("who is alone has its own budget alone, and tells of its token once it hears others again", () => {
     const bench = new Bench();
     bench.run(5).run(7, { ...overloaded, connections: 0, members: 0 });
