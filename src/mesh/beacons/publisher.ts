@@ -65,7 +65,7 @@ export class BeaconPublisher {
   /** Between two beacons for changed links; doubles while they keep changing. */
   #linksIntervalMs: number;
   #linksChangedAtMs = Number.NEGATIVE_INFINITY;
-  #hasNewLinks = false;
+  #haveLinksChanged = false;
 
   constructor(deps: PublisherDeps, options: MeshOptions) {
     this.#deps = deps;
@@ -160,7 +160,7 @@ export class BeaconPublisher {
     if (nowMs - this.#linksChangedAtMs >= 2 * beaconLinksIntervalMaxMs)
       this.#linksIntervalMs = beaconMinIntervalMs;
     this.#linksChangedAtMs = nowMs;
-    this.#hasNewLinks = true;
+    this.#haveLinksChanged = true;
     return this.#linksIntervalMs;
   }
 
@@ -230,10 +230,10 @@ export class BeaconPublisher {
     this.#allowance.take(OWN, now.monoMs);
     this.#dueAtMs = undefined;
     this.#publishedAtMs = now.monoMs;
-    if (this.#hasNewLinks) {
+    if (this.#haveLinksChanged) {
       const { beaconLinksIntervalMaxMs } = this.#options;
       this.#linksIntervalMs = Math.min(2 * this.#linksIntervalMs, beaconLinksIntervalMaxMs);
-      this.#hasNewLinks = false;
+      this.#haveLinksChanged = false;
     }
     const { nodeId } = this.#deps.self;
     const zone = this.#deps.zone();
