@@ -67,11 +67,11 @@ export interface MeshOptions {
   readonly dialIntervalMs: number;
   /** Gateways of a zone, 1..4: who may speak for it. More: a faster way around faults, more links between zones. @default 2 */
   readonly zoneGateways: number;
-  /** A zone's summary at least this often (±10 % jitter); it costs every node of the mesh. @default 120000 */
+  /** A zone's summary at least this often (±10 % jitter); it costs every node of the mesh. @default 180000 */
   readonly summaryPeriodMs: number;
   /** Two summaries of one publisher are at least so far apart. @default 10000 */
   readonly summaryMinIntervalMs: number;
-  /** A summary that is not renewed is forgotten after this. @default 360000 */
+  /** A summary that is not renewed is forgotten after this. @default 540000 */
   readonly summaryTtlMs: number;
   /** Summaries in memory, at most 3 a zone. @default 3072 */
   readonly summariesMax: number;

@@ -10,6 +10,8 @@ import { type Setting, settingOf, undoable } from "./settings.ts";
 /** Changes of settings remembered; the window bounds them long before. */
 const CHANGES_MAX = 1_024;
 
+const DEAF = "mesh: the crypto engine fails its self-test, so claims of others cannot be checked";
+
 interface Changed extends Setting {
   readonly atMs: MonoMs;
 }
@@ -91,6 +93,7 @@ export class Guards {
     if (plan.playbook.radius !== "none") {
       const halted = this.halted(reading);
       if (halted !== undefined) return `halted: ${halted}`;
+      if (this.#isDeaf()) return DEAF;
       if (this.claims.mustPause(this.#self, now.monoMs))
         return "mesh: this node was under repair for long, others have their turn";
     }
@@ -117,8 +120,7 @@ export class Guards {
     if (this.#frozen) return "frozen by the operator";
     const halted = this.halted(reading);
     if (halted !== undefined) return `halted: ${halted}`;
-    if (this.#isUnsound && !this.#isAlone)
-      return "mesh: the crypto engine fails its self-test, so claims of others cannot be checked";
+    if (this.#isDeaf()) return DEAF;
     // Whoever holds a token says so again within this time. Who hears nobody has its own budget alone.
     const unheardMs = this.#options.claimMs / 2 - (now.monoMs - this.#heardSinceMs);
     if (!this.#isAlone && unheardMs > 0)
@@ -128,6 +130,11 @@ export class Guards {
     if (this.claims.hasTurn(self, sinceMs, nodes, now.monoMs)) return undefined;
     const others = this.claims.others(self, now.monoMs);
     return `mesh: ${others} other(s) are under repair, ${this.claims.most(nodes)} may be at once`;
+  }
+
+  /** Others are there, and what they claim cannot be checked. */
+  #isDeaf(): boolean {
+    return this.#isUnsound && !this.#isAlone;
   }
 
   /** An action is done: it is paid for, and sets something. */

@@ -139,8 +139,8 @@ export class BeaconPublisher {
   /**
    * Something that the beacon tells has changed: publishes debounced, and not before the minimum interval. Numbers
    * of links alone wait longer: with many links some number moves at any time, and a signature each is too dear. So are
-   * those for links that come and go while a mesh grows: their interval doubles up to a maximum, as link-state
-   * protocols throttle theirs (RFC 8405), and is the minimum again after two maxima without a change.
+   * those for links that come and go while a mesh grows: their interval doubles up to a maximum, as routers
+   * throttle their link-state advertisements, and is the minimum again after two maxima without a change.
    */
   changed(now: Now, what: ChangeKind = "facts"): void {
     const { beaconDebounceMs } = this.#options;

@@ -120,8 +120,8 @@ export class GatewayRole {
   }
 
   /**
-   * The own node left a zone. What it said of it would be believed until it expires, and gateways of other zones would look for
-   * a way into a zone where nobody is.
+   * The own node has left a zone for good. What it said of it last would be believed until it expires, and gateways of other
+   * zones would look for a way into a zone where nobody is.
    */
   left(zone: string, now: Now): void {
     const last = this.#last;

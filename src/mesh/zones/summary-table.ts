@@ -25,7 +25,10 @@ export interface Claim {
 
 type TableOptions = Pick<MeshOptions, "summariesMax" | "summaryTtlMs" | "summaryPeriodMs">;
 
-/** Claims by publisher and by zone. A publisher speaks for one zone at a time. */
+/**
+ * Claims by publisher and by zone. A publisher speaks for one zone at a time; its last word on one stands in no zone, and is
+ * kept so that what it took back does not come again.
+ */
 export class SummaryTable {
   readonly #rendezvous: Rendezvous;
   readonly #options: TableOptions;
@@ -53,28 +56,35 @@ export class SummaryTable {
     return this.#byZone.get(zone) ?? [];
   }
 
-  /** Names of the zones that somebody speaks for, ascending. */
+  /** Names of the zones with a claim, ascending. */
   zones(): string[] {
-    return [...this.#byZone.keys()].filter((zone) => this.best(zone) !== undefined).sort();
+    return [...this.#byZone.keys()].sort();
   }
 
   isBarred(publisher: NodeId): boolean {
     return this.#barred.has(publisher);
   }
 
-  /** Whether a summary of this zone and publisher would be kept. */
-  hasRoom(zone: string, publisher: NodeId, nowMs: MonoMs): boolean {
-    if (this.#byPublisher.get(publisher)?.summary.zone === zone) return true;
+  /** Whether such a summary would be kept. */
+  hasRoom(summary: ZoneSummary, nowMs: MonoMs): boolean {
+    const { zone, publisher } = summary;
+    const known = this.#byPublisher.get(publisher)?.summary;
+    if (isLastWord(summary)) return known !== undefined || this.#hasPlace();
+    if (known?.zone === zone && !isLastWord(known)) return true;
     const claims = this.of(zone);
     if (claims.length >= CLAIMS_PER_ZONE)
       return this.#displaced(zone, publisher, nowMs) !== undefined;
-    return this.#byPublisher.size < this.#options.summariesMax;
+    return known !== undefined || this.#hasPlace();
   }
 
   /** Keeps a summary that {@link hasRoom} has admitted, in the place of the publisher's last. */
   put(claim: Claim, nowMs: MonoMs): void {
     const { zone, publisher } = claim.summary;
     this.drop(publisher);
+    if (isLastWord(claim.summary)) {
+      this.#byPublisher.set(publisher, claim);
+      return;
+    }
     if (this.of(zone).length >= CLAIMS_PER_ZONE) {
       const displaced = this.#displaced(zone, publisher, nowMs);
       if (displaced === undefined) return;
@@ -92,8 +102,7 @@ export class SummaryTable {
     if (claim === undefined) return;
     this.#byPublisher.delete(publisher);
     const { zone } = claim.summary;
-    const claims = this.of(zone);
-    const left = claims.toSpliced(claims.indexOf(claim), 1);
+    const left = this.of(zone).filter((one) => one !== claim);
     if (left.length === 0) this.#byZone.delete(zone);
     else this.#byZone.set(zone, left);
   }
@@ -118,14 +127,18 @@ export class SummaryTable {
   /**
    * The claim to believe: the best ranked one, unless a gateway that it names itself has since spoken for the zone
    * without naming it any more. So a dead gateway's word ends with its successor's first, while a stranger to the
-   * best ranked publisher cannot take its place by being newer. None when it is a last word: who was left would have spoken.
+   * best ranked publisher cannot take its place by being newer.
    */
   best(zone: string): Claim | undefined {
     const claims = this.of(zone);
     let best = claims[0];
     for (const claim of claims.slice(1))
       if (best !== undefined && succeeds(claim, best)) best = claim;
-    return best === undefined || isLastWord(best.summary) ? undefined : best;
+    return best;
+  }
+
+  #hasPlace(): boolean {
+    return this.#byPublisher.size < this.#options.summariesMax;
   }
 
   /** Who has to go for the publisher: who is long silent, or the last ranked one if that is behind it. */
@@ -144,6 +157,5 @@ export class SummaryTable {
 function succeeds(claim: Claim, before: Claim): boolean {
   const names = (by: Claim, whom: Claim): boolean =>
     by.summary.gateways.some(({ nodeId }) => nodeId === whom.summary.publisher);
-  if (isLastWord(before.summary)) return claim.issuedAtMs > before.issuedAtMs;
   return claim.issuedAtMs > before.issuedAtMs && names(before, claim) && !names(claim, before);
 }

@@ -76,7 +76,7 @@ export class SummaryValidator {
     if (this.#isHeldBack(summary, now)) return refused("mesh/summary-expired");
     const mayPublish = isLastWord(summary) || this.#deps.mayPublish(publisher, zone);
     if (!mayPublish) return refused("mesh/not-gateway");
-    if (!table.hasRoom(zone, publisher, now.monoMs)) return refused("mesh/summary-outranked");
+    if (!table.hasRoom(summary, now.monoMs)) return refused("mesh/summary-outranked");
     const identity = identities.lookup(publisher);
     if (identity === undefined) return { ok: "need-identity", nodeId: publisher };
     const { clockSkewMs, svidGraceMs } = this.#options;

@@ -92,7 +92,10 @@ export class Zones {
   tick(now: Now): void {
     this.table.expire(now.monoMs);
     this.#role.tick(now);
+    const { before } = this.home;
     const left = this.home.consider(this.#wantedDepth(), now);
+    // Only now: until its successor has spoken, a zone that is left should not look empty.
+    if (before !== undefined && before !== this.home.before) this.#role.left(before, now);
     if (left !== undefined) this.#moved(left, now);
     this.#forgetStrangers(now);
     this.#refreshStrangers(now);
@@ -202,7 +205,6 @@ export class Zones {
     meter.count("meshd_mesh_zone_changes_total");
     const { zoneGraceMs: graceMs } = this.#options;
     emit({ kind: "zone-changed", from, to: this.home.zone, graceMs });
-    this.#role.left(from, now);
     this.#deps.onMoved(now);
     for (const member of roster.all()) if (member.connected) pull(member.nodeId, now);
   }

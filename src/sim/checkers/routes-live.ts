@@ -15,7 +15,7 @@ const START_MS = 15_000;
 /** Bad routes remembered, to be looked at again. */
 const BAD_MAX = 256;
 
-/** What became of a message that follows the next hops; what a liar on the way does with it is no fault of the routes. */
+/** What became of a message that follows the next hops; what a liar does with it whom nobody has convicted yet is no fault of the routes. */
 type Outcome = "arrives" | "no-route" | "dead-node" | "dead-end" | "loop" | "liar";
 
 const harmless: readonly Outcome[] = ["arrives", "no-route", "liar"];
@@ -92,15 +92,22 @@ function follow(swarm: SwarmView, from: NodeIndex, to: NodeIndex): Outcome {
   const target = swarm.census.at(to).identity.nodeId;
   const visited = new Set<NodeIndex>([from]);
   for (let at = from; at !== to; ) {
-    if (swarm.node(at) === undefined) return "liar";
     const next = nextHop(swarm, at, target);
     if (next === undefined) return at === from ? "no-route" : "dead-end";
     if (!swarm.world.isUp(next)) return "dead-node";
+    if (next !== to && isUnconvictedLiar(swarm, at, next)) return "liar";
     if (visited.has(next)) return "loop";
     visited.add(next);
     at = next;
   }
   return "arrives";
+}
+
+/** Its next hops are nobody's to see. */
+function isUnconvictedLiar(swarm: SwarmView, at: NodeIndex, next: NodeIndex): boolean {
+  const { nodeId } = swarm.census.at(next).identity;
+  const isConvicted = swarm.node(at)?.machine.isQuarantined(nodeId) === true;
+  return swarm.node(next) === undefined && !isConvicted;
 }
 
 function nextHop(swarm: SwarmView, at: NodeIndex, target: NodeId): NodeIndex | undefined {
