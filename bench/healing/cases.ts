@@ -17,7 +17,9 @@ const LARGE = 100;
 const FLEET = 200;
 const HUGE = 1_000;
 const MINUTES = 0.75;
-const HUGE_MINUTES = 1.25;
+const HUGE_MINUTES = 1.5;
+/** A thousand nodes that were started at once know one another by then. */
+const STANDING_FROM_S = 30;
 /** Until a false death would have to be refuted after the faults. */
 const CALM = "22s";
 const BRIEF = "1s";
@@ -69,8 +71,8 @@ function standing(nodes: number): Case {
 
 function standingFaults(seconds: number, share: number): BenchFault[] {
   const weather = [
-    "{ inject: loss, at: 15s, ratio: 0.05 }",
-    "{ inject: latency, at: 15s, extra: 20ms, tail: 500ms, tail_share: 0.02 }",
+    `{ inject: loss, at: ${STANDING_FROM_S}s, ratio: 0.05 }`,
+    `{ inject: latency, at: ${STANDING_FROM_S}s, extra: 20ms, tail: 500ms, tail_share: 0.02 }`,
   ];
   const [few, some] = [Math.round(5 * share), Math.round(10 * share)];
   const wave = (at: number): string[] => [
@@ -80,7 +82,7 @@ function standingFaults(seconds: number, share: number): BenchFault[] {
     `{ inject: store_grows, at: ${at}s, for: ${WAVE_S}s, nodes: ${few} }`,
   ];
   const lines = [...weather];
-  for (let at = 15; at < seconds - WAVE_S; at += WAVE_S) lines.push(...wave(at));
+  for (let at = STANDING_FROM_S; at < seconds - WAVE_S; at += WAVE_S) lines.push(...wave(at));
   return lines.map((line) => ({ name: "standing chaos", line }));
 }
 

@@ -53,8 +53,16 @@ export class Neighbourhood {
     member.dialAtMs = now.monoMs;
     if (member.accepted.length > 0) detector.alive(member, "connected", now);
     else member.lastAliveAtMs = now.monoMs;
-    this.#deps.onChange(now, "links");
+    this.#deps.onChange(now, this.#isFirstAtHome(member) ? "first-link" : "links");
     return member;
+  }
+
+  /** Whether nobody in its zone can have had a route to this node before. */
+  #isFirstAtHome(member: Member): boolean {
+    const { roster, isHeard } = this.#deps;
+    if (!isHeard(member)) return false;
+    for (const other of roster.connected) if (other !== member && isHeard(other)) return false;
+    return true;
   }
 
   /** The last connection is gone: the detector looks at once. */

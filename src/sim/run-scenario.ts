@@ -83,7 +83,7 @@ export function runPlan(plan: RunPlan, options: RunOptions = {}): RunReport {
   const totalMs = plan.minutes * MINUTE_MS;
   const tell = (phase: RunProgress["phase"]): void => {
     schedule.tick();
-    if (phase === "safety") healing?.monitor.look(swarm, (node) => swarm.ailments.ails(node));
+    if (phase === "safety") healing?.monitor.look(swarm, swarm.ailments);
     const violations = swarm.checkers.reduce((sum, one) => sum + one.violationCount, 0);
     options.onProgress?.({ phase, virtualMs: swarm.nowMs, totalMs, violations });
   };

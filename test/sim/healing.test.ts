@@ -74,14 +74,14 @@ test("a leak that fills the memory is mended within 5 s of being told, before th
 
 for (const fault of ["bad_signature", "bad_verification"]) {
   test(`${fault}, which no other sensor sees, is found by the self-test and mended by a new engine`, () => {
-    const faults = [`{ inject: ${fault}, at: 30s, for: 28s, nodes: 2 }`];
+    const faults = [`{ inject: ${fault}, at: 29s, for: 28s, nodes: 3 }`];
     const on = healing("on", faults);
     const off = healing("off", faults);
     holds(on);
     const [onMs, offMs] = [on.healing.recoveryMs ?? 0, off.healing.recoveryMs ?? 0];
     assert.ok(onMs <= 9_000, `${onMs} ms`);
     assert.ok(3 * onMs <= offMs, `${onMs} ms with, ${offMs} ms without`);
-    assert.equal(on.healing.byKind["change-engine mended"], 2);
+    assert.equal(on.healing.byKind["change-engine mended"], 3);
     assert.equal(on.healing.harmful, 0);
   });
 }
@@ -145,6 +145,16 @@ test("a node that has been up for less than 2 s is no member yet; from then on i
     "{ inject: partition, at: 26s, for: 20s, nodes: [3] }",
   ]);
   assert.ok(late.healing.joinedAvailability < 0.7, `${late.healing.joinedAvailability}`);
+});
+
+test("a node that others refused joins anew: its first two seconds excuse it, not what comes later", () => {
+  const ended = "{ inject: expired_svid, at: 25s, for: 5s, nodes: [3] }";
+  const { availability, joinedAvailability } = healing("off", [ended]).healing;
+  assert.ok(availability < 1);
+  assert.equal(joinedAvailability, 1);
+  const cut = "{ inject: partition, at: 31s, for: 20s, nodes: [3] }";
+  const late = healing("off", [ended, cut]).healing;
+  assert.ok(late.joinedAvailability < 0.7, `${late.joinedAvailability}`);
 });
 
 test("a node whose seeds are away comes back by its address book, unless its disk is an old one", () => {

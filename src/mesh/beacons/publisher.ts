@@ -27,10 +27,11 @@ type PublisherDeps = Pick<MeshDeps, "signer" | "self" | "random"> & {
 };
 
 /**
- * What a change is to others: a fact (addresses, a suspicion, a neighbour lost at home) soon; that there is a link more, or one less
- * to another zone, soon when that is rare; numbers of links late.
+ * What a change is to others: the first link at home, without which nobody has a route to this node, at once; a fact (addresses,
+ * a suspicion, a neighbour lost at home) soon; that there is a link more, or one less to another zone, soon when that is rare;
+ * numbers of links late.
  */
-export type ChangeKind = "facts" | "links" | "numbers";
+export type ChangeKind = "first-link" | "facts" | "links" | "numbers";
 
 type LocalChange = Extract<MeshEvent, { kind: "local-changed" }>;
 
@@ -66,6 +67,8 @@ export class BeaconPublisher {
   #linksIntervalMs: number;
   #linksChangedAtMs = Number.NEGATIVE_INFINITY;
   #haveLinksChanged = false;
+  /** Whether the last beacon named a neighbour. One that names none leads nobody here. */
+  #toldLinks = false;
 
   constructor(deps: PublisherDeps, options: MeshOptions) {
     this.#deps = deps;
@@ -137,7 +140,8 @@ export class BeaconPublisher {
   }
 
   /**
-   * Something that the beacon tells has changed: publishes debounced, and not before the minimum interval. Numbers
+   * Something that the beacon tells has changed: publishes debounced, and not before the minimum interval, but for a first link
+   * after a beacon that told of none. Numbers
    * of links alone wait longer: with many links some number moves at any time, and a signature each is too dear. So are
    * those for links that come and go while a mesh grows: their interval doubles up to a maximum, as routers
    * throttle their link-state advertisements, and is the minimum again after two maxima without a change.
@@ -156,7 +160,8 @@ export class BeaconPublisher {
     const { beaconMinIntervalMs, beaconNumbersIntervalMs, beaconLinksIntervalMaxMs } =
       this.#options;
     if (what === "numbers") return beaconNumbersIntervalMs;
-    if (what === "facts") return beaconMinIntervalMs;
+    if (what === "first-link" && !this.#toldLinks) return 0;
+    if (what === "facts" || what === "first-link") return beaconMinIntervalMs;
     if (nowMs - this.#linksChangedAtMs >= 2 * beaconLinksIntervalMaxMs)
       this.#linksIntervalMs = beaconMinIntervalMs;
     this.#linksChangedAtMs = nowMs;
@@ -237,6 +242,8 @@ export class BeaconPublisher {
     }
     const { nodeId } = this.#deps.self;
     const zone = this.#deps.zone();
+    const neighbours = this.#deps.neighbours();
+    this.#toldLinks = neighbours.length > 0;
     const unsigned = encodeUnsigned({
       ...this.#facts,
       nodeId,
@@ -251,7 +258,7 @@ export class BeaconPublisher {
         anchor: this.#chain.link(this.#position),
         intervalMs: this.#options.heartbeatIntervalMs,
       },
-      neighbours: this.#deps.neighbours(),
+      neighbours,
     });
     this.#digest = toHex(this.#deps.engine.sha256(unsigned));
     this.#bytes = concatBytes(unsigned, this.#deps.signer.sign(unsigned, beaconContext));

@@ -2,6 +2,7 @@
 // fault, and the share of node-seconds in which a node sees every live one and has a route to it.
 
 import type { ActionOutcome, HealingEffect } from "../../healing/index.ts";
+import type { Ailments } from "../ailments.ts";
 import type { SwarmListener } from "../checkers/checker.ts";
 import type { SwarmView } from "../checkers/swarm-view.ts";
 import type { NodeIndex } from "../node-types.ts";
@@ -10,7 +11,7 @@ import type { HealingListener } from "./healing-world.ts";
 /** Nodes have had time to find each other by then. */
 const START_MS = 15_000;
 const SAMPLES_MAX = 10_000;
-/** A node that has been up for less has not joined yet, and is no member that others must see. */
+/** A node that has been up for less, or was ill within it so that others refuse it, has not joined yet: no member that others must see. */
 const JOINED_MS = 2_000;
 /** By then all views are to be equal again after something was wrong with a node (invariant 4 of the reference). */
 const SETTLED_MS = 15_000;
@@ -27,7 +28,7 @@ export interface HealingFigures {
   readonly harmful: number;
   /** Share of node-seconds with a right view and a route to every live node. */
   readonly availability: number;
-  /** The same among nodes that have been up for long enough to have joined; nothing else excuses them. */
+  /** The same among nodes that have been up and fit to be members for long enough to have joined; nothing else excuses them. */
   readonly joinedAvailability: number;
   /** The same among nodes with which nothing was wrong for long enough to have found each other again. */
   readonly settledAvailability: number;
@@ -53,6 +54,8 @@ export class HealingMonitor implements HealingListener, SwarmListener {
   readonly #joined = { seconds: 0, good: 0 };
   readonly #settled = { seconds: 0, good: 0 };
   readonly #startedMs = new Map<NodeIndex, number>();
+  /** When each node was last seen with something that others refuse it for. */
+  readonly #illMs = new Map<NodeIndex, number>();
   readonly #wellSinceMs = new Map<NodeIndex, number>();
   #brokenMs: { readonly firstMs: number; readonly lastMs: number } | undefined;
 
@@ -83,9 +86,11 @@ export class HealingMonitor implements HealingListener, SwarmListener {
     this.#startedMs.set(node, nowMs);
   }
 
-  /** Once a virtual second; `ailing`: whether something is still wrong with a node. */
-  look(swarm: SwarmView, ailing: (node: NodeIndex) => boolean): void {
+  /** Once a virtual second. */
+  look(swarm: SwarmView, ailments: Pick<Ailments, "ails" | "isIll">): void {
     const healthy = swarm.healthy();
+    const all = Array.from({ length: swarm.size }, (_, node) => node);
+    for (const node of all) if (ailments.isIll(node)) this.#illMs.set(node, swarm.nowMs);
     const settled = this.#settledOf(healthy, swarm.nowMs);
     if (swarm.nowMs < this.#fromMs) return;
     const everyone = new Set(healthy);
@@ -99,16 +104,17 @@ export class HealingMonitor implements HealingListener, SwarmListener {
       count(this.#joined, joined, node, missed);
       count(this.#settled, settled, node, missed);
     }
-    const all = Array.from({ length: swarm.size }, (_, node) => node);
     const isWhole =
-      good === healthy.length && all.every((node) => swarm.world.isUp(node) && !ailing(node));
+      good === healthy.length &&
+      all.every((node) => swarm.world.isUp(node) && !ailments.ails(node));
     if (isWhole) return;
     this.#brokenMs = { firstMs: this.#brokenMs?.firstMs ?? swarm.nowMs, lastMs: swarm.nowMs };
   }
 
   #joining(nowMs: number): ReadonlySet<NodeIndex> {
     const young = [...this.#startedMs].filter(([, startedMs]) => nowMs - startedMs < JOINED_MS);
-    return new Set(young.map(([node]) => node));
+    const frail = [...this.#illMs].filter(([, illMs]) => nowMs - illMs <= JOINED_MS);
+    return new Set([...young, ...frail].map(([node]) => node));
   }
 
   #settledOf(healthy: readonly NodeIndex[], nowMs: number): ReadonlySet<NodeIndex> {

@@ -107,22 +107,44 @@ describe("publishing", () => {
       return timer === undefined ? undefined : ms + timer.delayMs;
     };
     const connected = (number: number, ms: number) => due(bench.connect(number, ms), ms);
-    assert.equal(connected(1, 100), 2_000);
-    bench.tick("beacon", 2_000);
-    assert.equal(connected(2, 2_100), 6_000);
-    assert.equal(connected(3, 2_200), undefined, "goes with the one before");
-    bench.tick("beacon", 6_000);
-    assert.equal(connected(4, 6_100), 14_000);
-    bench.tick("beacon", 14_000);
-    assert.equal(connected(5, 14_100), 22_000, "the longest interval");
-    const lost = bench.machine.handle({ kind: "local-changed", load: 0.5 }, at(14_200));
-    assert.equal(due(lost, 14_200), 16_000, "a fact does not wait for links");
-    bench.tick("beacon", 16_000);
-    assert.equal(connected(6, 16_100), 24_000);
-    bench.tick("beacon", 24_000);
-    assert.equal(connected(7, 32_100), 32_300, "nothing changed for a while");
-    bench.tick("beacon", 32_300);
-    assert.equal(connected(8, 32_400), 36_300);
+    assert.equal(connected(1, 100), 300, "the first is told at once");
+    bench.tick("beacon", 300);
+    assert.equal(connected(2, 400), 2_300);
+    bench.tick("beacon", 2_300);
+    assert.equal(connected(3, 2_400), 6_300);
+    assert.equal(connected(4, 2_500), undefined, "goes with the one before");
+    bench.tick("beacon", 6_300);
+    assert.equal(connected(5, 6_400), 14_300, "the longest interval");
+    const lost = bench.machine.handle({ kind: "local-changed", load: 0.5 }, at(6_500));
+    assert.equal(due(lost, 6_500), 8_300, "a fact does not wait for links");
+    bench.tick("beacon", 8_300);
+    assert.equal(connected(6, 8_400), 16_300);
+    bench.tick("beacon", 16_300);
+    assert.equal(connected(7, 24_400), 24_600, "nothing changed for a while");
+    bench.tick("beacon", 24_600);
+    assert.equal(connected(8, 24_700), 28_600);
+  });
+
+  test("the first link at home is told at once after a beacon without any, and by the minimum interval after others", () => {
+    const bench = new Bench();
+    bench.know(1, 2);
+    bench.start();
+    const due = (actions: readonly MeshAction[], ms: number): number | undefined => {
+      const timer = only(actions, "set-timer").find(({ id }) => id === "beacon");
+      return timer === undefined ? undefined : ms + timer.delayMs;
+    };
+    assert.equal(due(bench.connect(1, 50), 50), 250);
+    bench.tick("beacon", 250);
+    const gone = bench.disconnect(1, 300);
+    assert.equal(due(gone, 300), 2_250);
+    assert.equal(
+      due(bench.connect(1, 400), 400),
+      undefined,
+      "the last one told of it: no flapping link is faster",
+    );
+    bench.disconnect(1, 500);
+    bench.tick("beacon", 2_250);
+    assert.equal(due(bench.connect(2, 2_300), 2_300), 2_500);
   });
 
   test("the loss of a neighbour is told soon, of one in another zone when links are", () => {
