@@ -46,6 +46,7 @@ export type {
 } from "./machine-types.ts";
 export { meshMetrics } from "./metrics.ts";
 export { depthOfSize } from "./zones/depth.ts";
+export { Rendezvous } from "./zones/rendezvous.ts";
 export { autoZone, startingZone } from "./zones/zone-names.ts";
 
 export { gossipDegree, meshDefaults, type MeshOptions } from "./options.ts";

@@ -18,6 +18,7 @@ export type {
   RouteDetail,
 } from "./routing/route-types.ts";
 import type { decodeStateBeacon, LearningStatus } from "./beacons/state-beacon.ts";
+import type { Rendezvous } from "./zones/rendezvous.ts";
 import type { decodeSummary } from "./zones/summary.ts";
 
 /**
@@ -235,6 +236,8 @@ export interface MeshDeps {
   readonly meter: Meter;
   /** @default the machine parses and copies every beacon itself */
   readonly intake?: Intake;
+  /** Machines of one process may share one. @default one of its own */
+  readonly rendezvous?: Rendezvous;
   /** For the simulator alone: production has none. */
   readonly buggify?: Buggify<MeshBuggifyPoint>;
 }

@@ -15,6 +15,7 @@ import {
   MeshMachine,
   type MeshOptions,
   type MeshProtocol,
+  Rendezvous,
   type StoredEvidence,
 } from "../mesh/index.ts";
 import type { Buggify, Meter, WallMs } from "../ports/index.ts";
@@ -110,6 +111,7 @@ export class Swarm implements SwarmView {
   readonly #nodes: (MeshNode | undefined)[] = [];
   readonly #intruders = new Set<NodeIndex>();
   readonly #intake = createSharedIntake();
+  readonly #rendezvous: Rendezvous;
   readonly #seeds: readonly (readonly NodeIndex[])[];
   readonly #stalledUntilMs = new Map<NodeIndex, number>();
   /** What each node's disk says of its boot counter. */
@@ -130,6 +132,7 @@ export class Swarm implements SwarmView {
     this.#engine = options.engine ?? createSimEngine();
     this.connectionsMax = options.connectionsMax ?? CONNECTIONS_MAX;
     const sha256 = (data: Uint8Array): Uint8Array => this.#engine.sha256(data);
+    this.#rendezvous = new Rendezvous({ sha256 }, options.nodes);
     this.world = new World(
       { sha256, spawn: (node, boot) => this.#spawn(node, boot) },
       { isOffered, ...options, bytesInTrace: options.deterministicEngine ?? true },
@@ -414,6 +417,7 @@ export class Swarm implements SwarmView {
       evidence: [...(this.#evidence[node]?.values() ?? [])],
       readForeignProof: (body) => this.#readRoundEvidence(body),
       intake: this.#intake,
+      rendezvous: this.#rendezvous,
       ...this.#buggify(stream),
     };
     const mesh = this.#options.mesh ?? {};

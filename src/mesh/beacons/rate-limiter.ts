@@ -8,6 +8,8 @@ import type { MonoMs } from "../../ports/index.ts";
  */
 const LAST_USE_GRAIN_MS = 10_000;
 
+const SWEEP_MIN = 64;
+
 interface Bucket {
   tokens: number;
   atMs: MonoMs;
@@ -24,10 +26,12 @@ export interface RateLimit {
   readonly bucketsMax: number;
 }
 
-/** Token buckets by key. */
+/** Token buckets by key. Who has all tokens has no bucket, or one that goes when room is needed. */
 export class RateLimiter {
   readonly #limit: RateLimit;
   readonly #buckets = new Map<string, Bucket>();
+  /** With so many buckets those that are full again are looked for. */
+  #sweepAt = SWEEP_MIN;
 
   constructor(limit: RateLimit) {
     this.#limit = limit;
@@ -40,7 +44,7 @@ export class RateLimiter {
 
   /** Takes one token; false when there is none. */
   take(key: string, nowMs: MonoMs): boolean {
-    const bucket = this.#bucket(key, nowMs);
+    const bucket = this.#filled(key, nowMs) ?? this.#make(key, nowMs);
     if (bucket.tokens < 1) return false;
     bucket.tokens -= 1;
     return true;
@@ -48,7 +52,8 @@ export class RateLimiter {
 
   /** Whether `take` would succeed; takes nothing. */
   has(key: string, nowMs: MonoMs): boolean {
-    return this.#bucket(key, nowMs).tokens >= 1;
+    const bucket = this.#filled(key, nowMs);
+    return bucket === undefined || bucket.tokens >= 1;
   }
 
   /** Puts one token back: what was charged turned out to be another's doing, or useful. */
@@ -57,20 +62,11 @@ export class RateLimiter {
     if (bucket !== undefined) bucket.tokens = Math.min(this.#limit.burst, bucket.tokens + 1);
   }
 
-  #bucket(key: string, nowMs: MonoMs): Bucket {
-    const { burst, perSecond, bucketsMax } = this.#limit;
-    let bucket = this.#buckets.get(key);
-    if (bucket === undefined) {
-      if (this.#buckets.size >= bucketsMax) {
-        const oldest = this.#buckets.keys().next();
-        if (oldest.done !== true) this.#buckets.delete(oldest.value);
-      }
-      bucket = { tokens: burst, atMs: nowMs, placedAtMs: nowMs };
-      this.#buckets.set(key, bucket);
-      return bucket;
-    }
-    const gained = (Math.max(0, nowMs - bucket.atMs) * perSecond) / 1000;
-    bucket.tokens = Math.min(burst, bucket.tokens + gained);
+  /** The key's bucket with what it has gained by now. */
+  #filled(key: string, nowMs: MonoMs): Bucket | undefined {
+    const bucket = this.#buckets.get(key);
+    if (bucket === undefined) return undefined;
+    bucket.tokens = this.#tokensOf(bucket, nowMs);
     bucket.atMs = nowMs;
     if (nowMs - bucket.placedAtMs >= LAST_USE_GRAIN_MS) {
       bucket.placedAtMs = nowMs;
@@ -78,5 +74,29 @@ export class RateLimiter {
       this.#buckets.set(key, bucket); // a map keeps insertion order: the last used is last
     }
     return bucket;
+  }
+
+  #make(key: string, nowMs: MonoMs): Bucket {
+    const { burst, bucketsMax } = this.#limit;
+    if (this.#buckets.size >= this.#sweepAt) this.#sweep(nowMs);
+    if (this.#buckets.size >= bucketsMax) {
+      const oldest = this.#buckets.keys().next();
+      if (oldest.done !== true) this.#buckets.delete(oldest.value);
+    }
+    const bucket = { tokens: burst, atMs: nowMs, placedAtMs: nowMs };
+    this.#buckets.set(key, bucket);
+    return bucket;
+  }
+
+  /** Drops what is full again. The next time is at twice what is left, so that it costs little for each new bucket. */
+  #sweep(nowMs: MonoMs): void {
+    for (const [key, bucket] of this.#buckets)
+      if (this.#tokensOf(bucket, nowMs) >= this.#limit.burst) this.#buckets.delete(key);
+    this.#sweepAt = Math.max(SWEEP_MIN, 2 * this.#buckets.size);
+  }
+
+  #tokensOf({ tokens, atMs }: Bucket, nowMs: MonoMs): number {
+    const { burst, perSecond } = this.#limit;
+    return Math.min(burst, tokens + (Math.max(0, nowMs - atMs) * perSecond) / 1000);
   }
 }

@@ -9,7 +9,7 @@ import type { NodeId } from "../../identity/index.ts";
 const DOMAIN = utf8Bytes("x0tta6bl4/zone-gateway/1");
 /** 64 bits decide; equal ones go by NodeId. */
 const SCORE_BYTES = 8;
-/** Scores in memory; with one more all are computed anew. */
+/** Scores in memory, unless told otherwise; with one more all are computed anew. */
 const SCORES_MAX = 8_192;
 
 interface Score {
@@ -20,10 +20,12 @@ interface Score {
 /** Scores of nodes for zones; the last one of each node is remembered, because a node is in one zone at a time. */
 export class Rendezvous {
   readonly #engine: Pick<CryptoEngine, "sha256">;
+  readonly #scoresMax: number;
   readonly #scores = new Map<NodeId, Score>();
 
-  constructor(engine: Pick<CryptoEngine, "sha256">) {
+  constructor(engine: Pick<CryptoEngine, "sha256">, scoresMax: number = SCORES_MAX) {
     this.#engine = engine;
+    this.#scoresMax = scoresMax;
   }
 
   /** Negative when `a` stands before `b`. */
@@ -50,7 +52,7 @@ export class Rendezvous {
     const name = utf8Bytes(zone);
     const input = concatBytes(DOMAIN, Uint8Array.of(name.length), name, fromHex(nodeId));
     const hex = toHex(this.#engine.sha256(input).subarray(0, SCORE_BYTES));
-    if (known === undefined && this.#scores.size >= SCORES_MAX) this.#scores.clear();
+    if (known === undefined && this.#scores.size >= this.#scoresMax) this.#scores.clear();
     this.#scores.set(nodeId, { zone, hex });
     return hex;
   }

@@ -58,7 +58,7 @@ export class Zones {
   constructor(deps: ZonesDeps, options: MeshOptions) {
     this.#deps = deps;
     this.#options = options;
-    const rendezvous = new Rendezvous(deps.engine);
+    const rendezvous = deps.rendezvous ?? new Rendezvous(deps.engine);
     const { nodeId: self } = deps.self;
     this.home = new Home(deps, options);
     this.table = new SummaryTable(rendezvous, options);

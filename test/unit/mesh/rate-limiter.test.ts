@@ -56,6 +56,19 @@ test("uses less than ten seconds apart count as one: the order stays that of the
   assert.equal(limiter.has("b", ms(9_999)), false, "kept empty");
 });
 
+test("asking makes no bucket; those that are full again go before there are twice as many", () => {
+  const limiter = new RateLimiter({ burst: 2, perSecond: 1, bucketsMax: 1_000 });
+  for (let key = 0; key < 500; key++) assert.equal(limiter.has(`asked ${key}`, ms(0)), true);
+  assert.equal(limiter.size, 0);
+  for (let key = 0; key < 63; key++) limiter.take(`early ${key}`, ms(0));
+  limiter.take("empty", ms(999));
+  limiter.take("empty", ms(999));
+  limiter.take("late", ms(1_000));
+  assert.equal(limiter.size, 2);
+  assert.equal(limiter.has("empty", ms(1_000)), false, "what is not full is kept");
+  assert.equal(limiter.has("early 0", ms(1_000)), true);
+});
+
 test("a clock that seems to go back gives nothing", () => {
   const limiter = new RateLimiter({ burst: 1, perSecond: 1, bucketsMax: 2 });
   limiter.take("a", ms(5000));
