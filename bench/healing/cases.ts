@@ -18,6 +18,7 @@ const FLEET = 200;
 const HUGE = 1_000;
 const MINUTES = 0.75;
 const HUGE_MINUTES = 1.5;
+const STORM_MINUTES = 1.25;
 /** A thousand nodes that were started at once know one another by then. */
 const STANDING_FROM_S = 30;
 /** Until a false death would have to be refuted after the faults. */
@@ -99,7 +100,9 @@ export const tables: Readonly<Record<string, () => readonly Case[]>> = {
       }),
   fleet: () => [standing(FLEET)],
   thousand: () => [standing(HUGE)],
-  storm: () => [always(`storm, ${HUGE} nodes`, drawn(`zones: auto\n${STORM}`, HUGE, HUGE_MINUTES))],
+  storm: () => [
+    always(`storm, ${HUGE} nodes`, drawn(`zones: auto\n${STORM}`, HUGE, STORM_MINUTES)),
+  ],
   sweep: () => {
     const chaos = `chaos: { faults: 4, kinds: [${faultKinds.join(", ")}] }`;
     return [always(`four random faults, ${TINY} nodes`, drawn(chaos, TINY, MINUTES), ["on"])];

@@ -60,8 +60,9 @@ export class Neighbourhood {
   /** Whether nobody in its zone can have had a route to this node before. */
   #isFirstAtHome(member: Member): boolean {
     const { roster, isHeard } = this.#deps;
-    if (!isHeard(member)) return false;
-    for (const other of roster.connected) if (other !== member && isHeard(other)) return false;
+    const isWay = (other: Member): boolean => isReported(other) && isHeard(other);
+    if (!isWay(member)) return false;
+    for (const other of roster.connected) if (other !== member && isWay(other)) return false;
     return true;
   }
 

@@ -132,7 +132,7 @@ export class Swarm implements SwarmView {
     this.#engine = options.engine ?? createSimEngine();
     this.connectionsMax = options.connectionsMax ?? CONNECTIONS_MAX;
     const sha256 = (data: Uint8Array): Uint8Array => this.#engine.sha256(data);
-    this.#rendezvous = new Rendezvous({ sha256 }, options.nodes);
+    this.#rendezvous = new Rendezvous({ sha256 }, 2 * options.nodes);
     this.world = new World(
       { sha256, spawn: (node, boot) => this.#spawn(node, boot) },
       { isOffered, ...options, bytesInTrace: options.deterministicEngine ?? true },

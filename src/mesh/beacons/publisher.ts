@@ -41,12 +41,16 @@ const PERIOD_JITTER = 0.05;
 /** Key of the one bucket. */
 const OWN = "own";
 
+/** First links that are told as such: more of them are somebody who comes and goes before a beacon can name him. */
+const FIRST_LINKS_RATE = { burst: 3, perSecond: 0.1, bucketsMax: 1 };
+
 /** Publishes state beacons and heartbeats. */
 export class BeaconPublisher {
   readonly #deps: PublisherDeps;
   readonly #options: MeshOptions;
   /** Half of what others allow one origin at once. */
   readonly #allowance: RateLimiter;
+  readonly #firstLinks = new RateLimiter(FIRST_LINKS_RATE);
   #facts: Pick<StateBeacon, "addresses" | "roles" | "load" | "learning" | "svidNotAfterMs">;
   #epoch: number;
   #sequence = 0;
@@ -160,8 +164,9 @@ export class BeaconPublisher {
     const { beaconMinIntervalMs, beaconNumbersIntervalMs, beaconLinksIntervalMaxMs } =
       this.#options;
     if (what === "numbers") return beaconNumbersIntervalMs;
-    if (what === "first-link" && !this.#toldLinks) return 0;
-    if (what === "facts" || what === "first-link") return beaconMinIntervalMs;
+    if (what === "facts") return beaconMinIntervalMs;
+    if (what === "first-link" && this.#firstLinks.take(OWN, nowMs))
+      return this.#toldLinks ? beaconMinIntervalMs : 0;
     if (nowMs - this.#linksChangedAtMs >= 2 * beaconLinksIntervalMaxMs)
       this.#linksIntervalMs = beaconMinIntervalMs;
     this.#linksChangedAtMs = nowMs;

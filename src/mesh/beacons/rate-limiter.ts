@@ -30,8 +30,8 @@ export interface RateLimit {
 export class RateLimiter {
   readonly #limit: RateLimit;
   readonly #buckets = new Map<string, Bucket>();
-  /** With so many buckets those that are full again are looked for. */
-  #sweepAt = SWEEP_MIN;
+  /** After so many more new buckets those that are full again are looked for. */
+  #untilSweep = SWEEP_MIN;
 
   constructor(limit: RateLimit) {
     this.#limit = limit;
@@ -78,7 +78,7 @@ export class RateLimiter {
 
   #make(key: string, nowMs: MonoMs): Bucket {
     const { burst, bucketsMax } = this.#limit;
-    if (this.#buckets.size >= this.#sweepAt) this.#sweep(nowMs);
+    if (--this.#untilSweep < 0) this.#sweep(nowMs);
     if (this.#buckets.size >= bucketsMax) {
       const oldest = this.#buckets.keys().next();
       if (oldest.done !== true) this.#buckets.delete(oldest.value);
@@ -88,11 +88,11 @@ export class RateLimiter {
     return bucket;
   }
 
-  /** Drops what is full again. The next time is at twice what is left, so that it costs little for each new bucket. */
+  /** Drops what is full again. The next time is after as many new ones as are left, so that each of them pays for one at most. */
   #sweep(nowMs: MonoMs): void {
     for (const [key, bucket] of this.#buckets)
       if (this.#tokensOf(bucket, nowMs) >= this.#limit.burst) this.#buckets.delete(key);
-    this.#sweepAt = Math.max(SWEEP_MIN, 2 * this.#buckets.size);
+    this.#untilSweep = Math.max(SWEEP_MIN, this.#buckets.size);
   }
 
   #tokensOf({ tokens, atMs }: Bucket, nowMs: MonoMs): number {

@@ -11,7 +11,7 @@ import type { HealingListener } from "./healing-world.ts";
 /** Nodes have had time to find each other by then. */
 const START_MS = 15_000;
 const SAMPLES_MAX = 10_000;
-/** A node that has been up for less, or was ill within it so that others refuse it, has not joined yet: no member that others must see. */
+/** A node that has been up for less, or whose crypto or identity was bad within it, has not joined yet: no member that others must see. */
 const JOINED_MS = 2_000;
 /** By then all views are to be equal again after something was wrong with a node (invariant 4 of the reference). */
 const SETTLED_MS = 15_000;
@@ -28,7 +28,7 @@ export interface HealingFigures {
   readonly harmful: number;
   /** Share of node-seconds with a right view and a route to every live node. */
   readonly availability: number;
-  /** The same among nodes that have been up and fit to be members for long enough to have joined; nothing else excuses them. */
+  /** The same among nodes that have been up, with sound crypto and identity, for long enough to have joined; nothing else excuses them. */
   readonly joinedAvailability: number;
   /** The same among nodes with which nothing was wrong for long enough to have found each other again. */
   readonly settledAvailability: number;
@@ -54,7 +54,7 @@ export class HealingMonitor implements HealingListener, SwarmListener {
   readonly #joined = { seconds: 0, good: 0 };
   readonly #settled = { seconds: 0, good: 0 };
   readonly #startedMs = new Map<NodeIndex, number>();
-  /** When each node was last seen with something that others refuse it for. */
+  /** When the crypto or identity of each node was last seen to be bad. */
   readonly #illMs = new Map<NodeIndex, number>();
   readonly #wellSinceMs = new Map<NodeIndex, number>();
   #brokenMs: { readonly firstMs: number; readonly lastMs: number } | undefined;

@@ -26,11 +26,12 @@ export function scalingReport(results: readonly SizeResult[], context: ReportCon
     "every hop, automatic zones, crypto modelled (signatures cost nothing; heartbeats are hashed as in production).",
     "Traffic is on the model of `src/sim/wire-sizes.ts`, each byte counted at its sender. CPU is the thread's time in the nodes' own",
     "code, sampled; memory is the heap of the whole simulation divided by its nodes, after a collection. The mesh was up before: nodes",
-    "start in the zone that a mesh of this size has them in. A message is parsed once for all nodes, and a hash chain is no longer than",
-    "the run. As zones halve and double, the law is one of steps: up to 1,024 nodes zones have at least 16 members, so sizes below say",
+    "start in the zone that a mesh of this size has them in. A message is parsed and a gateway's rank computed once for all nodes, and a",
+    "hash chain is no longer than the run. As zones halve and double, the law is one of steps: up to 1,024 nodes zones have at least 16 members, so sizes below say",
     "nothing of the root; above, those of a mesh that has grown have 0.37 to 0.75 √N, wherever the size lies between two steps: 0.70 at",
     "2,000 nodes, 0.39 at 10,000. See [zones](zones.md).",
     "",
+    ...earlierNotes(results),
     "![Cost of a node by the size of the mesh](scaling.svg)",
     "",
     "## Measured, per node",
@@ -81,6 +82,18 @@ export function scalingReport(results: readonly SizeResult[], context: ReportCon
     ...results.map(({ nodes, traceDigest }) => `- ${nodes} nodes: \`${traceDigest}\``),
     "",
   ].join("\n");
+}
+
+/** A size that was measured sooner than others looks dearer: zones still tell one another of their first links. */
+function earlierNotes(results: readonly SizeResult[]): string[] {
+  const fromOf = (result: SizeResult): number => result.virtualSeconds - result.measuredSeconds;
+  const latest = Math.max(...results.map(fromOf));
+  return results
+    .filter((result) => fromOf(result) < latest)
+    .flatMap((result) => [
+      `${result.nodes} nodes are measured from second ${fromOf(result)} on, others from ${latest}: zones then still tell one another of their first links, so this size looks dearer.`,
+      "",
+    ]);
 }
 
 function measuredRow(result: SizeResult): string[] {

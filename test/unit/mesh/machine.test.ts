@@ -147,6 +147,28 @@ describe("publishing", () => {
     assert.equal(due(bench.connect(2, 2_300), 2_300), 2_500);
   });
 
+  test("who comes and goes before a beacon can name it costs few beacons", () => {
+    const bench = new Bench();
+    bench.know(1);
+    let beacons = 0;
+    let dueAtMs = Number.POSITIVE_INFINITY;
+    const follow = (actions: readonly MeshAction[], ms: number): void => {
+      if (published(actions) !== undefined) beacons++;
+      const timer = only(actions, "set-timer").find(({ id }) => id === "beacon");
+      if (timer !== undefined) dueAtMs = ms + timer.delayMs;
+    };
+    bench.start();
+    for (let ms = 100; ms < 40_000; ms += 100) {
+      if (dueAtMs <= ms) {
+        dueAtMs = Number.POSITIVE_INFINITY;
+        follow(bench.tick("beacon", ms), ms);
+      }
+      follow(ms % 200 === 0 ? bench.connect(1, ms) : bench.disconnect(1, ms), ms);
+    }
+    // Three at once, one in ten seconds, and those of links like any other, in the end one in eight seconds.
+    assert.ok(beacons > 4 && beacons <= 14, `${beacons}`);
+  });
+
   test("the loss of a neighbour is told soon, of one in another zone when links are", () => {
     const bench = new Bench();
     bench.know(1, 2, 3);

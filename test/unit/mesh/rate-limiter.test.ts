@@ -56,7 +56,7 @@ test("uses less than ten seconds apart count as one: the order stays that of the
   assert.equal(limiter.has("b", ms(9_999)), false, "kept empty");
 });
 
-test("asking makes no bucket; those that are full again go before there are twice as many", () => {
+test("asking makes no bucket; those that are full again go before as many new ones have come", () => {
   const limiter = new RateLimiter({ burst: 2, perSecond: 1, bucketsMax: 1_000 });
   for (let key = 0; key < 500; key++) assert.equal(limiter.has(`asked ${key}`, ms(0)), true);
   assert.equal(limiter.size, 0);
@@ -67,6 +67,17 @@ test("asking makes no bucket; those that are full again go before there are twic
   assert.equal(limiter.size, 2);
   assert.equal(limiter.has("empty", ms(1_000)), false, "what is not full is kept");
   assert.equal(limiter.has("early 0", ms(1_000)), true);
+});
+
+test("at the limit of buckets, too, those that are full again go", () => {
+  const limiter = new RateLimiter({ burst: 1, perSecond: 1, bucketsMax: 100 });
+  for (let key = 0; key < 300; key++) limiter.take(`early ${key}`, ms(0));
+  assert.equal(limiter.size, 100);
+  const sizes = Array.from({ length: 100 }, (_, key) => {
+    limiter.take(`late ${key}`, ms(2_000));
+    return limiter.size;
+  });
+  assert.ok(Math.min(...sizes) < 100, sizes.join());
 });
 
 test("a clock that seems to go back gives nothing", () => {
