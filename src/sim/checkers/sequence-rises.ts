@@ -4,7 +4,7 @@
 
 import { readBeaconHeader } from "../beacon-header.ts";
 import type { NodeIndex } from "../node-types.ts";
-import { Checker, type IndexOf } from "./checker.ts";
+import { Checker, type IndexOf, type MemberChange } from "./checker.ts";
 
 /** The place in an origin's history that was reached last. */
 interface Place {
@@ -37,6 +37,15 @@ export class SequenceRises extends Checker {
     }
   }
 
+  /**
+   * The observer has forgotten a member, as it does those of other zones that it is not connected to any more: what it
+   * accepts of it from now on is compared with nothing before.
+   */
+  memberChanged({ observer, subject, to }: MemberChange): void {
+    if (to !== undefined || subject === undefined) return;
+    for (const kind of ["state", "heartbeat"]) this.#accepted.get(observer)?.delete(kind + subject);
+  }
+
   /** An honest node published this under its own name; outlives its restarts. */
   published(node: NodeIndex, bytes: Uint8Array, nowMs: number): void {
     this.#judge(this.#published, node, bytes, nowMs, "published", `@${node}`);
@@ -63,7 +72,8 @@ export class SequenceRises extends Checker {
     const header = readBeaconHeader(bytes);
     if (header === undefined) return;
     const { kind, nodeId, epoch, number } = header;
-    const key = kind + nodeId + suffix;
+    const origin = this.#indexOf(nodeId);
+    const key = `${kind}${origin ?? nodeId}${suffix}`;
     const place = places.get(key);
     this.checks++;
     if (place === undefined) {
@@ -72,8 +82,7 @@ export class SequenceRises extends Checker {
     }
     if (epoch < place.epoch || (epoch === place.epoch && number <= place.number)) {
       const what = `${verb} ${kind} ${epoch}/${number} after ${place.epoch}/${place.number}`;
-      const subject = this.#indexOf(nodeId) ?? observer;
-      this.report(atMs, observer, subject, what);
+      this.report(atMs, observer, origin ?? observer, what);
       return;
     }
     place.epoch = epoch;

@@ -147,6 +147,18 @@ test("an equal number, a falling number and a falling epoch are violations", () 
   }
 });
 
+test("an observer that has forgotten a member may accept again what it says, nobody else may", () => {
+  const checker = sequences();
+  const changed = { subject: 7, from: "dead", atMs: 5 } as const;
+  for (const observer of [0, 1]) checker.accepted(observer, beacon(1, 2, 5), 0);
+  checker.memberChanged({ ...changed, observer: 0, to: undefined });
+  checker.memberChanged({ ...changed, observer: 1, to: "alive" });
+  checker.accepted(0, beacon(1, 2, 4), 10);
+  assert.deepEqual(checker.violations, []);
+  checker.accepted(1, beacon(1, 2, 4), 10);
+  assert.equal(checker.violations.length, 1);
+});
+
 test("an observer that restarts may accept again, an origin that restarts must not repeat", () => {
   const checker = sequences();
   checker.accepted(0, beacon(1, 2, 5), 0);
