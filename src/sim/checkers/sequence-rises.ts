@@ -43,7 +43,8 @@ export class SequenceRises extends Checker {
    */
   memberChanged({ observer, subject, to }: MemberChange): void {
     if (to !== undefined || subject === undefined) return;
-    for (const kind of ["state", "heartbeat"]) this.#accepted.get(observer)?.delete(kind + subject);
+    for (const kind of ["state", "heartbeat"])
+      this.#accepted.get(observer)?.delete(`${kind}${subject}`);
   }
 
   /** An honest node published this under its own name; outlives its restarts. */
