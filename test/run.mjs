@@ -4,7 +4,7 @@
 // keeps busy. What passes only then is named in the report; what fails twice fails the run.
 
 import { globSync } from "node:fs";
-import { relative, resolve } from "node:path";
+import { dirname, relative, resolve } from "node:path";
 import { finished } from "node:stream/promises";
 import { spec } from "node:test/reporters";
 import { run } from "node:test";
@@ -21,18 +21,23 @@ if (files.length === 0) {
   process.exit(2);
 }
 
-/** What a run of some files came to: counts and skips by file, so that a second run can replace the first. */
+/**
+ * What a run of some files came to: counts and skips by file, so that a second run can replace the first. A test stands under the file
+ * that defines it, which may be a helper beside the test files.
+ */
 async function runFiles(some, concurrency) {
-  const results = new Map(
-    some.map((file) => [resolve(file), { passed: 0, failed: [], skipped: [] }]),
-  );
+  const results = new Map();
   const stream = run({
     files: some,
     concurrency,
     timeout: 600_000,
   });
-  // A file that cannot be loaded is reported under its own name.
-  const of = (event) => results.get(event.file ?? resolve(event.name)) ?? [...results.values()][0];
+  const of = (event) => {
+    // A file that cannot be loaded is reported under its own name.
+    const file = event.file ?? resolve(event.name);
+    if (!results.has(file)) results.set(file, { passed: 0, failed: [], skipped: [] });
+    return results.get(file);
+  };
   stream.on("test:fail", (event) => of(event).failed.push(event.name));
   stream.on("test:pass", (event) => {
     if (event.skip === undefined) {
@@ -53,16 +58,19 @@ function failures(results) {
   return [...results].filter(([, { failed }]) => failed.length > 0);
 }
 
+/** The test files to run again for a file with failures: itself, or those beside a helper. */
+function testFilesOf(file) {
+  const all = files.map((one) => resolve(one));
+  return all.includes(file) ? [file] : all.filter((one) => dirname(one) === dirname(file));
+}
+
 const results = await runFiles(files.sort(), 2);
 const again = failures(results);
 if (again.length > 0) {
-  console.log(`\n${again.length} of ${files.length} files failed and are run once more, alone.\n`);
-  for (const [file, result] of await runFiles(
-    again.map(([file]) => file),
-    1,
-  )) {
-    results.set(file, result);
-  }
+  const anew = [...new Set(again.flatMap(([file]) => testFilesOf(file)))];
+  console.log(`\nTests of ${again.length} files failed; run once more, alone: ${anew.length}.\n`);
+  const second = anew.length === 0 ? new Map() : await runFiles(anew, 1);
+  for (const [file] of again) if (second.has(file)) results.set(file, second.get(file));
 }
 
 const skipped = new Map();
