@@ -41,15 +41,16 @@ export class Neighbourhood {
     }
     if (roster.get(peer.nodeId) === undefined && !roster.hasRoom()) return undefined;
     const member = roster.admit(peer.nodeId, now.monoMs, "connected");
+    const wasConnected = member.connected;
     roster.setConnected(member, true);
     member.name = peer.name;
     member.identityNotAfterMs = peer.notAfterMs;
     member.seenAddresses = addresses.slice(0, beaconLimits.addresses);
     member.link ??= new LinkEstimate();
-    if (!member.connected) member.link.reconnected(now.monoMs);
-    member.connected = true;
+    if (!wasConnected) member.link.reconnected(now.monoMs);
     member.answeredAtMs = now.monoMs;
     member.dialFailures = 0;
+    member.probesMissed = 0;
     member.dialAtMs = now.monoMs;
     if (member.accepted.length > 0) detector.alive(member, "connected", now);
     else member.lastAliveAtMs = now.monoMs;

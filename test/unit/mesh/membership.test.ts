@@ -13,7 +13,7 @@ import {
   suspicionTimeoutMs,
 } from "../../../src/mesh/index.ts";
 import { decodeStateBeacon } from "../../../src/mesh/beacons/state-beacon.ts";
-import { LinkEstimate } from "../../../src/mesh/links/link-estimate.ts";
+import { LinkEstimate, SAMPLES_VALID_MS } from "../../../src/mesh/links/link-estimate.ts";
 import { advance, placeAfterBeacon } from "../../../src/mesh/membership/chain-place.ts";
 import { directTimeoutMs, indirectTimeoutMs } from "../../../src/mesh/membership/probe-timeout.ts";
 import { LocalHealth } from "../../../src/mesh/membership/suspicion.ts";
@@ -352,6 +352,20 @@ describe("probes", () => {
     assert.equal(indirectTimeoutMs([helper, { ...helper, probesMissed: 1 }], options), 400 + 1000);
   });
 
+  test("begin with the default again when the link was away for longer than its samples are valid", () => {
+    for (const [awayMs, timeoutMs] of [
+      [SAMPLES_VALID_MS - 1, 600],
+      [SAMPLES_VALID_MS, 500],
+    ] as const) {
+      const bench = withPeer(true);
+      answer(bench, 200, 100);
+      bench.disconnect(1, 200);
+      bench.connect(1, 100 + awayMs);
+      bench.tick("detector", 100 + awayMs); // late: the silence is this node's own
+      assert.equal(probeOf(bench, 600 + awayMs).timeoutMs, timeoutMs);
+    }
+  });
+
   test("are stretched by the local health, and doubled when one was missed", () => {
     const bench = withPeer(true);
     answer(bench, 200, 100);
@@ -359,7 +373,11 @@ describe("probes", () => {
     assert.deepEqual([first.timeoutMs, first.suspect], [600, false]);
     fail(bench, first.ms + 400); // nobody to ask: suspect
     assert.equal(bench.state(1), "suspect");
-    assert.equal(probeOf(bench, first.ms + 500).timeoutMs, 1200);
+    const second = probeOf(bench, first.ms + 500);
+    assert.equal(second.timeoutMs, 1200);
+    bench.disconnect(1, second.ms);
+    bench.connect(1, second.ms);
+    assert.equal(probeOf(bench, second.ms + 500).timeoutMs, 600, "its new handshake was an answer");
 
     const slow = new Bench();
     slow.know(1);
