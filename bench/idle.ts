@@ -1,5 +1,6 @@
 // What an idle daemon holds and burns: real daemons of the bundle on this host, five unless --nodes says otherwise, left alone once
-// all know of all, in automatic zones: up to 24 nodes are one. Memory is resident memory as the system counts it, pages of the
+// all know of all, in automatic zones: up to 24 nodes are one. With --crowd N as many nodes more are in the mesh, all in one process, and are not
+// measured. Memory is resident memory as the system counts it, pages of the
 // Node binary included, although all daemons share those; CPU is the process's user and system time over the idle period.
 
 import { execFileSync } from "node:child_process";
@@ -9,6 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LocalMesh, type LocalNode } from "../src/cli/commands/dev/local-mesh.ts";
 import { type DaemonCommand, daemonRuntime } from "../src/cli/daemon-program.ts";
+import { Crowd } from "./idle-crowd.ts";
 import { type BenchOptions, type BenchResult, type BenchSuite, summarize } from "./measure.ts";
 
 /** For two nodes and for each further one: a start takes half a second of CPU, a join as long as the issuer's limits let it. */
@@ -19,6 +21,9 @@ const LOOK_MS = 1_000;
 const SETTLE_MS = 60_000;
 /** And where there is more than one zone: members are known in the old and the new one for half a minute. */
 const ZONES_SETTLE_MS = 90_000;
+/** A crowd joins at once and splits into zones over minutes; these must not change for so long. */
+const CROWD_SETTLE_MS = 120_000;
+const CROWD_TIMEOUT_MS = 900_000;
 /** USER_HZ, in which Linux counts CPU time in /proc on every architecture that Node.js runs on. */
 const TICKS_PER_SECOND = 100;
 
@@ -49,23 +54,57 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-async function converge(mesh: LocalMesh, signal: AbortSignal): Promise<void> {
+async function converge(
+  mesh: LocalMesh,
+  crowd: Crowd | undefined,
+  nodes: number,
+  signal: AbortSignal,
+): Promise<void> {
   const nothing = (): void => undefined;
   await mesh.answering(signal);
   await mesh.enrol(nothing);
+  const issuer = mesh.nodes[0]?.client;
+  if (crowd !== undefined && issuer !== undefined) {
+    await crowd.enrol(issuer);
+    await untilCalm(issuer, nodes, signal);
+    return;
+  }
   // Not connected to all, nor knowing each by name: in a larger mesh nobody is, nor does.
-  const limitMs = CONVERGE_TIMEOUT_MS.base + CONVERGE_TIMEOUT_MS.perNode * mesh.nodes.length;
+  const limitMs = CONVERGE_TIMEOUT_MS.base + CONVERGE_TIMEOUT_MS.perNode * nodes;
   const end = performance.now() + limitMs;
   const knowsOf = async ({ client }: LocalNode): Promise<number> =>
     (await client.zones()).zones.reduce((sum, { members }) => sum + members, 0);
   for (;;) {
     const known = await Promise.all(mesh.nodes.map(knowsOf));
-    if (known.every((nodes) => nodes >= mesh.nodes.length)) break;
+    if (known.every((some) => some >= nodes)) break;
     if (performance.now() > end) throw new Error(`not all know all after ${limitMs} ms`);
     await pause(LOOK_MS, signal);
   }
   const zones = await mesh.nodes[0]?.client.zones();
   await pause(zones?.zones.length === 1 ? SETTLE_MS : ZONES_SETTLE_MS, signal);
+}
+
+/** Until a node has seen the same zones, with all nodes in them, for a while. */
+async function untilCalm(
+  client: LocalNode["client"],
+  nodes: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const end = performance.now() + CROWD_TIMEOUT_MS;
+  let last = "";
+  let since = performance.now();
+  while (performance.now() - since < CROWD_SETTLE_MS) {
+    if (performance.now() > end)
+      throw new Error(
+        `the zones of ${nodes} nodes still change after ${CROWD_TIMEOUT_MS} ms: ${last}`,
+      );
+    await pause(LOOK_MS, signal);
+    const { zones } = await client.zones();
+    const seen = zones.map(({ zone, members }) => `${zone} ${members}`).join(", ");
+    const known = zones.reduce((sum, { members }) => sum + members, 0);
+    if (seen !== last || known < nodes) since = performance.now();
+    last = seen;
+  }
 }
 
 export const suite: BenchSuite = async (report, options) => {
@@ -83,7 +122,7 @@ export async function measureIdle(
   name: string,
   daemon: DaemonCommand,
   report: (row: BenchResult) => void,
-  { seconds, nodes }: BenchOptions,
+  { seconds, nodes, slice }: BenchOptions,
 ): Promise<void> {
   if (!existsSync("/proc/self/status"))
     throw new Error("Idle daemons are measured in /proc: run this suite on Linux.");
@@ -92,9 +131,14 @@ export async function measureIdle(
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.once(signal, () => interrupt.abort());
   const options = { directory, nodes, byzantine: 0, csv: undefined, daemon, zone: "auto" };
+  const crowdNodes = Number(slice["crowd"] ?? 0);
+  if (!Number.isSafeInteger(crowdNodes) || crowdNodes < 0)
+    throw new RangeError(`--crowd must be a whole number: current value is ${slice["crowd"]}`);
   const mesh = LocalMesh.spawn(options);
+  let crowd: Crowd | undefined;
   try {
-    await converge(mesh, interrupt.signal);
+    if (crowdNodes > 0) crowd = await Crowd.start(crowdNodes);
+    await converge(mesh, crowd, nodes + crowdNodes, interrupt.signal);
     const before = mesh.nodes.map(cpuSeconds);
     const start = performance.now();
     await pause(seconds * 1000, interrupt.signal);
@@ -120,6 +164,7 @@ export async function measureIdle(
     );
   } finally {
     await mesh.stop();
+    crowd?.stop();
     rmSync(directory, { recursive: true, force: true });
   }
 }

@@ -62,6 +62,7 @@ const { values, positionals } = parseArgs({
     modes: { type: "string" },
     cases: { type: "string" },
     keep: { type: "string" },
+    crowd: { type: "string" },
   },
 });
 const chosen =
