@@ -2,6 +2,7 @@
 
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import type { Worker } from "node:worker_threads";
 
 const LOOK_MS = 5_000;
 /**
@@ -24,13 +25,27 @@ export class HeapRule {
   #calmLooks = 0;
   #size: HeapSize = "fast";
 
-  /** @param loopUse share of the time since the last look, 0 to 1 */
-  look(loopUse: number): HeapSize {
-    this.#calmLooks = loopUse < CALM ? this.#calmLooks + 1 : 0;
-    if (loopUse >= BUSY) this.#size = "fast";
+  /**
+   * @param loopUse share of the time since the last look, 0 to 1
+   * @param threads how many threads with work of their own there are: V8's flags are theirs too
+   */
+  look(loopUse: number, threads: number): HeapSize {
+    this.#calmLooks = loopUse < CALM && threads === 0 ? this.#calmLooks + 1 : 0;
+    if (loopUse >= BUSY || threads > 0) this.#size = "fast";
     else if (this.#calmLooks >= CALM_LOOKS) this.#size = "small";
     return this.#size;
   }
+}
+
+/** Threads that learn, and the running watches, which a new one of them wakes. */
+const threads = new Set<Worker>();
+const watches = new Set<() => void>();
+
+/** Until it ends, the thread's code is compiled and its heap may grow, however calm the event loop is. */
+export function countAsWork(worker: Worker): void {
+  threads.add(worker);
+  worker.once("exit", () => threads.delete(worker));
+  for (const look of watches) look();
 }
 
 /** A running watch over the heap; `stop` leaves the heap as it is, and is idempotent. */
@@ -45,7 +60,8 @@ export function keepHeapSized(): HeapKeeper {
   let loop = performance.eventLoopUtilization();
   const look = (): void => {
     const now = performance.eventLoopUtilization();
-    const next = rule.look(performance.eventLoopUtilization(now, loop).utilization);
+    const { utilization } = performance.eventLoopUtilization(now, loop);
+    const next = rule.look(utilization, threads.size);
     loop = now;
     if (next === size) return;
     size = next;
@@ -57,8 +73,10 @@ export function keepHeapSized(): HeapKeeper {
   };
   const timer = setInterval(look, LOOK_MS);
   timer.unref();
+  watches.add(look);
   return {
     stop: () => {
+      watches.delete(look);
       clearInterval(timer);
     },
   };

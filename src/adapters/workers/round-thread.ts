@@ -9,6 +9,7 @@ import {
   taskSpec,
   updatesHereMax,
 } from "../../learning/index.ts";
+import { countAsWork } from "../heap-size.ts";
 import { startWorker } from "./start-worker.ts";
 
 export interface RoundSetup {
@@ -78,6 +79,7 @@ export class RoundThread {
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
       name: "rounds",
     });
+    countAsWork(this.#worker);
     this.#worker.on("message", ({ id, answer }: { id: number; answer: RoundAnswer }) => {
       this.#waiting.get(id)?.(answer);
       this.#waiting.delete(id);

@@ -14,6 +14,7 @@ import {
   type TrainingOrder,
   unmeasured,
 } from "../../learning/index.ts";
+import { countAsWork } from "../heap-size.ts";
 import { startWorker } from "./start-worker.ts";
 import { watchHeap } from "./thread-heaps.ts";
 
@@ -83,6 +84,7 @@ export class TrainingThread implements RoundTrainer {
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
       name: "trainer",
     });
+    countAsWork(worker);
     watchHeap(worker, HEAP_MB_MAX * 1024 ** 2);
     const died = (why: string): void => {
       if (this.#worker === worker) this.#died(why);

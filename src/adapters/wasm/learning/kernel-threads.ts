@@ -4,6 +4,7 @@
 import { availableParallelism } from "node:os";
 import { assert, MeshError } from "../../../foundation/index.ts";
 import type { LearningErrorCode } from "../../../learning/index.ts";
+import { countAsWork } from "../../heap-size.ts";
 import { startWorker } from "../../workers/start-worker.ts";
 import type { KernelCall, ThreadRequest } from "./calls.ts";
 
@@ -103,7 +104,9 @@ export class KernelThreads {
 }
 
 function startThread(): KernelWorker {
-  return startWorker(new URL("./kernel-worker.ts", import.meta.url), { name: "kernels" });
+  const worker = startWorker(new URL("./kernel-worker.ts", import.meta.url), { name: "kernels" });
+  countAsWork(worker);
+  return worker;
 }
 
 function failed(cause: unknown): MeshError<LearningErrorCode> {
