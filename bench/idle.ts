@@ -21,8 +21,8 @@ const LOOK_MS = 1_000;
 const SETTLE_MS = 60_000;
 /** And where there is more than one zone: members are known in the old and the new one for half a minute. */
 const ZONES_SETTLE_MS = 90_000;
-/** A crowd joins at once and splits into zones over minutes; these must not change for so long. */
-const CROWD_SETTLE_MS = 120_000;
+/** A crowd joins at once and splits into zones over minutes, with pauses of up to two; these must not change for so long. */
+const CROWD_SETTLE_MS = 240_000;
 const CROWD_TIMEOUT_MS = 900_000;
 /** USER_HZ, in which Linux counts CPU time in /proc on every architecture that Node.js runs on. */
 const TICKS_PER_SECOND = 100;
